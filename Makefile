@@ -1,0 +1,47 @@
+# PL/Proxy in Rust. `make help` says what there is.
+# Works as root and as an ordinary user; needs cargo, gcc, and apt for what PostgreSQL needs (nothing is installed).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build install demo test check clean clean-ground
+
+# Only what the user said: an empty PG_CONFIG means the private tree.
+PG_CONFIG ?=
+DESTDIR ?=
+KEEP ?=
+SCALE ?=
+export PG_CONFIG DESTDIR
+
+help:
+	@echo 'make demo                        a sharded cluster of real servers, from nothing (KEEP=1: leave it running)'
+	@echo 'make test                        all tests; ends with "N passed, N failed"'
+	@echo 'make build   [PG_CONFIG=...]     the library, for that PostgreSQL (default: a private tree)'
+	@echo 'make install PG_CONFIG=...       build and install into that PostgreSQL (DESTDIR=... honoured)'
+	@echo 'make check                       formatting and lints'
+	@echo 'make clean                       what the build made'
+	@echo 'make clean-ground                the private PostgreSQL trees (in PLPROXY_GROUND)'
+	@echo
+	@echo 'PLPROXY_HANDLER=c make demo      the same with the C handler of Debian, for comparison'
+
+build:
+	@scripts/build.sh
+
+install:
+	@scripts/install.sh
+
+# The private tree is these targets' own affair: a PG_CONFIG meant for another command must not lead them to a
+# PostgreSQL in use.
+demo:
+	@PG_CONFIG= KEEP='$(KEEP)' SCALE='$(SCALE)' examples/rds-sharding/run.sh
+
+test:
+	@PG_CONFIG= scripts/test.sh
+
+check:
+	@PG_CONFIG= scripts/check.sh
+
+clean:
+	@cargo clean
+
+clean-ground:
+	@scripts/tree.sh remove

@@ -1,0 +1,81 @@
+//! What of a connection string may be shown in a message.
+//!
+//! libpq quotes the offending piece. A piece can be part of a password, when someone forgot to quote or to encode it,
+//! so it is shown only where that cannot be, and as `***` otherwise.
+
+/// Stands for whatever must not be seen.
+pub(super) const HIDDEN: &str = "***";
+
+/// A name found where a keyword should be. After a password, a stray word may be the rest of it; and what does not
+/// look like a keyword may be anything, such as a URI with a misspelt scheme.
+pub(super) fn name(text: &str, after_secret: bool) -> &str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if !after_secret && text.len() <= 63 && text.chars().all(plain) {
+        text
+    } else {
+        HIDDEN
+    }
+}
+
+/// A value that is not what its keyword wants. One that looks like a piece of a connection string, or in which one of
+/// `secrets` appears, is not shown.
+pub(super) fn value<'a>(text: &'a str, secrets: &[&str]) -> &'a str {
+    let tell_tale = text.contains(['=', '@']) || text.len() > 255;
+    let leaks = secrets
+        .iter()
+        .any(|secret| !secret.is_empty() && text.contains(secret));
+    if tell_tale || leaks { HIDDEN } else { text }
+}
+
+/// A whole URI, without the user, the password and the query.
+pub(super) fn uri(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest),
+        None => return HIDDEN.to_owned(),
+    };
+    // The last `@`: an unencoded one in the password ends the user part too early for the parser.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("***@", rest),
+        None => ("", rest),
+    };
+    match rest.split_once('?') {
+        Some((rest, _)) => format!("{scheme}://{user}{rest}?{HIDDEN}"),
+        None => format!("{scheme}://{user}{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let check =
+            |text, after_secret, expected: &str| assert_eq!(name(text, after_secret), expected);
+        check("hosst", false, "hosst");
+        check("", false, "");
+        check("hosst", true, HIDDEN);
+        check("postgre://u:p@h/d?sslmode", false, HIDDEN);
+        check("password:x", false, HIDDEN);
+    }
+
+    #[test]
+    fn values() {
+        let check =
+            |text, secrets: &[&str], expected: &str| assert_eq!(value(text, secrets), expected);
+        check("54x", &[], "54x");
+        check("54x", &[""], "54x");
+        check("54 password=x", &[], HIDDEN);
+        check("me@x", &[], HIDDEN);
+        check("54hunter2", &["hunter2"], HIDDEN);
+    }
+
+    #[test]
+    fn uris() {
+        let check = |text, expected: &str| assert_eq!(uri(text), expected);
+        check("postgresql://[::1", "postgresql://[::1");
+        check("postgresql://u:p@[::1", "postgresql://***@[::1");
+        check("postgresql://u:p@q@[::1", "postgresql://***@[::1");
+        check("postgresql://[]/d?password=x", "postgresql://[]/d?***");
+    }
+}

@@ -1,0 +1,42 @@
+//! Connection strings, as libpq's users know them.
+//!
+//! Text becomes [`Params`] (what was written, in order), and `Params` become a [`ConnInfo`] (what to do) with the help
+//! of an [`Environment`]: the `PG*` variables, the service file, the password file. Nothing here opens a socket, and
+//! nothing but [`SystemEnvironment`] looks at the machine.
+//!
+//! No message that leaves this module carries a password, nor a piece of text that looks like part of one: see `mask`.
+//! A lone word where a keyword should be, with no password before it, is shown as libpq shows it.
+
+mod describe;
+mod environment;
+mod error;
+mod hosts;
+mod keywords;
+mod mask;
+mod params;
+mod parse;
+mod passfile;
+mod quote;
+mod resolve;
+mod service;
+mod tls;
+mod types;
+mod uri;
+mod values;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod secrecy;
+
+pub use describe::describe;
+pub use environment::{Environment, FileMode, SystemEnvironment, TestEnvironment};
+pub use error::{ConnInfoError, Warning};
+pub use keywords::{KEYWORDS, Keyword, State, Values};
+pub use params::{Params, parse};
+pub use quote::quote_value;
+pub use tls::{CertMode, TlsMode, TlsNegotiation, TlsOptions, TlsVersion};
+pub use types::{
+    AuthMethod, ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts,
+    RequireAuth, Secret, TargetSessionAttrs,
+};

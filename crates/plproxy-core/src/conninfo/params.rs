@@ -1,0 +1,64 @@
+//! The raw content of a connection string: keywords and values in the order written.
+
+use std::fmt;
+
+use super::error::ConnInfoError;
+use super::uri;
+
+/// Keywords and values as written, in order; where one is given twice, the later wins. No defaults yet.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params {
+    entries: Vec<(String, String)>,
+    /// The string is likely to be a mangled one, with a piece of the password in a wrong place: show no value at all.
+    pub(super) suspicious: bool,
+}
+
+/// Reads a connection string in either form. Only the form is checked, and that all keywords exist.
+pub fn parse(connstr: &str) -> Result<Params, ConnInfoError> {
+    if connstr.contains('\0') {
+        return Err(ConnInfoError::new(
+            "connection info string contains a zero byte",
+        ));
+    }
+    match uri::strip_scheme(connstr) {
+        Some(rest) => uri::parse(connstr, rest),
+        None => super::parse::parse(connstr),
+    }
+}
+
+impl Params {
+    /// The value of `keyword`, if given.
+    pub fn get(&self, keyword: &str) -> Option<&str> {
+        self.iter()
+            .rfind(|(name, _)| *name == keyword)
+            .map(|(_, value)| value)
+    }
+
+    /// Adds a value, which wins over an earlier one. That the keyword exists is checked by `resolve`.
+    pub fn set(&mut self, keyword: &str, value: impl Into<String>) {
+        let value = value.into();
+        // Still understood by libpq, though never listed.
+        let (keyword, value) = match keyword {
+            "requiressl" if value.starts_with('1') => ("sslmode", "require".to_owned()),
+            "requiressl" => ("sslmode", "prefer".to_owned()),
+            _ => (keyword, value),
+        };
+        self.entries.push((keyword.to_owned(), value));
+    }
+
+    /// All that was given, in order, with what a later one overrides.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+        self.entries
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// Shows the keywords only: a value can be a secret under any name.
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|(name, _)| name))
+            .finish()
+    }
+}

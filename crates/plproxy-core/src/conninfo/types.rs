@@ -1,0 +1,197 @@
+//! The finished connection settings: plain values, nothing left to look up but host names.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::tls::TlsOptions;
+
+/// A text that must not be seen: `Debug` prints `***` and there is no `Display`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Everything needed to open a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnInfo {
+    /// The hosts to try, in the order written; never empty.
+    pub hosts: Vec<Host>,
+    /// The role to log in as.
+    pub user: String,
+    /// The password given for all hosts; each [`Host`] may have one of its own from the password file instead.
+    pub password: Option<Secret>,
+    /// The database; the user's name if none was given.
+    pub dbname: String,
+    /// `application_name`.
+    pub application_name: Option<String>,
+    /// `fallback_application_name`: used where `application_name` is not given.
+    pub fallback_application_name: Option<String>,
+    /// Command-line options for the remote server process.
+    pub options: Option<String>,
+    /// Start-up settings that libpq takes from `PGDATESTYLE`, `PGTZ` and `PGGEQO`, as name and value.
+    pub session_defaults: Vec<(&'static str, String)>,
+    /// Limit for one attempt on one address; `None` waits without end.
+    pub connect_timeout: Option<Duration>,
+    /// TCP keepalives; of no meaning on Unix sockets.
+    pub keepalives: Keepalives,
+    /// `TCP_USER_TIMEOUT`; `None` leaves the system's.
+    pub tcp_user_timeout: Option<Duration>,
+    /// TLS.
+    pub tls: TlsOptions,
+    /// `channel_binding`.
+    pub channel_binding: ChannelBinding,
+    /// `require_auth`: the ways of authenticating that the server may ask for.
+    pub require_auth: RequireAuth,
+    /// `requirepeer`: the operating system user that the server must run as, on Unix sockets.
+    pub require_peer: Option<String>,
+    /// `target_session_attrs`.
+    pub target_session_attrs: TargetSessionAttrs,
+    /// `load_balance_hosts`.
+    pub load_balance_hosts: LoadBalanceHosts,
+}
+
+/// One place to connect to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Host {
+    /// What the user wrote, or the default socket directory, or the text of `hostaddr` where no host is given.
+    pub name: HostName,
+    /// An address that makes a look-up of `name` needless. Where present it is used even if `name` is a directory.
+    pub hostaddr: Option<IpAddr>,
+    /// The port, or the number in the socket's name.
+    pub port: u16,
+    /// From the password file; only looked for when the connection string has no password.
+    pub password: Option<Secret>,
+}
+
+/// How a host is named.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostName {
+    /// A host name or an address in text.
+    Name(String),
+    /// A directory of Unix sockets; one that begins with `@` is in Linux's abstract namespace.
+    Unix(PathBuf),
+}
+
+impl Host {
+    /// The Unix socket to connect to, or `None` if this host is reached by TCP.
+    pub fn socket_path(&self) -> Option<PathBuf> {
+        match (&self.name, self.hostaddr) {
+            (HostName::Unix(dir), None) => {
+                // Not `Path::join`: an abstract name is bytes, and must be put together as libpq and the server do.
+                let mut path = dir.clone().into_os_string();
+                path.push(format!("/.s.PGSQL.{}", self.port));
+                Some(path.into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// TCP keepalives. `None` leaves the system's setting.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Keepalives {
+    /// Whether to use them at all; on unless `keepalives=0`.
+    pub enabled: bool,
+    /// Silence before the first probe.
+    pub idle: Option<Duration>,
+    /// Time between probes.
+    pub interval: Option<Duration>,
+    /// Probes lost before the connection counts as dead.
+    pub count: Option<u32>,
+}
+
+/// `channel_binding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    Prefer,
+    /// Always, else fail.
+    Require,
+}
+
+/// `target_session_attrs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TargetSessionAttrs {
+    /// Any server that answers.
+    Any,
+    /// One whose sessions can write.
+    ReadWrite,
+    /// One whose sessions cannot write.
+    ReadOnly,
+    /// One that is not in recovery.
+    Primary,
+    /// One in recovery.
+    Standby,
+    /// A standby first; any if there is none.
+    PreferStandby,
+}
+
+/// `load_balance_hosts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoadBalanceHosts {
+    /// Hosts and addresses in order.
+    Disable,
+    /// Hosts, and the addresses of each, in random order.
+    Random,
+}
+
+/// A way for the server to ask who we are, as named by `require_auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthMethod {
+    /// No question asked.
+    None,
+    /// The password in clear.
+    Password,
+    /// MD5.
+    Md5,
+    /// GSSAPI.
+    Gss,
+    /// SSPI.
+    Sspi,
+    /// SCRAM-SHA-256, with or without channel binding.
+    ScramSha256,
+    /// OAuth.
+    OAuth,
+}
+
+/// `require_auth`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RequireAuth {
+    /// Whatever the server asks for.
+    Any,
+    /// One of these.
+    OneOf(Vec<AuthMethod>),
+    /// Any but these.
+    NoneOf(Vec<AuthMethod>),
+}
+
+impl RequireAuth {
+    /// Whether the server may ask for `method`.
+    pub fn allows(&self, method: AuthMethod) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(methods) => methods.contains(&method),
+            Self::NoneOf(methods) => !methods.contains(&method),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! A function as the catalog describes it, and what its body makes of it: where to run, and what.
+//!
+//! A [`Program`] is immutable and knows nothing of a call; it is compiled once and kept.
+
+use crate::ast::{Cluster, Connect, RunOn as RunOnTree, Split, StatementKind};
+pub use crate::error::CompileError;
+use crate::ident::quote_ident;
+use crate::parser::{Mention, parse_with};
+pub use crate::remote_query::{CallTemplate, LocalQuery, Piece, RemoteQuery, SelectTemplate};
+
+/// A type as the queries name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeName {
+    /// As it goes into the remote query: quoted, qualified outside `pg_catalog`, no typmod.
+    pub sql: String,
+    /// Whether `SPLIT` can take it apart.
+    pub is_array: bool,
+    /// How its values cross.
+    pub transfer: Transfer,
+}
+
+/// How values of a type cross the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// In binary form.
+    Binary,
+    /// As text: a result column gets a second cast, to `text`.
+    Text,
+}
+
+/// An input argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its type.
+    pub ty: TypeName,
+}
+
+/// A result column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: TypeName,
+}
+
+/// What a function returns, one row of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Returns {
+    /// `void`, and what a procedure without OUT parameters gives.
+    Void,
+    /// One value.
+    Scalar(TypeName),
+    /// Named columns: a composite type, a table, or OUT parameters. Dropped columns are not among them.
+    Row(Vec<Column>),
+    /// `record` without OUT parameters: the columns come with each call.
+    Record,
+}
+
+/// A function as the catalog describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The schema's name, unquoted.
+    pub schema: String,
+    /// The function's name, unquoted.
+    pub name: String,
+    /// The input arguments in order.
+    pub args: Vec<Argument>,
+    /// What one row of the result is.
+    pub returns: Returns,
+    /// Whether it returns a set.
+    pub is_set: bool,
+}
+
+impl Signature {
+    /// The name as messages and queries say it: `schema.name`, each quoted where that is needed.
+    pub fn qualified_name(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+
+    /// The argument that a body means by `reference`: `$n`, or a name without regard to case. The first of
+    /// several.
+    pub fn argument(&self, reference: &str) -> Option<usize> {
+        if let Some(digits) = reference.strip_prefix('$') {
+            let index = digits.parse::<usize>().ok()?.checked_sub(1)?;
+            return (index < self.args.len()).then_some(index);
+        }
+        self.args.iter().position(|argument| {
+            argument
+                .name
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case(reference))
+        })
+    }
+}
+
+/// A compiled function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Where to run.
+    pub location: Location,
+    /// The arguments to split, as indexes in the order of the arguments; none for a function without `SPLIT`.
+    pub split: Vec<usize>,
+    /// What to run.
+    pub query: Query,
+}
+
+/// Where a function runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// On one connection.
+    Connect(Source),
+    /// On partitions of a cluster.
+    Cluster {
+        /// The cluster's name.
+        name: Source,
+        /// Which of its partitions.
+        run_on: RunOn,
+    },
+}
+
+/// Where a connection string or a cluster's name comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// It stands in the body.
+    Literal(String),
+    /// It is the argument of this index.
+    Argument(usize),
+    /// It is evaluated for each call.
+    Query(LocalQuery),
+}
+
+/// Which partitions a call goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunOn {
+    /// All of them.
+    All,
+    /// A random one.
+    Any,
+    /// The one of this number.
+    Number(i32),
+    /// The one to which the argument of this index, a hash, is mapped.
+    Argument(usize),
+    /// Those to which the rows of a query, hashes, are mapped.
+    Query(LocalQuery),
+}
+
+/// What a call sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// A call of the remote function.
+    Call(CallTemplate),
+    /// The body's own `SELECT`.
+    Select(SelectTemplate),
+}
+
+/// Compiles a body for a function of this signature.
+pub fn compile(body: &str, signature: &Signature) -> Result<Program, CompileError> {
+    let mut split = vec![false; signature.args.len()];
+    let tree = parse_with(body, &mut |mention, line| {
+        check(mention, line, signature, &mut split)
+    })?;
+
+    let mut connect = None;
+    let mut cluster = None;
+    let mut run_on = None;
+    let mut target = None;
+    let mut select = None;
+    for statement in tree.statements {
+        match statement.kind {
+            StatementKind::Connect(tree) => connect = Some(connect_source(tree, signature)),
+            StatementKind::Cluster(tree) => cluster = Some(cluster_source(tree, signature)),
+            StatementKind::Run(tree) => run_on = Some(partitions(tree, signature)),
+            StatementKind::Split(Split::All | Split::Arguments(_)) => {}
+            StatementKind::Target(name) => target = Some(name),
+            StatementKind::Select(sql) => select = Some(SelectTemplate::new(&sql, signature)),
+        }
+    }
+
+    if select.is_some() && signature.returns == Returns::Record {
+        return Err(CompileError::whole(
+            "SELECT statement not allowed for dynamic RECORD functions",
+        ));
+    }
+    if run_on == Some(RunOn::All) && !signature.is_set {
+        return Err(CompileError::whole(
+            "RUN ON ALL requires set-returning function",
+        ));
+    }
+    let location = match (connect, cluster) {
+        (Some(source), _) => Location::Connect(source),
+        (None, Some(name)) => Location::Cluster {
+            name,
+            run_on: run_on.unwrap_or(RunOn::Any),
+        },
+        (None, None) => return Err(CompileError::whole("CLUSTER statement missing")),
+    };
+    let query = match select {
+        Some(select) => Query::Select(select),
+        None => {
+            let target = target.unwrap_or_else(|| signature.qualified_name());
+            Query::Call(CallTemplate::new(target, signature))
+        }
+    };
+    let split = split
+        .iter()
+        .enumerate()
+        .filter_map(|(i, s)| s.then_some(i))
+        .collect();
+    Ok(Program {
+        location,
+        split,
+        query,
+    })
+}
+
+/// Whether a mention names an argument; takes note of what is split.
+fn check(
+    mention: Mention<'_>,
+    line: u32,
+    signature: &Signature,
+    split: &mut [bool],
+) -> Result<(), CompileError> {
+    let find = |reference: &str| {
+        signature.argument(reference).ok_or_else(|| {
+            CompileError::at(line, format!("invalid argument reference: {reference}"))
+        })
+    };
+    let is_array = |arg: usize| signature.args.get(arg).is_some_and(|a| a.ty.is_array);
+    match mention {
+        Mention::Param(reference) => {
+            find(reference)?;
+        }
+        Mention::Split(reference) => {
+            let arg = find(reference)?;
+            if !is_array(arg) {
+                let message = format!("SPLIT parameter is not an array: {reference}");
+                return Err(CompileError::whole(message));
+            }
+            if let Some(slot) = split.get_mut(arg)
+                && std::mem::replace(slot, true)
+            {
+                let message = format!("SPLIT parameter specified more than once: {reference}");
+                return Err(CompileError::whole(message));
+            }
+        }
+        Mention::SplitAll => {
+            for (arg, slot) in split.iter_mut().enumerate() {
+                *slot |= is_array(arg);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn connect_source(tree: Connect, signature: &Signature) -> Source {
+    match tree {
+        Connect::Text(text) => Source::Literal(text),
+        Connect::Reference(name) => match signature.argument(&name) {
+            Some(arg) => Source::Argument(arg),
+            None => Source::Query(expression(&name)),
+        },
+        Connect::Call(sql) => Source::Query(LocalQuery::new("select * from ", &sql, signature)),
+    }
+}
+
+fn cluster_source(tree: Cluster, signature: &Signature) -> Source {
+    match tree {
+        Cluster::Text(text) => Source::Literal(text),
+        Cluster::Call(sql) => Source::Query(LocalQuery::new("select ", &sql, signature)),
+    }
+}
+
+fn partitions(tree: RunOnTree, signature: &Signature) -> RunOn {
+    match tree {
+        RunOnTree::All => RunOn::All,
+        RunOnTree::Any => RunOn::Any,
+        RunOnTree::Number(number) => RunOn::Number(number),
+        RunOnTree::Reference(name) => match signature.argument(&name) {
+            Some(arg) => RunOn::Argument(arg),
+            None => RunOn::Query(expression(&name)),
+        },
+        RunOnTree::Call(sql) => RunOn::Query(LocalQuery::new("select * from ", &sql, signature)),
+    }
+}
+
+/// An identifier that is no argument is left to the local server to understand, or to refuse.
+fn expression(name: &str) -> LocalQuery {
+    LocalQuery {
+        sql: format!("select {name}"),
+        args: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! The parts of PL/Proxy that need no PostgreSQL: the language, options, connection strings, routing, hashing.
+//!
+//! Nothing here does I/O on its own account, blocks on a server or knows of a call under way.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod ast;
+pub mod conninfo;
+pub mod error;
+pub mod function;
+pub mod hash;
+pub mod ident;
+pub mod lexer;
+pub mod options;
+pub mod parser;
+pub mod remote_query;
+pub mod result_map;
+pub mod routing;
+pub mod split;

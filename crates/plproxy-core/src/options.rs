@@ -1,0 +1,424 @@
+//! The options of clusters: on servers and wrappers, in user mappings, and from `plproxy.get_cluster_config`.
+//!
+//! Two readers with one vocabulary. The validator is strict and speaks at `CREATE` and `ALTER`; the reader at run
+//! time is lenient with values, as servers of other wrappers are clusters too and no validator saw their options.
+
+use std::fmt;
+use std::time::Duration;
+
+/// An option with its value, if it has one.
+pub type Options = [(String, Option<String>)];
+
+/// What a foreign server says of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// The connection strings in the order of the partitions' numbers.
+    pub partitions: Vec<String>,
+    /// The rest.
+    pub config: ClusterConfig,
+}
+
+/// How a cluster's connections behave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClusterConfig {
+    /// After this time a connection is not used again.
+    pub connection_lifetime: Option<Duration>,
+    /// After this time a call fails.
+    pub query_timeout: Option<Duration>,
+    /// After this time an attempt to connect fails.
+    pub connect_timeout: Option<Duration>,
+    /// Text transfer only.
+    pub disable_binary: bool,
+    /// Partitions are found by remainder, not by the hash's low bits.
+    pub modular_mapping: bool,
+    /// Whose mapping and name are used.
+    pub default_user: DefaultUser,
+    /// Whether statements are prepared on the partitions.
+    pub prepared_statements: PreparedStatements,
+    /// A keepalive option was given here, where it has no effect; worth one warning.
+    pub ignored_keepalive: bool,
+}
+
+/// The user in whose name a cluster is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DefaultUser {
+    /// The one whose rights count at the moment.
+    #[default]
+    CurrentUser,
+    /// The one who logged in, or whom `SET SESSION AUTHORIZATION` named.
+    SessionUser,
+}
+
+/// Whether statements are prepared on the partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PreparedStatements {
+    /// Where the connection is known to reach one server process.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// A mistake in options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionError {
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+    /// The SQLSTATE to raise it with.
+    pub sqlstate: &'static str,
+    /// The message stands behind the prefix that names the calling function.
+    pub in_function: bool,
+}
+
+impl OptionError {
+    fn plain(message: String) -> Self {
+        Self {
+            message,
+            hint: None,
+            sqlstate: "XX000",
+            in_function: false,
+        }
+    }
+
+    fn in_function(message: impl Into<String>) -> Self {
+        Self {
+            in_function: true,
+            ..Self::plain(message.into())
+        }
+    }
+
+    fn syntax(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            sqlstate: "42601",
+            ..Self::plain(message.into())
+        }
+    }
+
+    fn without_value(key: &str) -> Self {
+        Self::plain(format!("Pl/Proxy: option \"{key}\" requires a value"))
+    }
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for OptionError {}
+
+/// What options are given on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A foreign data wrapper.
+    Wrapper,
+    /// A foreign server.
+    Server,
+    /// A user mapping.
+    UserMapping,
+    /// Anything else, such as a foreign table: nothing is checked.
+    Other,
+}
+
+/// The keys that are not partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    ConnectionLifetime,
+    QueryTimeout,
+    ConnectTimeout,
+    DisableBinary,
+    ModularMapping,
+    DefaultUser,
+    PreparedStatements,
+    StatementTimeout,
+    Keepalive,
+}
+
+impl Key {
+    fn find(key: &str) -> Option<Self> {
+        const KEYS: [(&str, Key); 11] = [
+            ("connection_lifetime", Key::ConnectionLifetime),
+            ("query_timeout", Key::QueryTimeout),
+            ("connect_timeout", Key::ConnectTimeout),
+            ("disable_binary", Key::DisableBinary),
+            ("modular_mapping", Key::ModularMapping),
+            ("default_user", Key::DefaultUser),
+            ("prepared_statements", Key::PreparedStatements),
+            ("statement_timeout", Key::StatementTimeout),
+            ("keepalive_idle", Key::Keepalive),
+            ("keepalive_interval", Key::Keepalive),
+            ("keepalive_count", Key::Keepalive),
+        ];
+        KEYS.iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(key))
+            .map(|(_, key)| *key)
+    }
+
+    fn takes_words(self) -> bool {
+        matches!(self, Self::DefaultUser | Self::PreparedStatements)
+    }
+}
+
+impl ClusterConfig {
+    fn set(&mut self, key: Key, value: &str) -> Result<(), OptionError> {
+        let number = leading_integer(value);
+        match key {
+            Key::ConnectionLifetime => self.connection_lifetime = seconds(number),
+            Key::QueryTimeout => self.query_timeout = seconds(number),
+            Key::ConnectTimeout => self.connect_timeout = seconds(number),
+            Key::DisableBinary => self.disable_binary = number != 0,
+            Key::ModularMapping => self.modular_mapping = number != 0,
+            Key::StatementTimeout => {}
+            Key::Keepalive => self.ignored_keepalive |= number != 0,
+            Key::DefaultUser => {
+                self.default_user = match value {
+                    "" | "current_user" => DefaultUser::CurrentUser,
+                    "session_user" => DefaultUser::SessionUser,
+                    _ => {
+                        return Err(OptionError::plain(format!(
+                            "default_user: Expect 'current_user' or 'session_user', got '{value}'"
+                        )));
+                    }
+                }
+            }
+            Key::PreparedStatements => {
+                self.prepared_statements = match value {
+                    "" | "auto" => PreparedStatements::Auto,
+                    "on" => PreparedStatements::On,
+                    "off" => PreparedStatements::Off,
+                    _ => {
+                        return Err(OptionError::plain(format!(
+                            "prepared_statements: Expect 'auto', 'on' or 'off', got '{value}'"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_named(&mut self, key: &str, value: &str) -> Result<(), OptionError> {
+        match Key::find(key) {
+            Some(key) => self.set(key, value),
+            None => Err(OptionError::in_function(format!(
+                "Unknown config param: {key}"
+            ))),
+        }
+    }
+}
+
+/// Reads the options of a foreign server, at run time. A wrapper's options count as the server's own; they come
+/// first, so that the server's overrule them.
+pub fn parse_server(wrapper: &Options, server: &Options) -> Result<ServerOptions, OptionError> {
+    let mut config = ClusterConfig::default();
+    for (key, value) in wrapper {
+        let value = value
+            .as_deref()
+            .ok_or_else(|| OptionError::without_value(key))?;
+        config.set_named(key, value)?;
+    }
+    let mut numbered = Vec::new();
+    for (key, value) in server {
+        let value = value
+            .as_deref()
+            .ok_or_else(|| OptionError::without_value(key))?;
+        match partition_number(key) {
+            Some(number) => numbered.push((number, value)),
+            None => config.set_named(key, value)?,
+        }
+    }
+    let count = numbered.len();
+    if !is_partition_count(count, config.modular_mapping) {
+        return Err(OptionError::in_function("invalid partition count"));
+    }
+    let mut partitions: Vec<Option<&str>> = vec![None; count];
+    for (number, connstr) in numbered {
+        let slot = usize::try_from(number)
+            .ok()
+            .and_then(|i| partitions.get_mut(i));
+        let slot = slot.ok_or_else(|| {
+            OptionError::in_function(format!(
+                "wrong partitions number, must be >= 0 and < {count}"
+            ))
+        })?;
+        if slot.replace(connstr).is_some() {
+            return Err(OptionError::in_function(format!(
+                "duplicate partition number: {number}"
+            )));
+        }
+    }
+    // As many different numbers as places: none is empty.
+    let partitions = partitions
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    Ok(ServerOptions { partitions, config })
+}
+
+/// Reads the rows of `plproxy.get_cluster_config`.
+pub fn parse_config(
+    rows: &[(Option<String>, Option<String>)],
+) -> Result<ClusterConfig, OptionError> {
+    let mut config = ClusterConfig::default();
+    for (key, value) in rows {
+        let null = |what| OptionError::in_function(format!("{what} must not be NULL"));
+        let key = key.as_deref().ok_or_else(|| null("key"))?;
+        let value = value.as_deref().ok_or_else(|| null("val"))?;
+        config.set_named(key, value)?;
+    }
+    Ok(config)
+}
+
+/// Checks the number of rows of `plproxy.get_cluster_partitions`.
+pub fn check_partition_count(count: usize, modular: bool) -> Result<(), OptionError> {
+    if is_partition_count(count, modular) {
+        Ok(())
+    } else {
+        Err(OptionError::in_function("get_partlist: invalid part count"))
+    }
+}
+
+fn is_partition_count(count: usize, modular: bool) -> bool {
+    count > 0 && (modular || count.is_power_of_two())
+}
+
+/// Checks options as they are given, for the foreign data wrapper's validator.
+pub fn validate(kind: Kind, options: &Options) -> Result<(), OptionError> {
+    match kind {
+        Kind::Wrapper => {
+            let mut config = ClusterConfig::default();
+            options
+                .iter()
+                .try_for_each(|(key, value)| validate_key(key, value.as_deref(), &mut config))
+        }
+        Kind::Server => validate_server(options),
+        Kind::UserMapping => options
+            .iter()
+            .try_for_each(|(key, value)| validate_mapping(key, value.as_deref())),
+        Kind::Other => Ok(()),
+    }
+}
+
+fn validate_key(
+    key: &str,
+    value: Option<&str>,
+    config: &mut ClusterConfig,
+) -> Result<(), OptionError> {
+    let Some(known) = Key::find(key) else {
+        return Err(OptionError::plain(format!(
+            "Pl/Proxy: invalid server option: {key}"
+        )));
+    };
+    let value = value.ok_or_else(|| OptionError::without_value(key))?;
+    if !known.takes_words() && !value.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(OptionError::plain(format!(
+            "Pl/Proxy: only integer options are allowed: {key}={value}"
+        )));
+    }
+    config.set(known, value)
+}
+
+fn validate_mapping(key: &str, value: Option<&str>) -> Result<(), OptionError> {
+    if !["user", "password"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(key))
+    {
+        return Err(OptionError::syntax(
+            "Pl/Proxy: invalid option to user mapping",
+            "valid options are \"user\" and \"password\"",
+        ));
+    }
+    match value {
+        Some(_) => Ok(()),
+        None => Err(OptionError::without_value(key)),
+    }
+}
+
+fn validate_server(options: &Options) -> Result<(), OptionError> {
+    let mut config = ClusterConfig::default();
+    let mut seen = vec![false; options.len()];
+    let mut count = 0;
+    for (key, value) in options {
+        let Some(number) = partition_number(key) else {
+            validate_key(key, value.as_deref(), &mut config)?;
+            continue;
+        };
+        if value.is_none() {
+            return Err(OptionError::without_value(key));
+        }
+        let slot = usize::try_from(number).ok().and_then(|i| seen.get_mut(i));
+        let slot = slot.ok_or_else(|| {
+            OptionError::syntax(
+                "Pl/Proxy: partition numbers must start from 0 and be numbered consecutively",
+                format!("number of options is {}, got {number}", options.len()),
+            )
+        })?;
+        if std::mem::replace(slot, true) {
+            return Err(OptionError::syntax(
+                format!("Pl/Proxy: duplicate partition number: {number}"),
+                format!("got {number} twice"),
+            ));
+        }
+        count += 1;
+    }
+    if let Some(missing) = seen.iter().take(count).position(|seen| !seen) {
+        return Err(OptionError::syntax(
+            "Pl/Proxy: missing partition",
+            format!("missing number: {missing}"),
+        ));
+    }
+    if !is_partition_count(count, config.modular_mapping) {
+        return Err(OptionError::syntax(
+            "Pl/Proxy: invalid number of partitions",
+            format!("the number of partitions in a cluster must be power of 2 (attempted {count})"),
+        ));
+    }
+    Ok(())
+}
+
+/// The number of `p<number>` or `partition_<number>`: a sign and blanks before it are allowed, and no number at all
+/// is 0. A number beyond reason is the greatest.
+fn partition_number(key: &str) -> Option<i64> {
+    let text = key
+        .strip_prefix("partition_")
+        .or_else(|| key.strip_prefix('p'))?;
+    if text.is_empty() {
+        return Some(0);
+    }
+    let (number, rest) = integer(text)?;
+    rest.is_empty().then_some(number)
+}
+
+/// The number that a text begins with, 0 if it begins with none: what the C library makes of it.
+fn leading_integer(text: &str) -> i64 {
+    integer(text).map_or(0, |(number, _)| number)
+}
+
+/// The integer at the start of a text, behind white space, saturated, and the rest of the text.
+fn integer(text: &str) -> Option<(i64, &str)> {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    let negative = text.starts_with('-');
+    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at_checked(length)?;
+    if digits.is_empty() {
+        return None;
+    }
+    let number = digits.parse().unwrap_or(i64::MAX);
+    Some((if negative { -number } else { number }, rest))
+}
+
+/// A time in seconds; 0 and less mean none. Bounded by what any clock can add, some 68 years.
+fn seconds(number: i64) -> Option<Duration> {
+    let seconds = u64::try_from(number).ok()?.min(i32::MAX as u64);
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! Options as the validator and as the reader at run time see them.
+
+use super::*;
+
+/// `p0=a,query_timeout=5,x` is three options, the last without a value.
+fn options(text: &str) -> Vec<(String, Option<String>)> {
+    text.split(',')
+        .filter(|option| !option.is_empty())
+        .map(|option| match option.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (option.to_owned(), None),
+        })
+        .collect()
+}
+
+fn told(result: Result<(), OptionError>) -> String {
+    match result {
+        Ok(()) => "ok".to_owned(),
+        Err(error) => {
+            let hint = error
+                .hint
+                .map(|hint| format!(" ({hint})"))
+                .unwrap_or_default();
+            let function = if error.in_function { "P " } else { "" };
+            format!("{} {function}{}{hint}", error.sqlstate, error.message)
+        }
+    }
+}
+
+#[test]
+fn servers_are_validated() {
+    const CONSECUTIVE: &str =
+        "42601 Pl/Proxy: partition numbers must start from 0 and be numbered consecutively";
+    const COUNT: &str = "42601 Pl/Proxy: invalid number of partitions (the number of partitions in a cluster must be \
+                         power of 2 (attempted";
+    for (given, expected) in [
+        ("p0=a", "ok".to_owned()),
+        ("p1=b,partition_00=a", "ok".to_owned()),
+        ("p0=a,p1=b,p2=c,modular_mapping=1", "ok".to_owned()),
+        ("p0=,p1=", "ok".to_owned()),
+        ("p=a", "ok".to_owned()),
+        ("partition_=a,p +1=b", "ok".to_owned()),
+        (
+            "p0=a,Query_Timeout=5,keepalive_idle=,statement_timeout=99999999999999999999",
+            "ok".to_owned(),
+        ),
+        (
+            "p0=a,connect_timeout=5,default_user=session_user,prepared_statements=off",
+            "ok".to_owned(),
+        ),
+        ("", format!("{COUNT} 0))")),
+        ("modular_mapping=1", format!("{COUNT} 0))")),
+        ("p0=a,p1=b,p2=c", format!("{COUNT} 3))")),
+        ("p0=a,p1=b,p2=c,modular_mapping=0", format!("{COUNT} 3))")),
+        (
+            "p1=b",
+            format!("{CONSECUTIVE} (number of options is 1, got 1)"),
+        ),
+        (
+            "p5=a,foo=1",
+            format!("{CONSECUTIVE} (number of options is 2, got 5)"),
+        ),
+        (
+            "p-1=b",
+            format!("{CONSECUTIVE} (number of options is 1, got -1)"),
+        ),
+        (
+            "p99999999999999999999=b",
+            format!("{CONSECUTIVE} (number of options is 1, got 9223372036854775807)"),
+        ),
+        (
+            "p0=a,p00=b",
+            "42601 Pl/Proxy: duplicate partition number: 0 (got 0 twice)".to_owned(),
+        ),
+        (
+            "p0=a,query_timeout=1,p2=b",
+            "42601 Pl/Proxy: missing partition (missing number: 1)".to_owned(),
+        ),
+        (
+            "foo=x,p5=a",
+            "XX000 Pl/Proxy: invalid server option: foo".to_owned(),
+        ),
+        (
+            "P0=a",
+            "XX000 Pl/Proxy: invalid server option: P0".to_owned(),
+        ),
+        (
+            "p0x=a",
+            "XX000 Pl/Proxy: invalid server option: p0x".to_owned(),
+        ),
+        (
+            "p-=a",
+            "XX000 Pl/Proxy: invalid server option: p-".to_owned(),
+        ),
+        (
+            "partition0=a",
+            "XX000 Pl/Proxy: invalid server option: partition0".to_owned(),
+        ),
+        (
+            "p0=a,user=u",
+            "XX000 Pl/Proxy: invalid server option: user".to_owned(),
+        ),
+        (
+            "p0=a,default_user=bogus",
+            "XX000 default_user: Expect 'current_user' or 'session_user', got 'bogus'".to_owned(),
+        ),
+        (
+            "p0=a,prepared_statements=1",
+            "XX000 prepared_statements: Expect 'auto', 'on' or 'off', got '1'".to_owned(),
+        ),
+        (
+            "p0=a,query_timeout",
+            "XX000 Pl/Proxy: option \"query_timeout\" requires a value".to_owned(),
+        ),
+        (
+            "p0",
+            "XX000 Pl/Proxy: option \"p0\" requires a value".to_owned(),
+        ),
+    ] {
+        assert_eq!(
+            told(validate(Kind::Server, &options(given))),
+            expected,
+            "{given:?}"
+        );
+    }
+    for value in ["-1", " 5", "5 ", "5s", "5.5", "+5", "0x5", "-", "true"] {
+        let given = format!("p0=a,connection_lifetime={value}");
+        let expected = format!(
+            "XX000 Pl/Proxy: only integer options are allowed: connection_lifetime={value}"
+        );
+        assert_eq!(told(validate(Kind::Server, &options(&given))), expected);
+    }
+}
+
+#[test]
+fn the_rest_is_validated() {
+    const MAPPING: &str = "42601 Pl/Proxy: invalid option to user mapping (valid options are \"user\" and \"password\")";
+    for (kind, given, expected) in [
+        (Kind::Wrapper, "", "ok"),
+        (Kind::Wrapper, "query_timeout=1,modular_mapping=1", "ok"),
+        (
+            Kind::Wrapper,
+            "p0=a",
+            "XX000 Pl/Proxy: invalid server option: p0",
+        ),
+        (
+            Kind::Wrapper,
+            "query_timeout=x",
+            "XX000 Pl/Proxy: only integer options are allowed: query_timeout=x",
+        ),
+        (
+            Kind::Wrapper,
+            "query_timeout",
+            "XX000 Pl/Proxy: option \"query_timeout\" requires a value",
+        ),
+        (Kind::UserMapping, "", "ok"),
+        (Kind::UserMapping, "USER=a,password=", "ok"),
+        (Kind::UserMapping, "user=a,foo=x", MAPPING),
+        (Kind::UserMapping, "query_timeout=1", MAPPING),
+        (
+            Kind::UserMapping,
+            "password",
+            "XX000 Pl/Proxy: option \"password\" requires a value",
+        ),
+        (Kind::Other, "anything=x,else", "ok"),
+    ] {
+        assert_eq!(
+            told(validate(kind, &options(given))),
+            expected,
+            "{kind:?} {given:?}"
+        );
+    }
+}
+
+#[test]
+fn servers_are_read() {
+    for (wrapper, server, expected) in [
+        ("", "p0=a", Ok(vec!["a"])),
+        ("", "p1=b,p=a", Ok(vec!["a", "b"])),
+        (
+            "",
+            "p0=a,p1=b,p2=c,modular_mapping=2",
+            Ok(vec!["a", "b", "c"]),
+        ),
+        (
+            "modular_mapping=1",
+            "p0=a,p1=b,p2=c",
+            Ok(vec!["a", "b", "c"]),
+        ),
+        ("", "", Err("XX000 P invalid partition count")),
+        (
+            "modular_mapping=1",
+            "p0=a,p1=b,p2=c,modular_mapping=0",
+            Err("XX000 P invalid partition count"),
+        ),
+        ("", "p7=a,foo=1", Err("XX000 P Unknown config param: foo")),
+        ("p0=a", "p0=a", Err("XX000 P Unknown config param: p0")),
+        (
+            "",
+            "p0=a,p2=b",
+            Err("XX000 P wrong partitions number, must be >= 0 and < 2"),
+        ),
+        (
+            "",
+            "p99999999999=a",
+            Err("XX000 P wrong partitions number, must be >= 0 and < 1"),
+        ),
+        (
+            "",
+            "p-1=a",
+            Err("XX000 P wrong partitions number, must be >= 0 and < 1"),
+        ),
+        (
+            "",
+            "p0=a,p00=b",
+            Err("XX000 P duplicate partition number: 0"),
+        ),
+        (
+            "",
+            "p0",
+            Err("XX000 Pl/Proxy: option \"p0\" requires a value"),
+        ),
+        (
+            "query_timeout",
+            "p0=a",
+            Err("XX000 Pl/Proxy: option \"query_timeout\" requires a value"),
+        ),
+    ] {
+        let found = parse_server(&options(wrapper), &options(server));
+        match expected {
+            Ok(partitions) => assert_eq!(
+                found.map(|f| f.partitions),
+                Ok(partitions.iter().map(|p| p.to_string()).collect())
+            ),
+            Err(message) => assert_eq!(told(found.map(drop)), message, "{wrapper:?} {server:?}"),
+        }
+    }
+}
+
+#[test]
+fn values_are_read_as_far_as_they_are_numbers() {
+    let seconds = |value: &str| {
+        let rows = [(Some("query_timeout".to_owned()), Some(value.to_owned()))];
+        parse_config(&rows)
+            .expect("lenient")
+            .query_timeout
+            .map(|t| t.as_secs())
+    };
+    for (value, expected) in [
+        ("", None),
+        ("0", None),
+        ("-1", None),
+        ("x", None),
+        ("5", Some(5)),
+        (" +5s", Some(5)),
+        ("1800.5", Some(1800)),
+        ("99999999999999999999", Some(2_147_483_647)),
+        ("-99999999999999999999", None),
+    ] {
+        assert_eq!(seconds(value), expected, "{value:?}");
+    }
+}
+
+#[test]
+fn configs_are_read() {
+    let read = |text: &str| {
+        let rows: Vec<_> = options(text)
+            .into_iter()
+            .map(|(k, v)| (Some(k), v))
+            .collect();
+        parse_config(&rows)
+    };
+    let expected = ClusterConfig {
+        connection_lifetime: Some(Duration::from_secs(30)),
+        query_timeout: None,
+        connect_timeout: Some(Duration::from_secs(2)),
+        disable_binary: true,
+        modular_mapping: true,
+        default_user: DefaultUser::SessionUser,
+        prepared_statements: PreparedStatements::On,
+        ignored_keepalive: true,
+    };
+    assert_eq!(
+        read(
+            "Connection_Lifetime=30,query_timeout=5,query_timeout=0,connect_timeout=2,disable_binary=1,\
+             modular_mapping=-1,default_user=session_user,prepared_statements=on,keepalive_count=3,statement_timeout=x"
+        ),
+        Ok(expected)
+    );
+    assert_eq!(
+        read("keepalive_idle=0,default_user="),
+        Ok(ClusterConfig::default())
+    );
+    for (given, message) in [
+        ("foo=1", "XX000 P Unknown config param: foo"),
+        ("p0=1", "XX000 P Unknown config param: p0"),
+        ("=1", "XX000 P Unknown config param: "),
+        ("foo", "XX000 P val must not be NULL"),
+        (
+            "default_user=SESSION_USER",
+            "XX000 default_user: Expect 'current_user' or 'session_user', got 'SESSION_USER'",
+        ),
+    ] {
+        assert_eq!(told(read(given).map(drop)), message, "{given:?}");
+    }
+    assert_eq!(
+        told(parse_config(&[(None, None)]).map(drop)),
+        "XX000 P key must not be NULL"
+    );
+}
+
+#[test]
+fn counts() {
+    for (count, low_bits, modular) in [
+        (0, false, false),
+        (1, true, true),
+        (3, false, true),
+        (32768, true, true),
+    ] {
+        assert_eq!(
+            check_partition_count(count, false).is_ok(),
+            low_bits,
+            "{count}"
+        );
+        assert_eq!(
+            check_partition_count(count, true).is_ok(),
+            modular,
+            "{count}"
+        );
+    }
+    assert_eq!(
+        told(check_partition_count(3, false)),
+        "XX000 P get_partlist: invalid part count"
+    );
+}

@@ -1,0 +1,245 @@
+//! From a body to its tree. Recursion-free: the grammar has no nesting.
+//!
+//! Mistakes are reported in the order of the source, so what can be known at a place is checked there; the
+//! signature's part of that is the caller's, through [`parse_with`].
+
+use crate::ast::{Body, Cluster, Connect, Part, RunOn, Split, Sql, Statement, StatementKind};
+pub use crate::error::CompileError;
+use crate::lexer::{Keyword, Lexer, SqlToken, Token};
+
+/// A place that names an argument and is wrong if there is no such argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mention<'a> {
+    /// `$n` outside `SPLIT`.
+    Param(&'a str),
+    /// An argument in a `SPLIT`'s list.
+    Split(&'a str),
+    /// `SPLIT ALL`.
+    SplitAll,
+}
+
+/// Parses a body without knowing the function's arguments.
+pub fn parse(body: &str) -> Result<Body, CompileError> {
+    parse_with(body, &mut |_, _| Ok(()))
+}
+
+/// Parses a body; `check` is asked at every mention of an argument, with its line.
+pub fn parse_with(
+    body: &str,
+    check: &mut dyn FnMut(Mention<'_>, u32) -> Result<(), CompileError>,
+) -> Result<Body, CompileError> {
+    let mut parser = Parser {
+        lexer: Lexer::new(body),
+        check,
+        statements: Vec::new(),
+    };
+    while parser.statement()? {}
+    parser.whole()?;
+    Ok(Body {
+        statements: parser.statements,
+    })
+}
+
+struct Parser<'a, 'c> {
+    lexer: Lexer<'a>,
+    check: &'c mut dyn FnMut(Mention<'_>, u32) -> Result<(), CompileError>,
+    statements: Vec<Statement>,
+}
+
+impl<'a> Parser<'a, '_> {
+    /// One statement; `false` at the end of the body.
+    fn statement(&mut self) -> Result<bool, CompileError> {
+        let (keyword, written) = match self.lexer.token() {
+            Token::Keyword(keyword, written) => (keyword, written),
+            Token::End => return Ok(false),
+            _ => return Err(self.syntax_error()),
+        };
+        let line = self.lexer.line();
+        let kind = match keyword {
+            Keyword::Connect => StatementKind::Connect(self.connect()?),
+            Keyword::Cluster => StatementKind::Cluster(self.cluster()?),
+            Keyword::Run => StatementKind::Run(self.run()?),
+            Keyword::Split => StatementKind::Split(self.split()?),
+            Keyword::Target => match self.lexer.token() {
+                // Whether it names a function is for the partition to say, so `$1` passes too.
+                Token::Name(name) | Token::Param(name) => {
+                    self.semicolon()?;
+                    StatementKind::Target(name.to_owned())
+                }
+                _ => return Err(self.syntax_error()),
+            },
+            Keyword::Select => {
+                // The text of a second SELECT is not read at all.
+                self.only("SELECT", |kind| matches!(kind, StatementKind::Select(_)))?;
+                StatementKind::Select(self.sql(written)?)
+            }
+            Keyword::On | Keyword::All | Keyword::Any => return Err(self.syntax_error()),
+        };
+        let same = std::mem::discriminant(&kind);
+        self.only(name(&kind), |other| std::mem::discriminant(other) == same)?;
+        self.statements.push(Statement { line, kind });
+        Ok(true)
+    }
+
+    fn connect(&mut self) -> Result<Connect, CompileError> {
+        let source = match self.lexer.token() {
+            Token::Text(text) => Connect::Text(text),
+            Token::Param(param) => {
+                self.mention(Mention::Param(param))?;
+                Connect::Reference(param.to_owned())
+            }
+            Token::Name(name) => Connect::Reference(name.to_owned()),
+            Token::Call(call) => return Ok(Connect::Call(self.sql(call)?)),
+            _ => return Err(self.syntax_error()),
+        };
+        self.semicolon()?;
+        Ok(source)
+    }
+
+    fn cluster(&mut self) -> Result<Cluster, CompileError> {
+        match self.lexer.token() {
+            Token::Text(text) => {
+                self.semicolon()?;
+                Ok(Cluster::Text(text))
+            }
+            Token::Call(call) => Ok(Cluster::Call(self.sql(call)?)),
+            _ => Err(self.syntax_error()),
+        }
+    }
+
+    fn run(&mut self) -> Result<RunOn, CompileError> {
+        let Token::Keyword(Keyword::On, _) = self.lexer.token() else {
+            return Err(self.syntax_error());
+        };
+        let on = match self.lexer.token() {
+            Token::Keyword(Keyword::All, _) => RunOn::All,
+            Token::Keyword(Keyword::Any, _) => RunOn::Any,
+            Token::Number(digits) => RunOn::Number(digits.parse().unwrap_or(i32::MAX)),
+            Token::Param(param) => {
+                self.mention(Mention::Param(param))?;
+                RunOn::Reference(param.to_owned())
+            }
+            Token::Name(name) => RunOn::Reference(name.to_owned()),
+            Token::Call(call) => return Ok(RunOn::Call(self.sql(call)?)),
+            _ => return Err(self.syntax_error()),
+        };
+        self.semicolon()?;
+        Ok(on)
+    }
+
+    fn split(&mut self) -> Result<Split, CompileError> {
+        let mut names = Vec::new();
+        loop {
+            match self.lexer.token() {
+                Token::Keyword(Keyword::All, _) if names.is_empty() => {
+                    self.semicolon()?;
+                    self.mention(Mention::SplitAll)?;
+                    return Ok(Split::All);
+                }
+                Token::Name(name) | Token::Param(name) => {
+                    self.mention(Mention::Split(name))?;
+                    names.push(name.to_owned());
+                }
+                _ => return Err(self.syntax_error()),
+            }
+            match self.lexer.token() {
+                Token::Comma => {}
+                Token::Semicolon => return Ok(Split::Arguments(names)),
+                _ => return Err(self.syntax_error()),
+            }
+        }
+    }
+
+    /// The SQL up to its semicolon, which must not follow at once.
+    fn sql(&mut self, opening: &str) -> Result<Sql, CompileError> {
+        let mut parts = vec![Part::Text(opening.to_owned())];
+        let mut empty = true;
+        loop {
+            match self.lexer.sql() {
+                SqlToken::Semicolon if !empty => return Ok(Sql { parts }),
+                SqlToken::Semicolon | SqlToken::Broken => return Err(self.syntax_error()),
+                SqlToken::Text(text) => match parts.last_mut() {
+                    Some(Part::Text(last)) => last.push_str(text),
+                    _ => parts.push(Part::Text(text.to_owned())),
+                },
+                SqlToken::Gap("") => {}
+                SqlToken::Gap(gap) => match parts.last_mut() {
+                    Some(Part::Gap(last)) => last.push_str(gap),
+                    _ => parts.push(Part::Gap(gap.to_owned())),
+                },
+                SqlToken::Name(name) => parts.push(Part::Name(name.to_owned())),
+                SqlToken::Param(param) => {
+                    self.mention(Mention::Param(param))?;
+                    parts.push(Part::Param(param.to_owned()));
+                }
+            }
+            empty = false;
+        }
+    }
+
+    fn mention(&mut self, mention: Mention<'_>) -> Result<(), CompileError> {
+        (self.check)(mention, self.lexer.line())
+    }
+
+    fn semicolon(&mut self) -> Result<(), CompileError> {
+        match self.lexer.token() {
+            Token::Semicolon => Ok(()),
+            _ => Err(self.syntax_error()),
+        }
+    }
+
+    fn has(&self, test: impl Fn(&StatementKind) -> bool) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| test(&statement.kind))
+    }
+
+    fn only(&self, name: &str, same: impl Fn(&StatementKind) -> bool) -> Result<(), CompileError> {
+        if self.has(same) {
+            return Err(self.error(&format!("Only one {name} statement allowed")));
+        }
+        Ok(())
+    }
+
+    /// What only the whole body shows; told with the line of its end.
+    fn whole(&self) -> Result<(), CompileError> {
+        let cluster = self.has(|kind| matches!(kind, StatementKind::Cluster(_)));
+        let run = self.has(|kind| matches!(kind, StatementKind::Run(_)));
+        if self.has(|kind| matches!(kind, StatementKind::Connect(_))) {
+            if cluster || run {
+                return Err(self.error("CONNECT cannot be used with CLUSTER/RUN"));
+            }
+        } else if !cluster {
+            return Err(self.error("CLUSTER statement missing"));
+        }
+        if self.has(|kind| matches!(kind, StatementKind::Target(_)))
+            && self.has(|kind| matches!(kind, StatementKind::Select(_)))
+        {
+            return Err(self.error("TARGET cannot be used with SELECT"));
+        }
+        Ok(())
+    }
+
+    fn syntax_error(&self) -> CompileError {
+        self.error("syntax error")
+    }
+
+    fn error(&self, message: &str) -> CompileError {
+        CompileError::at(self.lexer.line(), message)
+    }
+}
+
+/// A statement's name in messages.
+fn name(kind: &StatementKind) -> &'static str {
+    match kind {
+        StatementKind::Connect(_) => "CONNECT",
+        StatementKind::Cluster(_) => "CLUSTER",
+        StatementKind::Run(_) => "RUN",
+        StatementKind::Split(_) => "SPLIT",
+        StatementKind::Target(_) => "TARGET",
+        StatementKind::Select(_) => "SELECT",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! The text of the queries: what a partition is asked, and what is evaluated locally to find the partition.
+//!
+//! Parameters are numbered in the order of their first use; the same argument twice is one parameter.
+
+use crate::ast::{Part, Sql};
+use crate::function::{Column, Returns, Signature, Transfer};
+use crate::ident::quote_ident;
+use std::fmt::Write;
+
+/// A query for the partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteQuery {
+    /// The text, each parameter with its cast: `$1::type`.
+    pub sql: String,
+    /// The argument behind each parameter: `args[0]` is `$1`.
+    pub args: Vec<usize>,
+    /// The same text cut at its parameters, for where literals must stand in their place.
+    pub pieces: Vec<Piece>,
+}
+
+/// A part of a remote query's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text; behind a parameter it begins with the parameter's cast.
+    Sql(String),
+    /// A parameter, as an index into [`RemoteQuery::args`].
+    Param(usize),
+}
+
+/// A query that is evaluated locally: a hash, a cluster's name or a connection string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalQuery {
+    /// The text, with `$1`, `$2`, … and no casts.
+    pub sql: String,
+    /// The argument behind each parameter: `args[0]` is `$1`.
+    pub args: Vec<usize>,
+}
+
+/// A `SELECT` given in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectTemplate {
+    query: RemoteQuery,
+}
+
+impl SelectTemplate {
+    /// From the statement's text.
+    pub(crate) fn new(sql: &Sql, signature: &Signature) -> Self {
+        let mut text = Assembly::new(signature, true);
+        text.push(sql);
+        Self {
+            query: text.remote(),
+        }
+    }
+
+    /// The query, the same for every call.
+    pub fn remote_query(&self) -> RemoteQuery {
+        self.query.clone()
+    }
+}
+
+/// A call built from the function's signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallTemplate {
+    target: String,
+    signature: Signature,
+}
+
+impl CallTemplate {
+    /// A call of `target`, which is SQL text, with all of the function's arguments.
+    pub(crate) fn new(target: String, signature: &Signature) -> Self {
+        Self {
+            target,
+            signature: signature.clone(),
+        }
+    }
+
+    /// The query. A function that returns `record` needs the columns that its caller expects; for others they
+    /// are known, and `columns` is not looked at.
+    pub fn remote_query(&self, columns: Option<&[Column]>) -> RemoteQuery {
+        let mut text = Assembly::new(&self.signature, true);
+        match &self.signature.returns {
+            Returns::Void => self.call(&mut text, "r::void", " r"),
+            Returns::Scalar(ty) => {
+                let cast = format!("r::{}{}", ty.sql, second_cast(ty.transfer));
+                self.call(&mut text, &cast, " r");
+            }
+            Returns::Row(columns) => self.call(&mut text, &result_list(columns), ""),
+            Returns::Record => {
+                let columns = columns.unwrap_or_default();
+                let mut definition = String::from(" as (");
+                for (i, column) in columns.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    let _ = write!(
+                        definition,
+                        "{comma}{} {}",
+                        quote_ident(&column.name),
+                        column.ty.sql
+                    );
+                }
+                definition.push(')');
+                self.call(&mut text, &result_list(columns), &definition);
+            }
+        }
+        text.remote()
+    }
+
+    fn call(&self, text: &mut Assembly<'_>, results: &str, alias: &str) {
+        text.sql("select ");
+        text.sql(results);
+        text.sql(" from ");
+        text.sql(&self.target);
+        text.sql("(");
+        for arg in 0..self.signature.args.len() {
+            if arg > 0 {
+                text.sql(",");
+            }
+            text.argument(arg);
+        }
+        text.sql(")");
+        text.sql(alias);
+    }
+}
+
+fn result_list(columns: &[Column]) -> String {
+    let mut list = String::new();
+    for (i, column) in columns.iter().enumerate() {
+        let comma = if i > 0 { ", " } else { "" };
+        let cast = second_cast(column.ty.transfer);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            list,
+            "{comma}{}::{}{cast}",
+            quote_ident(&column.name),
+            column.ty.sql
+        );
+    }
+    list
+}
+
+/// A type whose binary form is not the same everywhere crosses as text.
+fn second_cast(transfer: Transfer) -> &'static str {
+    match transfer {
+        Transfer::Binary => "",
+        Transfer::Text => "::text",
+    }
+}
+
+impl LocalQuery {
+    /// A call or expression behind `select` and whatever else `prefix` says.
+    pub(crate) fn new(prefix: &str, sql: &Sql, signature: &Signature) -> Self {
+        let mut text = Assembly::new(signature, false);
+        text.sql(prefix);
+        text.push(sql);
+        Self {
+            sql: text.query,
+            args: text.args,
+        }
+    }
+}
+
+/// A query's text in the making.
+struct Assembly<'a> {
+    signature: &'a Signature,
+    casts: bool,
+    query: String,
+    args: Vec<usize>,
+    /// The parameter that each argument has become.
+    params: Vec<Option<usize>>,
+    pieces: Vec<Piece>,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(signature: &'a Signature, casts: bool) -> Self {
+        Self {
+            signature,
+            casts,
+            query: String::new(),
+            args: Vec::new(),
+            params: vec![None; signature.args.len()],
+            pieces: Vec::new(),
+        }
+    }
+
+    fn sql(&mut self, text: &str) {
+        self.query.push_str(text);
+        match self.pieces.last_mut() {
+            Some(Piece::Sql(last)) => last.push_str(text),
+            _ => self.pieces.push(Piece::Sql(text.to_owned())),
+        }
+    }
+
+    fn argument(&mut self, arg: usize) {
+        let param = match self.params.get(arg).copied().flatten() {
+            Some(param) => param,
+            None => {
+                self.args.push(arg);
+                let param = self.args.len() - 1;
+                if let Some(slot) = self.params.get_mut(arg) {
+                    *slot = Some(param);
+                }
+                param
+            }
+        };
+        let _ = write!(self.query, "${}", param + 1);
+        self.pieces.push(Piece::Param(param));
+        if self.casts
+            && let Some(argument) = self.signature.args.get(arg)
+        {
+            self.sql("::");
+            self.sql(&argument.ty.sql);
+        }
+    }
+
+    fn push(&mut self, sql: &Sql) {
+        for part in &sql.parts {
+            match part {
+                Part::Text(text) | Part::Gap(text) => self.sql(text),
+                Part::Name(name) | Part::Param(name) => match self.signature.argument(name) {
+                    Some(arg) => self.argument(arg),
+                    None => self.sql(name),
+                },
+            }
+        }
+    }
+
+    fn remote(self) -> RemoteQuery {
+        RemoteQuery {
+            sql: self.query,
+            args: self.args,
+            pieces: self.pieces,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Which column of a remote result becomes which column of ours, where a body's `SELECT` decides both.
+//!
+//! To be asked only when a row has arrived: a result without rows may have any columns.
+
+use std::fmt;
+
+/// Why a remote result does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapError {
+    /// Fewer columns than ours.
+    TooFew,
+    /// More columns than ours.
+    TooMany,
+    /// No column of this name.
+    Missing(String),
+    /// Not one column, for a function that returns one value or none.
+    NotSingle,
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooFew => f.write_str("Got too few fields from remote end"),
+            Self::TooMany => f.write_str("Got too many fields from remote end"),
+            Self::Missing(name) => write!(f, "Field {name} does not exists in result"),
+            Self::NotSingle => f.write_str("single field function but got record"),
+        }
+    }
+}
+
+impl std::error::Error for MapError {}
+
+/// For each of our columns the index of the remote column: the one at the same place if the names agree, else the
+/// first of that name. Names agree only if they are the same, in case too.
+pub fn map<L: AsRef<str>, R: AsRef<str>>(
+    local: &[L],
+    remote: &[R],
+) -> Result<Vec<usize>, MapError> {
+    if remote.len() < local.len() {
+        return Err(MapError::TooFew);
+    }
+    if remote.len() > local.len() {
+        return Err(MapError::TooMany);
+    }
+    local
+        .iter()
+        .zip(remote)
+        .enumerate()
+        .map(|(i, (ours, theirs))| {
+            let ours = ours.as_ref();
+            if theirs.as_ref() == ours {
+                return Ok(i);
+            }
+            remote
+                .iter()
+                .position(|name| name.as_ref() == ours)
+                .ok_or_else(|| MapError::Missing(ours.to_owned()))
+        })
+        .collect()
+}
+
+/// A function that returns one value, or `void`, takes one column of whatever name.
+pub fn single(remote_columns: usize) -> Result<(), MapError> {
+    if remote_columns == 1 {
+        Ok(())
+    } else {
+        Err(MapError::NotSingle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_found_by_place_and_by_name() {
+        let missing = |name: &str| Err(MapError::Missing(name.to_owned()));
+        for (local, remote, expected) in [
+            ("a b c", "a b c", Ok(vec![0, 1, 2])),
+            ("a b c", "c b a", Ok(vec![2, 1, 0])),
+            ("a b c", "b c a", Ok(vec![2, 0, 1])),
+            ("A a", "a A", Ok(vec![1, 0])),
+            ("a", "a", Ok(vec![0])),
+            ("", "", Ok(vec![])),
+            ("a b", "a", Err(MapError::TooFew)),
+            ("a b", "x", Err(MapError::TooFew)),
+            ("a b", "a b c", Err(MapError::TooMany)),
+            ("a b", "a d", missing("b")),
+            ("a b", "a a", missing("b")),
+            ("a b", "A b", missing("a")),
+        ] {
+            let local: Vec<&str> = local.split_whitespace().collect();
+            let remote: Vec<&str> = remote.split_whitespace().collect();
+            assert_eq!(map(&local, &remote), expected, "{local:?} {remote:?}");
+        }
+    }
+
+    #[test]
+    fn messages() {
+        for (error, expected) in [
+            (
+                map(&["a"], &[""; 0]).err(),
+                "Got too few fields from remote end",
+            ),
+            (
+                map(&[""; 0], &["a"]).err(),
+                "Got too many fields from remote end",
+            ),
+            (
+                map(&["a"], &["b"]).err(),
+                "Field a does not exists in result",
+            ),
+            (single(0).err(), "single field function but got record"),
+            (single(2).err(), "single field function but got record"),
+        ] {
+            assert_eq!(error.map(|e| e.to_string()).as_deref(), Some(expected));
+        }
+        assert_eq!(single(1), Ok(()));
+    }
+}

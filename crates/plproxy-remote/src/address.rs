@@ -1,0 +1,119 @@
+//! From hosts to addresses.
+//!
+//! Names are looked up by the system's resolver, which blocks, and so outside of the runtime (the outbox carries the
+//! question out). Addresses in text are never looked up.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use plproxy_core::conninfo::{Host, HostName};
+
+use crate::error::system_words;
+use crate::outbox::{Lookup, Outbox};
+
+/// Where a socket can be connected to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Address {
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Address::Tcp(address) => Some(address.ip()),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
+/// All addresses of a host, in order; or why there are none, in libpq's words.
+pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>, String> {
+    if let Some(path) = host.socket_path() {
+        return Ok(vec![Address::Unix(path)]);
+    }
+    if let Some(ip) = host.hostaddr {
+        return Ok(vec![Address::Tcp((ip, host.port).into())]);
+    }
+    let HostName::Name(name) = &host.name else {
+        return Ok(Vec::new());
+    };
+    if let Ok(ip) = name.parse::<IpAddr>() {
+        return Ok(vec![Address::Tcp((ip, host.port).into())]);
+    }
+    match outbox.look_up(name, host.port).await {
+        Ok(found) => Ok(found.into_iter().map(Address::Tcp).collect()),
+        Err(error) => Err(format!("could not translate host name \"{name}\" to address: {}", resolver_words(&error))),
+    }
+}
+
+/// Answers look-ups, each name once. Blocks.
+pub(crate) fn answer(lookups: Vec<Lookup>) {
+    let mut known: Vec<(String, io::Result<Vec<IpAddr>>)> = Vec::new();
+    for lookup in lookups {
+        let at = known.iter().position(|(host, _)| *host == lookup.host).unwrap_or_else(|| {
+            known.push((lookup.host.clone(), ask(&lookup.host)));
+            known.len() - 1
+        });
+        let found = match known.get(at).map(|(_, found)| found) {
+            Some(Ok(ips)) => Ok(ips.iter().map(|ip| (*ip, lookup.port).into()).collect()),
+            Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            None => Ok(Vec::new()),
+        };
+        lookup.answer(found);
+    }
+}
+
+fn ask(host: &str) -> io::Result<Vec<IpAddr>> {
+    let mut ips: Vec<IpAddr> = Vec::new();
+    for address in (host, 0).to_socket_addrs()? {
+        if !ips.contains(&address.ip()) {
+            ips.push(address.ip());
+        }
+    }
+    Ok(ips)
+}
+
+/// What the resolver said, without Rust's introduction.
+fn resolver_words(error: &io::Error) -> String {
+    let words = system_words(error);
+    words.strip_prefix("failed to lookup address information: ").unwrap_or(&words).to_owned()
+}
+
+/// Puts things in a random order. The seed of the standard library's hash maps is the only source of chance that needs
+/// neither a dependency nor a system call each time.
+pub(crate) fn shuffle<T>(items: &mut [T]) {
+    let chance = RandomState::new();
+    for last in (1..items.len()).rev() {
+        let other = chance.hash_one(last) % (last as u64 + 1);
+        items.swap(last, other as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_asked_once_each() {
+        let found = ask("localhost").unwrap();
+        assert!(found.iter().all(IpAddr::is_loopback) && !found.is_empty());
+        let error = ask("no-such-host.invalid").unwrap_err();
+        assert!(!resolver_words(&error).contains("failed to lookup"), "{error}");
+    }
+
+    #[test]
+    fn a_shuffle_keeps_all_and_reaches_every_place() {
+        let mut firsts = [0; 4];
+        for _ in 0..200 {
+            let mut items = [0, 1, 2, 3];
+            shuffle(&mut items);
+            firsts[items[0]] += 1;
+            items.sort_unstable();
+            assert_eq!(items, [0, 1, 2, 3]);
+        }
+        assert!(firsts.iter().all(|count| *count > 0), "{firsts:?}");
+    }
+}

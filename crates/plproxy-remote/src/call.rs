@@ -1,0 +1,276 @@
+//! Calls: one statement on some endpoints at once, and what comes of it, event by event.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Stream};
+
+use crate::address;
+use crate::diagnostic::Diagnostic;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind};
+use crate::execute::Task;
+use crate::outbox::{Item, Outbox};
+use crate::params::Param;
+use crate::remote::Remote;
+use crate::rows::{Batch, ColumnDescription};
+use crate::statement::Statement;
+
+/// How long the other requests of a failed call may take to end.
+const AFTER_ERROR: Duration = Duration::from_millis(500);
+/// How long the cancelling may take after a timeout, which has used up the caller's patience already.
+const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
+/// Rows of all requests together, in bytes, that one round of polling may take in.
+const ROUND: usize = 64 * 1024;
+
+/// One run of the statement.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where.
+    pub endpoint: Rc<Endpoint>,
+    /// With what; requests may share it.
+    pub params: Rc<[Param]>,
+}
+
+/// Whether statements are prepared on the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prepared {
+    /// Where a connection provably reaches one real server process.
+    #[default]
+    Auto,
+    /// Always, from the second use on.
+    On,
+    /// Never.
+    Off,
+}
+
+/// The settings of a call.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// For the call as a whole, from the first sending on.
+    pub query_timeout: Option<Duration>,
+    /// For each attempt to connect; the connection string's own limit counts as well.
+    pub connect_timeout: Option<Duration>,
+    /// The age from which on a connection is replaced.
+    pub connection_lifetime: Option<Duration>,
+    /// Whether to prepare.
+    pub prepared: Prepared,
+}
+
+/// Something to do for the caller.
+pub enum Event {
+    /// Rows of a request.
+    Rows {
+        /// The request, by its place in the list.
+        request: usize,
+        /// The rows.
+        batch: Batch,
+        /// Whether they are the last: the request is done, and no `RequestDone` follows.
+        done: bool,
+    },
+    /// A notice, at the moment it arrived.
+    Notice {
+        /// The request, by its place in the list.
+        request: usize,
+        /// The notice.
+        notice: Box<Diagnostic>,
+    },
+    /// A request is done.
+    RequestDone {
+        /// The request, by its place in the list.
+        request: usize,
+        /// The columns of its result, if the statement has one.
+        columns: Option<Rc<[ColumnDescription]>>,
+    },
+    /// The host process wants attention. The remote work goes on meanwhile.
+    Interrupted,
+    /// All requests are done, or the call has failed before.
+    Finished,
+}
+
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The requests that are not done. One is polled directly; of several, only those that can make progress.
+enum Tasks {
+    None,
+    One(Work),
+    Many(FuturesUnordered<Work>),
+}
+
+/// A call under way. Dropping it hangs up on the servers that still work on it, without a word and without a wait.
+pub struct Call<'a> {
+    remote: &'a Remote,
+    outbox: Outbox,
+    tasks: Tasks,
+    query_timeout: Option<Duration>,
+}
+
+/// Why a wait ended.
+enum Woken {
+    Interrupted,
+    Wanted,
+    Overdue,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(
+        remote: &'a Remote,
+        statement: &Rc<Statement>,
+        requests: Vec<Request>,
+        options: &CallOptions,
+    ) -> Call<'a> {
+        let outbox = Outbox::default();
+        let batch = (ROUND / requests.len().max(1)).clamp(2048, ROUND / 4);
+        let mut works = requests.into_iter().enumerate().map(|(request, Request { endpoint, params })| {
+            work(Task {
+                request,
+                endpoint,
+                params,
+                statement: statement.clone(),
+                options: options.clone(),
+                outbox: outbox.clone(),
+                pool: remote.pool().clone(),
+                batch,
+            })
+        });
+        let tasks = match (works.next(), works.len()) {
+            (None, _) => Tasks::None,
+            (Some(work), 0) => Tasks::One(work),
+            (Some(work), _) => Tasks::Many(std::iter::once(work).chain(works).collect()),
+        };
+        Call { remote, tasks, query_timeout: options.query_timeout, outbox }
+    }
+
+    /// Waits until there is something to do. After `Interrupted` the caller sees to its interrupts and may come back.
+    // Not an iterator: after an interrupt or an error the caller decides whether to come back.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Event, Error> {
+        if self.remote.runtime().gate().interrupted() {
+            return Ok(Event::Interrupted);
+        }
+        loop {
+            match self.outbox.take() {
+                Some(Item::Event(event)) => return Ok(event),
+                Some(Item::Failed(error)) => {
+                    self.stop(AFTER_ERROR, true);
+                    return Err(error);
+                }
+                None => {}
+            }
+            let lookups = self.outbox.take_lookups();
+            if !lookups.is_empty() {
+                address::answer(lookups);
+            }
+            if self.is_overdue() {
+                return Err(self.time_out());
+            }
+            if matches!(self.tasks, Tasks::None) {
+                return Ok(Event::Finished);
+            }
+            match self.wait() {
+                Woken::Interrupted => return Ok(Event::Interrupted),
+                Woken::Wanted => {}
+                Woken::Overdue => return Err(self.time_out()),
+            }
+        }
+    }
+
+    /// Cancels what is still running, on new connections to all servers at once, and reads what they still send, all
+    /// within `bound`. Connections that become idle are kept, the rest is closed. The call is finished then.
+    pub fn cancel(&mut self, bound: Duration) {
+        self.stop(bound, true);
+    }
+
+    fn wait(&mut self) -> Woken {
+        let runtime = self.remote.runtime();
+        runtime.wait(|cx, ticked| {
+            if runtime.gate().interrupted() {
+                return Poll::Ready(Woken::Interrupted);
+            }
+            self.tasks.poll(cx);
+            if self.outbox.is_wanted() || matches!(self.tasks, Tasks::None) {
+                return Poll::Ready(Woken::Wanted);
+            }
+            if ticked && self.is_overdue() {
+                return Poll::Ready(Woken::Overdue);
+            }
+            Poll::Pending
+        })
+    }
+
+    fn is_overdue(&self) -> bool {
+        let Some(limit) = self.query_timeout else {
+            return false;
+        };
+        self.outbox.first_sent().is_some_and(|sent| sent.elapsed() >= limit)
+    }
+
+    fn time_out(&mut self) -> Error {
+        let request = self.outbox.first_running();
+        self.stop(AFTER_TIMEOUT, false);
+        Error { request, kind: ErrorKind::QueryTimeout }
+    }
+
+    /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.
+    fn stop(&mut self, bound: Duration, drain: bool) {
+        self.outbox.close();
+        let keys = self.outbox.running();
+        if !keys.is_empty() {
+            let runtime = self.remote.runtime();
+            // The wait is short in any case, and what it does must not be left half done.
+            runtime.gate().hush(true);
+            let deadline = Instant::now() + bound;
+            let mut timer = {
+                let _guard = runtime.enter();
+                Box::pin(tokio::time::sleep_until(deadline.into()))
+            };
+            let mut cancels: FuturesUnordered<_> = keys.iter().map(|key| key.send()).collect();
+            runtime.wait(|cx, _| {
+                while let Poll::Ready(Some(())) = Pin::new(&mut cancels).poll_next(cx) {}
+                if drain {
+                    self.tasks.poll(cx);
+                }
+                let waited_for = !cancels.is_empty() || drain && self.outbox.is_running();
+                if !waited_for { Poll::Ready(()) } else { timer.as_mut().poll(cx) }
+            });
+            runtime.gate().hush(false);
+        }
+        self.tasks = Tasks::None;
+    }
+}
+
+impl Tasks {
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        let done = match self {
+            Tasks::None => true,
+            Tasks::One(work) => work.as_mut().poll(cx).is_ready(),
+            Tasks::Many(works) => loop {
+                match Pin::new(&mut *works).poll_next(cx) {
+                    Poll::Ready(Some(())) => {}
+                    Poll::Ready(None) => break true,
+                    Poll::Pending => break false,
+                }
+            },
+        };
+        if done {
+            *self = Tasks::None;
+        }
+    }
+}
+
+/// A request as work to be polled. A panic in it is a defect of ours or of the library's that a server found: it must
+/// end the call and nothing else. What it had, its connection among that, is dropped.
+fn work(task: Task) -> Work {
+    let (request, outbox) = (task.request, task.outbox.clone());
+    Box::pin(async move {
+        if AssertUnwindSafe(task.run()).catch_unwind().await.is_err() {
+            outbox.ends(request);
+            outbox.fail(request, ErrorKind::protocol("server sent what could not be understood"));
+        }
+    })
+}

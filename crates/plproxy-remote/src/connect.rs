@@ -1,0 +1,286 @@
+//! Making connections: hosts in order, all addresses of each, until one will do.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use plproxy_core::conninfo::{
+    ConnInfo, Host, LoadBalanceHosts, TargetSessionAttrs, describe,
+};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, UnixStream};
+use tokio_postgres::config::{ChannelBinding, SslMode};
+use tokio_postgres::{Config, NoTls};
+
+use crate::address::{self, Address};
+use crate::connection::Connection;
+use crate::endpoint::Endpoint;
+use crate::error::{ErrorKind, system_words};
+use crate::monitor::Monitor;
+use crate::outbox::Outbox;
+use crate::stream::{Socket, Stream};
+use crate::tls;
+
+/// What calls are known by on the server when nothing else is said.
+const APPLICATION_NAME: &str = "plproxy";
+
+/// Why one attempt failed.
+struct Failure {
+    kind: ErrorKind,
+    /// What to say of it, in libpq's words; empty lines and addresses are added by the caller.
+    words: String,
+    next: Next,
+}
+
+/// What to try after a failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The host's next address.
+    Address,
+    /// The next host.
+    Host,
+    /// Nothing: the server said no, and as in libpq that is the answer.
+    Nothing,
+}
+
+/// `cannot_connect_now`: starting up, shutting down, in recovery without hot standby.
+const NOT_NOW: &[u8; 5] = b"57P03";
+
+/// Connects to the first server of the endpoint that can be reached and has the properties asked for.
+pub(crate) async fn connect(
+    endpoint: &Rc<Endpoint>,
+    timeout: Option<Duration>,
+    outbox: &Outbox,
+) -> Result<Box<Connection>, ErrorKind> {
+    let info = endpoint.info();
+    let timeout = [timeout, info.connect_timeout].into_iter().flatten().min();
+    if info.require_peer.is_some() {
+        return Err(ErrorKind::Unsupported("connection option \"requirepeer\" is not supported".into()));
+    }
+    let mut hosts: Vec<&Host> = info.hosts.iter().collect();
+    if info.load_balance_hosts == LoadBalanceHosts::Random {
+        address::shuffle(&mut hosts);
+    }
+    let wanted = info.target_session_attrs;
+    // A standby is looked for among all first, then anything is welcome.
+    let rounds: &[TargetSessionAttrs] = match wanted {
+        TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
+        _ => std::slice::from_ref(&wanted),
+    };
+    let mut texts: Vec<String> = Vec::new();
+    let mut last = ErrorKind::Unsupported("no host to connect to".into());
+    for wanted in rounds {
+        for host in &hosts {
+            let mut addresses = match address::resolve(host, outbox).await {
+                Ok(addresses) => addresses,
+                Err(message) => {
+                    texts.push(message.clone());
+                    last = ErrorKind::Resolve { message };
+                    continue;
+                }
+            };
+            if info.load_balance_hosts == LoadBalanceHosts::Random {
+                address::shuffle(&mut addresses);
+            }
+            for address in addresses {
+                let attempt = attempt(endpoint, host, &address, *wanted);
+                let attempt = match timeout {
+                    Some(timeout) => tokio::time::timeout(timeout, attempt).await.unwrap_or_else(|_| Err(expired())),
+                    None => attempt.await,
+                };
+                match attempt {
+                    Ok(connection) => return Ok(connection),
+                    Err(failure) => {
+                        texts.push(format!("{}: {}", describe(host, address.ip()), failure.words));
+                        last = failure.kind;
+                        match failure.next {
+                            Next::Address => {}
+                            Next::Host => break,
+                            Next::Nothing => return Err(summary(last, texts.join("\n"))),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Err(summary(last, texts.join("\n")))
+}
+
+/// The kind of the last failure, the words of all.
+fn summary(last: ErrorKind, message: String) -> ErrorKind {
+    match last {
+        ErrorKind::Resolve { .. } => ErrorKind::Resolve { message },
+        ErrorKind::ConnectTimeout { .. } => ErrorKind::ConnectTimeout { message },
+        ErrorKind::Unsupported(text) if message.is_empty() => ErrorKind::Unsupported(text),
+        ErrorKind::Unsupported(_) => ErrorKind::Unsupported(message),
+        ErrorKind::Protocol(_) => ErrorKind::Protocol(message),
+        ErrorKind::Db(diagnostic) => ErrorKind::Connect { message, diagnostic: Some(diagnostic) },
+        _ => ErrorKind::Connect { message, diagnostic: None },
+    }
+}
+
+fn expired() -> Failure {
+    let words = String::from("timeout expired");
+    Failure { kind: ErrorKind::ConnectTimeout { message: words.clone() }, words, next: Next::Address }
+}
+
+impl From<ErrorKind> for Failure {
+    fn from(kind: ErrorKind) -> Failure {
+        let words = match &kind {
+            ErrorKind::Db(diagnostic) => diagnostic.lines(),
+            other => other.to_string(),
+        };
+        let next = match &kind {
+            ErrorKind::Db(diagnostic) if diagnostic.code == *NOT_NOW => Next::Host,
+            ErrorKind::Db(_) | ErrorKind::Unsupported(_) => Next::Nothing,
+            _ => Next::Address,
+        };
+        Failure { kind, words, next }
+    }
+}
+
+/// One attempt on one address.
+async fn attempt(
+    endpoint: &Rc<Endpoint>,
+    host: &Host,
+    address: &Address,
+    wanted: TargetSessionAttrs,
+) -> Result<Box<Connection>, Failure> {
+    let info = endpoint.info();
+    let socket = open_socket(address, info).await.map_err(|error| {
+        let words = format!("{}{}", system_words(&error), hint(&error, address));
+        Failure { kind: ErrorKind::Connect { message: String::new(), diagnostic: None }, words, next: Next::Address }
+    })?;
+    let socket = Rc::new(RefCell::new(tls::negotiate(socket, info)?));
+    let monitor = Rc::new(RefCell::new(Monitor::new(info.require_auth.clone())));
+    let stream = Stream::new(socket.clone(), monitor.clone());
+    let (client, driver) = config(info, host)
+        .connect_raw(stream, NoTls)
+        .await
+        .map_err(|error| Failure::from(ErrorKind::from_library(&error)))?;
+    let mut connection =
+        Box::new(Connection::new(client, driver, socket, monitor, address.clone(), host, endpoint.clone()));
+    match check_session(&mut connection, wanted).await? {
+        None => Ok(connection),
+        Some(words) => {
+            connection.terminate();
+            Err(Failure {
+                kind: ErrorKind::Connect { message: String::new(), diagnostic: None },
+                words: words.into(),
+                next: Next::Host,
+            })
+        }
+    }
+}
+
+/// What is wrong with the session, in libpq's words, if it lacks what is wanted.
+async fn check_session(
+    connection: &mut Connection,
+    wanted: TargetSessionAttrs,
+) -> Result<Option<&'static str>, ErrorKind> {
+    let (question, welcome, words) = match wanted {
+        TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => return Ok(None),
+        TargetSessionAttrs::ReadWrite => ("show transaction_read_only", "off", "session is read-only"),
+        TargetSessionAttrs::ReadOnly => ("show transaction_read_only", "on", "session is not read-only"),
+        TargetSessionAttrs::Primary => {
+            ("select pg_catalog.pg_is_in_recovery()", "f", "server is in hot standby mode")
+        }
+        TargetSessionAttrs::Standby => {
+            ("select pg_catalog.pg_is_in_recovery()", "t", "server is not in hot standby mode")
+        }
+    };
+    let answer = connection.ask(question).await?;
+    Ok((answer != welcome).then_some(words))
+}
+
+/// The hint that libpq gives with an error of the system.
+fn hint(error: &std::io::Error, address: &Address) -> &'static str {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+    match (address, error.kind()) {
+        (Address::Unix(_), ConnectionRefused | NotFound) => {
+            "\n\tIs the server running locally and accepting connections on that socket?"
+        }
+        (Address::Unix(_), PermissionDenied) => "",
+        (Address::Tcp(_), ConnectionRefused) => {
+            "\n\tIs the server running on that host and accepting TCP/IP connections?"
+        }
+        _ => "",
+    }
+}
+
+/// A connected socket with its options set.
+pub(crate) async fn open_socket(address: &Address, info: &ConnInfo) -> std::io::Result<Socket> {
+    let address = match address {
+        Address::Unix(path) => {
+            // Linux's abstract names are written with an at sign and begin with a zero byte.
+            let stream = match path.to_str().and_then(|path| path.strip_prefix('@')) {
+                Some(name) => UnixStream::connect(format!("\0{name}")).await,
+                None => UnixStream::connect(path).await,
+            };
+            return stream.map(Socket::Unix);
+        }
+        Address::Tcp(address) => *address,
+    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_nodelay(true)?;
+    set_options(&SockRef::from(&socket), info)?;
+    socket.connect(address).await.map(Socket::Tcp)
+}
+
+fn set_options(socket: &SockRef<'_>, info: &ConnInfo) -> std::io::Result<()> {
+    let wanted = &info.keepalives;
+    if wanted.enabled {
+        let mut keepalive = TcpKeepalive::new();
+        if let Some(idle) = wanted.idle {
+            keepalive = keepalive.with_time(idle);
+        }
+        if let Some(interval) = wanted.interval {
+            keepalive = keepalive.with_interval(interval);
+        }
+        if let Some(count) = wanted.count {
+            keepalive = keepalive.with_retries(count);
+        }
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    if info.tcp_user_timeout.is_some() {
+        socket.set_tcp_user_timeout(info.tcp_user_timeout)?;
+    }
+    Ok(())
+}
+
+/// The start-up, in the client library's terms.
+fn config(info: &ConnInfo, host: &Host) -> Config {
+    let mut config = Config::new();
+    config.user(&info.user);
+    config.dbname(&info.dbname);
+    config.ssl_mode(SslMode::Disable);
+    config.channel_binding(ChannelBinding::Disable);
+    if let Some(password) = info.password.as_ref().or(host.password.as_ref()) {
+        config.password(password.expose());
+    }
+    let name = info.application_name.as_deref().or(info.fallback_application_name.as_deref());
+    config.application_name(name.unwrap_or(APPLICATION_NAME));
+    if let Some(options) = options(info) {
+        config.options(options);
+    }
+    config
+}
+
+/// The command-line options: the settings of the environment, then those of the connection string, which win.
+fn options(info: &ConnInfo) -> Option<String> {
+    let mut options = String::new();
+    for (name, value) in &info.session_defaults {
+        options.push_str("-c ");
+        options.push_str(name);
+        options.push('=');
+        for char in value.chars() {
+            if char == '\\' || char.is_ascii_whitespace() {
+                options.push('\\');
+            }
+            options.push(char);
+        }
+        options.push(' ');
+    }
+    options.push_str(info.options.as_deref().unwrap_or_default());
+    (!options.is_empty()).then_some(options)
+}

@@ -1,0 +1,230 @@
+//! A connection: the client library's two halves, and what this crate knows of it besides.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use plproxy_core::conninfo::{Host, HostName};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
+
+use crate::address::Address;
+use crate::cancel::CancelKey;
+use crate::diagnostic::Diagnostic;
+use crate::endpoint::Endpoint;
+use crate::error::ErrorKind;
+use crate::monitor::Monitor;
+use crate::statement::{Direct, Statements};
+use crate::stream::{Socket, Stream};
+
+/// The protocol's farewell.
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
+
+/// What can be told of a connection to whom it may concern.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    /// The host as the connection string has it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub dbname: String,
+    /// The role.
+    pub user: String,
+    /// The server's process id, as the server gave it.
+    pub process_id: i32,
+    /// When it was made.
+    pub connected_at: SystemTime,
+    /// When a call last began to use it.
+    pub last_used_at: SystemTime,
+    /// How many statements it ran.
+    pub calls: u64,
+    /// How many statements are prepared on it.
+    pub prepared_statements: usize,
+    /// Whether a call has it at the moment.
+    pub in_use: bool,
+}
+
+/// The same, as it changes.
+pub(crate) struct Facts {
+    fixed: ConnectionInfo,
+    last_used_at: Cell<SystemTime>,
+    calls: Cell<u64>,
+    prepared_statements: Cell<usize>,
+    in_use: Cell<bool>,
+}
+
+impl Facts {
+    pub(crate) fn snapshot(&self) -> ConnectionInfo {
+        ConnectionInfo {
+            last_used_at: self.last_used_at.get(),
+            calls: self.calls.get(),
+            prepared_statements: self.prepared_statements.get(),
+            in_use: self.in_use.get(),
+            ..self.fixed.clone()
+        }
+    }
+}
+
+/// The half that does the reading and writing.
+pub(crate) type Driver = tokio_postgres::Connection<Stream, NoTlsStream>;
+
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) driver: Driver,
+    pub(crate) monitor: Rc<RefCell<Monitor>>,
+    pub(crate) statements: Statements,
+    pub(crate) direct: Direct,
+    /// No statement can be run on it any more.
+    pub(crate) broken: bool,
+    socket: Rc<RefCell<Socket>>,
+    cancel: Rc<CancelKey>,
+    endpoint: Rc<Endpoint>,
+    opened: Instant,
+    facts: Rc<Facts>,
+}
+
+/// What came up beside the answers to statements.
+pub(crate) enum Aside {
+    Notice(Box<Diagnostic>),
+    Failed(ErrorKind),
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: Client,
+        driver: Driver,
+        socket: Rc<RefCell<Socket>>,
+        monitor: Rc<RefCell<Monitor>>,
+        address: Address,
+        host: &Host,
+        endpoint: Rc<Endpoint>,
+    ) -> Connection {
+        let now = SystemTime::now();
+        let info = endpoint.info();
+        let fixed = ConnectionInfo {
+            host: match &host.name {
+                HostName::Name(name) => name.clone(),
+                HostName::Unix(path) => path.display().to_string(),
+            },
+            port: host.port,
+            dbname: info.dbname.clone(),
+            user: info.user.clone(),
+            process_id: monitor.borrow().process_id(),
+            connected_at: now,
+            last_used_at: now,
+            calls: 0,
+            prepared_statements: 0,
+            in_use: true,
+        };
+        let facts = Facts {
+            fixed,
+            last_used_at: Cell::new(now),
+            calls: Cell::new(0),
+            prepared_statements: Cell::new(0),
+            in_use: Cell::new(true),
+        };
+        Connection {
+            cancel: Rc::new(CancelKey::new(client.cancel_token(), address, endpoint.clone())),
+            client,
+            driver,
+            monitor,
+            statements: Statements::default(),
+            direct: Direct::Unknown,
+            broken: false,
+            socket,
+            endpoint,
+            opened: Instant::now(),
+            facts: Rc::new(facts),
+        }
+    }
+
+    pub(crate) fn facts(&self) -> &Rc<Facts> {
+        &self.facts
+    }
+
+    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(crate) fn cancel_key(&self) -> &Rc<CancelKey> {
+        &self.cancel
+    }
+
+    pub(crate) fn is_older_than(&self, lifetime: Duration) -> bool {
+        self.opened.elapsed() >= lifetime
+    }
+
+    /// Whether a statement may be sent on it, as far as can be seen without sending anything.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.broken && !self.cancel.is_astray() && !self.client.is_closed() && self.socket.borrow().is_quiet()
+    }
+
+    /// Whether it is in a known state: everything answered, no transaction open.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.broken && self.monitor.borrow().is_idle()
+    }
+
+    /// A call begins.
+    pub(crate) fn begin_use(&self) {
+        self.facts.in_use.set(true);
+        self.facts.last_used_at.set(SystemTime::now());
+        self.facts.calls.set(self.facts.calls.get() + 1);
+    }
+
+    /// A call is over.
+    pub(crate) fn end_use(&self) {
+        self.facts.in_use.set(false);
+        self.facts.prepared_statements.set(self.statements.prepared());
+    }
+
+    /// Says farewell and hangs up. Never blocks.
+    pub(crate) fn terminate(self: Box<Self>) {
+        if self.is_idle() {
+            self.socket.borrow().send_last(TERMINATE);
+        }
+    }
+
+    /// Runs a statement with one short answer, for the connection's own needs.
+    pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
+        let Connection { client, driver, .. } = self;
+        let mut answer = pin!(client.simple_query(question));
+        let messages = poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                    return Poll::Ready(answer.map_err(|error| ErrorKind::from_library(&error)));
+                }
+                match poll_driver(driver, cx) {
+                    Poll::Ready(Aside::Notice(_)) => {}
+                    Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(Err(kind)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await?;
+        let value = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
+            _ => None,
+        });
+        value.ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
+    }
+}
+
+/// Lets the driver read and write, and returns what it comes upon that answers no statement.
+pub(crate) fn poll_driver(driver: &mut Driver, cx: &mut Context<'_>) -> Poll<Aside> {
+    loop {
+        return match driver.poll_message(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
+                Poll::Ready(Aside::Notice(Box::new(Diagnostic::from_library(&notice))))
+            }
+            // Nobody here listens to notifications.
+            Poll::Ready(Some(Ok(_))) => continue,
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Aside::Failed(ErrorKind::from_library(&error))),
+            Poll::Ready(None) => Poll::Ready(Aside::Failed(ErrorKind::Closed)),
+        };
+    }
+}

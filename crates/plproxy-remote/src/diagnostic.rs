@@ -1,0 +1,132 @@
+//! What a server says in an error or a notice, field by field.
+
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
+
+/// An error or a notice of a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// As the server words it: it may be in the server's language.
+    pub severity: String,
+    /// Whether the server ends the session with it (FATAL, PANIC).
+    pub fatal: bool,
+    /// The SQLSTATE, five digits or capital letters whatever the server sent.
+    pub code: [u8; 5],
+    /// The message.
+    pub message: String,
+    /// The detail.
+    pub detail: Option<String>,
+    /// The hint.
+    pub hint: Option<String>,
+    /// The context.
+    pub context: Option<String>,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<u32>,
+    /// Where in the internal query, in characters from 1.
+    pub internal_position: Option<u32>,
+    /// The internal query.
+    pub internal_query: Option<String>,
+    /// The schema concerned.
+    pub schema: Option<String>,
+    /// The table concerned.
+    pub table: Option<String>,
+    /// The column concerned.
+    pub column: Option<String>,
+    /// The data type concerned.
+    pub datatype: Option<String>,
+    /// The constraint concerned.
+    pub constraint: Option<String>,
+    /// The server's source file.
+    pub file: Option<String>,
+    /// The line in that file.
+    pub line: Option<u32>,
+    /// The server's routine.
+    pub routine: Option<String>,
+}
+
+/// Stands in for an SQLSTATE that is none: `internal_error`.
+const NO_CODE: [u8; 5] = *b"XX000";
+
+impl Diagnostic {
+    /// The SQLSTATE as text.
+    pub fn sqlstate(&self) -> &str {
+        std::str::from_utf8(&self.code).unwrap_or("XX000")
+    }
+
+    pub(crate) fn from_library(error: &DbError) -> Diagnostic {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let (position, internal_position, internal_query) = match error.position() {
+            Some(ErrorPosition::Original(position)) => (Some(*position), None, None),
+            Some(ErrorPosition::Internal { position, query }) => (None, Some(*position), Some(query.clone())),
+            None => (None, None, None),
+        };
+        let fatal = match error.parsed_severity() {
+            Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+            None => matches!(error.severity(), "FATAL" | "PANIC"),
+        };
+        Diagnostic {
+            severity: error.severity().to_owned(),
+            fatal,
+            code: code(error.code().code()),
+            message: error.message().to_owned(),
+            detail: own(error.detail()),
+            hint: own(error.hint()),
+            context: own(error.where_()),
+            position,
+            internal_position,
+            internal_query,
+            schema: own(error.schema()),
+            table: own(error.table()),
+            column: own(error.column()),
+            datatype: own(error.datatype()),
+            constraint: own(error.constraint()),
+            file: own(error.file()),
+            line: error.line(),
+            routine: own(error.routine()),
+        }
+    }
+
+    /// About how much memory this takes: notices count against a call's budget.
+    pub(crate) fn size(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        size_of::<Diagnostic>() + self.message.len() + text(&self.detail) + text(&self.hint) + text(&self.context)
+    }
+
+    /// The lines that libpq prints for it.
+    pub(crate) fn lines(&self) -> String {
+        let mut lines = format!("{}:  {}", self.severity, self.message);
+        for (label, text) in [("DETAIL", &self.detail), ("HINT", &self.hint)] {
+            if let Some(text) = text {
+                lines.push_str(&format!("\n{label}:  {text}"));
+            }
+        }
+        lines
+    }
+}
+
+fn code(text: &str) -> [u8; 5] {
+    match <[u8; 5]>::try_from(text.as_bytes()) {
+        Ok(code) if code.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) => code,
+        _ => NO_CODE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_always_five_letters_or_digits() {
+        for (text, expected) in [
+            ("22012", "22012"),
+            ("P0001", "P0001"),
+            ("", "XX000"),
+            ("2201", "XX000"),
+            ("220123", "XX000"),
+            ("22 12", "XX000"),
+            ("äöa", "XX000"),
+        ] {
+            let diagnostic = Diagnostic { code: code(text), ..Diagnostic::default() };
+            assert_eq!(diagnostic.sqlstate(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What can go wrong with a call, as values; the words are libpq's where libpq has words for it.
+//!
+//! Nothing here may hold a password or a connection string: the texts are made of host names, ports and what servers
+//! said.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+
+use crate::diagnostic::Diagnostic;
+
+/// The end of a call that did not work.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// The request that failed, by its place in the list given to `start`; `None` if it is not one request's fault.
+    pub request: Option<usize>,
+    /// What happened.
+    pub kind: ErrorKind,
+}
+
+/// The kinds of failure.
+#[derive(Debug, Clone)]
+pub enum ErrorKind {
+    /// The server refused or aborted the statement.
+    Db(Box<Diagnostic>),
+    /// No connection could be made.
+    Connect {
+        /// In libpq's words, one part for each attempt, divided by line feeds.
+        message: String,
+        /// What the server said in the last attempt, if it said anything.
+        diagnostic: Option<Box<Diagnostic>>,
+    },
+    /// No connection could be made in time.
+    ConnectTimeout {
+        /// In libpq's words, as in `Connect`.
+        message: String,
+    },
+    /// A host name stands for no address.
+    Resolve {
+        /// In libpq's words, as in `Connect`.
+        message: String,
+    },
+    /// The call took longer than it may.
+    QueryTimeout,
+    /// The server hung up.
+    Closed,
+    /// The socket failed.
+    Io(String),
+    /// The server does not speak the protocol as it should.
+    Protocol(String),
+    /// A parameter or a statement has no form that could be sent.
+    Encode(String),
+    /// Something asked for is not offered here.
+    Unsupported(String),
+}
+
+impl ErrorKind {
+    /// The same as the failure of one request.
+    pub(crate) fn of(self, request: usize) -> Error {
+        Error { request: Some(request), kind: self }
+    }
+
+    pub(crate) fn protocol(text: impl Into<String>) -> ErrorKind {
+        ErrorKind::Protocol(text.into())
+    }
+
+    /// Sorts a failure of the client library, whose own kinds are private, by what it can be asked and by its source.
+    pub(crate) fn from_library(error: &tokio_postgres::Error) -> ErrorKind {
+        if let Some(db) = error.as_db_error() {
+            return ErrorKind::Db(Box::new(Diagnostic::from_library(db)));
+        }
+        if error.is_closed() {
+            return ErrorKind::Closed;
+        }
+        match error.source() {
+            None => ErrorKind::Protocol(error.to_string()),
+            Some(source) => match source.downcast_ref::<io::Error>() {
+                Some(io) => Self::from_io(io),
+                None => Self::from_words(&error.to_string(), &source.to_string()),
+            },
+        }
+    }
+
+    fn from_io(error: &io::Error) -> ErrorKind {
+        // The system's errors have a number. All others were made by the code that reads the protocol.
+        if error.raw_os_error().is_some() {
+            return ErrorKind::Io(format!("could not receive data from server: {}", system_words(error)));
+        }
+        match error.kind() {
+            // A message cut short by the end of the stream.
+            io::ErrorKind::Other if error.to_string() == "bytes remaining on stream" => ErrorKind::Closed,
+            io::ErrorKind::WriteZero => ErrorKind::Closed,
+            _ => match error.to_string().as_str() {
+                "string contains embedded null" => ErrorKind::Encode("a text contains a zero byte".into()),
+                "value too large to transmit" => ErrorKind::Encode("a value is too large to be sent".into()),
+                words => ErrorKind::Protocol(words.into()),
+            },
+        }
+    }
+
+    fn from_words(words: &str, source: &str) -> ErrorKind {
+        match source {
+            "password missing" => ErrorKind::Unsupported("fe_sendauth: no password supplied".into()),
+            _ if words.starts_with("error serializing") || words.starts_with("error encoding") => {
+                ErrorKind::Encode(format!("{words}: {source}"))
+            }
+            _ => ErrorKind::Protocol(format!("{words}: {source}")),
+        }
+    }
+}
+
+/// A system error without the number that Rust adds.
+pub(crate) fn system_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorKind::Db(diagnostic) => write!(f, "{}: {}", diagnostic.severity, diagnostic.message),
+            ErrorKind::Connect { message, .. }
+            | ErrorKind::ConnectTimeout { message }
+            | ErrorKind::Resolve { message } => f.write_str(message),
+            ErrorKind::QueryTimeout => f.write_str("query timeout"),
+            ErrorKind::Closed => f.write_str(
+                "server closed the connection unexpectedly\n\tThis probably means the server terminated \
+                 abnormally\n\tbefore or while processing the request.",
+            ),
+            ErrorKind::Io(text)
+            | ErrorKind::Protocol(text)
+            | ErrorKind::Encode(text)
+            | ErrorKind::Unsupported(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,182 @@
+//! One request: a connection, the statement, its rows, and the connection's return.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use postgres_types::Type;
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::call::{CallOptions, Event};
+use crate::connect::connect;
+use crate::connection::Connection;
+use crate::diagnostic::Diagnostic;
+use crate::drive::{Drive, Driven};
+use crate::endpoint::Endpoint;
+use crate::error::ErrorKind;
+use crate::outbox::Outbox;
+use crate::params::{Param, Wire};
+use crate::pool::Pool;
+use crate::rows::{Batch, ColumnDescription};
+use crate::statement::{Aside, Direct, Plan, PreparedStatement, Statement};
+
+/// All that one request needs.
+pub(crate) struct Task {
+    pub(crate) request: usize,
+    pub(crate) endpoint: Rc<Endpoint>,
+    pub(crate) params: Rc<[Param]>,
+    pub(crate) statement: Rc<Statement>,
+    pub(crate) options: CallOptions,
+    pub(crate) outbox: Outbox,
+    pub(crate) pool: Rc<Pool>,
+    /// Rows are handed over in batches of about that many bytes, or of what is there.
+    pub(crate) batch: usize,
+}
+
+/// The end of a statement: its last rows, and its columns if they are known.
+type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
+
+/// The answer to what was sent along with a statement.
+enum Answer {
+    Process(Option<i32>),
+    Prepared(Option<tokio_postgres::Statement>),
+}
+
+impl Task {
+    /// Runs the request; all that is to be told goes to the outbox.
+    pub(crate) async fn run(self) {
+        let mut connection = match self.pool.take(&self.endpoint, self.options.connection_lifetime) {
+            Some(connection) => connection,
+            // Rare and large: apart, so that the common case stays small.
+            None => match Box::pin(connect(&self.endpoint, self.options.connect_timeout, &self.outbox)).await {
+                Ok(connection) => {
+                    self.pool.register(&connection);
+                    connection
+                }
+                Err(kind) => return self.outbox.fail(self.request, kind),
+            },
+        };
+        if !self.outbox.sends(self.request, connection.cancel_key(), self.options.query_timeout.is_some()) {
+            return self.pool.put(connection);
+        }
+        connection.begin_use();
+        let end = self.execute(&mut connection).await;
+        self.pool.put(connection);
+        self.outbox.ends(self.request);
+        let request = self.request;
+        match end {
+            Ok((Some(batch), _)) => {
+                let size = batch.size();
+                self.outbox.event(Event::Rows { request, batch, done: true }, size);
+            }
+            Ok((None, columns)) => self.outbox.event(Event::RequestDone { request, columns }, 0),
+            Err(kind) => self.outbox.fail(request, kind),
+        }
+    }
+
+    async fn execute(&self, connection: &mut Connection) -> Result<End, ErrorKind> {
+        let plan = connection.statements.plan(&self.statement, self.options.prepared, connection.direct);
+        let aside = match plan {
+            Plan::Prepared(prepared) => {
+                match self.run_prepared(connection, prepared).await {
+                    Some(end) => return end,
+                    // The prepared form was refused before it ran, so that this is no repetition.
+                    None => connection.statements.forget(&self.statement),
+                }
+                Aside::Nothing
+            }
+            Plan::Unnamed(aside) => aside,
+        };
+        self.run_unnamed(connection, aside).await
+    }
+
+    /// `None` if the prepared form has become useless and nothing ran.
+    async fn run_prepared(
+        &self,
+        connection: &mut Connection,
+        prepared: PreparedStatement,
+    ) -> Option<Result<End, ErrorKind>> {
+        let PreparedStatement { statement, columns } = prepared;
+        let (client, mut drive) = Drive::new(self, connection, Some(columns)).await;
+        let opening = client.query_raw(&statement, self.params.iter().map(Wire));
+        let driven = drive.run(opening, None, Some).await;
+        match driven {
+            Driven { opened: false, result: Err(ErrorKind::Db(diagnostic)), .. } if is_stale(&diagnostic) => None,
+            Driven { result, batch, columns, .. } => Some(result.map(|()| (batch, columns))),
+        }
+    }
+
+    /// Sends the statement without a name, and `aside` along with it.
+    async fn run_unnamed(&self, connection: &mut Connection, aside: Aside) -> Result<End, ErrorKind> {
+        let literal = self.statement.literal(&self.params).transpose()?;
+        let mut answer = None;
+        let (result, described) = {
+            let (client, mut drive) = Drive::new(self, connection, None).await;
+            let sql = self.statement.sql();
+            let answer = &mut answer;
+            let aside: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = match aside {
+                Aside::Nothing => None,
+                Aside::Prepare => Some(Box::pin(async move {
+                    *answer = Some(Answer::Prepared(client.prepare(sql).await.ok()));
+                })),
+                Aside::AskProcess => Some(Box::pin(async move {
+                    let messages = client.simple_query("select pg_catalog.pg_backend_pid()").await;
+                    *answer = Some(Answer::Process(messages.ok().and_then(|messages| process_id(&messages))));
+                })),
+            };
+            let driven = match literal {
+                Some(literal) => drive.run(client.simple_query_raw(&literal), aside, row).await,
+                None => {
+                    // The types are left to the server, which sees the casts.
+                    let params = self.params.iter().map(|param| (Wire(param), Type::UNKNOWN));
+                    drive.run(client.query_typed_raw(sql, params), aside, Some).await
+                }
+            };
+            (driven.result.map(|()| (driven.batch, driven.columns)), drive.describe_aside())
+        };
+        match answer {
+            Some(Answer::Process(id)) => {
+                let real = id.is_some_and(|id| id == connection.monitor.borrow().process_id());
+                connection.direct = if real { Direct::Yes } else { Direct::No };
+            }
+            Some(Answer::Prepared(Some(statement))) => {
+                let columns = described.unwrap_or_default();
+                connection.statements.keep(&self.statement, PreparedStatement { statement, columns });
+            }
+            Some(Answer::Prepared(None)) if result.is_ok() => connection.statements.give_up(&self.statement),
+            _ => {}
+        }
+        result
+    }
+}
+
+/// Whether a prepared statement was refused for what it is, and not for what it does: it is gone, or its result would
+/// have other columns now.
+fn is_stale(diagnostic: &Diagnostic) -> bool {
+    match &diagnostic.code {
+        b"26000" => true,
+        b"0A000" => {
+            diagnostic.routine.as_deref() == Some("RevalidateCachedQuery")
+                || diagnostic.message == "cached plan must not change result type"
+        }
+        _ => false,
+    }
+}
+
+fn process_id(messages: &[SimpleQueryMessage]) -> Option<i32> {
+    messages.iter().find_map(|message| row_of(message)?.try_get(0).ok()??.parse().ok())
+}
+
+fn row_of(message: &SimpleQueryMessage) -> Option<&tokio_postgres::SimpleQueryRow> {
+    match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    }
+}
+
+fn row(message: SimpleQueryMessage) -> Option<tokio_postgres::SimpleQueryRow> {
+    match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    }
+}

@@ -1,0 +1,43 @@
+//! The remote half of PL/Proxy: one statement, run on some partitions at once.
+//!
+//! A [`Remote`] holds the runtime and the connections. [`Remote::start`] makes a [`Call`], and [`Call::next`] gives its
+//! events, one after the other: rows as bytes, notices, the end of each request, errors as values. Everything happens on
+//! the caller's thread and only while the caller waits; nothing here knows PostgreSQL's server side.
+//!
+//! How a call goes: `call` → `execute` (a connection from `pool` or `connect`, the form of the statement from
+//! `statement`) → `drive` (both halves of the client library) → `stream` and `monitor` (the bytes) → `rows` → `outbox`
+//! → `call`. All waiting is in `runtime`, all attention to the host in `interrupt`.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod address;
+mod call;
+mod cancel;
+mod connect;
+mod connection;
+mod diagnostic;
+mod drive;
+mod endpoint;
+mod error;
+mod execute;
+mod interrupt;
+mod monitor;
+mod outbox;
+mod params;
+mod pool;
+mod remote;
+mod rows;
+mod runtime;
+mod statement;
+mod stream;
+mod tls;
+
+pub use call::{Call, CallOptions, Event, Prepared, Request};
+pub use connection::ConnectionInfo;
+pub use diagnostic::Diagnostic;
+pub use endpoint::Endpoint;
+pub use error::{Error, ErrorKind};
+pub use params::Param;
+pub use remote::Remote;
+pub use rows::{Batch, ColumnDescription, Format, Row};
+pub use statement::{Piece, Statement};

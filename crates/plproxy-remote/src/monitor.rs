@@ -1,0 +1,464 @@
+//! What can be learnt from the bytes of a connection as they pass.
+//!
+//! The client library keeps to itself what this crate needs to know: the server's process id, whether a transaction is
+//! open, whether every statement sent was answered, the types of result columns. The monitor reads them from the
+//! stream. It also refuses what no honest server sends, before it takes memory or time, and it replaces the type ids in
+//! descriptions by that of `unknown`: the library would look unknown ids up with statements of its own, one within the
+//! other for as long as the server likes. Values are handled as bytes here, so that it needs no types.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use plproxy_core::conninfo::{AuthMethod, RequireAuth};
+
+use crate::rows::ColumnDescription;
+
+/// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
+const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
+/// Descriptions and start-up messages; a table has at most 1664 columns.
+const COLLECT_LIMIT: usize = 1 << 22;
+/// All that may come before the server is ready for the first time.
+const STARTUP_LIMIT: usize = 1 << 20;
+/// Settings reported between two statements; the library keeps them.
+const STATUS_LIMIT: usize = 1 << 17;
+/// More rounds of password hashing than that is a trap, not a precaution.
+const SCRAM_LIMIT: u64 = 4_000_000;
+/// The id of the type `unknown`.
+const UNKNOWN: [u8; 4] = 705_u32.to_be_bytes();
+
+/// Where the reader stands in a stream of messages.
+#[derive(Default)]
+struct Framing {
+    header: [u8; 5],
+    have: usize,
+    /// Bytes of the current message's body still to come.
+    rest: usize,
+}
+
+pub(crate) struct Monitor {
+    incoming: Framing,
+    outgoing: Framing,
+    /// The first message sent has no tag.
+    greeted: bool,
+    require_auth: RequireAuth,
+    /// The server asked who we are.
+    questioned: bool,
+    startup_bytes: usize,
+    status_bytes: usize,
+    collected: Vec<u8>,
+    field: Field,
+    process_id: i32,
+    transaction: u8,
+    asked: u64,
+    answered: u64,
+    descriptions: VecDeque<(u64, Rc<[ColumnDescription]>)>,
+}
+
+/// Where in a description the next byte belongs.
+#[derive(Clone, Copy)]
+enum Field {
+    Count(u8),
+    Name,
+    Fixed(u8),
+    Parameter(u8),
+}
+
+impl Monitor {
+    pub(crate) fn new(require_auth: RequireAuth) -> Monitor {
+        Monitor {
+            incoming: Framing::default(),
+            outgoing: Framing::default(),
+            greeted: false,
+            require_auth,
+            questioned: false,
+            startup_bytes: 0,
+            status_bytes: 0,
+            collected: Vec::new(),
+            field: Field::Name,
+            process_id: 0,
+            transaction: 0,
+            asked: 1,
+            answered: 0,
+            descriptions: VecDeque::new(),
+        }
+    }
+
+    /// The process that the start-up named.
+    pub(crate) fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
+    /// How many rounds (a simple query, or what a sync ends) were sent; the start-up counts as the first.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// Whether all rounds sent were answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.asked == self.answered
+    }
+
+    /// Whether, moreover, no transaction is open.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_answered() && self.transaction == b'I' && self.incoming.have == 0 && self.incoming.rest == 0
+    }
+
+    /// The columns that were described in the given round; older ones are forgotten.
+    pub(crate) fn description(&mut self, round: u64) -> Option<Rc<[ColumnDescription]>> {
+        while self.descriptions.front().is_some_and(|(of, _)| *of < round) {
+            self.descriptions.pop_front();
+        }
+        match self.descriptions.front() {
+            Some((of, _)) if *of == round => self.descriptions.pop_front().map(|(_, columns)| columns),
+            _ => None,
+        }
+    }
+
+    /// Looks at bytes that went out.
+    pub(crate) fn sent(&mut self, mut bytes: &[u8]) {
+        while let Some(&byte) = bytes.first() {
+            let framing = &mut self.outgoing;
+            if framing.rest > 0 {
+                let taken = framing.rest.min(bytes.len());
+                framing.rest -= taken;
+                bytes = bytes.get(taken..).unwrap_or_default();
+                continue;
+            }
+            bytes = bytes.get(1..).unwrap_or_default();
+            if !self.greeted && framing.have == 0 {
+                // The tag that the first message lacks.
+                framing.have = 1;
+            }
+            let (_, length, complete) = framing.push(byte);
+            if complete {
+                let tag = framing.header.first().copied().unwrap_or_default();
+                framing.rest = length.saturating_sub(4);
+                if self.greeted && matches!(tag, b'S' | b'Q') {
+                    self.asked += 1;
+                }
+                self.greeted = true;
+            }
+        }
+    }
+
+    /// Looks at bytes that came in, and changes the type ids among them.
+    pub(crate) fn received(&mut self, mut bytes: &mut [u8]) -> io::Result<()> {
+        if self.answered == 0 {
+            self.startup_bytes += bytes.len();
+            if self.startup_bytes > STARTUP_LIMIT {
+                return Err(refuse("server sent too much before it was ready"));
+            }
+        }
+        while let Some(&first) = bytes.first() {
+            if self.incoming.rest > 0 {
+                let taken = self.incoming.rest.min(bytes.len());
+                let (body, after) = std::mem::take(&mut bytes).split_at_mut(taken);
+                bytes = after;
+                self.incoming.rest -= taken;
+                self.body(body)?;
+            } else {
+                bytes = bytes.get_mut(1..).unwrap_or_default();
+                let (_, length, complete) = self.incoming.push(first);
+                if !complete {
+                    continue;
+                }
+                if !(4..=MESSAGE_LIMIT).contains(&length) {
+                    return Err(refuse("server sent a message of an impossible length"));
+                }
+                self.incoming.rest = length - 4;
+                self.begin()?;
+            }
+            if self.incoming.have == 0 && self.incoming.rest == 0 {
+                self.end()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tag(&self) -> u8 {
+        self.incoming.header.first().copied().unwrap_or_default()
+    }
+
+    /// A message's header is complete.
+    fn begin(&mut self) -> io::Result<()> {
+        match self.tag() {
+            b'T' | b't' => self.field = Field::Count(0),
+            b'S' => {
+                self.status_bytes += self.incoming.rest;
+                if self.answered > 0 && self.status_bytes > STATUS_LIMIT {
+                    return Err(refuse("server reported too many settings"));
+                }
+                return Ok(());
+            }
+            b'R' | b'K' | b'Z' => {}
+            _ => return Ok(()),
+        }
+        self.collected.clear();
+        if self.incoming.rest > COLLECT_LIMIT {
+            return Err(refuse("server sent a message of an impossible length"));
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, body: &mut [u8]) -> io::Result<()> {
+        match self.tag() {
+            b'T' | b't' => {
+                self.collected.extend_from_slice(body);
+                self.hide_types(body);
+            }
+            b'R' | b'K' | b'Z' => self.collected.extend_from_slice(body),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn hide_types(&mut self, body: &mut [u8]) {
+        let parameters = self.tag() == b't';
+        for byte in body {
+            self.field = match self.field {
+                Field::Count(0) => Field::Count(1),
+                Field::Count(_) if parameters => Field::Parameter(0),
+                Field::Count(_) => Field::Name,
+                Field::Name if *byte == 0 => Field::Fixed(0),
+                Field::Name => Field::Name,
+                // Table 4 bytes, column 2, type 4, then its length 2, modifier 4 and format 2.
+                Field::Fixed(at) => {
+                    if let Some(unknown) = at.checked_sub(6).and_then(|at| UNKNOWN.get(usize::from(at))) {
+                        *byte = *unknown;
+                    }
+                    if at == 17 { Field::Name } else { Field::Fixed(at + 1) }
+                }
+                Field::Parameter(at) => {
+                    *byte = UNKNOWN.get(usize::from(at)).copied().unwrap_or_default();
+                    Field::Parameter((at + 1) % 4)
+                }
+            };
+        }
+    }
+
+    /// A message is over.
+    fn end(&mut self) -> io::Result<()> {
+        match self.tag() {
+            b'T' => {
+                let columns = describe(&self.collected)
+                    .ok_or_else(|| refuse("server sent a malformed description of columns"))?;
+                // One round has one statement, and so one description.
+                if self.descriptions.back().is_some_and(|(round, _)| *round == self.answered) {
+                    return Err(refuse("server described the columns of one statement twice"));
+                }
+                self.descriptions.push_back((self.answered, columns));
+            }
+            b'K' => self.process_id = number(&self.collected, 0).unwrap_or_default() as i32,
+            b'Z' => {
+                self.transaction = self.collected.first().copied().unwrap_or_default();
+                self.answered += 1;
+                self.status_bytes = 0;
+                if self.answered > self.asked {
+                    return Err(refuse("server is ready without having been asked"));
+                }
+            }
+            b'R' => self.authentication()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn authentication(&mut self) -> io::Result<()> {
+        let method = match number(&self.collected, 0) {
+            Some(3) => AuthMethod::Password,
+            Some(5) => AuthMethod::Md5,
+            Some(7) => AuthMethod::Gss,
+            Some(9) => AuthMethod::Sspi,
+            Some(10) => AuthMethod::ScramSha256,
+            Some(11) => return self.scram(),
+            // In without any question. After one of the above it is the answer to it.
+            Some(0) if !self.questioned => AuthMethod::None,
+            _ => return Ok(()),
+        };
+        self.questioned = true;
+        if self.require_auth.allows(method) {
+            return Ok(());
+        }
+        Err(refuse(match method {
+            AuthMethod::Password => "authentication method requirement failed: server requested a cleartext password",
+            AuthMethod::Md5 => "authentication method requirement failed: server requested a hashed password",
+            AuthMethod::Gss => "authentication method requirement failed: server requested GSSAPI authentication",
+            AuthMethod::Sspi => "authentication method requirement failed: server requested SSPI authentication",
+            AuthMethod::None => {
+                "authentication method requirement failed: server did not complete authentication"
+            }
+            _ => "authentication method requirement failed: server requested SASL authentication",
+        }))
+    }
+
+    /// The server's first answer in SCRAM: it tells how often to hash.
+    fn scram(&self) -> io::Result<()> {
+        let text = self.collected.get(4..).unwrap_or_default();
+        let rounds = text.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
+        let rounds = rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+        match rounds {
+            Some(rounds) if rounds > SCRAM_LIMIT => Err(refuse("server asks for an absurd number of hashing rounds")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Framing {
+    /// Takes one byte of a header: the bytes had, the length if complete, and whether it is.
+    fn push(&mut self, byte: u8) -> (usize, usize, bool) {
+        if let Some(slot) = self.header.get_mut(self.have) {
+            *slot = byte;
+        }
+        self.have += 1;
+        if self.have < self.header.len() {
+            return (self.have, 0, false);
+        }
+        self.have = 0;
+        (self.header.len(), number(&self.header, 1).unwrap_or_default() as usize, true)
+    }
+}
+
+fn refuse(words: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, words)
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// Reads the body of a description of columns.
+fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut columns = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let name = String::from_utf8_lossy(rest.get(..end)?).into_owned();
+        let (fixed, after) = rest.get(end + 1..)?.split_first_chunk::<18>()?;
+        columns.push(ColumnDescription { name, type_oid: number(fixed, 6)? });
+        rest = after;
+    }
+    rest.is_empty().then(|| columns.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+    }
+
+    fn column(name: &str, type_oid: u32) -> Vec<u8> {
+        let fixed = [&[0; 6][..], &type_oid.to_be_bytes(), &[0; 8]].concat();
+        [name.as_bytes(), &[0], &fixed].concat()
+    }
+
+    fn description(columns: &[(&str, u32)]) -> Vec<u8> {
+        let mut body = (columns.len() as u16).to_be_bytes().to_vec();
+        columns.iter().for_each(|(name, type_oid)| body.extend(column(name, *type_oid)));
+        message(b'T', &body)
+    }
+
+    fn startup() -> Vec<u8> {
+        let key = message(b'K', &[0, 0, 1, 2, 9, 9, 9, 9]);
+        [message(b'R', &[0; 4]), key, message(b'Z', b"I")].concat()
+    }
+
+    /// Lets a stream pass in pieces of a size; what the library sees of it.
+    fn pass(monitor: &mut Monitor, stream: &[u8], piece: usize) -> io::Result<Vec<u8>> {
+        let mut seen = stream.to_vec();
+        seen.chunks_mut(piece).try_for_each(|piece| monitor.received(piece))?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn pieces_of_any_size_tell_the_same() {
+        let given = [
+            message(b't', &[0, 2, 0, 0, 0, 23, 0, 1, 0, 0]),
+            description(&[("a", 23), ("", 4_000_000_000), ("längs", 705)]),
+            message(b'D', &[0, 0]),
+            message(b'n', b""),
+            message(b'Z', b"T"),
+        ]
+        .concat();
+        let hidden = [
+            message(b't', &[0, 2, 0, 0, 2, 0xc1, 0, 0, 2, 0xc1]),
+            description(&[("a", 705), ("", 705), ("längs", 705)]),
+            message(b'D', &[0, 0]),
+            message(b'n', b""),
+            message(b'Z', b"T"),
+        ]
+        .concat();
+        for piece in 1..=given.len() {
+            let mut monitor = Monitor::new(RequireAuth::Any);
+            monitor.sent(&[0, 0, 0, 8, 0, 3, 0, 0]);
+            pass(&mut monitor, &startup(), piece).unwrap();
+            assert_eq!(monitor.process_id(), 258);
+            assert!(monitor.is_idle());
+            message(b'S', b"").chunks(piece).for_each(|piece| monitor.sent(piece));
+            assert!(!monitor.is_answered());
+            assert_eq!(pass(&mut monitor, &given, piece).unwrap(), hidden, "in pieces of {piece}");
+            assert!(monitor.is_answered() && !monitor.is_idle());
+            let columns = monitor.description(1).unwrap();
+            let columns: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.type_oid)).collect();
+            assert_eq!(columns, [("a", 23), ("", 4_000_000_000), ("längs", 705)]);
+            assert!(monitor.description(1).is_none());
+        }
+    }
+
+    #[test]
+    fn rounds_are_counted_as_they_go_out() {
+        let mut monitor = Monitor::new(RequireAuth::Any);
+        let check = |monitor: &mut Monitor, bytes: &[u8], asked: u64| {
+            monitor.sent(bytes);
+            assert_eq!(monitor.asked(), asked, "{bytes:?}");
+        };
+        check(&mut monitor, &[0, 0, 0, 9, 0, 3, 0, 0, b'S'], 1);
+        check(&mut monitor, &message(b'p', b"SQSQ"), 1);
+        check(&mut monitor, &message(b'P', b"select"), 1);
+        check(&mut monitor, &message(b'S', b""), 2);
+        check(&mut monitor, &message(b'Q', b"select"), 3);
+        check(&mut monitor, &[message(b'B', b"S"), message(b'E', b"Q"), message(b'S', b"")].concat(), 4);
+    }
+
+    #[test]
+    fn what_no_server_sends_is_refused() {
+        let check = |stream: &[u8], words: &str| {
+            let mut monitor = Monitor::new(RequireAuth::Any);
+            pass(&mut monitor, &startup(), 7).unwrap();
+            monitor.sent(&[&[0, 0, 0, 4][..], &message(b'S', b"")].concat());
+            let error = pass(&mut monitor, stream, 3).err().expect(words);
+            assert!(error.to_string().contains(words), "{error}");
+        };
+        check(&[b'D', 0x7f, 0xff, 0xff, 0xff], "impossible length");
+        check(&[b'D', 0, 0, 0, 3], "impossible length");
+        check(&[b'T', 0x10, 0, 0, 0], "impossible length");
+        check(&message(b'T', &[0, 1]), "malformed");
+        check(&message(b'T', &[&[0, 1][..], &column("a", 1), &[0]].concat()), "malformed");
+        check(&[description(&[]), description(&[])].concat(), "twice");
+        check(&[message(b'Z', b"I"), message(b'Z', b"I")].concat(), "without having been asked");
+        let mut settings = Vec::new();
+        (0..40_000).for_each(|at| settings.extend(message(b'S', format!("{at}\0\0").as_bytes())));
+        check(&settings, "too many settings");
+        let scram = [&11_u32.to_be_bytes()[..], b"r=x,s=eA==,i=99999999"].concat();
+        check(&message(b'R', &scram), "absurd");
+    }
+
+    #[test]
+    fn authentication_must_be_as_required() {
+        let check = |required: RequireAuth, codes: &[u32], allowed: bool| {
+            let mut monitor = Monitor::new(required.clone());
+            let stream: Vec<u8> = codes.iter().flat_map(|code| message(b'R', &code.to_be_bytes())).collect();
+            assert_eq!(pass(&mut monitor, &stream, 4).is_ok(), allowed, "{required:?} {codes:?}");
+        };
+        let only = |method| RequireAuth::OneOf(vec![method]);
+        check(RequireAuth::Any, &[3, 0], true);
+        check(only(AuthMethod::ScramSha256), &[10, 11, 12, 0], true);
+        check(only(AuthMethod::ScramSha256), &[0], false);
+        check(only(AuthMethod::ScramSha256), &[5], false);
+        check(only(AuthMethod::None), &[0], true);
+        check(RequireAuth::NoneOf(vec![AuthMethod::Password]), &[3], false);
+        check(RequireAuth::NoneOf(vec![AuthMethod::Password]), &[5, 0], true);
+    }
+}

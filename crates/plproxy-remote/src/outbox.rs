@@ -1,0 +1,175 @@
+//! What the requests of one call share: the events on their way out, and what they need from outside of the runtime.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::call::Event;
+use crate::cancel::CancelKey;
+use crate::error::{Error, ErrorKind};
+
+/// Bytes of rows and notices that may wait for the caller. A request that comes upon more waits itself, and with it, by
+/// way of its socket, the server.
+const BUDGET: usize = 64 * 1024;
+
+/// Something for the caller.
+pub(crate) enum Item {
+    Event(Event),
+    Failed(Error),
+}
+
+/// The answer to a look-up, when it is there.
+type Answer = Rc<RefCell<Option<io::Result<Vec<SocketAddr>>>>>;
+
+/// A host name to be looked up.
+pub(crate) struct Lookup {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    answer: Answer,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct State {
+    items: VecDeque<(Item, usize)>,
+    size: usize,
+    /// Requests that wait for room.
+    waiting: Vec<Waker>,
+    lookups: Vec<Lookup>,
+    /// The requests whose statements are with a server, and how to cancel them.
+    running: Vec<(usize, Rc<CancelKey>)>,
+    first_sent: Option<Instant>,
+    /// The caller wants no more: nothing is kept, nothing is started.
+    closed: bool,
+}
+
+/// Shared by a call and its requests.
+#[derive(Clone, Default)]
+pub(crate) struct Outbox(Rc<RefCell<State>>);
+
+impl Outbox {
+    pub(crate) fn event(&self, event: Event, size: usize) {
+        self.put(Item::Event(event), size);
+    }
+
+    pub(crate) fn fail(&self, request: usize, kind: ErrorKind) {
+        self.put(Item::Failed(kind.of(request)), 0);
+    }
+
+    fn put(&self, item: Item, size: usize) {
+        let mut state = self.0.borrow_mut();
+        if !state.closed {
+            state.items.push_back((item, size));
+            state.size += size;
+        }
+    }
+
+    /// Ready when there is room.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.borrow_mut();
+        if state.size < BUDGET {
+            return Poll::Ready(());
+        }
+        state.waiting.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn take(&self) -> Option<Item> {
+        let mut state = self.0.borrow_mut();
+        let (item, size) = state.items.pop_front()?;
+        state.size -= size;
+        if state.size < BUDGET && !state.waiting.is_empty() {
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            waiting.iter().for_each(Waker::wake_by_ref);
+        }
+        Some(item)
+    }
+
+    /// Whether the caller has something to do.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let state = self.0.borrow();
+        !state.items.is_empty() || !state.lookups.is_empty()
+    }
+
+    /// A request's statement is about to be sent. False if it no longer should be.
+    pub(crate) fn sends(&self, request: usize, key: &Rc<CancelKey>, timed: bool) -> bool {
+        let mut state = self.0.borrow_mut();
+        if state.closed {
+            return false;
+        }
+        if timed && state.first_sent.is_none() {
+            state.first_sent = Some(Instant::now());
+        }
+        state.running.push((request, key.clone()));
+        true
+    }
+
+    /// A request's statement is over.
+    pub(crate) fn ends(&self, request: usize) {
+        self.0.borrow_mut().running.retain(|(running, _)| *running != request);
+    }
+
+    pub(crate) fn running(&self) -> Vec<Rc<CancelKey>> {
+        self.0.borrow().running.iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        !self.0.borrow().running.is_empty()
+    }
+
+    /// The first in the list of the requests that are with a server, for a timeout's report.
+    pub(crate) fn first_running(&self) -> Option<usize> {
+        self.0.borrow().running.iter().map(|(request, _)| *request).min()
+    }
+
+    pub(crate) fn first_sent(&self) -> Option<Instant> {
+        self.0.borrow().first_sent
+    }
+
+    /// Drops what is there and all that will come.
+    pub(crate) fn close(&self) {
+        let mut state = self.0.borrow_mut();
+        state.closed = true;
+        state.size = 0;
+        let items = std::mem::take(&mut state.items);
+        let lookups = std::mem::take(&mut state.lookups);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop((items, lookups));
+        waiting.iter().for_each(Waker::wake_by_ref);
+    }
+
+    pub(crate) fn take_lookups(&self) -> Vec<Lookup> {
+        std::mem::take(&mut self.0.borrow_mut().lookups)
+    }
+
+    /// Has a name looked up while the runtime is not entered, as the system's resolver blocks.
+    pub(crate) async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let answer = Answer::default();
+        let mut asked = false;
+        std::future::poll_fn(|cx| {
+            if let Some(found) = answer.borrow_mut().take() {
+                return Poll::Ready(found);
+            }
+            if !asked {
+                asked = true;
+                let (host, answer, waker) = (host.to_owned(), answer.clone(), cx.waker().clone());
+                self.0.borrow_mut().lookups.push(Lookup { host, port, answer, waker });
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Lookup {
+    pub(crate) fn answer(self, found: io::Result<Vec<SocketAddr>>) {
+        *self.answer.borrow_mut() = Some(found);
+        self.waker.wake();
+    }
+}

@@ -1,0 +1,87 @@
+//! The connections at rest.
+//!
+//! A connection is taken out for the time of one statement and comes back only if it is idle. So a call within a call
+//! finds the pool without it and opens another, and what is lost on the way is closed.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use dashmap::DashMap;
+
+use crate::connection::{Connection, ConnectionInfo, Facts};
+use crate::endpoint::Endpoint;
+
+/// Only one thread looks at it; two is the least the map takes.
+const SHARDS: usize = 2;
+
+pub(crate) struct Pool {
+    /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
+    #[allow(clippy::vec_box)]
+    idle: DashMap<u64, Vec<Box<Connection>>>,
+    /// Of all connections, also those in use.
+    facts: RefCell<Vec<Weak<Facts>>>,
+}
+
+impl Pool {
+    pub(crate) fn new() -> Pool {
+        Pool { idle: DashMap::with_shard_amount(SHARDS), facts: RefCell::default() }
+    }
+
+    /// A connection to the endpoint that is alive and not too old. The others are closed on the way.
+    pub(crate) fn take(&self, endpoint: &Endpoint, lifetime: Option<Duration>) -> Option<Box<Connection>> {
+        let mut idle = self.idle.get_mut(&endpoint.id())?;
+        while let Some(connection) = idle.pop() {
+            let old = lifetime.is_some_and(|lifetime| connection.is_older_than(lifetime));
+            if !old && connection.is_alive() {
+                return Some(connection);
+            }
+            connection.terminate();
+        }
+        None
+    }
+
+    /// Makes a new connection known.
+    pub(crate) fn register(&self, connection: &Connection) {
+        let mut facts = self.facts.borrow_mut();
+        facts.retain(|facts| facts.strong_count() > 0);
+        facts.push(Rc::downgrade(connection.facts()));
+    }
+
+    /// Takes a connection back, or closes it.
+    pub(crate) fn put(&self, connection: Box<Connection>) {
+        connection.end_use();
+        if connection.is_idle() {
+            self.idle.entry(connection.endpoint().id()).or_default().push(connection);
+        }
+    }
+
+    /// Closes the connections at rest of one endpoint.
+    pub(crate) fn close(&self, endpoint: &Endpoint) {
+        if let Some((_, connections)) = self.idle.remove(&endpoint.id()) {
+            connections.into_iter().for_each(Connection::terminate);
+        }
+    }
+
+    /// Closes all connections at rest.
+    pub(crate) fn close_all(&self) {
+        for mut connections in self.idle.iter_mut() {
+            connections.drain(..).for_each(Connection::terminate);
+        }
+        self.idle.clear();
+    }
+
+    /// Whether an endpoint has connections at rest.
+    pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
+        self.idle.get(&endpoint.id()).is_some_and(|idle| !idle.is_empty())
+    }
+
+    /// Forgets the endpoints without connections.
+    pub(crate) fn tidy(&self) {
+        self.idle.retain(|_, idle| !idle.is_empty());
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<ConnectionInfo> {
+        self.facts.borrow().iter().filter_map(Weak::upgrade).map(|facts| facts.snapshot()).collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! The whole of it: the runtime, the endpoints, the pool.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use dashmap::DashMap;
+use plproxy_core::conninfo::ConnInfo;
+
+use crate::call::{Call, CallOptions, Request};
+use crate::connection::ConnectionInfo;
+use crate::endpoint::Endpoint;
+use crate::pool::Pool;
+use crate::runtime::Runtime;
+use crate::statement::Statement;
+
+/// Endpoints known before those without connections are forgotten.
+const KNOWN: usize = 1024;
+
+/// The remote side of one process: make it once. It belongs to the thread that made it.
+pub struct Remote {
+    runtime: Runtime,
+    endpoints: DashMap<String, Rc<Endpoint>>,
+    next_endpoint: Cell<u64>,
+    pool: Rc<Pool>,
+}
+
+impl Remote {
+    /// `interrupted` says whether the host process wants this thread's attention. It is called before and after every
+    /// wait, and must be cheap.
+    pub fn new(interrupted: fn() -> bool) -> io::Result<Remote> {
+        Ok(Remote {
+            runtime: Runtime::new(interrupted)?,
+            endpoints: DashMap::with_shard_amount(2),
+            next_endpoint: Cell::new(0),
+            pool: Rc::new(Pool::new()),
+        })
+    }
+
+    /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `make`
+    /// runs on first sight of the key.
+    pub fn endpoint<E>(&self, key: &str, make: impl FnOnce() -> Result<ConnInfo, E>) -> Result<Rc<Endpoint>, E> {
+        if let Some(endpoint) = self.endpoints.get(key) {
+            return Ok(endpoint.clone());
+        }
+        let info = make()?;
+        if self.endpoints.len() >= KNOWN {
+            self.endpoints.retain(|_, endpoint| Rc::strong_count(endpoint) > 1 || self.pool.has(endpoint));
+            self.pool.tidy();
+        }
+        let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
+        let endpoint = Rc::new(Endpoint::new(id, info));
+        self.endpoints.insert(key.to_owned(), endpoint.clone());
+        Ok(endpoint)
+    }
+
+    /// Gets a statement ready to run on all of the endpoints at once. Nothing is sent before the call's first `next`.
+    pub fn start(&self, statement: &Rc<Statement>, requests: Vec<Request>, options: &CallOptions) -> Call<'_> {
+        Call::new(self, statement, requests, options)
+    }
+
+    /// Closes the connections at rest of an endpoint.
+    pub fn close_endpoint(&self, endpoint: &Endpoint) {
+        self.pool.close(endpoint);
+    }
+
+    /// Closes all connections at rest.
+    pub fn close_all(&self) {
+        self.pool.close_all();
+    }
+
+    /// All connections, as they are now.
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.pool.snapshot()
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn pool(&self) -> &Rc<Pool> {
+        &self.pool
+    }
+}

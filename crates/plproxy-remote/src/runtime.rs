@@ -1,0 +1,104 @@
+//! The one place where the thread waits.
+//!
+//! A tokio runtime on the current thread, entered by [`Runtime::wait`] and by nothing else. It has no worker threads and
+//! nothing here uses its pool of blocking threads, so the process keeps the threads it has.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::EnterGuard;
+use tokio::time::{Instant, Sleep};
+
+use crate::interrupt::Gate;
+
+/// The longest sleep. It covers the moment between the look at the host's flag and the sleep, and clocks the deadlines.
+const TICK: Duration = Duration::from_millis(100);
+/// How soon the host is told again while its flag stays up.
+const REMINDER: Duration = Duration::from_millis(10);
+/// Polls without a look at the sockets, before those get their turn.
+const ROUNDS: usize = 16;
+
+pub(crate) struct Runtime {
+    tokio: tokio::runtime::Runtime,
+    gate: Arc<Gate>,
+    waker: Waker,
+    /// One timer for all waits: it is set anew only when it has gone off, so that most waits do not touch it.
+    tick: RefCell<Pin<Box<Sleep>>>,
+}
+
+impl Runtime {
+    pub(crate) fn new(interrupted: fn() -> bool) -> io::Result<Runtime> {
+        let gate = Gate::new(interrupted);
+        let (park, unpark) = (gate.clone(), gate.clone());
+        let tokio = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .on_thread_park(move || park.look())
+            .on_thread_unpark(move || unpark.look())
+            .build()?;
+        let tick = {
+            let _guard = tokio.enter();
+            RefCell::new(Box::pin(tokio::time::sleep(TICK)))
+        };
+        Ok(Runtime { tokio, waker: Waker::from(gate.clone()), gate, tick })
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// For making timers outside of a wait.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.tokio.enter()
+    }
+
+    /// Polls until `poll` is ready, and sleeps in between. `poll` is told whether the clock ticked since it last ran.
+    pub(crate) fn wait<T>(&self, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> T {
+        self.tokio.block_on(poll_fn(|outer| {
+            self.gate.enter(outer.waker());
+            let mut context = Context::from_waker(&self.waker);
+            let mut ticked = self.ticked(&mut context);
+            for _ in 0..ROUNDS {
+                self.gate.take_woken();
+                if let Poll::Ready(value) = poll(&mut context, ticked) {
+                    return Poll::Ready(value);
+                }
+                if !self.gate.take_woken() {
+                    self.gate.leave();
+                    return Poll::Pending;
+                }
+                ticked = false;
+            }
+            outer.waker().wake_by_ref();
+            Poll::Pending
+        }))
+    }
+
+    /// Whether the timer went off; it is set again if so. A host that was told and still has its flag up is reminded
+    /// then, and so the timer is shorter as long as it does.
+    fn ticked(&self, context: &mut Context<'_>) -> bool {
+        let mut tick = self.tick.borrow_mut();
+        let now_due = tick.as_mut().poll(context).is_ready();
+        let held = self.gate.held();
+        if now_due {
+            if held {
+                self.gate.remind();
+            }
+            tick.as_mut().reset(Instant::now() + TICK);
+        } else if held && tick.deadline() > Instant::now() + REMINDER {
+            tick.as_mut().reset(Instant::now() + REMINDER);
+        } else {
+            return false;
+        }
+        // A timer wakes only whom it was polled by since it was set.
+        if tick.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+        now_due
+    }
+}

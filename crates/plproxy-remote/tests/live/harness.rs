@@ -1,0 +1,146 @@
+//! What all tests need.
+
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard};
+
+use plproxy_core::conninfo::{SystemEnvironment, parse};
+use plproxy_remote::{
+    Batch, Call, CallOptions, ColumnDescription, Diagnostic, Endpoint, Error, Event, Format, Param, Prepared, Remote,
+    Request, Statement,
+};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits for the test's turn.
+pub fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+pub fn server() -> String {
+    std::env::var("PLPROXY_TEST_SERVER").expect("PLPROXY_TEST_SERVER names a superuser's connection")
+}
+
+pub fn remote() -> Remote {
+    Remote::new(|| false).unwrap()
+}
+
+pub fn endpoint(remote: &Remote, key: &str, connstr: &str) -> Rc<Endpoint> {
+    remote.endpoint(key, || parse(connstr)?.resolve(&SystemEnvironment::new()).map(|(info, _)| info)).unwrap()
+}
+
+pub fn text(value: &str) -> Param {
+    Param::Text(value.into())
+}
+
+pub fn unprepared() -> CallOptions {
+    CallOptions { prepared: Prepared::Off, ..CallOptions::default() }
+}
+
+pub fn request(endpoint: &Rc<Endpoint>, params: &[Param]) -> Request {
+    Request { endpoint: endpoint.clone(), params: params.into() }
+}
+
+/// All that a call gave, in order of arrival.
+#[derive(Default)]
+pub struct Outcome {
+    pub rows: Vec<(usize, Vec<Option<Vec<u8>>>)>,
+    pub columns: Vec<Option<Rc<[ColumnDescription]>>>,
+    pub formats: Vec<Format>,
+    /// Rows and notices as they came: `row <n>` or the notice's text.
+    pub log: Vec<String>,
+    pub notices: Vec<Diagnostic>,
+    pub done: Vec<usize>,
+    pub events: usize,
+    pub error: Option<Error>,
+}
+
+impl Outcome {
+    fn batch(&mut self, request: usize, batch: &Batch) {
+        self.formats.push(batch.format());
+        self.columns.push(Some(batch.columns().clone()));
+        for row in batch.iter() {
+            let values = (0..batch.columns().len()).map(|column| row.get(column).map(<[u8]>::to_vec)).collect();
+            self.rows.push((request, values));
+        }
+        self.log.push(format!("rows {}", batch.len()));
+    }
+
+    /// The first column of the only row, as text.
+    pub fn text(&self) -> String {
+        self.texts().pop().expect("a row")
+    }
+
+    /// The first column of all rows.
+    pub fn texts(&self) -> Vec<String> {
+        if let Some(error) = &self.error {
+            panic!("{error:?}");
+        }
+        self.rows.iter().map(|(_, row)| String::from_utf8(row[0].clone().expect("a value")).unwrap()).collect()
+    }
+
+    pub fn error(self) -> Error {
+        self.error.expect("an error")
+    }
+}
+
+pub fn drain(mut call: Call<'_>) -> Outcome {
+    let mut outcome = Outcome::default();
+    loop {
+        outcome.events += 1;
+        match call.next() {
+            Ok(Event::Rows { request, batch, done }) => {
+                outcome.batch(request, &batch);
+                if done {
+                    outcome.done.push(request);
+                }
+            }
+            Ok(Event::Notice { notice, .. }) => {
+                outcome.log.push(notice.message.clone());
+                outcome.notices.push(*notice);
+            }
+            Ok(Event::RequestDone { request, columns }) => {
+                outcome.columns.push(columns);
+                outcome.done.push(request);
+            }
+            Ok(Event::Interrupted) => {}
+            Ok(Event::Finished) => return outcome,
+            Err(error) => {
+                outcome.error = Some(error);
+                return outcome;
+            }
+        }
+    }
+}
+
+pub fn run(remote: &Remote, endpoint: &Rc<Endpoint>, statement: &Rc<Statement>, params: &[Param]) -> Outcome {
+    drain(remote.start(statement, vec![request(endpoint, params)], &CallOptions::default()))
+}
+
+/// Runs a statement of one text column and returns the value.
+pub fn ask(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str) -> String {
+    let call = Statement::call(sql.into());
+    drain(remote.start(&call, vec![request(endpoint, &[])], &unprepared())).text()
+}
+
+pub fn pid(remote: &Remote, endpoint: &Rc<Endpoint>) -> String {
+    ask(remote, endpoint, "select pg_backend_pid()::text")
+}
+
+/// Runs a statement whatever it gives.
+pub fn execute(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str) {
+    let statement = Statement::select(sql.into(), vec![plproxy_remote::Piece::Sql(sql.into())]);
+    let outcome = drain(remote.start(&statement, vec![request(endpoint, &[])], &unprepared()));
+    assert!(outcome.error.is_none(), "{sql}: {:?}", outcome.error);
+}
+
+/// A field of `/proc/self/status`, as a number.
+pub fn status(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Makes the peak of memory (`VmHWM`) start from what is used now.
+pub fn reset_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}

@@ -1,0 +1,159 @@
+//! Interrupts, cancelling, and calls that are given up.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use plproxy_remote::{CallOptions, Event, Remote, Request, Statement};
+
+use crate::harness::*;
+use crate::scripted;
+
+static FLAG: AtomicBool = AtomicBool::new(false);
+static LOOKS: AtomicU32 = AtomicU32::new(0);
+
+fn flag() -> bool {
+    LOOKS.fetch_add(1, SeqCst);
+    FLAG.load(SeqCst)
+}
+
+/// Raises the flag after a while.
+fn raise_after(delay: Duration) {
+    FLAG.store(false, SeqCst);
+    std::thread::spawn(move || {
+        std::thread::sleep(delay);
+        FLAG.store(true, SeqCst);
+    });
+}
+
+fn sleepers(remote: &Remote, count: usize) -> Vec<Request> {
+    (0..count).map(|at| request(&endpoint(remote, &at.to_string(), &server()), &[])).collect()
+}
+
+/// Waits for the interrupt; how long it took from the flag on.
+fn check(remote: &Remote, requests: Vec<Request>) {
+    let statement = Statement::call("select 'x'::text from pg_sleep(30)".into());
+    let mut call = remote.start(&statement, requests, &CallOptions::default());
+    raise_after(Duration::from_millis(150));
+    let start = Instant::now();
+    assert!(matches!(call.next().unwrap(), Event::Interrupted));
+    let took = start.elapsed();
+    // Without a signal it is the clock that finds it.
+    assert!(took > Duration::from_millis(140) && took < Duration::from_millis(320), "{took:?}");
+    let start = Instant::now();
+    call.cancel(Duration::from_millis(500));
+    assert!(start.elapsed() < Duration::from_millis(700), "{:?}", start.elapsed());
+    FLAG.store(false, SeqCst);
+    assert!(matches!(call.next().unwrap(), Event::Finished));
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn an_interrupt_ends_every_kind_of_wait() {
+    let _turn = turn();
+    let remote = Remote::new(flag).unwrap();
+    check(&remote, sleepers(&remote, 1));
+    check(&remote, sleepers(&remote, 8));
+    // While a server keeps silent from the start.
+    let silent = endpoint(&remote, "silent", &scripted::serve(scripted::stay_silent));
+    check(&remote, vec![request(&silent, &[])]);
+    // While the packets go nowhere.
+    let (unreachable, _sockets) = scripted::unreachable();
+    let nowhere = endpoint(&remote, "nowhere", &unreachable);
+    check(&remote, vec![request(&nowhere, &[])]);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_flag_that_stays_up_does_not_make_it_spin() {
+    let _turn = turn();
+    let remote = Remote::new(flag).unwrap();
+    FLAG.store(true, SeqCst);
+    LOOKS.store(0, SeqCst);
+    let statement = Statement::call("select 'x'::text from pg_sleep(0.5)".into());
+    let mut call = remote.start(&statement, sleepers(&remote, 1), &CallOptions::default());
+    let mut interruptions = 0;
+    loop {
+        match call.next().unwrap() {
+            Event::Interrupted => interruptions += 1,
+            Event::Finished => break,
+            _ => {}
+        }
+    }
+    FLAG.store(false, SeqCst);
+    assert!((5..100).contains(&interruptions), "{interruptions}");
+    assert!(LOOKS.load(SeqCst) < 2000, "{}", LOOKS.load(SeqCst));
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn cancelling_stops_the_servers_and_keeps_the_connections() {
+    let _turn = turn();
+    let remote = remote();
+    let statement = Statement::call("select 'x'::text from pg_sleep(30) /* cancel me */".into());
+    let observer = endpoint(&remote, "observer", &server());
+    let active = "select count(*)::text from pg_stat_activity where state = 'active' and query like \
+                  '%/* cancel me%' and pid <> pg_backend_pid()";
+    let flagged = Remote::new(flag).unwrap();
+    let mut call = flagged.start(&statement, sleepers(&flagged, 16), &CallOptions::default());
+    raise_after(Duration::from_millis(400));
+    assert!(matches!(call.next().unwrap(), Event::Interrupted));
+    FLAG.store(false, SeqCst);
+    assert_eq!(ask(&remote, &observer, active), "16");
+    let start = Instant::now();
+    call.cancel(Duration::from_millis(500));
+    assert!(start.elapsed() < Duration::from_millis(450), "{:?}", start.elapsed());
+    assert_eq!(ask(&remote, &observer, active), "0");
+    drop(call);
+    assert_eq!(flagged.connections().iter().filter(|connection| !connection.in_use).count(), 16);
+    for request in sleepers(&flagged, 16) {
+        assert_eq!(ask(&flagged, &request.endpoint, "select 'well'::text"), "well");
+    }
+    assert_eq!(flagged.connections().len(), 16);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_dropped_call_hangs_up() {
+    let _turn = turn();
+    let remote = Remote::new(flag).unwrap();
+    let statement = Statement::call("select n::text from generate_series(1, 10000000) n".into());
+    let mut call = remote.start(&statement, sleepers(&remote, 2), &CallOptions::default());
+    assert!(matches!(call.next().unwrap(), Event::Rows { .. }));
+    let start = Instant::now();
+    drop(call);
+    assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
+    assert_eq!(remote.connections().len(), 0);
+    for request in sleepers(&remote, 2) {
+        assert_eq!(ask(&remote, &request.endpoint, "select 'well'::text"), "well");
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_call_within_a_call_has_a_connection_of_its_own() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let statement = Statement::call("select n::text from generate_series(1, 100000) n".into());
+    let mut call = remote.start(&statement, vec![request(&endpoint, &[])], &CallOptions::default());
+    let mut rows = 0;
+    let mut batches = 0;
+    loop {
+        match call.next().unwrap() {
+            Event::Rows { batch, .. } => {
+                rows += batch.len();
+                batches += 1;
+                if batches % 10 == 0 {
+                    assert_eq!(ask(&remote, &endpoint, "select 'inner'::text"), "inner");
+                }
+            }
+            Event::Finished => break,
+            _ => {}
+        }
+    }
+    assert_eq!(rows, 100_000);
+    assert!(batches >= 10);
+    assert_eq!(remote.connections().len(), 2);
+    remote.close_endpoint(&endpoint);
+    assert_eq!(remote.connections().len(), 0);
+}

@@ -1,0 +1,13 @@
+//! The crate against live servers: a real one, named by `PLPROXY_TEST_SERVER` (a connection string of a superuser), and
+//! some that misbehave. The tests take turns, as some measure the process.
+#![allow(clippy::unwrap_used)]
+
+mod connecting;
+mod faults;
+mod harness;
+mod hostile;
+mod interrupts;
+mod limits;
+mod prepared;
+mod results;
+mod scripted;

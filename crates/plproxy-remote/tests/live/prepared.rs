@@ -1,0 +1,159 @@
+//! When statements are prepared, and what becomes of that.
+
+use std::rc::Rc;
+
+use plproxy_remote::{CallOptions, Endpoint, ErrorKind, Event, Piece, Prepared, Remote, Statement};
+
+use crate::harness::*;
+use crate::scripted;
+
+/// A statement that tells how many prepared statements there are while it runs.
+fn counter() -> Rc<Statement> {
+    Statement::call("select count(*)::text from pg_prepared_statements".into())
+}
+
+fn check(remote: &Remote, endpoint: &Rc<Endpoint>, prepared: Prepared, expected: &str) {
+    let statement = counter();
+    let options = CallOptions { prepared, ..CallOptions::default() };
+    let mut seen = String::new();
+    for _ in 0..6 {
+        seen += &drain(remote.start(&statement, vec![request(endpoint, &[])], &options)).text();
+    }
+    assert_eq!(seen, expected, "{prepared:?}");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn the_transition_shows_in_pg_prepared_statements() {
+    let _turn = turn();
+    let remote = remote();
+    // The second use asks for the process, the third prepares.
+    check(&remote, &endpoint(&remote, "auto", &server()), Prepared::Auto, "000111");
+    check(&remote, &endpoint(&remote, "on", &server()), Prepared::On, "001111");
+    check(&remote, &endpoint(&remote, "off", &server()), Prepared::Off, "000000");
+    // The process is known by now.
+    check(&remote, &endpoint(&remote, "auto", &server()), Prepared::Auto, "112222");
+    let count = remote.connections().iter().map(|connection| connection.prepared_statements).max();
+    assert_eq!(count, Some(2));
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn nothing_is_prepared_behind_a_pooler() {
+    let _turn = turn();
+    let remote = remote();
+    let relay = endpoint(&remote, "relay", &scripted::relay_with_other_process_id());
+    check(&remote, &relay, Prepared::Auto, "000000");
+    check(&remote, &relay, Prepared::On, "001111");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn statements_beyond_the_limit_are_closed() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let options = CallOptions { prepared: Prepared::On, ..CallOptions::default() };
+    for at in 0..300 {
+        let statement = Statement::call(format!("select {at}::text"));
+        for _ in 0..3 {
+            let outcome = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options));
+            assert_eq!(outcome.text(), at.to_string());
+        }
+    }
+    let count = ask(&remote, &endpoint, "select count(*)::text from pg_prepared_statements");
+    assert_eq!(count, "256");
+    assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_changed_table_is_seen_at_once() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    execute(&remote, &endpoint, "create temp table changing as select 1 as a, 2 as b");
+    let before = pid(&remote, &endpoint);
+    let sql = "select * from changing";
+    let select = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
+    let columns = |expected: &[&str]| {
+        for turn in 0..5 {
+            let outcome = run(&remote, &endpoint, &select, &[]);
+            assert!(outcome.error.is_none(), "{turn}: {:?}", outcome.error);
+            let columns = outcome.columns[0].as_ref().unwrap();
+            let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+            assert_eq!(names, expected, "{turn}");
+            assert_eq!(outcome.rows[0].1.len(), expected.len());
+        }
+    };
+    columns(&["a", "b"]);
+    execute(&remote, &endpoint, "alter table changing add c int");
+    columns(&["a", "b", "c"]);
+    execute(&remote, &endpoint, "alter table changing drop a, drop b");
+    columns(&["c"]);
+    execute(&remote, &endpoint, "alter table changing alter c type text");
+    columns(&["c"]);
+    execute(&remote, &endpoint, "deallocate all");
+    columns(&["c"]);
+    execute(&remote, &endpoint, "discard plans");
+    columns(&["c"]);
+    assert_eq!(pid(&remote, &endpoint), before);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn what_ran_is_not_repeated() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    execute(
+        &remote,
+        &endpoint,
+        "do $$ begin create temp sequence runs; create function pg_temp.stale(code text) returns int \
+         language plpgsql as $f$ begin perform nextval('runs'); raise exception 'no' using errcode = code; end $f$; \
+         end $$",
+    );
+    let statement = Statement::call("select r::int4 from pg_temp.stale($1::text) r".into());
+    for turn in 1..=10 {
+        // The codes of a prepared statement that is out of date, from inside of the function.
+        let code = if turn % 2 == 0 { "0A000" } else { "26000" };
+        let error = run(&remote, &endpoint, &statement, &[text(code)]).error();
+        let ErrorKind::Db(diagnostic) = error.kind else { panic!("not the server's error") };
+        assert_eq!(diagnostic.sqlstate(), code);
+        assert_eq!(ask(&remote, &endpoint, "select last_value::text from runs"), turn.to_string());
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn rows_may_outlive_their_statement() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    execute(&remote, &endpoint, "create temp table short_lived as select 1 as a");
+    let before = pid(&remote, &endpoint);
+    let sql = "select * from short_lived";
+    let select = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
+    for turn in 0..5 {
+        let options = CallOptions { prepared: Prepared::On, ..CallOptions::default() };
+        let mut kept = Vec::new();
+        for _ in 0..4 {
+            let mut call = remote.start(&select, vec![request(&endpoint, &[])], &options);
+            match call.next().unwrap() {
+                Event::Rows { batch, done: true, .. } => kept.push(batch),
+                _ => panic!("no rows"),
+            }
+        }
+        execute(&remote, &endpoint, &format!("alter table short_lived add a{turn} int"));
+        let outcome = run(&remote, &endpoint, &select, &[]);
+        assert_eq!(outcome.rows[0].1.len(), turn + 2);
+        // Only now can the library close the old form, at the next opportunity.
+        drop((kept, outcome));
+        for _ in 0..3 {
+            let outcome = run(&remote, &endpoint, &select, &[]);
+            assert_eq!(outcome.columns[0].as_ref().unwrap().len(), turn + 2);
+        }
+    }
+    assert_eq!(pid(&remote, &endpoint), before);
+    assert_eq!(ask(&remote, &endpoint, "select count(*)::text from pg_prepared_statements"), "1");
+}

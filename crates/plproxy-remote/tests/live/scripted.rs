@@ -1,0 +1,175 @@
+//! Servers played by the test, each connection in a thread of its own.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use plproxy_core::conninfo::parse;
+
+use crate::harness::server;
+
+/// Listens, and lets `script` play every connection. Returns the connection string.
+pub fn serve(script: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let script = script.clone();
+            std::thread::spawn(move || script(stream));
+        }
+    });
+    format!("host=127.0.0.1 port={port} user=u dbname=d password=sesame sslmode=disable")
+}
+
+/// A server that takes the start-up and then answers every statement with these bytes, and stays.
+pub fn answering(bytes: Vec<u8>) -> String {
+    serve(move |mut stream| {
+        if !greet(&mut stream) {
+            return;
+        }
+        while read_round(&mut stream) {
+            if stream.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut message = vec![tag];
+    message.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+    message.extend_from_slice(body);
+    message
+}
+
+pub fn ready() -> Vec<u8> {
+    message(b'Z', b"I")
+}
+
+/// What comes before the rows of an unnamed statement with one column of that type.
+pub fn described(columns: u16, type_oid: u32) -> Vec<u8> {
+    let mut body = columns.to_be_bytes().to_vec();
+    for column in 0..columns {
+        body.extend_from_slice(format!("c{column}\0").as_bytes());
+        body.extend_from_slice(&[0, 0, 0, 0, 0, 0]);
+        body.extend_from_slice(&type_oid.to_be_bytes());
+        body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 1]);
+    }
+    [message(b'1', b""), message(b'2', b""), message(b't', &[0, 0]), message(b'T', &body)].concat()
+}
+
+pub fn row(values: &[&[u8]]) -> Vec<u8> {
+    let mut body = (values.len() as u16).to_be_bytes().to_vec();
+    for value in values {
+        body.extend_from_slice(&(value.len() as u32).to_be_bytes());
+        body.extend_from_slice(value);
+    }
+    message(b'D', &body)
+}
+
+pub fn complaint(tag: u8, severity: &str, code: &str, text: &str) -> Vec<u8> {
+    message(tag, format!("S{severity}\0V{severity}\0C{code}\0M{text}\0\0").as_bytes())
+}
+
+/// Reads the start-up packet; false if it was something else, such as a cancel request.
+pub fn read_startup(stream: &mut TcpStream) -> bool {
+    let mut length = [0; 4];
+    if stream.read_exact(&mut length).is_err() {
+        return false;
+    }
+    let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
+    stream.read_exact(&mut body).is_ok() && body.starts_with(&[0, 3, 0, 0])
+}
+
+/// Lets the client in.
+pub fn greet(stream: &mut TcpStream) -> bool {
+    let welcome = [
+        message(b'R', &[0, 0, 0, 0]),
+        message(b'S', b"server_version\x0015.0\0"),
+        message(b'K', &[0, 0, 0, 77, 0, 0, 0, 88]),
+        ready(),
+    ];
+    read_startup(stream) && stream.write_all(&welcome.concat()).is_ok()
+}
+
+/// Reads messages up to a sync or a simple query.
+pub fn read_round(stream: &mut TcpStream) -> bool {
+    loop {
+        let mut header = [0; 5];
+        if stream.read_exact(&mut header).is_err() {
+            return false;
+        }
+        let mut body = vec![0; u32::from_be_bytes(header[1..].try_into().unwrap()) as usize - 4];
+        if stream.read_exact(&mut body).is_err() {
+            return false;
+        }
+        if matches!(header[0], b'S' | b'Q') {
+            return true;
+        }
+    }
+}
+
+/// Keeps a connection open and says nothing.
+pub fn stay_silent(_stream: TcpStream) {
+    std::thread::sleep(Duration::from_secs(20));
+}
+
+/// An address at which connecting takes for ever: nobody accepts, and the queue is full. The sockets keep it so.
+pub fn unreachable() -> (String, Vec<socket2::Socket>) {
+    let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut sockets = vec![listener];
+    for _ in 0..4 {
+        let filler = socket();
+        filler.set_nonblocking(true).unwrap();
+        let _ = filler.connect(&address);
+        sockets.push(filler);
+    }
+    (format!("host=127.0.0.1 port={} user=u", address.as_socket().unwrap().port()), sockets)
+}
+
+fn real_server() -> (String, u16) {
+    let params = parse(&server()).unwrap();
+    (params.get("host").unwrap().to_owned(), params.get("port").unwrap().parse().unwrap())
+}
+
+/// A way to the real server on which another process id is announced, as poolers do. `host` and `port` come later in
+/// the string and so win.
+pub fn relay_with_other_process_id() -> String {
+    let relay = serve(|client| {
+        let upstream = TcpStream::connect(real_server()).unwrap();
+        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from_client, &mut to_server);
+            let _ = to_server.shutdown(Shutdown::Both);
+        });
+        let (mut from_server, mut to_client) = (upstream, client);
+        let mut header = [0; 5];
+        while from_server.read_exact(&mut header).is_ok() {
+            let mut body = vec![0; u32::from_be_bytes(header[1..].try_into().unwrap()) as usize - 4];
+            from_server.read_exact(&mut body).unwrap();
+            if header[0] == b'K' {
+                body[3] ^= 1;
+            }
+            if to_client.write_all(&[&header[..], &body].concat()).is_err() {
+                return;
+            }
+        }
+        let _ = to_client.shutdown(Shutdown::Both);
+    });
+    let port = relay.split_whitespace().find(|word| word.starts_with("port=")).unwrap().to_owned();
+    format!("{} host=127.0.0.1 {port}", server())
+}
+
+/// The client's part of the nonce, out of its first message in SCRAM.
+pub fn read_nonce(stream: &mut TcpStream) -> Option<String> {
+    let mut header = [0; 5];
+    stream.read_exact(&mut header).ok()?;
+    let mut body = vec![0; u32::from_be_bytes(header[1..].try_into().unwrap()) as usize - 4];
+    stream.read_exact(&mut body).ok()?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    text.split_once(",r=").map(|(_, nonce)| nonce.to_owned())
+}

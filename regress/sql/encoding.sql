@@ -1,0 +1,123 @@
+-- Text crosses between databases of different encodings: arguments, results, column names, notices and errors.
+set client_encoding = 'UTF8';
+set client_min_messages = warning;
+drop database if exists regress_enc_utf8;
+drop database if exists regress_enc_eucjp;
+drop database if exists regress_enc_latin1;
+drop database if exists regress_enc_ascii;
+reset client_min_messages;
+create database regress_enc_utf8 template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C';
+create database regress_enc_eucjp template template0 encoding 'EUC_JP' lc_collate 'C' lc_ctype 'C';
+create database regress_enc_latin1 template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C';
+create database regress_enc_ascii template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C';
+-- the same in each: far functions, and proxies to the three others by a connection string
+select format($q$
+create extension plproxy;
+create function echo(t text) returns text language sql as 'select $1';
+create function bytes(t text) returns text language sql as $f$ select encode(textsend($1), 'hex') $f$;
+create function server_bytes(t text) returns text language sql as $f$ select encode(convert_to($1, getdatabaseencoding()), 'hex') $f$;
+create function tell(t text) returns text language plpgsql as $f$ begin raise notice 'told %%', t; return t; end $f$;
+create function fail(t text) returns text language plpgsql as $f$
+begin raise exception 'failed %%', t using detail = 'detail ' || t, hint = 'hint ' || t; end $f$;
+create function place(db text) returns text language sql as $f$
+    select 'dbname=regress_enc_' || $1 || ' host=127.0.0.1 port=%s' $f$;
+create function echo(db text, t text) returns text language plproxy as $f$ connect place(db); select echo(t); $f$;
+create function echoes(db text, t text[]) returns text[] language plproxy as $f$ connect place(db); select t; $f$;
+create function server_bytes(db text, t text) returns text language plproxy as $f$ connect place(db); select server_bytes(t); $f$;
+create function tell(db text, t text) returns text language plproxy as $f$ connect place(db); select tell(t); $f$;
+create function fail(db text, t text) returns text language plproxy as $f$ connect place(db); select fail(t); $f$;
+create function size(db text, t text) returns int language plproxy as $f$ connect place(db); select length(t); $f$;
+$q$, current_setting('port')) as setup \gset
+\c regress_enc_utf8
+set client_encoding = 'UTF8';
+:setup
+\c regress_enc_eucjp
+set client_encoding = 'UTF8';
+:setup
+\c regress_enc_latin1
+set client_encoding = 'UTF8';
+:setup
+\c regress_enc_ascii
+:setup
+-- from UTF8
+\c regress_enc_utf8
+set client_encoding = 'UTF8';
+select echo('utf8', '日本語'), echo('eucjp', '日本語'), echo('latin1', 'Ångström'), echo('ascii', 'Ångström');
+select server_bytes('utf8', '日本'), server_bytes('eucjp', '日本'), server_bytes('latin1', 'Å'), server_bytes('ascii', 'Å');
+select size('eucjp', '日本語'), size('latin1', 'Ångström'), size('utf8', '日本語');
+select echoes('eucjp', '{日,NULL,"本 語"}'), echoes('latin1', '{Å,"",ö}');
+select tell('eucjp', '日本');
+select tell('latin1', 'Ångström');
+select fail('eucjp', '日本');
+select fail('latin1', 'Ångström');
+select echo('utf8', 'next');
+-- what the other side does not have is an error of one side, and the next call is good
+create function try(q text) returns text language plpgsql as $$
+declare r text; begin execute q into r; return r; exception when others then return sqlstate; end $$;
+select try($$ select echo('latin1', '日本') $$);
+select echo('latin1', 'Å');
+select try($$ select echo('eucjp', '😀') $$);
+select echo('eucjp', '日');
+-- whatever the client's encoding is
+set client_encoding = 'LATIN1';
+select server_bytes('latin1', chr(197)), server_bytes('eucjp', chr(26085)), size('latin1', chr(197) || chr(246));
+set client_encoding = 'EUC_JP';
+select server_bytes('eucjp', chr(26085)) = 'c6fc', server_bytes('latin1', chr(197)) = 'c5';
+set client_encoding = 'UTF8';
+-- column names, argument names, function names, identifiers in the remote query
+create type columns as ("日" int, "Å" text);
+create function columns() returns columns language plproxy as $$ connect place('utf8'); target far_columns; $$;
+create function far_columns(out "日" int, out "Å" text) language sql as $$ select 1, 'ö' $$;
+select * from columns();
+create function columns_eucjp(out "日" int, out "本" text) language plproxy as $$
+    connect place('eucjp'); select 1 as "日", '語'::text as "本";
+$$;
+select * from columns_eucjp();
+create function columns_latin1(out "å" int, out "ö" text) language plproxy as $$
+    connect place('latin1'); select 'ü'::text as "ö", 1 as "å";
+$$;
+select * from columns_latin1();
+create function missing_column(out "å" int, out "ö" text) language plproxy as $$
+    connect place('latin1'); select 'ü'::text as "ü", 1 as "å";
+$$;
+select * from missing_column();
+create function "função"("número" int, "Å" text) returns text language plproxy as $$
+    connect place('latin1'); select "número"::text || $2 || número from (select 5 as "número") x;
+$$;
+select "função"(7, 'Å');
+create function "日本"() returns text language plproxy as $$ connect place('eucjp'); $$;
+select "日本"();
+-- from EUC_JP
+\c regress_enc_eucjp
+set client_encoding = 'UTF8';
+select echo('utf8', '日本語'), echo('eucjp', '日本語'), size('utf8', '日本語'), echo('latin1', 'plain');
+select server_bytes('utf8', '日本'), server_bytes('eucjp', '日本');
+select tell('utf8', '日本');
+select fail('utf8', '日本');
+create function wide() returns text language plproxy as $$ connect place('utf8'); select chr(128512); $$;
+create function try(q text) returns text language plpgsql as $$
+declare r text; begin execute q into r; return r; exception when others then return sqlstate; end $$;
+select try('select wide()');
+select echo('utf8', '日');
+-- from LATIN1
+\c regress_enc_latin1
+set client_encoding = 'UTF8';
+select echo('utf8', 'Ångström'), echo('latin1', 'Ångström'), size('utf8', 'Ångström');
+select server_bytes('utf8', 'Å'), server_bytes('latin1', 'Å');
+select tell('utf8', 'Ångström');
+select fail('utf8', 'Ångström');
+create function wide() returns text language plproxy as $$ connect place('utf8'); select chr(26085); $$;
+create function try(q text) returns text language plpgsql as $$
+declare r text; begin execute q into r; return r; exception when others then return sqlstate; end $$;
+select try('select wide()');
+select echo('utf8', 'Å');
+-- from SQL_ASCII: bytes are what they are
+\c regress_enc_ascii
+select encode(echo('ascii', convert_from('\xc3a5ff', 'SQL_ASCII'))::bytea, 'hex');
+select echo('utf8', 'plain'), echo('latin1', 'plain'), size('ascii', convert_from('\xc3a5', 'SQL_ASCII'));
+\c regression
+set client_min_messages = warning;
+drop database regress_enc_utf8;
+drop database regress_enc_eucjp;
+drop database regress_enc_latin1;
+drop database regress_enc_ascii;

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Style: formatting, and clippy with warnings as errors, without and with PostgreSQL's part.
+
+source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
+
+failed=0
+style() { quietly "$@" || failed=1; }
+
+build_environment
+cd "$ROOT"
+style "cargo fmt --check" cargo fmt --all --check
+style "cargo clippy, crates" cargo clippy --locked --workspace --all-targets -- -D warnings
+style "cargo clippy, extension for PostgreSQL $MAJOR" \
+    cargo clippy --locked --features "pg$MAJOR" -- -D warnings
+exit $failed

@@ -1,0 +1,64 @@
+# What every script here shares: where things are, how to say things, how to run a PostgreSQL program.
+# Sourced, never run. Sets variables and defines functions; creates nothing.
+#
+# From the environment:
+#   PLPROXY_GROUND   directory for the private PostgreSQL trees (default /var/tmp/plproxy-<uid>)
+#   PLPROXY_HANDLER  rust (default), or c to run against Debian's PL/Proxy, for comparison
+
+set -euo pipefail
+
+SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(dirname "$SCRIPTS")
+GROUND=${PLPROXY_GROUND:-/var/tmp/plproxy-$(id -u)}
+HANDLER=${PLPROXY_HANDLER:-rust}
+PGMAJOR=15
+
+# Messages are compared and parsed, and a server must not inherit a locale that its machine lacks.
+export LC_ALL=C.UTF-8
+# Debian's own wrappers and a user's settings must not redirect what we start.
+unset PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGSERVICEFILE PGOPTIONS \
+      PGSSLMODE PGAPPNAME PGCLIENTENCODING PGDATA PGCLUSTER PSQLRC 2>/dev/null || true
+
+if [ -t 1 ]; then BOLD=$'\e[1m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
+else BOLD='' RED='' GREEN='' PLAIN=''; fi
+
+say() { printf '%s\n' "$*" >&2; }
+die() { printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2; exit 1; }
+
+# quietly "what" command...: runs it with its output in a log; shows the end of the log when it fails.
+quietly() {
+    local what=$1 log start=$SECONDS; shift
+    log=$(mktemp "${TMPDIR:-/tmp}/plproxy-log.XXXXXX")
+    printf '%s ... ' "$what" >&2
+    if "$@" >"$log" 2>&1 </dev/null; then
+        say "done ($((SECONDS - start)) s)"
+        rm -f "$log"
+    else
+        local rc=$?
+        say "failed"
+        tail -n 40 "$log" >&2
+        say "(whole log: $log)"
+        return "$rc"
+    fi
+}
+
+# Shared libraries that a bare machine lacks lie in the ground. Only packages that the machine does not have are there,
+# so the search path never puts another build of an installed library before the machine's own.
+ground_libs() {
+    local m
+    [ -d "$GROUND/sys" ] || return 0
+    m=$(dpkg --print-architecture >/dev/null 2>&1 && cat "$GROUND/sys/multiarch" 2>/dev/null || true)
+    [ -n "$m" ] && printf '%s' "$GROUND/sys/usr/lib/$m:$GROUND/sys/lib/$m:$GROUND/sys/usr/lib/llvm-14/lib"
+}
+
+# use_ground_libs: call after the ground is there and before running anything from it.
+use_ground_libs() {
+    local libs; libs=$(ground_libs || true)
+    [ -n "$libs" ] || return 0
+    case ":${LD_LIBRARY_PATH:-}:" in
+        *":$libs:"*) ;;
+        *) export LD_LIBRARY_PATH="$libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" ;;
+    esac
+}
+
+tree_bin() { printf '%s/lib/postgresql/%s/bin' "$1" "$PGMAJOR"; }

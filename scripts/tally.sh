@@ -1,0 +1,35 @@
+# For the steps of scripts/test.d: counts what the test programs say. Sourced.
+
+source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
+
+# tally PASSED FAILED
+tally() { echo "$1 $2" >>"${PLPROXY_TALLY:-/dev/null}"; }
+
+need_tree() { [ -n "${PLPROXY_TREE:-}" ] || die "the library did not build, so this step cannot run"; }
+
+# counted program log command...: runs the command, shows and keeps its output, tallies what `count_<program>` finds.
+counted() {
+    local program=$1 log=$2 rc=0; shift 2
+    "$@" 2>&1 | tee "$log" || rc=$?
+    tally "$("count_$program" passed "$log")" "$("count_$program" failed "$log")"
+    return "$rc"
+}
+
+# `cargo test`: one "test result:" line per test program.
+count_cargo() {
+    sed -n "s/^test result: .* \([0-9][0-9]*\) $1;.*/\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# pg_regress: "test name ... ok" or, from PostgreSQL 16 on, "ok 1 - name".
+count_regress() {
+    local pattern='^(test|    ).* \.\.\. ok|^ok '
+    [ "$1" = passed ] || pattern='^(test|    ).* \.\.\. FAILED|^not ok '
+    grep -cE "$pattern" "$2" || true
+}
+
+# Our own scenarios: they end with a line "N passed, N failed".
+count_summary() {
+    local field=1
+    [ "$1" = passed ] || field=3
+    grep -E '^[0-9]+ passed, [0-9]+ failed$' "$2" | tail -n 1 | cut -d' ' -f$field | grep . || echo 0
+}

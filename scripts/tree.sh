@@ -1,0 +1,227 @@
+#!/usr/bin/env bash
+# Makes private PostgreSQL trees, as any user, without installing a package: the machine's own PostgreSQL (programs,
+# clusters, ports) is never touched, which installing `postgresql-15` would do by starting a cluster.
+#
+#   scripts/tree.sh base      a tree as Debian ships it, without any plproxy: what we build against
+#   scripts/tree.sh work      this checkout's own copy of it: what we install into and run
+#   scripts/tree.sh c         a tree with Debian's PL/Proxy (the C handler), for comparison
+#   scripts/tree.sh sys       downloaded programs and libraries beside PostgreSQL (pgbouncer, libclang), if any
+#   scripts/tree.sh remove    delete the whole ground
+# Each makes what is missing and prints the path; <path>/lib/postgresql/15/bin/pg_config answers for that tree.
+#
+# Files come from the machine when it has PostgreSQL 15, its headers and a libclang (PLPROXY_FORCE_DOWNLOAD=1 says not to
+# look), else from the machine's own apt sources, through a private apt state. The ground (PLPROXY_GROUND, default
+# /var/tmp/plproxy-<uid>) is kept between runs; a stamp tells its version, a lock keeps two runs apart.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# The servers' user must be able to read what is made here.
+umask 022
+
+# Raise when the layout changes: a ground with another stamp is made anew.
+VERSION=1
+MACHINE_PG=/usr/lib/postgresql/$PGMAJOR
+
+# Programs and libraries whose own dependencies are wanted too.
+RUN_PACKAGES="postgresql-15 postgresql-client-15 libpq5 pgbouncer libclang1-14"
+# Headers only: their dependencies (compilers, documentation tools) are not.
+HEADER_PACKAGES="postgresql-server-dev-15 libpq-dev libclang-common-14-dev libssl-dev libicu-dev"
+
+# ---- the ground
+
+open_ground() {
+    if [ ! -e "$GROUND" ]; then
+        mkdir -p "$(dirname "$GROUND")"
+        mkdir "$GROUND" 2>/dev/null || [ -d "$GROUND" ] || die "cannot create $GROUND"
+    fi
+    # /var/tmp is open to all: a directory that someone else made under our name must not give us our programs.
+    [ ! -L "$GROUND" ] && [ -d "$GROUND" ] && [ -O "$GROUND" ] \
+        || die "$GROUND exists and is not a directory of yours; set PLPROXY_GROUND to another place"
+    chmod 755 "$GROUND"
+    exec 9>"$GROUND/lock"
+    if ! flock -n 9; then
+        say "waiting for another run that is preparing $GROUND"
+        flock 9
+    fi
+    if [ -e "$GROUND/stamp" ] && [ "$(cat "$GROUND/stamp")" != "$VERSION" ]; then
+        say "$GROUND was made by another version: making it anew"
+        empty_ground
+    fi
+    echo "$VERSION" >"$GROUND/stamp"
+    # What an interrupted run left half-made.
+    rm -rf "$GROUND"/*.tmp
+}
+
+empty_ground() {
+    rm -rf "$GROUND"/{pg15,pg15-c,sys,apt,trees,stamp} "$GROUND"/*.tmp
+}
+
+# ---- apt, privately
+
+apt_private() { local program=$1; shift; APT_CONFIG='' "$program" -c "$GROUND/apt/apt.conf" "$@"; }
+
+prepare_apt() {
+    local apt=$GROUND/apt
+    mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial "$apt"/debs
+    # Hooks of the machine are cleared: Docker's images have one that empties the machine's package cache.
+    cat >"$apt/apt.conf" <<-CONF
+	Dir::State "$apt/state";
+	Dir::State::status "$apt/status";
+	Dir::Cache "$apt/cache";
+	Dir::Cache::pkgcache "";
+	Dir::Cache::srcpkgcache "";
+	APT::Sandbox::User "$(id -un)";
+	Acquire::Languages "none";
+	Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+	Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+	Acquire::Retries "3";
+	#clear DPkg::Pre-Install-Pkgs;
+	#clear DPkg::Pre-Invoke;
+	#clear DPkg::Post-Invoke;
+	#clear APT::Update::Pre-Invoke;
+	#clear APT::Update::Post-Invoke;
+	#clear APT::Update::Post-Invoke-Success;
+	CONF
+    # Nothing is installed, so far as this apt knows: it answers with every dependency, and we leave out what the
+    # machine has. Telling it the truth would hide the packages that are installed but wanted in the tree.
+    : >"$apt/status"
+    if [ ! -e "$apt/updated" ] || [ -n "$(find "$apt/updated" -mmin +1440)" ]; then
+        quietly "reading the package lists" apt_private apt-get update \
+            || die "apt-get update failed; are this machine's apt sources reachable?"
+        touch "$apt/updated"
+    fi
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | head -c 9)" = installed ]; }
+
+# closure package...: the packages and everything they need to run, one per line.
+closure() {
+    apt_private apt-get install --simulate --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
+}
+
+# fetch directory package...: downloads the packages and unpacks them under the directory.
+fetch() {
+    local into=$1 deb; shift
+    rm -rf "$GROUND/apt/debs"; mkdir -p "$GROUND/apt/debs" "$into"
+    (cd "$GROUND/apt/debs" && quietly "downloading $# packages" apt_private apt-get download "$@") \
+        || die "apt-get download failed for: $*"
+    for deb in "$GROUND"/apt/debs/*.deb; do dpkg -x "$deb" "$into"; done
+    rm -rf "$GROUND/apt/debs"
+}
+
+# The libraries of a package list that this machine lacks. Maintainer tools, Perl modules and the like are not needed:
+# nothing of theirs is run.
+missing_libraries() {
+    local package all=$1; shift
+    for package in $all; do
+        case $package in
+            lib*-perl|libc-l10n|libc6|libc-bin|libgcc-s1) ;;
+            lib*) installed "$package" || echo "$package" ;;
+        esac
+    done
+}
+
+# ---- the trees
+
+machine_has_all() {
+    [ -z "${PLPROXY_FORCE_DOWNLOAD:-}" ] || return 1
+    [ -x "$MACHINE_PG/bin/postgres" ] && [ -x "$MACHINE_PG/bin/psql" ] && [ -x "$MACHINE_PG/bin/pg_config" ] \
+        && [ -r "/usr/include/postgresql/$PGMAJOR/server/postgres.h" ] \
+        && [ -x "$MACHINE_PG/lib/pgxs/src/test/regress/pg_regress" ] \
+        && [ -r "/usr/share/postgresql/$PGMAJOR/extension/dblink.control" ] \
+        && [ -r /usr/include/openssl/ssl.h ] && [ -r /usr/include/unicode/ucol.h ] \
+        && compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
+        && compgen -G '/usr/lib/llvm-*/lib/clang/*/include/stddef.h' >/dev/null
+}
+
+# arrange from to: PostgreSQL's part of a /usr becomes a tree. The distances between the directories stay as compiled
+# in, so its programs find everything relative to themselves and pg_config answers for the tree.
+arrange() {
+    local from=$1 to=$2
+    mkdir -p "$to/lib/postgresql" "$to/share/postgresql" "$to/include"
+    cp -a "$from/lib/postgresql/$PGMAJOR" "$to/lib/postgresql/"
+    cp -a "$from/share/postgresql/$PGMAJOR" "$to/share/postgresql/"
+    cp -a "$from/include/postgresql" "$to/include/"
+    # The tree is for us alone: no handler but the one that is installed into it, no just-in-time bitcode, no manuals.
+    rm -rf "$to/lib/postgresql/$PGMAJOR/lib/bitcode" "$to/share/postgresql/$PGMAJOR/man" \
+           "$to/lib/postgresql/$PGMAJOR/lib"/plproxy* "$to/share/postgresql/$PGMAJOR/extension"/plproxy*
+    # Copied by root from files of root: owner and mode must let the servers' user read.
+    chmod -R u+rwX,go+rX,go-w "$to"
+}
+
+make_base() {
+    [ -d "$GROUND/pg15" ] && return
+    local tmp=$GROUND/base.tmp
+    if machine_has_all; then
+        say "making a private PostgreSQL $PGMAJOR tree from this machine's files"
+        arrange /usr "$tmp"
+        rm -rf "$GROUND/sys"
+    else
+        say "making a private PostgreSQL $PGMAJOR tree from the machine's apt sources (nothing is installed)"
+        prepare_apt
+        local all wanted
+        # shellcheck disable=SC2086
+        all=$(closure $RUN_PACKAGES) || die "apt knows no PostgreSQL $PGMAJOR here; Debian 12's own sources have it"
+        wanted="$RUN_PACKAGES $HEADER_PACKAGES $(missing_libraries "$all")"
+        rm -rf "$GROUND/sys" "$GROUND/sys.tmp"
+        # shellcheck disable=SC2086
+        fetch "$GROUND/sys.tmp" $(printf '%s\n' $wanted | sort -u)
+        arrange "$GROUND/sys.tmp/usr" "$tmp"
+        rm -rf "$GROUND/sys.tmp/usr/lib/postgresql" "$GROUND/sys.tmp/usr/share/postgresql" \
+               "$GROUND/sys.tmp/usr/share/doc" "$GROUND/sys.tmp/usr/share/man" "$GROUND/sys.tmp/usr/share/locale"
+        (cd "$GROUND/sys.tmp/usr/lib" && ls -d ./*-linux-gnu* | head -n 1 | cut -c3-) >"$GROUND/sys.tmp/multiarch"
+        chmod -R u+rwX,go+rX,go-w "$GROUND/sys.tmp"
+        mv "$GROUND/sys.tmp" "$GROUND/sys"
+    fi
+    use_ground_libs
+    check_tree "$tmp"
+    mv "$tmp" "$GROUND/pg15"
+}
+
+# A tree whose programs do not start is found here, by name, and not as a puzzle three steps later.
+check_tree() {
+    local program lacking
+    for program in "$(tree_bin "$1")"/{postgres,initdb,psql,pgbench,pg_config} "$1/lib/postgresql/$PGMAJOR/lib/dblink.so"; do
+        lacking=$(ldd "$program" 2>/dev/null | awk '/not found/ { print $1 }' | tr '\n' ' ')
+        [ -z "$lacking" ] || die "$program needs libraries that are not there: $lacking"
+    done
+    "$(tree_bin "$1")/pg_config" --includedir-server | grep -qF "$1" || die "pg_config does not answer for the tree in $1"
+}
+
+make_work() {
+    make_base
+    WORK=$GROUND/trees/$(printf '%s' "$ROOT" | sha256sum | cut -c1-12)
+    [ -d "$WORK" ] && return
+    # Hard links: a copy in no time. Installing replaces files by unlink and create, so the base stays as it is.
+    mkdir -p "$GROUND/trees"
+    rm -rf "$WORK.tmp"
+    cp -al "$GROUND/pg15" "$WORK.tmp"
+    mv "$WORK.tmp" "$WORK"
+}
+
+make_c() {
+    make_base
+    [ -d "$GROUND/pg15-c" ] && return
+    local tmp=$GROUND/pg15-c.tmp from=/usr
+    rm -rf "$tmp"
+    cp -al "$GROUND/pg15" "$tmp"
+    if [ -n "${PLPROXY_FORCE_DOWNLOAD:-}" ] || [ ! -e "$MACHINE_PG/lib/plproxy.so" ]; then
+        prepare_apt
+        rm -rf "$GROUND/c.tmp"
+        fetch "$GROUND/c.tmp" postgresql-15-plproxy
+        from=$GROUND/c.tmp/usr
+    fi
+    cp -a "$from/lib/postgresql/$PGMAJOR/lib/plproxy.so" "$tmp/lib/postgresql/$PGMAJOR/lib/"
+    cp -a "$from/share/postgresql/$PGMAJOR/extension"/plproxy* "$tmp/share/postgresql/$PGMAJOR/extension/"
+    rm -rf "$GROUND/c.tmp"
+    mv "$tmp" "$GROUND/pg15-c"
+}
+
+case ${1:-} in
+    base)   open_ground; make_base; echo "$GROUND/pg15" ;;
+    work)   open_ground; make_work; echo "$WORK" ;;
+    c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
+    sys)    open_ground; make_base; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
+    remove) open_ground; empty_ground; rm -f "$GROUND/lock"; rmdir "$GROUND" ;;
+    *)      sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac

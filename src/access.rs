@@ -1,0 +1,91 @@
+//! What one local user may reach of a cluster, and as whom.
+#![forbid(unsafe_code)]
+
+use crate::cluster::{Cluster, Origin};
+use crate::error::{Error, FunctionLabel, Report};
+use crate::pg::report::{Level, emit};
+use crate::pg::{foreign, role};
+use crate::remote::remote;
+use core::cell::OnceCell;
+use pgrx::pg_sys::Oid;
+use plproxy_core::conninfo::{self, ConnInfo, ConnInfoError, SystemEnvironment, Warning};
+use plproxy_remote::Endpoint;
+use std::rc::Rc;
+
+/// The credentials of a user, and the partitions looked at so far.
+pub(crate) struct Access {
+    role: Oid,
+    user: String,
+    password: Option<String>,
+    endpoints: Vec<OnceCell<Rc<Endpoint>>>,
+}
+
+impl Access {
+    /// Checks the right to use the cluster and finds the remote user.
+    pub(crate) fn check(cluster: &Cluster, role: Oid) -> Result<Self, Error> {
+        let (mut user, mut password) = (None, None);
+        if let Origin::Server(server) = cluster.origin {
+            foreign::check_usage(server, role, &cluster.name)?;
+            for (name, value) in foreign::user_mapping(role, server)? {
+                match name.as_str() {
+                    "user" => user = value,
+                    "password" => password = value,
+                    // Another wrapper's server may serve as a cluster; its mappings have options of their own.
+                    _ => (),
+                }
+            }
+        }
+        Ok(Self {
+            role,
+            user: user.map_or_else(|| role::name(role), Ok)?,
+            password,
+            endpoints: cluster.partitions.iter().map(|_| OnceCell::new()).collect(),
+        })
+    }
+
+    /// The pool's slot for a partition.
+    pub(crate) fn endpoint(
+        &self,
+        cluster: &Cluster,
+        partition: usize,
+        label: &FunctionLabel,
+    ) -> Result<Rc<Endpoint>, Error> {
+        let (Some(slot), Some(connstr)) = (self.endpoints.get(partition), cluster.partitions.get(partition)) else {
+            return Err(label.error("part number out of range"));
+        };
+        if let Some(endpoint) = slot.get() {
+            return Ok(Rc::clone(endpoint));
+        }
+        let mut warnings = Vec::new();
+        // Two users never share a connection, nor do two sets of credentials.
+        let key = format!(
+            "{}\0{}\0{}\0{connstr}",
+            self.role.to_u32(),
+            self.user,
+            self.password.as_deref().unwrap_or_default()
+        );
+        let endpoint = remote()?
+            .endpoint(&key, || {
+                let (conninfo, found) = self.resolve(connstr)?;
+                warnings = found;
+                Ok(conninfo)
+            })
+            .map_err(|error: ConnInfoError| label.error(format_args!("[{}] {error}", "(null)")))?;
+        for warning in warnings {
+            emit(Level::Warning, &Report::new(*b"01000", warning.to_string()))?;
+        }
+        Ok(Rc::clone(slot.get_or_init(|| endpoint)))
+    }
+
+    /// The connection string with the user that it lacks, and libpq's defaults.
+    fn resolve(&self, connstr: &str) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
+        let mut params = conninfo::parse(connstr)?;
+        if params.get("user").is_none() {
+            params.set("user", &self.user);
+            if let Some(password) = &self.password {
+                params.set("password", password);
+            }
+        }
+        params.resolve(&SystemEnvironment::default())
+    }
+}

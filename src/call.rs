@@ -1,0 +1,145 @@
+//! A running call: what the partitions send becomes the result.
+#![forbid(unsafe_code)]
+
+use crate::cluster::Cluster;
+use crate::collect::Collector;
+use crate::error::{Error, FunctionLabel, sqlstate};
+use crate::function::ProxyFunction;
+use crate::pg::fcinfo::{CallInfo, ResultMode};
+use crate::pg::interrupts;
+use crate::pg::memory::Context;
+use crate::pg::report::{Level, emit};
+use crate::remote::remote;
+use crate::rows::RowReader;
+use crate::shape::Shape;
+use pgrx::pg_sys::Datum;
+use plproxy_remote::{Batch, CallOptions, Diagnostic, Endpoint, Event, Prepared, Request};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long the partitions have to confirm a cancel before their connections are closed.
+const CANCEL_BOUND: Duration = Duration::from_millis(80);
+
+/// Remote work of one call; dropping it closes what is not finished.
+pub(crate) struct Call {
+    label: FunctionLabel,
+    endpoints: Vec<Rc<Endpoint>>,
+    remote: plproxy_remote::Call<'static>,
+}
+
+impl Call {
+    pub(crate) fn start(
+        function: &ProxyFunction,
+        cluster: &Cluster,
+        shape: &Shape,
+        requests: Vec<Request>,
+    ) -> Result<Self, Error> {
+        let config = &cluster.config;
+        let options = CallOptions {
+            query_timeout: config.query_timeout,
+            connect_timeout: config.connect_timeout,
+            connection_lifetime: config.connection_lifetime,
+            prepared: Prepared::Auto,
+        };
+        let endpoints = requests.iter().map(|request| Rc::clone(&request.endpoint)).collect();
+        let remote = remote()?.start(&shape.statement, requests, &options);
+        Ok(Self { label: function.label.clone(), endpoints, remote })
+    }
+
+    /// Reads what the partitions send until all are done, and returns the call's value.
+    pub(crate) fn finish(
+        mut self,
+        info: &mut CallInfo,
+        mode: ResultMode,
+        shape: &Shape,
+        memory: &Context,
+    ) -> Result<Datum, Error> {
+        match mode {
+            ResultMode::Single => self.single(info, shape),
+            ResultMode::Set => {
+                let row_type = shape.row_type.as_ref().ok_or_else(|| self.label.error("unsupported type"))?;
+                let mut collector = Collector::new(info, shape, row_type, self.endpoints.len())?;
+                let label = self.label.clone();
+                self.drive(|step| match step {
+                    Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
+                    Step::Done(request) => collector.done(request),
+                })?;
+                collector.finish()?;
+                Ok(info.return_null())
+            }
+        }
+    }
+
+    /// One row is wanted, no less and no more.
+    fn single(&mut self, info: &mut CallInfo, shape: &Shape) -> Result<Datum, Error> {
+        let mut count: u64 = 0;
+        let mut value = None;
+        let label = self.label.clone();
+        self.drive(|step| {
+            if let Step::Rows(_, batch) = step {
+                for row in batch.iter() {
+                    // The value goes to the caller's memory; further rows are counted for the message only.
+                    if count == 0 {
+                        let reader = RowReader::new(shape, batch.columns(), batch.format(), &label)?;
+                        value = reader.read_single(shape, &row)?;
+                    }
+                    count += 1;
+                }
+            }
+            Ok(())
+        })?;
+        if count != 1 {
+            let sqlstate = if count == 0 { sqlstate::NO_DATA_FOUND } else { sqlstate::TOO_MANY_ROWS };
+            let what = format_args!("Non-SETOF function requires 1 row from remote query, got {count}");
+            return Err(self.label.error_with(sqlstate, what));
+        }
+        Ok(value.unwrap_or_else(|| info.return_null()))
+    }
+
+    /// Waits for what the partitions send and hands it to `take`, until all are done.
+    fn drive(&mut self, mut take: impl FnMut(Step<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        loop {
+            let taken = match self.remote.next() {
+                Ok(Event::Rows { request, batch, done }) => {
+                    take(Step::Rows(request, &batch)).and_then(|()| if done { take(Step::Done(request)) } else { Ok(()) })
+                }
+                Ok(Event::RequestDone { request, .. }) => take(Step::Done(request)),
+                Ok(Event::Notice { request, notice }) => self.notice(request, &notice),
+                Ok(Event::Finished) => return Ok(()),
+                Ok(Event::Interrupted) => self.interrupted(),
+                Err(error) => {
+                    let dbname = error.request.map_or("", |request| self.dbname(request));
+                    return Err(self.label.remote_error(dbname, &error));
+                }
+            };
+            if let Err(error) = taken {
+                self.remote.cancel(CANCEL_BOUND);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
+    fn interrupted(&mut self) -> Result<(), Error> {
+        if interrupts::will_end() {
+            self.remote.cancel(CANCEL_BOUND);
+        }
+        interrupts::check()
+    }
+
+    /// Raises a partition's notice, at the moment it arrived.
+    fn notice(&self, request: usize, notice: &Diagnostic) -> Result<(), Error> {
+        let level = if notice.code.starts_with(b"00") { Level::Notice } else { Level::Warning };
+        emit(level, &self.label.remote_report(self.dbname(request), notice))
+    }
+
+    fn dbname(&self, request: usize) -> &str {
+        self.endpoints.get(request).map_or("", |endpoint| endpoint.dbname())
+    }
+}
+
+/// What a call's result is made of.
+enum Step<'a> {
+    Rows(usize, &'a Batch),
+    Done(usize),
+}

@@ -1,0 +1,101 @@
+//! The rows of a set, in partition order.
+//!
+//! The partition whose turn it is writes to the result at once. One that is ahead of its turn writes to a tuplestore of
+//! its own, so that a fast partition never waits for a slow one, and memory stays bounded.
+#![forbid(unsafe_code)]
+
+use crate::error::{Error, FunctionLabel};
+use crate::pg::fcinfo::{CallInfo, ResultStore};
+use crate::pg::memory::Context;
+use crate::pg::settings;
+use crate::pg::tuple::{Row, RowType};
+use crate::pg::tuplestore::Store;
+use crate::rows::RowReader;
+use crate::shape::Shape;
+use plproxy_remote::Batch;
+
+/// The least memory that PostgreSQL lets a tuplestore have, in kilobytes.
+const LEAST_MEMORY: i32 = 64;
+
+/// See the module.
+pub(crate) struct Collector<'a> {
+    shape: &'a Shape,
+    row_type: &'a RowType,
+    result: ResultStore,
+    /// The request whose rows go to the result.
+    turn: usize,
+    requests: Vec<Progress>,
+    /// Reused from row to row.
+    row: Row,
+}
+
+#[derive(Default)]
+struct Progress {
+    reader: Option<RowReader>,
+    /// Rows that came ahead of their turn.
+    ahead: Option<Store>,
+    done: bool,
+}
+
+impl<'a> Collector<'a> {
+    pub(crate) fn new(info: &CallInfo, shape: &'a Shape, row_type: &'a RowType, requests: usize) -> Result<Self, Error> {
+        Ok(Self {
+            shape,
+            row_type,
+            result: info.result_store(row_type)?,
+            turn: 0,
+            requests: std::iter::repeat_with(Progress::default).take(requests).collect(),
+            row: row_type.row(),
+        })
+    }
+
+    /// Takes rows of a request; `scratch` is memory that is reset after each row.
+    pub(crate) fn rows(
+        &mut self,
+        request: usize,
+        batch: &Batch,
+        label: &FunctionLabel,
+        scratch: &Context,
+    ) -> Result<(), Error> {
+        let share = (settings::work_mem() / i32::try_from(self.requests.len()).unwrap_or(i32::MAX)).max(LEAST_MEMORY);
+        let Some(progress) = self.requests.get_mut(request) else { return Ok(()) };
+        for row in batch.iter() {
+            let reader = match &progress.reader {
+                Some(reader) => reader,
+                None => progress.reader.insert(RowReader::new(self.shape, batch.columns(), batch.format(), label)?),
+            };
+            scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
+            let store = if request == self.turn {
+                &mut self.result.store
+            } else {
+                match &mut progress.ahead {
+                    Some(store) => store,
+                    ahead => ahead.insert(Store::new(false, share)?),
+                }
+            };
+            store.put(self.row_type, &self.row)?;
+            scratch.reset();
+        }
+        Ok(())
+    }
+
+    /// A request has sent all it has.
+    pub(crate) fn done(&mut self, request: usize) -> Result<(), Error> {
+        if let Some(progress) = self.requests.get_mut(request) {
+            progress.done = true;
+        }
+        while self.requests.get(self.turn).is_some_and(|progress| progress.done) {
+            self.turn += 1;
+            if let Some(ahead) = self.requests.get_mut(self.turn).and_then(|progress| progress.ahead.take()) {
+                self.result.store.append(ahead, self.row_type)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the result to the caller.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        self.result.give();
+        Ok(())
+    }
+}

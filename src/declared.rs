@@ -1,0 +1,175 @@
+//! A function as the catalogs declare it, on its way to being compiled.
+#![forbid(unsafe_code)]
+
+use crate::error::{Error, FunctionLabel, Report};
+use crate::function::{ProxyArg, ResultType};
+use crate::pg::fcinfo::CallResult;
+use crate::pg::inval::{self, Changes};
+use crate::pg::proc::Proc;
+use crate::pg::settings;
+use crate::pg::types::{TypeClass, TypeInfo};
+use pgrx::pg_sys::{self, Oid};
+use plproxy_core::function::{Argument, Column, Program, Returns, Signature, compile};
+use plproxy_core::ident::quote_ident;
+use std::rc::Rc;
+
+/// The catalog rows that a compiled function was made from.
+#[derive(Debug, Default)]
+pub(crate) struct Dependencies {
+    function: u32,
+    types: Vec<u32>,
+    relation: Option<Oid>,
+}
+
+impl Dependencies {
+    pub(crate) fn touched_by(&self, changes: &Changes) -> bool {
+        changes.all
+            || changes.functions.contains(&self.function)
+            || changes.types.iter().any(|hash| self.types.contains(hash))
+            || self.relation.is_some_and(|relation| changes.relations.contains(&relation))
+    }
+}
+
+/// A function whose arguments are known to be fit.
+pub(crate) struct Declared {
+    pub(crate) label: FunctionLabel,
+    pub(crate) is_set: bool,
+    pub(crate) depends_on: Dependencies,
+    schema: String,
+    name: String,
+    source: String,
+    result_type: Oid,
+    args: Vec<(Option<String>, TypeInfo)>,
+}
+
+impl Declared {
+    /// Reads the catalogs and checks what does not depend on the body.
+    pub(crate) fn find(oid: Oid) -> Result<Self, Error> {
+        let proc = Proc::find(oid)?;
+        if !proc.is_volatile {
+            return Err(Report::internal("PL/Proxy functions must be volatile").into());
+        }
+        if proc.is_variadic {
+            return Err(Report::internal("PL/Proxy does not support variadic args").into());
+        }
+        let mut this = Self {
+            label: FunctionLabel { name: format!("{}.{}", quote_ident(&proc.schema), quote_ident(&proc.name)), nargs: 0 },
+            is_set: proc.is_set,
+            depends_on: Dependencies { function: inval::function_hash(oid)?, ..Dependencies::default() },
+            schema: proc.schema,
+            name: proc.name,
+            source: proc.source,
+            result_type: proc.result_type,
+            args: Vec::with_capacity(proc.args.len()),
+        };
+        for arg in proc.args.into_iter().filter(|arg| arg.mode.is_input()) {
+            let info = this.fit_type(arg.type_oid)?;
+            this.args.push((arg.name, info));
+            this.label.nargs += 1;
+        }
+        Ok(this)
+    }
+
+    /// A type that values of a proxy function may have.
+    fn fit_type(&mut self, oid: Oid) -> Result<TypeInfo, Error> {
+        let info = TypeInfo::find(oid)?;
+        if info.class == TypeClass::Pseudo {
+            return Err(self.label.error(format_args!("unsupported pseudo type: {} ({})", info.name, oid.to_u32())));
+        }
+        self.depends_on.types.push(TypeInfo::cache_hash(oid)?);
+        Ok(info)
+    }
+
+    /// What a call returns.
+    pub(crate) fn result_type(&mut self, oid: Oid) -> Result<ResultType, Error> {
+        if self.result_type == pg_sys::VOIDOID {
+            return Ok(ResultType::Void);
+        }
+        Ok(match CallResult::of_function(oid)? {
+            CallResult::Scalar(type_oid) => ResultType::Scalar(self.fit_type(type_oid)?),
+            CallResult::Row(row_type, domain) => {
+                for column in &row_type.columns {
+                    self.fit_type(column.type_oid)?;
+                }
+                let declared = TypeInfo::find(self.result_type)?;
+                self.depends_on.types.push(TypeInfo::cache_hash(self.result_type)?);
+                self.depends_on.relation = declared.base()?.relation;
+                ResultType::Row(Rc::new(row_type), domain)
+            }
+            CallResult::Unknown if self.result_type == pg_sys::RECORDOID => ResultType::Record,
+            CallResult::Unknown => {
+                self.fit_type(self.result_type)?;
+                return Err(self.label.error("unsupported type"));
+            }
+        })
+    }
+
+    /// Compiles the body for a given result.
+    pub(crate) fn parse(&self, returns: Returns) -> Result<Program, Error> {
+        let signature = Signature {
+            schema: self.schema.clone(),
+            name: self.name.clone(),
+            args: self
+                .args
+                .iter()
+                .map(|(name, info)| Argument { name: name.clone(), ty: info.to_name(false) })
+                .collect(),
+            returns,
+            is_set: self.is_set,
+        };
+        compile(&self.source, &signature)
+            .map_err(|error| Report::internal(error.render(&self.label.name, self.label.nargs)).into())
+    }
+
+    /// The arguments, those that SPLIT cuts with their element's type.
+    pub(crate) fn args(&self, program: &Program) -> Result<Vec<ProxyArg>, Error> {
+        self.args
+            .iter()
+            .enumerate()
+            .map(|(number, (_, info))| {
+                let element = info.element.filter(|_| program.split.contains(&number));
+                Ok(ProxyArg { type_info: info.clone(), split_element: element.map(TypeInfo::find).transpose()? })
+            })
+            .collect()
+    }
+
+    /// What `CREATE FUNCTION` checks: everything but the result type.
+    pub(crate) fn validate(oid: Oid) -> Result<(), Error> {
+        let mut this = Self::find(oid)?;
+        if !settings::check_function_bodies() {
+            return Ok(());
+        }
+        let returns = match CallResult::of_function(oid)? {
+            CallResult::Unknown if this.result_type == pg_sys::RECORDOID => Returns::Record,
+            // Which columns does not matter here, only that the call need not bring them.
+            CallResult::Row(..) => Returns::Row(Vec::new()),
+            _ => Returns::Void,
+        };
+        this.label.nargs = this.args.len();
+        this.parse(returns).map(drop)
+    }
+}
+
+impl ResultType {
+    /// The result as the language crate sees it.
+    pub(crate) fn returns(&self, text_only: bool) -> Result<Returns, Error> {
+        Ok(match self {
+            Self::Void => Returns::Void,
+            Self::Scalar(info) => Returns::Scalar(info.to_name(text_only)),
+            Self::Row(..) => Returns::Row(self.columns(text_only)?),
+            Self::Record => Returns::Record,
+        })
+    }
+
+    /// The columns of a row type; none for the others.
+    pub(crate) fn columns(&self, text_only: bool) -> Result<Vec<Column>, Error> {
+        let Self::Row(row_type, _) = self else { return Ok(Vec::new()) };
+        row_type
+            .columns
+            .iter()
+            .map(|column| {
+                Ok(Column { name: column.name.clone(), ty: TypeInfo::find(column.type_oid)?.to_name(text_only) })
+            })
+            .collect()
+    }
+}

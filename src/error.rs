@@ -1,0 +1,130 @@
+//! Errors are values until the border.
+//!
+//! Everything inside returns [`Error`]; only `pg::report` turns one into PostgreSQL's `ereport`. The kinds that the two
+//! PostgreSQL-free crates know are turned into a [`Report`] here, each with its SQLSTATE.
+
+use crate::gucs;
+use crate::pg::guard::Raised;
+use plproxy_remote::{Diagnostic, ErrorKind};
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// PostgreSQL raised it; it goes on as it came.
+    Raised(Raised),
+    /// We raise it.
+    Report(Box<Report>),
+}
+
+impl From<Raised> for Error {
+    fn from(raised: Raised) -> Self {
+        Self::Raised(raised)
+    }
+}
+
+impl From<Report> for Error {
+    fn from(report: Report) -> Self {
+        Self::Report(Box::new(report))
+    }
+}
+
+/// A SQLSTATE: five characters.
+pub(crate) type SqlState = [u8; 5];
+
+/// Condition names as PostgreSQL's errcodes.txt has them.
+pub(crate) mod sqlstate {
+    use super::SqlState;
+    pub(crate) const INTERNAL_ERROR: SqlState = *b"XX000";
+    pub(crate) const NO_DATA_FOUND: SqlState = *b"P0002";
+    pub(crate) const TOO_MANY_ROWS: SqlState = *b"P0003";
+    pub(crate) const FEATURE_NOT_SUPPORTED: SqlState = *b"0A000";
+    pub(crate) const QUERY_CANCELED: SqlState = *b"57014";
+    pub(crate) const UNABLE_TO_CONNECT: SqlState = *b"08001";
+    pub(crate) const CONNECTION_FAILURE: SqlState = *b"08006";
+    pub(crate) const PROTOCOL_VIOLATION: SqlState = *b"08P01";
+    pub(crate) const DATA_EXCEPTION: SqlState = *b"22000";
+}
+
+/// What PostgreSQL is to report: an error, or a notice.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) sqlstate: SqlState,
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) context: Option<String>,
+    pub(crate) position: Option<i32>,
+    pub(crate) internal_position: Option<i32>,
+    pub(crate) internal_query: Option<String>,
+}
+
+impl Report {
+    /// A report with a message and the SQLSTATE that PL/Proxy gives its own errors.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(sqlstate::INTERNAL_ERROR, message)
+    }
+
+    /// A report with a SQLSTATE of its own.
+    pub(crate) fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self { sqlstate, message: message.into(), ..Self::default() }
+    }
+}
+
+/// How messages name a proxy function: `schema.name(nargs)`.
+#[derive(Debug, Clone)]
+pub(crate) struct FunctionLabel {
+    pub(crate) name: String,
+    pub(crate) nargs: usize,
+}
+
+impl FunctionLabel {
+    /// An error of PL/Proxy's own, with the function's prefix.
+    pub(crate) fn error(&self, what: impl std::fmt::Display) -> Error {
+        self.error_with(sqlstate::INTERNAL_ERROR, what)
+    }
+
+    /// The same with a SQLSTATE of its own.
+    pub(crate) fn error_with(&self, sqlstate: SqlState, what: impl std::fmt::Display) -> Error {
+        Report::new(sqlstate, format!("PL/Proxy function {}({}): {what}", self.name, self.nargs)).into()
+    }
+
+    /// What a partition reported, as an error or a notice of the local session.
+    pub(crate) fn remote_report(&self, dbname: &str, remote: &Diagnostic) -> Report {
+        let prefixed = |label: &str, text: &Option<String>| text.as_ref().map(|text| format!("Remote {label}: {text}"));
+        Report {
+            sqlstate: remote.code,
+            message: format!("{}({}): [{dbname}] REMOTE {}: {}", self.name, self.nargs, remote.severity, remote.message),
+            detail: prefixed("detail", &remote.detail),
+            hint: prefixed("hint", &remote.hint),
+            context: prefixed("context", &remote.context),
+            position: remote.position.and_then(|position| i32::try_from(position).ok()),
+            internal_position: remote.internal_position.and_then(|position| i32::try_from(position).ok()),
+            internal_query: remote.internal_query.clone(),
+        }
+    }
+
+    /// A failed remote call as the error of the local one.
+    pub(crate) fn remote_error(&self, dbname: &str, error: &plproxy_remote::Error) -> Error {
+        let standard = match &error.kind {
+            ErrorKind::Db(diagnostic) => return self.remote_report(dbname, diagnostic).into(),
+            ErrorKind::QueryTimeout => return self.error_with(timeout_state(), "query timeout"),
+            ErrorKind::ConnectTimeout { .. } => sqlstate::QUERY_CANCELED,
+            ErrorKind::Connect { .. } | ErrorKind::Resolve { .. } => sqlstate::UNABLE_TO_CONNECT,
+            ErrorKind::Closed | ErrorKind::Io(_) => sqlstate::CONNECTION_FAILURE,
+            ErrorKind::Protocol(_) => sqlstate::PROTOCOL_VIOLATION,
+            ErrorKind::Encode(_) => sqlstate::DATA_EXCEPTION,
+            ErrorKind::Unsupported(_) => sqlstate::FEATURE_NOT_SUPPORTED,
+        };
+        let sqlstate = if gucs::standard_sqlstates() { standard } else { sqlstate::INTERNAL_ERROR };
+        self.error_with(sqlstate, format_args!("[{dbname}] {error}"))
+    }
+}
+
+fn timeout_state() -> SqlState {
+    if gucs::standard_sqlstates() { sqlstate::QUERY_CANCELED } else { sqlstate::INTERNAL_ERROR }
+}
+
+/// An SQLSTATE given as text.
+pub(crate) fn state(code: &str) -> SqlState {
+    code.as_bytes().try_into().unwrap_or(sqlstate::INTERNAL_ERROR)
+}

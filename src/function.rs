@@ -1,0 +1,166 @@
+//! Proxy functions, compiled once per session and change.
+#![forbid(unsafe_code)]
+
+use crate::declared::Declared;
+use crate::error::{Error, FunctionLabel};
+use crate::hash::HashKind;
+use crate::local::LocalPlan;
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::inval::{self, Changes};
+use crate::pg::tuple::RowType;
+use crate::pg::types::TypeInfo;
+use crate::pg::{encoding, fcinfo::CallResult};
+use crate::shape::Shape;
+use crate::{cluster, configured, hash};
+use core::cell::{OnceCell, RefCell};
+use pgrx::pg_sys::Oid;
+use plproxy_core::function::Program;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Column lists of one `record` function that are remembered.
+const MOST_RECORD_SHAPES: usize = 16;
+
+/// A compiled function: immutable but for what is worked out on first use.
+pub(crate) struct ProxyFunction {
+    pub(crate) label: FunctionLabel,
+    pub(crate) program: Program,
+    pub(crate) args: Vec<ProxyArg>,
+    pub(crate) result: ResultType,
+    pub(crate) is_set: bool,
+    /// The local query of CLUSTER or CONNECT.
+    pub(crate) location_plan: OnceCell<LocalPlan>,
+    /// The local query of RUN ON.
+    pub(crate) run_on_plan: OnceCell<LocalPlan>,
+    /// How the argument of `RUN ON argument` hashes.
+    pub(crate) argument_hash: OnceCell<Rc<HashKind>>,
+    declared: Declared,
+    shapes: Shapes,
+}
+
+/// An input argument.
+#[derive(Debug)]
+pub(crate) struct ProxyArg {
+    pub(crate) type_info: TypeInfo,
+    /// The element's type, if this is an array that SPLIT cuts.
+    pub(crate) split_element: Option<TypeInfo>,
+}
+
+/// What the function returns.
+pub(crate) enum ResultType {
+    Void,
+    Scalar(TypeInfo),
+    /// A row type, and the domain over it if there is one.
+    Row(Rc<RowType>, Option<Oid>),
+    /// `record`: the columns come with each call.
+    Record,
+}
+
+/// How the function's values cross the wire, worked out on first use.
+#[derive(Default)]
+struct Shapes {
+    binary: OnceCell<Rc<Shape>>,
+    text: OnceCell<Rc<Shape>>,
+    /// By column list and mode.
+    records: RefCell<Vec<(bool, Rc<Shape>)>>,
+}
+
+thread_local! {
+    static FUNCTIONS: RefCell<HashMap<Oid, Rc<ProxyFunction>>> = RefCell::new(HashMap::new());
+}
+
+/// The compiled function, from the cache unless the catalogs changed.
+pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
+    if let Some(changes) = inval::take() {
+        forget(&changes);
+    }
+    if let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&oid).cloned()) {
+        return Ok(function);
+    }
+    let function = Rc::new(ProxyFunction::compile(oid)?);
+    FUNCTIONS.with_borrow_mut(|functions| functions.insert(oid, Rc::clone(&function)));
+    Ok(function)
+}
+
+/// Drops from all caches what changes of the catalogs have made stale.
+fn forget(changes: &Changes) {
+    let stale: Vec<_> = FUNCTIONS.with_borrow_mut(|functions| {
+        functions.extract_if(|_, function| function.declared.depends_on.touched_by(changes)).collect()
+    });
+    // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
+    drop(stale);
+    if changes.all || !changes.functions.is_empty() {
+        configured::forget();
+    }
+    if changes.all || changes.foreign {
+        cluster::forget_servers();
+    }
+    if changes.all || !changes.types.is_empty() {
+        hash::forget();
+    }
+}
+
+impl ProxyFunction {
+    /// Compiles for a call.
+    fn compile(oid: Oid) -> Result<Self, Error> {
+        let mut declared = Declared::find(oid)?;
+        let result = declared.result_type(oid)?;
+        let returns = result.returns(false)?;
+        let program = declared.parse(returns)?;
+        let args = declared.args(&program)?;
+        Ok(Self {
+            label: declared.label.clone(),
+            program,
+            args,
+            result,
+            is_set: declared.is_set,
+            location_plan: OnceCell::new(),
+            run_on_plan: OnceCell::new(),
+            argument_hash: OnceCell::new(),
+            declared,
+            shapes: Shapes::default(),
+        })
+    }
+
+    /// How this call's values cross the wire.
+    ///
+    /// PostgreSQL's functions for the binary form convert the text in it by the *client's* encoding; with another client
+    /// encoding than UTF-8, types that hold text go as text.
+    pub(crate) fn shape(&self, info: &CallInfo, disable_binary: bool) -> Result<Rc<Shape>, Error> {
+        let text_only = disable_binary || !encoding::client_is_utf8();
+        if matches!(self.result, ResultType::Record) {
+            return self.record_shape(info, text_only);
+        }
+        let slot = if text_only { &self.shapes.text } else { &self.shapes.binary };
+        if let Some(shape) = slot.get() {
+            return Ok(Rc::clone(shape));
+        }
+        let query = if text_only { self.declared.parse(self.result.returns(true)?)?.query } else { self.program.query.clone() };
+        let shape = Rc::new(Shape::new(&query, None, &self.args, &self.result, text_only)?);
+        Ok(Rc::clone(slot.get_or_init(|| shape)))
+    }
+
+    /// The same where the columns come with the call.
+    fn record_shape(&self, info: &CallInfo, text_only: bool) -> Result<Rc<Shape>, Error> {
+        let CallResult::Row(row_type, _) = info.result_type()? else {
+            return Err(crate::error::Report::internal("Function used in wrong context").into());
+        };
+        let known = |(text, shape): &&(bool, Rc<Shape>)| {
+            *text == text_only && shape.row_type.as_ref().is_some_and(|known| known.same_columns(&row_type))
+        };
+        if let Some((_, shape)) = self.shapes.records.borrow().iter().find(known) {
+            return Ok(Rc::clone(shape));
+        }
+        let result = ResultType::Row(Rc::new(row_type), None);
+        let columns = result.columns(text_only)?;
+        let shape = Rc::new(Shape::new(&self.program.query, Some(&columns), &self.args, &result, text_only)?);
+        let forgotten = {
+            let mut records = self.shapes.records.borrow_mut();
+            let forgotten = if records.len() >= MOST_RECORD_SHAPES { Some(records.remove(0)) } else { None };
+            records.push((text_only, Rc::clone(&shape)));
+            forgotten
+        };
+        drop(forgotten);
+        Ok(shape)
+    }
+}

@@ -1,0 +1,33 @@
+//! One call, top to bottom.
+#![forbid(unsafe_code)]
+
+use crate::call::Call;
+use crate::cluster;
+use crate::encode;
+use crate::error::{Error, Report};
+use crate::function;
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::memory::Context;
+use crate::route;
+use pgrx::pg_sys::Datum;
+
+/// What PostgreSQL calls to run a function in `LANGUAGE plproxy`.
+pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
+    if info.is_trigger() {
+        return Err(Report::internal("PL/Proxy procedures can't be used as triggers").into());
+    }
+    let mode = info.result_mode()?;
+    let function = function::find(info.function_oid())?;
+    let args: Vec<Option<Datum>> = (0..function.args.len()).map(|number| info.arg(number)).collect();
+
+    // What the call allocates on the way, freed when it ends, well or badly.
+    let memory = Context::for_call()?;
+    let (call, shape) = memory.enter(|| {
+        let cluster = cluster::find(&function, &args)?;
+        let routing = route::pick(&function, &cluster, &args)?;
+        let shape = function.shape(info, cluster.text_only())?;
+        let requests = encode::requests(&function, &shape, &cluster, &args, &routing)?;
+        Ok::<_, Error>((Call::start(&function, &cluster, &shape, requests)?, shape))
+    })?;
+    call.finish(info, mode, &shape, &memory)
+}

@@ -1,0 +1,104 @@
+//! SQL/MED: servers, wrappers, user mappings, and the right to use them.
+
+use super::{compat, encoding, guard, raw};
+use crate::error::Error;
+use core::ffi::c_char;
+use pgrx::pg_sys::{self, Datum, List, Oid};
+
+/// An option as written; without a value only in a validator's argument.
+pub(crate) type Options = Vec<(String, Option<String>)>;
+
+/// A foreign server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) oid: Oid,
+    pub(crate) wrapper: Oid,
+    pub(crate) options: Options,
+}
+
+impl Server {
+    pub(crate) fn find(name: &str) -> Result<Option<Self>, Error> {
+        let name = encoding::cstring(name)?;
+        // SAFETY: `name` is a C string; the result is palloc'd or null.
+        let server = unsafe { guard::catch(|| raw::GetForeignServerByName(name, true)) }?;
+        if server.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: live, see above.
+        unsafe {
+            Ok(Some(Self {
+                oid: (*server).serverid,
+                wrapper: (*server).fdwid,
+                options: options((*server).options)?,
+            }))
+        }
+    }
+
+    /// The options of the server's wrapper.
+    pub(crate) fn wrapper_options(&self) -> Result<Options, Error> {
+        let oid = self.wrapper;
+        // SAFETY: the result is palloc'd; a missing wrapper raises.
+        unsafe {
+            let wrapper = guard::catch(|| raw::GetForeignDataWrapper(oid))?;
+            options((*wrapper).options)
+        }
+    }
+}
+
+/// Raises `permission denied for foreign server` unless `role` has USAGE.
+pub(crate) fn check_usage(server: Oid, role: Oid, name: &str) -> Result<(), Error> {
+    if compat::may_use_server(server, role)? {
+        return Ok(());
+    }
+    let name = encoding::cstring(name)?;
+    // SAFETY: `name` is a C string; this raises.
+    unsafe {
+        guard::catch(|| {
+            raw::aclcheck_error(
+                pg_sys::AclResult::ACLCHECK_NO_PRIV as i32,
+                pg_sys::ObjectType::OBJECT_FOREIGN_SERVER as i32,
+                name,
+            );
+        })?;
+    }
+    Ok(())
+}
+
+/// The options of a role's user mapping, else of PUBLIC's; PostgreSQL's own error where there is neither.
+pub(crate) fn user_mapping(role: Oid, server: Oid) -> Result<Options, Error> {
+    // SAFETY: the result is palloc'd; a missing mapping raises.
+    unsafe {
+        let mapping = guard::catch(|| raw::GetUserMapping(role, server))?;
+        options((*mapping).options)
+    }
+}
+
+/// Options in their catalog form (`text[]` of `name=value`), as a validator gets them.
+pub(crate) fn options_of_array(array: Option<Datum>) -> Result<Options, Error> {
+    let array = array.unwrap_or(Datum::null());
+    // SAFETY: null or a text array; the result is a palloc'd list of DefElem.
+    unsafe {
+        let list = guard::catch(|| raw::untransformRelOptions(array))?;
+        options(list)
+    }
+}
+
+/// # Safety
+/// `list` must be NIL or a live list of DefElem.
+unsafe fn options(list: *mut List) -> Result<Options, Error> {
+    let mut found = Vec::new();
+    if list.is_null() {
+        return Ok(found);
+    }
+    // SAFETY: a list has `length` cells, each a DefElem; its argument is a string node or null.
+    unsafe {
+        for i in 0..usize::try_from((*list).length).unwrap_or(0) {
+            let def: *mut pg_sys::DefElem = (*(*list).elements.add(i)).ptr_value.cast();
+            let value: *mut c_char =
+                if (*def).arg.is_null() { core::ptr::null_mut() } else { guard::catch(|| raw::defGetString(def))? };
+            let value = if value.is_null() { None } else { Some(encoding::cstr_to_string(value)?) };
+            found.push((encoding::cstr_to_string((*def).defname)?, value));
+        }
+    }
+    Ok(found)
+}

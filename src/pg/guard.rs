@@ -1,0 +1,70 @@
+//! Where an error raised by PostgreSQL turns into a value, and back.
+
+use super::raw;
+use cee_scape::call_with_sigsetjmp;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ptr::NonNull;
+use pgrx::pg_sys;
+
+/// An error that PostgreSQL raised, kept with all its fields until [`Raised::rethrow`] throws it on.
+///
+/// It lives in the memory of the current subtransaction, which the error itself is about to end.
+#[derive(Debug)]
+pub(crate) struct Raised(NonNull<pg_sys::ErrorData>);
+
+impl Raised {
+    /// Throws the error on, unchanged.
+    ///
+    /// # Safety
+    /// No Rust frame between here and PostgreSQL's handler may own a value that needs dropping.
+    pub(super) unsafe fn rethrow(self) -> ! {
+        let data = ManuallyDrop::new(self).0.as_ptr();
+        // SAFETY: `data` came from CopyErrorData and was not freed; ReThrowError copies it into ErrorContext before it
+        // jumps. Our copy goes with the memory of the subtransaction.
+        unsafe { raw::ReThrowError(data) }
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        // SAFETY: the pointer is ours alone, and came from CopyErrorData.
+        unsafe { raw::FreeErrorData(self.0.as_ptr()) }
+    }
+}
+
+/// Runs C code that may raise, and returns what it raised as a value.
+///
+/// # Safety
+/// When PostgreSQL raises, the frames of `f` are jumped over: `f` must own nothing that needs dropping, and must not
+/// panic. Must run on the backend's main thread.
+#[inline]
+pub(super) unsafe fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Raised> {
+    let mut result = MaybeUninit::<T>::uninit();
+    // SAFETY: the statics belong to this backend's one thread, on which we run; each is restored on both ways out, as
+    // PG_TRY does. The jump buffer lives in the frame of `call_with_sigsetjmp`, which outlives `f`.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let exception_stack = pg_sys::PG_exception_stack;
+        let context_stack = pg_sys::error_context_stack;
+        let jumped = call_with_sigsetjmp(false, |buffer| {
+            pg_sys::PG_exception_stack = core::ptr::from_ref(buffer).cast_mut().cast();
+            result.write(f());
+            0
+        });
+        pg_sys::PG_exception_stack = exception_stack;
+        pg_sys::error_context_stack = context_stack;
+        if jumped == 0 {
+            return Ok(result.assume_init());
+        }
+        pg_sys::CurrentMemoryContext = if pg_sys::CurTransactionContext.is_null() {
+            pg_sys::TopMemoryContext
+        } else {
+            pg_sys::CurTransactionContext
+        };
+        let data = raw::CopyErrorData();
+        raw::FlushErrorState();
+        pg_sys::CurrentMemoryContext = context;
+        // SAFETY: CopyErrorData allocates or raises; it never returns null.
+        Err(Raised(NonNull::new_unchecked(data)))
+    }
+}

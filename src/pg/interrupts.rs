@@ -1,0 +1,37 @@
+//! PostgreSQL's interrupts, as the waits of a remote call see them.
+
+use super::{guard, raw};
+use crate::error::Error;
+use pgrx::pg_sys;
+
+/// Whether the backend has an interrupt that it may handle now.
+///
+/// Where interrupts are held off the flag stays set; waking for it would only spin.
+pub(crate) fn pending() -> bool {
+    // SAFETY: reads of statics that signal handlers set; each is one machine word, and a stale value is seen at the next
+    // look.
+    unsafe {
+        (&raw const pg_sys::InterruptPending).read_volatile() != 0
+            && pg_sys::InterruptHoldoffCount == 0
+            && pg_sys::CritSectionCount == 0
+            && (pg_sys::QueryCancelHoldoffCount == 0 || will_end())
+    }
+}
+
+/// Whether handling the interrupt will end the statement or the session, so that the partitions' work is to be
+/// cancelled first: after a FATAL there is no way back.
+pub(crate) fn will_end() -> bool {
+    // SAFETY: as in `pending`.
+    unsafe {
+        (&raw const pg_sys::QueryCancelPending).read_volatile() != 0
+            || (&raw const pg_sys::ProcDiePending).read_volatile() != 0
+            || super::compat::client_is_gone()
+    }
+}
+
+/// CHECK_FOR_INTERRUPTS, its error as a value.
+pub(crate) fn check() -> Result<(), Error> {
+    // SAFETY: called between remote waits, where no lock of ours is held and nothing is half done.
+    unsafe { guard::catch(|| raw::ProcessInterrupts()) }?;
+    Ok(())
+}

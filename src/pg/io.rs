@@ -1,0 +1,307 @@
+//! Datum → parameter bytes, and wire bytes → Datum.
+//!
+//! The commonest built-in types are read and written here directly; every other one goes through its own send, receive,
+//! input or output function. Text is UTF-8 on the wire.
+
+use super::encoding::{self, ServerText};
+use super::memory::Context;
+use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
+use super::{guard, raw};
+use crate::error::Error;
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_void};
+use core::ptr;
+use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
+use plproxy_remote::Param;
+
+/// A function of a type, looked up once and kept with its own memory.
+struct TypeFunction {
+    info: UnsafeCell<FmgrInfo>,
+    io_param: Oid,
+}
+
+impl TypeFunction {
+    fn find(function: Oid, io_param: Oid, context: &Context) -> Result<Box<Self>, Error> {
+        let this = Box::new(Self { info: UnsafeCell::new(FmgrInfo::default()), io_param });
+        let (info, memory) = (this.info.get(), context.as_ptr());
+        // SAFETY: `info` is boxed, so that the pointers PostgreSQL keeps to it stay good; `context` outlives it.
+        unsafe { guard::catch(|| raw::fmgr_info_cxt(function, info, memory)) }?;
+        Ok(this)
+    }
+
+    fn input(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+        let (mut function, mut io_param) = (Oid::INVALID, Oid::INVALID);
+        // SAFETY: out-parameters outlive the call.
+        unsafe { guard::catch(|| raw::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param)) }?;
+        Self::find(function, io_param, context)
+    }
+
+    fn receive(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+        let (mut function, mut io_param) = (Oid::INVALID, Oid::INVALID);
+        // SAFETY: out-parameters outlive the call.
+        unsafe { guard::catch(|| raw::getTypeBinaryInputInfo(type_oid, &raw mut function, &raw mut io_param)) }?;
+        Self::find(function, io_param, context)
+    }
+
+    fn output(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+        let (mut function, mut is_varlena) = (Oid::INVALID, false);
+        // SAFETY: out-parameters outlive the call.
+        unsafe { guard::catch(|| raw::getTypeOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)) }?;
+        Self::find(function, Oid::INVALID, context)
+    }
+
+    fn send(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+        let (mut function, mut is_varlena) = (Oid::INVALID, false);
+        // SAFETY: out-parameters outlive the call.
+        unsafe { guard::catch(|| raw::getTypeBinaryOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)) }?;
+        Self::find(function, Oid::INVALID, context)
+    }
+
+    /// The value's text, in the current memory context.
+    fn call_output(&self, value: Datum) -> Result<&CStr, Error> {
+        let info = self.info.get();
+        // SAFETY: an output function of the value's type; it returns a palloc'd C string.
+        unsafe { Ok(CStr::from_ptr(guard::catch(|| raw::OutputFunctionCall(info, value))?)) }
+    }
+
+    /// The value's binary form, in the current memory context.
+    fn call_send(&self, value: Datum) -> Result<&[u8], Error> {
+        let info = self.info.get();
+        // SAFETY: a send function of the value's type; it returns a palloc'd, untoasted bytea.
+        unsafe {
+            let bytes = guard::catch(|| raw::SendFunctionCall(info, value))?;
+            Ok(varlena_bytes(bytes))
+        }
+    }
+
+    fn call_input(&self, text: *mut core::ffi::c_char, typmod: i32) -> Result<Datum, Error> {
+        let (info, io_param) = (self.info.get(), self.io_param);
+        // SAFETY: an input function; `text` is null (a NULL for a domain's check) or a C string.
+        Ok(unsafe { guard::catch(|| raw::InputFunctionCall(info, text, io_param, typmod)) }?)
+    }
+
+    fn call_receive(&self, bytes: &[u8]) -> Result<Datum, Error> {
+        let (info, io_param) = (self.info.get(), self.io_param);
+        // Receive functions may write a NUL behind each element, so the buffer is a copy with one byte more.
+        let data = encoding::palloc_cstring(bytes)?;
+        let len = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+        let mut buffer = pg_sys::StringInfoData { data, len, maxlen: len.saturating_add(1), cursor: 0 };
+        // SAFETY: a receive function and a well-formed StringInfo.
+        Ok(unsafe { guard::catch(|| raw::ReceiveFunctionCall(info, &raw mut buffer, io_param, -1)) }?)
+    }
+}
+
+/// The payload of an untoasted or short varlena.
+///
+/// # Safety
+/// `value` must point to a live varlena that is neither compressed nor out of line.
+unsafe fn varlena_bytes<'a>(value: *const pg_sys::varlena) -> &'a [u8] {
+    // SAFETY: as promised.
+    unsafe {
+        let len = pgrx::varsize_any_exhdr(value);
+        core::slice::from_raw_parts(pgrx::vardata_any(value).cast(), len)
+    }
+}
+
+/// The payload of any varlena; detoasted into the current memory context if need be.
+pub(super) fn detoasted(value: Datum) -> Result<&'static [u8], Error> {
+    let pointer: *mut pg_sys::varlena = value.cast_mut_ptr();
+    // SAFETY: the value is of a varlena type; the bytes live as long as the call's memory.
+    unsafe {
+        let flat = guard::catch(|| raw::pg_detoast_datum_packed(pointer))?;
+        Ok(varlena_bytes(flat))
+    }
+}
+
+enum Encode {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    /// Text types: the bytes themselves, in UTF-8.
+    Text,
+    Bytea,
+    Uuid,
+    Send(Box<TypeFunction>),
+    Output(Box<TypeFunction>),
+}
+
+/// Turns a value of one type into a parameter.
+pub(crate) struct Encoder(Encode);
+
+impl Encoder {
+    /// `text_only`: never the binary form (`disable_binary`).
+    pub(crate) fn new(info: &TypeInfo, text_only: bool, context: &Context) -> Result<Self, Error> {
+        let class = binary_class(info.oid);
+        Ok(Self(match info.oid {
+            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID => Encode::Text,
+            _ if text_only || class == BinaryClass::No || class == BinaryClass::SameAsText => {
+                Encode::Output(TypeFunction::output(info.oid, context)?)
+            }
+            pg_sys::BOOLOID => Encode::Bool,
+            pg_sys::INT2OID => Encode::Int2,
+            pg_sys::INT4OID => Encode::Int4,
+            pg_sys::INT8OID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::TIMEOID => Encode::Int8,
+            pg_sys::BYTEAOID => Encode::Bytea,
+            pg_sys::UUIDOID => Encode::Uuid,
+            oid => Encode::Send(TypeFunction::send(oid, context)?),
+        }))
+    }
+
+    /// The value as a parameter; scratch memory comes from the current context.
+    pub(crate) fn encode(&self, value: Option<Datum>) -> Result<Param, Error> {
+        let Some(value) = value else { return Ok(Param::Null) };
+        let number = value.value() as u64;
+        Ok(match &self.0 {
+            Encode::Bool => Param::Binary(vec![number as u8]),
+            Encode::Int2 => Param::Binary((number as i16).to_be_bytes().to_vec()),
+            Encode::Int4 => Param::Binary((number as i32).to_be_bytes().to_vec()),
+            Encode::Int8 => Param::Binary((number as i64).to_be_bytes().to_vec()),
+            Encode::Text => Param::Text(utf8(detoasted(value)?)?),
+            Encode::Bytea => Param::Binary(detoasted(value)?.to_vec()),
+            // SAFETY: a uuid is 16 bytes by reference.
+            Encode::Uuid => Param::Binary(unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) }.to_vec()),
+            Encode::Send(function) => Param::Binary(function.call_send(value)?.to_vec()),
+            Encode::Output(function) => Param::Text(utf8(function.call_output(value)?.to_bytes())?),
+        })
+    }
+}
+
+fn utf8(text: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut utf8 = Vec::with_capacity(text.len());
+    encoding::append_utf8(text, &mut utf8)?;
+    Ok(utf8)
+}
+
+enum Receive {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    /// `text` and `varchar`: the bytes are the value.
+    Text,
+    Bytea,
+    Uuid,
+    Function(Box<TypeFunction>),
+}
+
+/// Turns wire bytes into a value of one type.
+pub(crate) struct Decoder {
+    type_oid: Oid,
+    /// Whether a NULL must be looked at: a domain may refuse it.
+    checks_null: bool,
+    receive: Option<Receive>,
+    input: Box<TypeFunction>,
+}
+
+impl Decoder {
+    /// `text_only`: the remote query casts all columns to text that have another binary form than their text.
+    pub(crate) fn new(info: &TypeInfo, text_only: bool, context: &Context) -> Result<Self, Error> {
+        let oid = info.oid;
+        let class = binary_class(oid);
+        let receive = match oid {
+            _ if class == BinaryClass::No => None,
+            pg_sys::TEXTOID | pg_sys::VARCHAROID => Some(Receive::Text),
+            _ if text_only || class == BinaryClass::SameAsText => None,
+            pg_sys::BOOLOID => Some(Receive::Bool),
+            pg_sys::INT2OID => Some(Receive::Int2),
+            pg_sys::INT4OID => Some(Receive::Int4),
+            pg_sys::INT8OID => Some(Receive::Int8),
+            pg_sys::FLOAT4OID => Some(Receive::Float4),
+            pg_sys::FLOAT8OID => Some(Receive::Float8),
+            pg_sys::BYTEAOID => Some(Receive::Bytea),
+            pg_sys::UUIDOID => Some(Receive::Uuid),
+            _ => Some(Receive::Function(TypeFunction::receive(oid, context)?)),
+        };
+        Ok(Self {
+            type_oid: oid,
+            checks_null: info.class == TypeClass::Domain,
+            receive,
+            input: TypeFunction::input(oid, context)?,
+        })
+    }
+
+    /// Whether a remote column of this type, in binary, is a value of the decoder's type as it stands.
+    pub(crate) fn reads_binary_of(&self, remote_type: Oid) -> bool {
+        self.receive.is_some() && self.type_oid == remote_type
+    }
+
+    /// A value from its text in UTF-8; allocated in the current context.
+    pub(crate) fn read_text(&self, text: Option<&[u8]>) -> Result<Option<Datum>, Error> {
+        match text {
+            None if self.checks_null => self.input.call_input(ptr::null_mut(), -1).map(|_| None),
+            None => Ok(None),
+            Some(text) => {
+                let text = ServerText::new(text)?.to_cstring()?;
+                self.input.call_input(text, -1).map(Some)
+            }
+        }
+    }
+
+    /// A value from its type's binary form; allocated in the current context.
+    pub(crate) fn read_binary(&self, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
+        let (Some(bytes), Some(receive)) = (bytes, &self.receive) else {
+            // Without a binary form the remote query has cast the column to text.
+            return self.read_text(bytes);
+        };
+        let fixed = match (receive, bytes) {
+            (Receive::Bool, [byte]) => Some(Datum::from(*byte != 0)),
+            (Receive::Int2, [a, b]) => Some(Datum::from(i16::from_be_bytes([*a, *b]))),
+            (Receive::Int4, [a, b, c, d]) => Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d]))),
+            (Receive::Int8 | Receive::Float8, [a, b, c, d, e, f, g, h]) => {
+                Some(Datum::from(i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])))
+            }
+            (Receive::Float4, [a, b, c, d]) => Some(Datum::from(u32::from_be_bytes([*a, *b, *c, *d]))),
+            (Receive::Uuid, bytes) if bytes.len() == 16 => Some(Datum::from(encoding::palloc_cstring(bytes)?)),
+            (Receive::Text, bytes) => Some(varlena(ServerText::new(bytes)?.as_bytes())?),
+            (Receive::Bytea, bytes) => Some(varlena(bytes)?),
+            _ => None,
+        };
+        match (fixed, receive) {
+            (Some(value), _) => Ok(Some(value)),
+            (None, Receive::Function(function)) => function.call_receive(bytes).map(Some),
+            // A length that the type cannot have.
+            (None, _) => Err(crate::error::Report::new(
+                crate::error::sqlstate::PROTOCOL_VIOLATION,
+                "incorrect binary data format in remote result",
+            )
+            .into()),
+        }
+    }
+}
+
+/// A varlena with a four-byte header, in the current memory context.
+pub(super) fn varlena(bytes: &[u8]) -> Result<Datum, Error> {
+    let size = bytes.len() + pg_sys::VARHDRSZ;
+    // SAFETY: MemoryContextAlloc raises for more than a varlena can hold; what it gives is `size` bytes, aligned.
+    unsafe {
+        let value: *mut c_void = guard::catch(|| raw::MemoryContextAlloc(pg_sys::CurrentMemoryContext, size))?;
+        pgrx::set_varsize_4b(value.cast(), size as i32);
+        ptr::copy_nonoverlapping(bytes.as_ptr(), value.cast::<u8>().add(pg_sys::VARHDRSZ), bytes.len());
+        Ok(Datum::from(value))
+    }
+}
+
+/// Renders a value of a built-in type, given in its binary form, as text: for a column whose remote type is not the local
+/// one.
+pub(crate) struct Transcoder {
+    receive: Box<TypeFunction>,
+    output: Box<TypeFunction>,
+}
+
+impl Transcoder {
+    pub(crate) fn new(type_oid: Oid, context: &Context) -> Result<Self, Error> {
+        Ok(Self {
+            receive: TypeFunction::receive(type_oid, context)?,
+            output: TypeFunction::output(type_oid, context)?,
+        })
+    }
+
+    /// The text, in UTF-8.
+    pub(crate) fn to_text(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let value = self.receive.call_receive(bytes)?;
+        utf8(self.output.call_output(value)?.to_bytes())
+    }
+}

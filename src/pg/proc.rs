@@ -1,0 +1,164 @@
+//! A row of `pg_proc`, as far as a language handler needs it.
+
+use super::{encoding, guard, raw};
+use crate::error::{Error, Report};
+use core::ptr;
+use pgrx::pg_sys::{self, Datum, FormData_pg_proc, HeapTuple, Oid};
+
+const PROC: i32 = pg_sys::SysCacheIdentifier::PROCOID as i32;
+
+/// A tuple of the system cache, released when dropped.
+pub(super) struct CachedTuple(HeapTuple);
+
+impl CachedTuple {
+    pub(super) fn find(cache: i32, oid: Oid) -> Result<Option<Self>, Error> {
+        // SAFETY: a lookup by OID; the tuple is pinned until it is released.
+        let tuple = unsafe { guard::catch(|| raw::SearchSysCache1(cache, Datum::from(oid))) }?;
+        Ok((!tuple.is_null()).then_some(Self(tuple)))
+    }
+
+    /// # Safety
+    /// `T` must be the catalog's form.
+    pub(super) unsafe fn form<T>(&self) -> &T {
+        // SAFETY: GETSTRUCT; the fixed part starts at t_hoff.
+        unsafe {
+            let data = (*self.0).t_data;
+            &*data.cast::<u8>().add(usize::from((*data).t_hoff)).cast::<T>()
+        }
+    }
+
+    fn text(&self, cache: i32, attribute: u32) -> Result<Option<String>, Error> {
+        let tuple = self.0;
+        let mut is_null = false;
+        // SAFETY: the tuple is pinned; the attribute is of type text, detoasted by text_to_cstring.
+        let text = unsafe {
+            guard::catch(|| {
+                let value = raw::SysCacheGetAttr(cache, tuple, attribute as i16, &raw mut is_null);
+                if is_null { ptr::null_mut() } else { raw::text_to_cstring(value.cast_mut_ptr()) }
+            })
+        }?;
+        if text.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: a live C string, ours to free.
+        unsafe {
+            let copy = encoding::cstr_to_string(text);
+            raw::pfree(text.cast());
+            copy.map(Some)
+        }
+    }
+}
+
+impl Drop for CachedTuple {
+    fn drop(&mut self) {
+        // SAFETY: pinned by `find`. After an error the resource owner releases pins by itself only when the
+        // transaction ends, which has not happened while we live.
+        unsafe { raw::ReleaseSysCache(self.0) }
+    }
+}
+
+/// An argument as declared.
+#[derive(Debug, Clone)]
+pub(crate) struct ProcArg {
+    pub(crate) name: Option<String>,
+    pub(crate) type_oid: Oid,
+    pub(crate) mode: ArgMode,
+}
+
+/// `proargmodes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ArgMode {
+    In,
+    Out,
+    InOut,
+    Variadic,
+    Table,
+}
+
+impl ArgMode {
+    pub(crate) fn is_input(self) -> bool {
+        matches!(self, Self::In | Self::InOut | Self::Variadic)
+    }
+}
+
+/// A function's catalog row.
+#[derive(Debug)]
+pub(crate) struct Proc {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) source: String,
+    pub(crate) args: Vec<ProcArg>,
+    pub(crate) result_type: Oid,
+    pub(crate) is_set: bool,
+    pub(crate) is_volatile: bool,
+    pub(crate) is_variadic: bool,
+}
+
+impl Proc {
+    pub(crate) fn find(oid: Oid) -> Result<Self, Error> {
+        let tuple = CachedTuple::find(PROC, oid)?
+            .ok_or_else(|| Report::internal(format!("cache lookup failed for function {}", oid.to_u32())))?;
+        // SAFETY: a tuple of pg_proc.
+        let form: &FormData_pg_proc = unsafe { tuple.form() };
+        // SAFETY: reads the catalog; the result is palloc'd.
+        let schema = unsafe { guard::catch(|| raw::get_namespace_name(form.pronamespace)) }?;
+        if schema.is_null() {
+            return Err(Report::internal(format!("cache lookup failed for namespace {}", form.pronamespace.to_u32())).into());
+        }
+        Ok(Self {
+            // SAFETY: a live C string, see above.
+            schema: unsafe { encoding::cstr_to_string(schema) }?,
+            // SAFETY: NAMEDATALEN bytes with a NUL inside.
+            name: unsafe { encoding::cstr_to_string(form.proname.data.as_ptr()) }?,
+            source: tuple.text(PROC, pg_sys::Anum_pg_proc_prosrc)?.unwrap_or_default(),
+            args: Self::args(&tuple)?,
+            result_type: form.prorettype,
+            is_set: form.proretset,
+            is_volatile: form.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE,
+            is_variadic: form.provariadic != Oid::INVALID,
+        })
+    }
+
+    fn args(tuple: &CachedTuple) -> Result<Vec<ProcArg>, Error> {
+        let handle = tuple.0;
+        let mut types: *mut Oid = ptr::null_mut();
+        let mut names = ptr::null_mut();
+        let mut modes = ptr::null_mut();
+        // SAFETY: the three out-parameters outlive the call; the arrays are palloc'd, or null where there is nothing.
+        let count = unsafe {
+            guard::catch(|| raw::get_func_arg_info(handle, &raw mut types, &raw mut names, &raw mut modes))
+        }?;
+        (0..usize::try_from(count).unwrap_or(0))
+            .map(|i| {
+                // SAFETY: the arrays have `count` entries.
+                let (type_oid, mode, name) = unsafe {
+                    (
+                        *types.add(i),
+                        if modes.is_null() { b'i' } else { *modes.add(i) as u8 },
+                        if names.is_null() { ptr::null_mut() } else { *names.add(i) },
+                    )
+                };
+                let name = if name.is_null() {
+                    None
+                } else {
+                    // SAFETY: a live C string.
+                    Some(unsafe { encoding::cstr_to_string(name) }?).filter(|name| !name.is_empty())
+                };
+                let mode = match mode {
+                    b'o' => ArgMode::Out,
+                    b'b' => ArgMode::InOut,
+                    b'v' => ArgMode::Variadic,
+                    b't' => ArgMode::Table,
+                    _ => ArgMode::In,
+                };
+                Ok(ProcArg { name, type_oid, mode })
+            })
+            .collect()
+    }
+}
+
+/// What a validator asks first: whether the caller may see the function at all.
+pub(crate) fn check_validator_access(validator: Oid, function: Oid) -> Result<bool, Error> {
+    // SAFETY: reads catalogs and raises.
+    Ok(unsafe { guard::catch(|| raw::CheckFunctionValidatorAccess(validator, function)) }?)
+}

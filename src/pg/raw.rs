@@ -1,0 +1,185 @@
+//! PostgreSQL's C functions as they are: they raise by `longjmp`.
+//!
+//! pgrx declares the same functions, each wrapped so that an error becomes a Rust panic; the wrapping keeps only message,
+//! detail, hint and SQLSTATE, converted to UTF-8 with loss. Everything that can raise is therefore called from here,
+//! inside [`catch`](super::guard::catch).
+
+// pgrx wraps the same symbols with signatures that differ in pointer mutability only.
+#![allow(clashing_extern_declarations)]
+
+use core::ffi::{c_char, c_int, c_long, c_void};
+use pgrx::pg_sys::{
+    self, Datum, ErrorData, FmgrInfo, FunctionCallInfo, HeapTuple, MemoryContext, Oid, SPIPlanPtr,
+    StringInfo, TupleDesc, Tuplestorestate, bytea,
+};
+
+unsafe extern "C-unwind" {
+    // elog.c
+    pub(super) fn errstart(level: c_int, domain: *const c_char) -> bool;
+    pub(super) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
+    pub(super) fn errcode(code: c_int) -> c_int;
+    pub(super) fn errmsg_internal(format: *const c_char, ...) -> c_int;
+    pub(super) fn errdetail_internal(format: *const c_char, ...) -> c_int;
+    pub(super) fn errhint(format: *const c_char, ...) -> c_int;
+    pub(super) fn errcontext_msg(format: *const c_char, ...) -> c_int;
+    pub(super) fn errposition(position: c_int) -> c_int;
+    pub(super) fn internalerrposition(position: c_int) -> c_int;
+    pub(super) fn internalerrquery(query: *const c_char) -> c_int;
+    pub(super) fn CopyErrorData() -> *mut ErrorData;
+    pub(super) fn FreeErrorData(data: *mut ErrorData);
+    pub(super) fn FlushErrorState();
+    pub(super) fn ReThrowError(data: *mut ErrorData) -> !;
+
+    // mcxt.c, aset.c
+    pub(super) fn MemoryContextAlloc(context: MemoryContext, size: usize) -> *mut c_void;
+    pub(super) fn MemoryContextAllocHuge(context: MemoryContext, size: usize) -> *mut c_void;
+    pub(super) fn MemoryContextReset(context: MemoryContext);
+    pub(super) fn MemoryContextDelete(context: MemoryContext);
+    pub(super) fn AllocSetContextCreateInternal(
+        parent: MemoryContext,
+        name: *const c_char,
+        min: usize,
+        init: usize,
+        max: usize,
+    ) -> MemoryContext;
+    pub(super) fn pfree(pointer: *mut c_void);
+
+    // postgres.c
+    pub(super) fn ProcessInterrupts();
+
+    // fmgr.c
+    pub(super) fn fmgr_info_cxt(function: Oid, info: *mut FmgrInfo, context: MemoryContext);
+    pub(super) fn InputFunctionCall(info: *mut FmgrInfo, text: *mut c_char, io_param: Oid, typmod: i32) -> Datum;
+    pub(super) fn OutputFunctionCall(info: *mut FmgrInfo, value: Datum) -> *mut c_char;
+    pub(super) fn ReceiveFunctionCall(info: *mut FmgrInfo, buffer: StringInfo, io_param: Oid, typmod: i32) -> Datum;
+    pub(super) fn SendFunctionCall(info: *mut FmgrInfo, value: Datum) -> *mut bytea;
+    pub(super) fn pg_detoast_datum(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
+    pub(super) fn pg_detoast_datum_packed(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
+    pub(super) fn CheckFunctionValidatorAccess(validator: Oid, function: Oid) -> bool;
+
+    // funcapi.c, heaptuple.c, tupdesc.c
+    pub(super) fn get_call_result_type(fcinfo: FunctionCallInfo, oid: *mut Oid, desc: *mut TupleDesc) -> c_int;
+    pub(super) fn get_func_result_type(function: Oid, oid: *mut Oid, desc: *mut TupleDesc) -> c_int;
+    pub(super) fn get_func_arg_info(
+        tuple: HeapTuple,
+        types: *mut *mut Oid,
+        names: *mut *mut *mut c_char,
+        modes: *mut *mut c_char,
+    ) -> c_int;
+    pub(super) fn CreateTupleDescCopy(desc: TupleDesc) -> TupleDesc;
+    pub(super) fn CreateTemplateTupleDesc(natts: c_int) -> TupleDesc;
+    pub(super) fn TupleDescInitEntry(
+        desc: TupleDesc,
+        number: i16,
+        name: *const c_char,
+        type_oid: Oid,
+        typmod: i32,
+        dimensions: c_int,
+    );
+    pub(super) fn FreeTupleDesc(desc: TupleDesc);
+    pub(super) fn BlessTupleDesc(desc: TupleDesc) -> TupleDesc;
+    pub(super) fn heap_form_tuple(desc: TupleDesc, values: *const Datum, nulls: *const bool) -> HeapTuple;
+    pub(super) fn HeapTupleHeaderGetDatum(tuple: pg_sys::HeapTupleHeader) -> Datum;
+    pub(super) fn domain_check(
+        value: Datum,
+        is_null: bool,
+        domain: Oid,
+        extra: *mut *mut c_void,
+        context: MemoryContext,
+    );
+
+    // tuplestore.c, execTuples.c
+    pub(super) fn tuplestore_begin_heap(random: bool, across_transactions: bool, kbytes: c_int) -> *mut Tuplestorestate;
+    pub(super) fn tuplestore_putvalues(
+        store: *mut Tuplestorestate,
+        desc: TupleDesc,
+        values: *const Datum,
+        nulls: *const bool,
+    );
+    pub(super) fn tuplestore_puttupleslot(store: *mut Tuplestorestate, slot: *mut pg_sys::TupleTableSlot);
+    pub(super) fn tuplestore_gettupleslot(
+        store: *mut Tuplestorestate,
+        forward: bool,
+        copy: bool,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool;
+    pub(super) fn tuplestore_end(store: *mut Tuplestorestate);
+    pub(super) fn MakeSingleTupleTableSlot(
+        desc: TupleDesc,
+        ops: *const pg_sys::TupleTableSlotOps,
+    ) -> *mut pg_sys::TupleTableSlot;
+    pub(super) fn ExecDropSingleTupleTableSlot(slot: *mut pg_sys::TupleTableSlot);
+
+    // syscache.c, lsyscache.c, inval.c
+    pub(super) fn SearchSysCache1(cache: c_int, key: Datum) -> HeapTuple;
+    pub(super) fn ReleaseSysCache(tuple: HeapTuple);
+    pub(super) fn SysCacheGetAttr(cache: c_int, tuple: HeapTuple, attribute: i16, is_null: *mut bool) -> Datum;
+    pub(super) fn GetSysCacheHashValue(cache: c_int, k1: Datum, k2: Datum, k3: Datum, k4: Datum) -> u32;
+    pub(super) fn get_namespace_name(namespace: Oid) -> *mut c_char;
+    pub(super) fn getTypeInputInfo(type_oid: Oid, input: *mut Oid, io_param: *mut Oid);
+    pub(super) fn getTypeOutputInfo(type_oid: Oid, output: *mut Oid, is_varlena: *mut bool);
+    pub(super) fn getTypeBinaryInputInfo(type_oid: Oid, receive: *mut Oid, io_param: *mut Oid);
+    pub(super) fn getTypeBinaryOutputInfo(type_oid: Oid, send: *mut Oid, is_varlena: *mut bool);
+    pub(super) fn format_type_be(type_oid: Oid) -> *mut c_char;
+    pub(super) fn text_to_cstring(text: *const pg_sys::text) -> *mut c_char;
+    pub(super) fn GetUserNameFromId(role: Oid, no_error: bool) -> *mut c_char;
+
+    // spi.c
+    pub(super) fn SPI_connect() -> c_int;
+    pub(super) fn SPI_finish() -> c_int;
+    pub(super) fn SPI_prepare(sql: *const c_char, nargs: c_int, types: *mut Oid) -> SPIPlanPtr;
+    pub(super) fn SPI_keepplan(plan: SPIPlanPtr) -> c_int;
+    pub(super) fn SPI_freeplan(plan: SPIPlanPtr) -> c_int;
+    pub(super) fn SPI_execute_plan(
+        plan: SPIPlanPtr,
+        values: *mut Datum,
+        nulls: *const c_char,
+        read_only: bool,
+        limit: c_long,
+    ) -> c_int;
+    pub(super) fn SPI_result_code_string(code: c_int) -> *const c_char;
+    pub(super) fn SPI_getbinval(tuple: HeapTuple, desc: TupleDesc, number: c_int, is_null: *mut bool) -> Datum;
+    pub(super) fn SPI_getvalue(tuple: HeapTuple, desc: TupleDesc, number: c_int) -> *mut c_char;
+    pub(super) fn SPI_gettypeid(desc: TupleDesc, number: c_int) -> Oid;
+
+    // foreign.c, aclchk.c
+    pub(super) fn GetForeignServerByName(name: *const c_char, missing_ok: bool) -> *mut pg_sys::ForeignServer;
+    pub(super) fn GetForeignDataWrapper(oid: Oid) -> *mut pg_sys::ForeignDataWrapper;
+    pub(super) fn GetUserMapping(user: Oid, server: Oid) -> *mut pg_sys::UserMapping;
+    pub(super) fn untransformRelOptions(options: Datum) -> *mut pg_sys::List;
+    pub(super) fn defGetString(option: *mut pg_sys::DefElem) -> *mut c_char;
+    pub(super) fn aclcheck_error(result: c_int, object_type: c_int, name: *const c_char);
+
+    #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+    pub(super) fn pg_foreign_server_aclcheck(server: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+    #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+    pub(super) fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+
+    // mbutils.c
+    pub(super) fn pg_any_to_server(text: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
+    pub(super) fn pg_server_to_any(text: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
+
+    // arrayfuncs.c
+    pub(super) fn deconstruct_array(
+        array: *mut pg_sys::ArrayType,
+        element: Oid,
+        len: c_int,
+        by_value: bool,
+        align: c_char,
+        values: *mut *mut Datum,
+        nulls: *mut *mut bool,
+        count: *mut c_int,
+    );
+    pub(super) fn construct_md_array(
+        values: *mut Datum,
+        nulls: *mut bool,
+        dimensions: c_int,
+        lengths: *mut c_int,
+        lower_bounds: *mut c_int,
+        element: Oid,
+        len: c_int,
+        by_value: bool,
+        align: c_char,
+    ) -> *mut pg_sys::ArrayType;
+}
+

@@ -1,0 +1,119 @@
+//! The only module that raises.
+
+use super::{encoding, guard, raw};
+use crate::error::{Error, Report, SqlState};
+use core::ffi::{CStr, c_char, c_int};
+use core::ptr;
+use pgrx::PgLogLevel;
+
+/// Severity of what is reported without ending the statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Level {
+    Notice,
+    Warning,
+}
+
+/// Raises `error`.
+///
+/// # Safety
+/// No Rust frame between here and PostgreSQL's handler may own a value that needs dropping.
+pub(super) unsafe fn raise(error: Error) -> ! {
+    match error {
+        // SAFETY: as for this function.
+        Error::Raised(raised) => unsafe { raised.rethrow() },
+        Error::Report(report) => {
+            // The strings move into PostgreSQL's memory, so that no Rust value is alive when it jumps.
+            let fields = Fields::copy(&report);
+            drop(report);
+            // SAFETY: `fields` is plain data.
+            unsafe { fields.report(PgLogLevel::ERROR as c_int) };
+            unreachable!("errfinish returned from an ERROR")
+        }
+    }
+}
+
+/// Shows a notice or a warning to the client, or writes to the server's log.
+pub(crate) fn emit(level: Level, report: &Report) -> Result<(), Error> {
+    let level = match level {
+        Level::Notice => PgLogLevel::NOTICE,
+        Level::Warning => PgLogLevel::WARNING,
+    } as c_int;
+    let fields = Fields::copy(report);
+    // SAFETY: `fields` is plain data.
+    unsafe { guard::catch(|| fields.report(level)) }?;
+    Ok(())
+}
+
+/// A report as C strings in the database's encoding, allocated in the current memory context; null where there is none.
+#[derive(Clone, Copy)]
+struct Fields {
+    sqlstate: c_int,
+    message: *const c_char,
+    detail: *const c_char,
+    hint: *const c_char,
+    context: *const c_char,
+    position: c_int,
+    internal_position: c_int,
+    internal_query: *const c_char,
+}
+
+impl Fields {
+    fn copy(report: &Report) -> Self {
+        let text = |text: &Option<String>| text.as_ref().map_or(ptr::null(), |text| encoding::message(text));
+        Self {
+            sqlstate: pack(report.sqlstate),
+            message: encoding::message(&report.message),
+            detail: text(&report.detail),
+            hint: text(&report.hint),
+            context: text(&report.context),
+            position: report.position.unwrap_or(0),
+            internal_position: report.internal_position.unwrap_or(0),
+            internal_query: text(&report.internal_query),
+        }
+    }
+
+    /// PostgreSQL's `ereport`, field by field.
+    ///
+    /// # Safety
+    /// With ERROR this jumps: the caller's frames must own nothing.
+    unsafe fn report(self, level: c_int) {
+        const TEXT: *const c_char = c"%s".as_ptr();
+        const FILE: &CStr = c"plproxy";
+        // SAFETY: every pointer is null or a C string that lives in the current memory context; errstart says whether
+        // the others may be called.
+        unsafe {
+            if !raw::errstart(level, ptr::null()) {
+                return;
+            }
+            raw::errcode(self.sqlstate);
+            raw::errmsg_internal(TEXT, self.message);
+            if !self.detail.is_null() {
+                raw::errdetail_internal(TEXT, self.detail);
+            }
+            if !self.hint.is_null() {
+                raw::errhint(TEXT, self.hint);
+            }
+            if self.position > 0 {
+                raw::errposition(self.position);
+            }
+            if self.internal_position > 0 {
+                raw::internalerrposition(self.internal_position);
+            }
+            if !self.internal_query.is_null() {
+                raw::internalerrquery(self.internal_query);
+            }
+            if !self.context.is_null() {
+                raw::errcontext_msg(TEXT, self.context);
+            }
+            raw::errfinish(FILE.as_ptr(), 0, FILE.as_ptr());
+        }
+    }
+}
+
+/// MAKE_SQLSTATE of elog.h: six bits a character.
+fn pack(state: SqlState) -> c_int {
+    state
+        .iter()
+        .enumerate()
+        .fold(0, |code, (i, byte)| code | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * i)))
+}

@@ -1,0 +1,24 @@
+//! This backend's one [`Remote`].
+#![forbid(unsafe_code)]
+
+use crate::error::{Error, Report};
+use crate::pg::interrupts;
+use core::cell::OnceCell;
+use plproxy_remote::Remote;
+
+thread_local! {
+    // Leaked on purpose: it lives as long as the process, and a call borrows it.
+    static REMOTE: OnceCell<&'static Remote> = const { OnceCell::new() };
+}
+
+/// The runtime and the pool, made on first use: never in the postmaster.
+pub(crate) fn remote() -> Result<&'static Remote, Error> {
+    REMOTE.with(|slot| {
+        if let Some(remote) = slot.get() {
+            return Ok(*remote);
+        }
+        let remote = Remote::new(interrupts::pending)
+            .map_err(|error| Report::internal(format!("PL/Proxy: could not start its runtime: {error}")))?;
+        Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
+    })
+}

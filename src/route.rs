@@ -1,0 +1,170 @@
+//! Which partitions get what: RUN ON and SPLIT.
+#![forbid(unsafe_code)]
+
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::function::ProxyFunction;
+use crate::hash::HashKind;
+use crate::local::LocalPlan;
+use crate::pg::array::{ElementLayout, Elements, elements};
+use core::cell::Cell;
+use pgrx::pg_sys::{Datum, Oid};
+use plproxy_core::function::{Location, RunOn};
+use plproxy_core::routing::{Tags, any, number, partition_of};
+use plproxy_core::split::Split;
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+
+/// The partitions of a call, in the order in which they were picked.
+pub(crate) struct Routing {
+    pub(crate) targets: Targets,
+    /// The arrays that SPLIT cuts, taken apart.
+    pub(crate) arrays: Vec<SplitArray>,
+}
+
+/// Which partitions get what.
+pub(crate) enum Targets {
+    /// All arguments whole.
+    Whole(Tags),
+    /// Each partition its own elements of the split arrays.
+    Split(Split),
+}
+
+/// An argument that SPLIT cuts.
+pub(crate) struct SplitArray {
+    pub(crate) argument: usize,
+    pub(crate) layout: ElementLayout,
+    pub(crate) elements: Vec<Option<Datum>>,
+}
+
+/// Works out where a call goes.
+pub(crate) fn pick(
+    function: &ProxyFunction,
+    cluster: &Cluster,
+    args: &[Option<Datum>],
+) -> Result<Routing, Error> {
+    const CONNECT: RunOn = RunOn::Any;
+    let run_on = match &function.program.location {
+        Location::Connect(_) => &CONNECT,
+        Location::Cluster { run_on, .. } => run_on,
+    };
+    let picker = Picker { function, cluster, run_on };
+    let count = cluster.partitions.len();
+    let arrays = split(function, args)?;
+    let length = arrays.first().map(|array| array.elements.len());
+    if length == Some(0) {
+        return Ok(Routing { targets: Targets::Whole(Tags::new(count)), arrays });
+    }
+    if length.is_none() || matches!(run_on, RunOn::All | RunOn::Number(_)) {
+        // With ALL or a number the arrays are only copied.
+        let mut tags = Tags::new(count);
+        picker.pick(args, |partition| {
+            tags.tag(partition);
+        })?;
+        return Ok(Routing { targets: Targets::Whole(tags), arrays });
+    }
+    let mut elements = Split::new(count);
+    let mut row = args.to_vec();
+    for element in 0..length.unwrap_or(0) {
+        for array in &arrays {
+            if let (Some(slot), Some(value)) = (row.get_mut(array.argument), array.elements.get(element)) {
+                *slot = *value;
+            }
+        }
+        picker.pick(&row, |partition| {
+            elements.add(element, partition);
+        })?;
+    }
+    Ok(Routing { targets: Targets::Split(elements), arrays })
+}
+
+/// Takes the arrays of SPLIT apart; none if there is no SPLIT.
+fn split(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Vec<SplitArray>, Error> {
+    let mut arrays: Vec<SplitArray> = Vec::with_capacity(function.program.split.len());
+    for &argument in &function.program.split {
+        let Some(element) = function.args.get(argument).and_then(|arg| arg.split_element.as_ref()) else { continue };
+        let layout = ElementLayout::of(element);
+        let elements = match args.get(argument).copied().flatten() {
+            None => Vec::new(),
+            Some(value) => match elements(value, layout)? {
+                Elements::Flat(elements) => elements,
+                Elements::Multidimensional => {
+                    return Err(function.label.error("split multi-dimensional arrays are not supported"));
+                }
+            },
+        };
+        if arrays.first().is_some_and(|first| first.elements.len() != elements.len()) {
+            return Err(function.label.error("split arrays must be of identical lengths"));
+        }
+        arrays.push(SplitArray { argument, layout, elements });
+    }
+    Ok(arrays)
+}
+
+struct Picker<'a> {
+    function: &'a ProxyFunction,
+    cluster: &'a Cluster,
+    run_on: &'a RunOn,
+}
+
+impl Picker<'_> {
+    /// Hands each partition that `args` mean to `tag`, or the earlier one that it shares its connection string with.
+    fn pick(&self, args: &[Option<Datum>], mut tag: impl FnMut(usize)) -> Result<(), Error> {
+        let label = &self.function.label;
+        let same_as = &self.cluster.same_as;
+        let mut tag = |partition: usize| tag(same_as.get(partition).copied().unwrap_or(partition));
+        match self.run_on {
+            RunOn::All => (0..same_as.len()).for_each(tag),
+            RunOn::Any => tag(any(random(), same_as.len())),
+            RunOn::Number(wanted) => tag(number(*wanted, same_as.len()).map_err(|error| label.error(error))?),
+            RunOn::Argument(argument) => {
+                let value = args.get(*argument).copied().flatten();
+                let value = value.ok_or_else(|| label.error("Hash function returned NULL"))?;
+                tag(self.partition(self.argument_hash(*argument)?.hash(value)?));
+            }
+            RunOn::Query(query) => {
+                let plan = LocalPlan::get(&self.function.run_on_plan, query, |number| self.type_of(number))?;
+                let hashes = plan.hashes(self.function, args, |hash| {
+                    tag(self.partition(hash));
+                    Ok(())
+                })?;
+                if hashes != 1 && !self.function.is_set {
+                    return Err(label.error("Only set-returning function allows hashcount <> 1"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn partition(&self, hash: i64) -> usize {
+        partition_of(hash, self.cluster.partitions.len(), self.cluster.config.modular_mapping)
+    }
+
+    /// The type that an argument has in RUN ON: a split array stands for its element.
+    fn type_of(&self, argument: usize) -> Oid {
+        self.function.args.get(argument).map_or(Oid::INVALID, |arg| {
+            arg.split_element.as_ref().map_or(arg.type_info.oid, |element| element.oid)
+        })
+    }
+
+    fn argument_hash(&self, argument: usize) -> Result<&HashKind, Error> {
+        let slot = &self.function.argument_hash;
+        if let Some(kind) = slot.get() {
+            return Ok(kind);
+        }
+        let kind = HashKind::of(self.type_of(argument), &self.function.label)?;
+        Ok(slot.get_or_init(|| Rc::clone(&kind)))
+    }
+}
+
+/// The next number of a generator that is fast and good enough to spread load: splitmix64.
+fn random() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(std::process::id()));
+    }
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

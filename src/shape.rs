@@ -1,0 +1,118 @@
+//! How a call's values cross the wire: the remote statement, an encoder per parameter, a decoder per column.
+#![forbid(unsafe_code)]
+
+use crate::error::Error;
+use crate::function::{ProxyArg, ResultType};
+use crate::pg::io::{Decoder, Encoder};
+use crate::pg::memory::Context;
+use crate::pg::tuple::RowType;
+use crate::pg::types::TypeInfo;
+use pgrx::pg_sys::Oid;
+use plproxy_core::function::{Column, Query};
+use plproxy_remote::Statement;
+use std::rc::Rc;
+
+/// See the module.
+pub(crate) struct Shape {
+    pub(crate) statement: Rc<Statement>,
+    /// One for each parameter of the statement.
+    pub(crate) params: Vec<ShapeParam>,
+    pub(crate) result: ShapeResult,
+    /// The row type of the result; of a set of scalars too, for the tuplestore.
+    pub(crate) row_type: Option<Rc<RowType>>,
+    /// Columns are mapped by name: the statement is the user's own.
+    pub(crate) by_name: bool,
+    /// Memory of the function infos; dropped last.
+    _memory: Context,
+}
+
+/// A parameter of the remote statement.
+pub(crate) struct ShapeParam {
+    /// The argument behind it.
+    pub(crate) argument: usize,
+    pub(crate) encoder: Encoder,
+}
+
+/// How columns become the result.
+pub(crate) enum ShapeResult {
+    /// Whatever came, one empty value.
+    Void,
+    Scalar(Decoder),
+    /// Decoders in the order of the row's columns, and the domain over the row type.
+    Row(Vec<Decoder>, Option<Oid>),
+}
+
+impl Shape {
+    /// `columns`: the call's own column list, for a function returning `record`.
+    pub(crate) fn new(
+        query: &Query,
+        columns: Option<&[Column]>,
+        args: &[ProxyArg],
+        result: &ResultType,
+        text_only: bool,
+    ) -> Result<Self, Error> {
+        let memory = Context::for_cache()?;
+        let (remote, by_name) = match query {
+            Query::Call(template) => (template.remote_query(columns), false),
+            Query::Select(template) => (template.remote_query(), true),
+        };
+        let params = remote
+            .args
+            .iter()
+            .filter_map(|&argument| args.get(argument).map(|arg| (argument, arg)))
+            .map(|(argument, arg)| {
+                // The user's own statement may travel as text with literals, so its parameters are text.
+                let encoder = Encoder::new(&arg.type_info, text_only || by_name, &memory)?;
+                Ok(ShapeParam { argument, encoder })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let statement = if by_name {
+            Statement::select(remote.sql, remote.pieces.into_iter().map(piece).collect())
+        } else {
+            Statement::call(remote.sql)
+        };
+        let (result, row_type) = Self::result(result, text_only, &memory)?;
+        Ok(Self { statement, params, result, row_type, by_name, _memory: memory })
+    }
+
+    fn result(
+        result: &ResultType,
+        text_only: bool,
+        memory: &Context,
+    ) -> Result<(ShapeResult, Option<Rc<RowType>>), Error> {
+        Ok(match result {
+            ResultType::Void => (ShapeResult::Void, Some(Rc::new(RowType::of_scalar(pgrx::pg_sys::VOIDOID)?))),
+            ResultType::Scalar(info) => (
+                ShapeResult::Scalar(Decoder::new(info, text_only, memory)?),
+                Some(Rc::new(RowType::of_scalar(info.oid)?)),
+            ),
+            ResultType::Row(row_type, domain) => {
+                let decoders = row_type
+                    .columns
+                    .iter()
+                    .map(|column| Decoder::new(&TypeInfo::find(column.type_oid)?, text_only, memory))
+                    .collect::<Result<Vec<_>, Error>>()?;
+                (ShapeResult::Row(decoders, *domain), Some(Rc::clone(row_type)))
+            }
+            ResultType::Record => (ShapeResult::Row(Vec::new(), None), None),
+        })
+    }
+}
+
+impl Shape {
+    /// The decoders, in the order of the result's columns.
+    pub(crate) fn decoders(&self) -> &[Decoder] {
+        match &self.result {
+            ShapeResult::Void => &[],
+            ShapeResult::Scalar(decoder) => core::slice::from_ref(decoder),
+            ShapeResult::Row(decoders, _) => decoders,
+        }
+    }
+}
+
+fn piece(piece: plproxy_core::function::Piece) -> plproxy_remote::Piece {
+    match piece {
+        plproxy_core::function::Piece::Sql(sql) => plproxy_remote::Piece::Sql(sql),
+        plproxy_core::function::Piece::Param(number) => plproxy_remote::Piece::Param(number),
+    }
+}
