@@ -10,8 +10,17 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# Seconds after which a step is taken to hang. The slowest builds included, none needs a third of it.
+STEP_LIMIT=${PLPROXY_STEP_LIMIT:-1200}
+
 LOGS=$(mktemp -d "${TMPDIR:-/tmp}/plproxy-test.XXXXXX")
-trap 'rm -rf "$LOGS"' EXIT
+child=''
+# The step stops its own servers when it is told to end.
+cleanup() {
+    if [ -n "$child" ]; then kill "$child" 2>/dev/null && wait "$child" || true; fi
+    rm -rf "$LOGS"
+}
+trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -35,7 +44,12 @@ run_step() {
     name=$(basename "$file" .sh)
     log=$LOGS/$name.log
     printf '%s ... ' "$name" >&2
-    PLPROXY_TALLY=$LOGS/$name.tally bash "$file" >"$log" 2>&1 </dev/null || rc=$?
+    # In the background, so that an interrupt is answered at once and not after the step.
+    PLPROXY_TALLY=$LOGS/$name.tally timeout -k 60 "$STEP_LIMIT" bash "$file" >"$log" 2>&1 </dev/null &
+    child=$!
+    wait "$child" || rc=$?
+    child=''
+    [ "$rc" != 124 ] || echo "no end after $STEP_LIMIT s: stopped" >>"$log"
     read -r p f < <(awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }' "$LOGS/$name.tally" 2>/dev/null || echo 0 0)
     if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; echo "step ended with exit code $rc" >>"$log"; fi
     if [ "$p" = 0 ] && [ "$f" = 0 ]; then f=1; echo "the step ran no test" >>"$log"; fi

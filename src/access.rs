@@ -8,7 +8,7 @@ use crate::pg::{foreign, role};
 use crate::remote::remote;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
-use plproxy_core::conninfo::{self, ConnInfo, ConnInfoError, SystemEnvironment, Warning};
+use plproxy_core::conninfo::{self, ConnInfoError, Params, SystemEnvironment};
 use plproxy_remote::Endpoint;
 use std::rc::Rc;
 
@@ -56,6 +56,8 @@ impl Access {
         if let Some(endpoint) = slot.get() {
             return Ok(Rc::clone(endpoint));
         }
+        let params = self.params(connstr).map_err(|error| label.error(error))?;
+        let dbname = params.get("dbname").unwrap_or(&self.user).to_owned();
         let mut warnings = Vec::new();
         // Two users never share a connection, nor do two sets of credentials.
         let key = format!(
@@ -64,21 +66,22 @@ impl Access {
             self.user,
             self.password.as_deref().unwrap_or_default()
         );
+        let resolve = || {
+            let (conninfo, found) = params.resolve(&SystemEnvironment::default())?;
+            warnings = found;
+            Ok(conninfo)
+        };
         let endpoint = remote()?
-            .endpoint(&key, || {
-                let (conninfo, found) = self.resolve(connstr)?;
-                warnings = found;
-                Ok(conninfo)
-            })
-            .map_err(|error: ConnInfoError| label.error(format_args!("[{}] {error}", "(null)")))?;
+            .endpoint(&key, resolve)
+            .map_err(|error: ConnInfoError| label.error(format_args!("[{dbname}] {error}")))?;
         for warning in warnings {
             emit(Level::Warning, &Report::new(*b"01000", warning.to_string()))?;
         }
         Ok(Rc::clone(slot.get_or_init(|| endpoint)))
     }
 
-    /// The connection string with the user that it lacks, and libpq's defaults.
-    fn resolve(&self, connstr: &str) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
+    /// The connection string with the user that it lacks.
+    fn params(&self, connstr: &str) -> Result<Params, ConnInfoError> {
         let mut params = conninfo::parse(connstr)?;
         if params.get("user").is_none() {
             params.set("user", &self.user);
@@ -86,6 +89,6 @@ impl Access {
                 params.set("password", password);
             }
         }
-        params.resolve(&SystemEnvironment::default())
+        Ok(params)
     }
 }

@@ -13,6 +13,7 @@ use crate::remote::remote;
 use crate::rows::RowReader;
 use crate::shape::Shape;
 use pgrx::pg_sys::Datum;
+use plproxy_core::options::PreparedStatements;
 use plproxy_remote::{Batch, CallOptions, Diagnostic, Endpoint, Event, Prepared, Request};
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,7 +40,11 @@ impl Call {
             query_timeout: config.query_timeout,
             connect_timeout: config.connect_timeout,
             connection_lifetime: config.connection_lifetime,
-            prepared: Prepared::Auto,
+            prepared: match config.prepared_statements {
+                PreparedStatements::Auto => Prepared::Auto,
+                PreparedStatements::On => Prepared::On,
+                PreparedStatements::Off => Prepared::Off,
+            },
         };
         let endpoints = requests.iter().map(|request| Rc::clone(&request.endpoint)).collect();
         let remote = remote()?.start(&shape.statement, requests, &options);
@@ -103,7 +108,9 @@ impl Call {
                 Ok(Event::Rows { request, batch, done }) => {
                     take(Step::Rows(request, &batch)).and_then(|()| if done { take(Step::Done(request)) } else { Ok(()) })
                 }
-                Ok(Event::RequestDone { request, .. }) => take(Step::Done(request)),
+                Ok(Event::RequestDone { request, columns: Some(_) }) => take(Step::Done(request)),
+                // A statement without a result, which only the user's own can be.
+                Ok(Event::RequestDone { columns: None, .. }) => Err(self.label.error("run_tag does not match res")),
                 Ok(Event::Notice { request, notice }) => self.notice(request, &notice),
                 Ok(Event::Finished) => return Ok(()),
                 Ok(Event::Interrupted) => self.interrupted(),

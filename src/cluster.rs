@@ -134,10 +134,6 @@ fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
     if known.is_some_and(|known| Rc::ptr_eq(&known, &cluster)) && no_server {
         return Ok(cluster);
     }
-    if cluster.config.ignored_keepalive && !KEEPALIVE_WARNED.replace(true) {
-        let message = "Use libpq keepalive options, PL/Proxy keepalive options not supported";
-        emit(Level::Warning, &Report::new(*b"01000", message))?;
-    }
     let known = Known { cluster: Rc::clone(&cluster), no_server: true };
     let previous = CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), known));
     drop(previous);
@@ -148,6 +144,7 @@ fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
 fn from_server(function: &ProxyFunction, name: &str, server: &Server) -> Result<Cluster, Error> {
     let parsed = options::parse_server(&server.wrapper_options()?, &server.options)
         .map_err(|error| option_error(&function.label, error))?;
+    warn_of_ignored(&parsed.config)?;
     Ok(Cluster::new(name.to_owned(), parsed.config, parsed.partitions, Origin::Server(server.oid)))
 }
 
@@ -177,6 +174,15 @@ impl Cluster {
         self.access.borrow_mut().insert(role, Rc::clone(&access));
         Ok(access)
     }
+}
+
+/// Says once per session that some options have no effect.
+pub(crate) fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
+    if config.ignored_keepalive && !KEEPALIVE_WARNED.replace(true) {
+        let message = "Use libpq keepalive options, PL/Proxy keepalive options not supported";
+        emit(Level::Warning, &Report::new(*b"01000", message))?;
+    }
+    Ok(())
 }
 
 /// A mistake in a cluster's options, found by a call.

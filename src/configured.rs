@@ -1,16 +1,16 @@
 //! Clusters that the functions `plproxy.get_cluster_*` define.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{Cluster, Origin, option_error};
-use crate::error::{Error, Report};
+use crate::cluster::{Cluster, Origin, option_error, warn_of_ignored};
+use crate::error::{Error, FunctionLabel, Report};
 use crate::function::ProxyFunction;
-use crate::pg::spi::{self, Plan};
+use crate::pg::spi::{self, LocalRow, Plan};
 use core::cell::RefCell;
 use pgrx::pg_sys;
 use plproxy_core::options;
 use std::rc::Rc;
 
-/// The three queries, prepared once per session and change of functions.
+/// The three queries, prepared once per session.
 struct Plans {
     version: Plan,
     config: Plan,
@@ -21,19 +21,15 @@ thread_local! {
     static PLANS: RefCell<Option<Rc<Plans>>> = const { RefCell::new(None) };
 }
 
-/// After a change of functions: whether the three exist is looked at again.
-pub(crate) fn forget() {
-    drop(PLANS.take());
-}
-
 /// All three, or none.
 const EXIST: &str = "select pg_catalog.to_regprocedure('plproxy.get_cluster_version(text)') is not null \
      and pg_catalog.to_regprocedure('plproxy.get_cluster_config(text)') is not null \
      and pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(text)') is not null";
 
-fn plans(name: &str) -> Result<Rc<Plans>, Error> {
-    if let Some(plans) = PLANS.with_borrow(Clone::clone) {
-        return Ok(plans);
+fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
+    let prepared = PLANS.with_borrow(Clone::clone);
+    if let Some(plans) = prepared.as_ref().filter(|_| is_known) {
+        return Ok(Rc::clone(plans));
     }
     let mut exist = false;
     Plan::prepare(EXIST, &[])?.run(&[], 0, |row| {
@@ -42,6 +38,9 @@ fn plans(name: &str) -> Result<Rc<Plans>, Error> {
     })?;
     if !exist {
         return Err(Report::internal(format!("Pl/Proxy: cluster not found: {name}")).into());
+    }
+    if let Some(plans) = prepared {
+        return Ok(plans);
     }
     let prepare = |sql| Plan::prepare(sql, &[pg_sys::TEXTOID]);
     let plans = Rc::new(Plans {
@@ -59,15 +58,18 @@ pub(crate) fn load(
     name: &str,
     known: Option<&Rc<Cluster>>,
 ) -> Result<Rc<Cluster>, Error> {
-    let plans = plans(name)?;
+    let plans = plans(name, known.is_some())?;
     let arg = [Some(spi::text_datum(name)?)];
     let label = &function.label;
 
     let mut version = None;
-    plans.version.run(&arg, 0, |row| {
+    let rows = plans.version.run(&arg, 0, |row| {
         version = row.value(1)?.map(|value| value.value() as i32);
         Ok(())
     })?;
+    if rows != 1 {
+        return Err(label.error(format_args!("get_version: got {rows} rows")));
+    }
     let version = version.ok_or_else(|| label.error("get_version: got NULL?"))?;
     if let Some(known) = known.filter(|known| known.origin == Origin::Functions(version)) {
         return Ok(Rc::clone(known));
@@ -75,20 +77,31 @@ pub(crate) fn load(
 
     let mut config = Vec::new();
     plans.config.run(&arg, 0, |row| {
-        if row.width() < 2 {
+        if row.width() != 2 {
             return Err(label.error("Cluster config must have 2 columns"));
         }
-        config.push((row.text(1)?, row.text(2)?));
+        config.push((text(row, 1, "Config", label)?, text(row, 2, "Config", label)?));
         Ok(())
     })?;
     let config = options::parse_config(&config).map_err(|error| option_error(label, error))?;
+    warn_of_ignored(&config)?;
 
     let mut partitions = Vec::new();
     plans.partitions.run(&arg, 0, |row| {
-        partitions.push(row.text(1)?.ok_or_else(|| label.error("partition connect string must not be NULL"))?);
+        partitions.push(
+            text(row, 1, "partition", label)?.ok_or_else(|| label.error("connstr must not be NULL"))?,
+        );
         Ok(())
     })?;
     options::check_partition_count(partitions.len(), config.modular_mapping)
         .map_err(|error| option_error(label, error))?;
     Ok(Rc::new(Cluster::new(name.to_owned(), config, partitions, Origin::Functions(version))))
+}
+
+/// A column that must be of type text.
+fn text(row: &LocalRow, number: i32, what: &str, label: &FunctionLabel) -> Result<Option<String>, Error> {
+    if row.type_oid(number) != pg_sys::TEXTOID {
+        return Err(label.error(format_args!("{what} column {number} must be text")));
+    }
+    row.value(number)?.map(spi::text).transpose()
 }

@@ -39,6 +39,8 @@ pub(crate) struct Declared {
     name: String,
     source: String,
     result_type: Oid,
+    /// Some output column has a name. Without, the columns come with the call, as for `record`.
+    names_outputs: bool,
     args: Vec<(Option<String>, TypeInfo)>,
 }
 
@@ -60,6 +62,7 @@ impl Declared {
             name: proc.name,
             source: proc.source,
             result_type: proc.result_type,
+            names_outputs: proc.args.iter().any(|arg| arg.mode.is_output() && arg.name.is_some()),
             args: Vec::with_capacity(proc.args.len()),
         };
         for arg in proc.args.into_iter().filter(|arg| arg.mode.is_input()) {
@@ -85,6 +88,9 @@ impl Declared {
         if self.result_type == pg_sys::VOIDOID {
             return Ok(ResultType::Void);
         }
+        if self.is_dynamic() {
+            return Ok(ResultType::Record);
+        }
         Ok(match CallResult::of_function(oid)? {
             CallResult::Scalar(type_oid) => ResultType::Scalar(self.fit_type(type_oid)?),
             CallResult::Row(row_type, domain) => {
@@ -96,12 +102,16 @@ impl Declared {
                 self.depends_on.relation = declared.base()?.relation;
                 ResultType::Row(Rc::new(row_type), domain)
             }
-            CallResult::Unknown if self.result_type == pg_sys::RECORDOID => ResultType::Record,
             CallResult::Unknown => {
                 self.fit_type(self.result_type)?;
                 return Err(self.label.error("unsupported type"));
             }
         })
+    }
+
+    /// Whether the columns come with each call.
+    fn is_dynamic(&self) -> bool {
+        self.result_type == pg_sys::RECORDOID && !self.names_outputs
     }
 
     /// Compiles the body for a given result.
@@ -135,17 +145,16 @@ impl Declared {
 
     /// What `CREATE FUNCTION` checks: everything but the result type.
     pub(crate) fn validate(oid: Oid) -> Result<(), Error> {
-        let mut this = Self::find(oid)?;
         if !settings::check_function_bodies() {
             return Ok(());
         }
+        let this = Self::find(oid)?;
         let returns = match CallResult::of_function(oid)? {
-            CallResult::Unknown if this.result_type == pg_sys::RECORDOID => Returns::Record,
+            _ if this.is_dynamic() => Returns::Record,
             // Which columns does not matter here, only that the call need not bring them.
             CallResult::Row(..) => Returns::Row(Vec::new()),
             _ => Returns::Void,
         };
-        this.label.nargs = this.args.len();
         this.parse(returns).map(drop)
     }
 }

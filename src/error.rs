@@ -107,8 +107,7 @@ impl FunctionLabel {
     pub(crate) fn remote_error(&self, dbname: &str, error: &plproxy_remote::Error) -> Error {
         let standard = match &error.kind {
             ErrorKind::Db(diagnostic) => return self.remote_report(dbname, diagnostic).into(),
-            ErrorKind::QueryTimeout => return self.error_with(timeout_state(), "query timeout"),
-            ErrorKind::ConnectTimeout { .. } => sqlstate::QUERY_CANCELED,
+            ErrorKind::QueryTimeout | ErrorKind::ConnectTimeout { .. } => sqlstate::QUERY_CANCELED,
             ErrorKind::Connect { .. } | ErrorKind::Resolve { .. } => sqlstate::UNABLE_TO_CONNECT,
             ErrorKind::Closed | ErrorKind::Io(_) => sqlstate::CONNECTION_FAILURE,
             ErrorKind::Protocol(_) => sqlstate::PROTOCOL_VIOLATION,
@@ -118,10 +117,6 @@ impl FunctionLabel {
         let sqlstate = if gucs::standard_sqlstates() { standard } else { sqlstate::INTERNAL_ERROR };
         self.error_with(sqlstate, format_args!("[{dbname}] {error}"))
     }
-}
-
-fn timeout_state() -> SqlState {
-    if gucs::standard_sqlstates() { sqlstate::QUERY_CANCELED } else { sqlstate::INTERNAL_ERROR }
 }
 
 /// An SQLSTATE given as text.

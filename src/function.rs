@@ -11,7 +11,7 @@ use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
 use crate::pg::{encoding, fcinfo::CallResult};
 use crate::shape::Shape;
-use crate::{cluster, configured, hash};
+use crate::{cluster, hash};
 use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
@@ -89,9 +89,6 @@ fn forget(changes: &Changes) {
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
     drop(stale);
-    if changes.all || !changes.functions.is_empty() {
-        configured::forget();
-    }
     if changes.all || changes.foreign {
         cluster::forget_servers();
     }

@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     pub(crate) statement: Rc<Statement>,
     /// One for each parameter of the statement.
     pub(crate) params: Vec<ShapeParam>,
+    /// Some parameter goes through its type's output function.
+    pub(crate) writes_text: bool,
     pub(crate) result: ShapeResult,
     /// The row type of the result; of a set of scalars too, for the tuplestore.
     pub(crate) row_type: Option<Rc<RowType>>,
@@ -72,7 +74,10 @@ impl Shape {
             Statement::call(remote.sql)
         };
         let (result, row_type) = Self::result(result, text_only, &memory)?;
-        Ok(Self { statement, params, result, row_type, by_name, _memory: memory })
+        let writes_text = params.iter().any(|param| param.encoder.writes_text());
+        Ok(Self {
+            writes_text,
+            statement, params, result, row_type, by_name, _memory: memory })
     }
 
     fn result(

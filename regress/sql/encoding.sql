@@ -1,10 +1,10 @@
 -- Text crosses between databases of different encodings: arguments, results, column names, notices and errors.
 set client_encoding = 'UTF8';
 set client_min_messages = warning;
-drop database if exists regress_enc_utf8;
-drop database if exists regress_enc_eucjp;
-drop database if exists regress_enc_latin1;
-drop database if exists regress_enc_ascii;
+drop database if exists regress_enc_utf8 with (force);
+drop database if exists regress_enc_eucjp with (force);
+drop database if exists regress_enc_latin1 with (force);
+drop database if exists regress_enc_ascii with (force);
 reset client_min_messages;
 create database regress_enc_utf8 template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C';
 create database regress_enc_eucjp template template0 encoding 'EUC_JP' lc_collate 'C' lc_ctype 'C';
@@ -117,7 +117,7 @@ select encode(echo('ascii', convert_from('\xc3a5ff', 'SQL_ASCII'))::bytea, 'hex'
 select echo('utf8', 'plain'), echo('latin1', 'plain'), size('ascii', convert_from('\xc3a5', 'SQL_ASCII'));
 \c regression
 set client_min_messages = warning;
-drop database regress_enc_utf8;
-drop database regress_enc_eucjp;
-drop database regress_enc_latin1;
-drop database regress_enc_ascii;
+drop database regress_enc_utf8 with (force);
+drop database regress_enc_eucjp with (force);
+drop database regress_enc_latin1 with (force);
+drop database regress_enc_ascii with (force);

@@ -1,9 +1,9 @@
 -- The ground that every family stands on: four partitions on this server and a cluster of them.
 set client_min_messages = warning;
-drop database if exists regress_part0;
-drop database if exists regress_part1;
-drop database if exists regress_part2;
-drop database if exists regress_part3;
+drop database if exists regress_part0 with (force);
+drop database if exists regress_part1 with (force);
+drop database if exists regress_part2 with (force);
+drop database if exists regress_part3 with (force);
 create database regress_part0 template template0;
 create database regress_part1 template template0;
 create database regress_part2 template template0;

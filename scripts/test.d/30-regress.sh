@@ -2,8 +2,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
 run_begin
-server_start regress --max-connections 300 --auth trust
-server_psql regress -q -c 'create database regression'
+server_start regress --max-connections 300 --auth trust --set "lc_messages = 'C'" \
+    --hba 'host all regress_scram 127.0.0.1/32 scram-sha-256'
+server_psql regress -q -c "create database regression template template0 encoding 'UTF8' locale 'C'"
 out=$PLPROXY_RUN/out
 mkdir -p "$out"
 PG_REGRESS=$(dirname "$("$(tree_bin "$PLPROXY_TREE")/pg_config" --pgxs)")/../test/regress/pg_regress

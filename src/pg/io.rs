@@ -148,6 +148,11 @@ impl Encoder {
         }))
     }
 
+    /// Whether it uses the type's output function, whose text may depend on the session's settings.
+    pub(crate) fn writes_text(&self) -> bool {
+        matches!(self.0, Encode::Output(_))
+    }
+
     /// The value as a parameter; scratch memory comes from the current context.
     pub(crate) fn encode(&self, value: Option<Datum>) -> Result<Param, Error> {
         let Some(value) = value else { return Ok(Param::Null) };

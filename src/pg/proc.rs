@@ -79,6 +79,10 @@ impl ArgMode {
     pub(crate) fn is_input(self) -> bool {
         matches!(self, Self::In | Self::InOut | Self::Variadic)
     }
+
+    pub(crate) fn is_output(self) -> bool {
+        matches!(self, Self::Out | Self::InOut | Self::Table)
+    }
 }
 
 /// A function's catalog row.

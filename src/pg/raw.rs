@@ -110,6 +110,20 @@ unsafe extern "C-unwind" {
     ) -> *mut pg_sys::TupleTableSlot;
     pub(super) fn ExecDropSingleTupleTableSlot(slot: *mut pg_sys::TupleTableSlot);
 
+    // guc.c
+    pub(super) fn NewGUCNestLevel() -> c_int;
+    pub(super) fn AtEOXact_GUC(is_commit: bool, level: c_int);
+    pub(super) fn set_config_option(
+        name: *const c_char,
+        value: *const c_char,
+        context: pg_sys::GucContext::Type,
+        source: pg_sys::GucSource::Type,
+        action: pg_sys::GucAction::Type,
+        change: bool,
+        level: c_int,
+        is_reload: bool,
+    ) -> c_int;
+
     // syscache.c, lsyscache.c, inval.c
     pub(super) fn SearchSysCache1(cache: c_int, key: Datum) -> HeapTuple;
     pub(super) fn ReleaseSysCache(tuple: HeapTuple);
@@ -139,7 +153,6 @@ unsafe extern "C-unwind" {
     ) -> c_int;
     pub(super) fn SPI_result_code_string(code: c_int) -> *const c_char;
     pub(super) fn SPI_getbinval(tuple: HeapTuple, desc: TupleDesc, number: c_int, is_null: *mut bool) -> Datum;
-    pub(super) fn SPI_getvalue(tuple: HeapTuple, desc: TupleDesc, number: c_int) -> *mut c_char;
     pub(super) fn SPI_gettypeid(desc: TupleDesc, number: c_int) -> Oid;
 
     // foreign.c, aclchk.c

@@ -1,5 +1,8 @@
 //! Settings of the session that a call looks at.
 
+use super::{guard, raw};
+use crate::error::Error;
+use core::ffi::CStr;
 use pgrx::pg_sys;
 
 /// `work_mem`, in kilobytes.
@@ -12,4 +15,66 @@ pub(crate) fn work_mem() -> i32 {
 pub(crate) fn check_function_bodies() -> bool {
     // SAFETY: reads a static of the backend.
     unsafe { pg_sys::check_function_bodies }
+}
+
+/// While it lives, output functions write values so that every server reads them alike, whatever its settings; the
+/// session's own settings come back with its end.
+pub(crate) struct PortableOutput(Option<i32>);
+
+impl PortableOutput {
+    /// Costs nothing where the session's settings are portable already, as the defaults are.
+    pub(crate) fn enter() -> Result<Self, Error> {
+        // SAFETY: reads statics of the backend.
+        let (dates, intervals, floats) = unsafe {
+            (
+                pg_sys::DateStyle != pg_sys::USE_ISO_DATES as i32,
+                pg_sys::IntervalStyle != pg_sys::INTSTYLE_POSTGRES as i32,
+                pg_sys::extra_float_digits < 1,
+            )
+        };
+        if !(dates || intervals || floats) {
+            return Ok(Self(None));
+        }
+        // SAFETY: opens a level of settings, which our end closes.
+        let this = Self(Some(unsafe { guard::catch(|| raw::NewGUCNestLevel()) }?));
+        for (change, name, value) in [
+            (dates, c"datestyle", c"ISO"),
+            (intervals, c"intervalstyle", c"postgres"),
+            (floats, c"extra_float_digits", c"3"),
+        ] {
+            if change {
+                set(name, value)?;
+            }
+        }
+        Ok(this)
+    }
+}
+
+fn set(name: &CStr, value: &CStr) -> Result<(), Error> {
+    let (name, value) = (name.as_ptr(), value.as_ptr());
+    // SAFETY: both are C strings; the value is undone with the level that is open.
+    unsafe {
+        guard::catch(|| {
+            raw::set_config_option(
+                name,
+                value,
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            )
+        })?;
+    }
+    Ok(())
+}
+
+impl Drop for PortableOutput {
+    fn drop(&mut self) {
+        if let Some(level) = self.0 {
+            // SAFETY: closes the level that `enter` opened; restoring these settings raises nothing.
+            unsafe { raw::AtEOXact_GUC(true, level) }
+        }
+    }
 }

@@ -127,16 +127,6 @@ impl LocalRow {
         let value = unsafe { guard::catch(|| raw::SPI_getbinval(tuple, desc, number, &raw mut is_null)) }?;
         Ok((!is_null).then_some(value))
     }
-
-    /// A column's value as its type writes it, counted from 1.
-    pub(crate) fn text(&self, number: i32) -> Result<Option<String>, Error> {
-        let (tuple, desc) = (self.tuple, self.desc);
-        // SAFETY: tuple and descriptor belong together; the result is palloc'd, or null for a NULL.
-        unsafe {
-            let text = guard::catch(|| raw::SPI_getvalue(tuple, desc, number))?;
-            if text.is_null() { Ok(None) } else { encoding::cstr_to_string(text).map(Some) }
-        }
-    }
 }
 
 /// A Rust string as a value of type text, in the current memory context.

@@ -134,7 +134,7 @@ pub(crate) enum BinaryClass {
 /// The built-in types that cross the wire in binary.
 ///
 /// Left out on purpose: types that hold OIDs of their server (`regclass` and the like), those without a send function
-/// (`aclitem`), `xml` (its binary form carries an encoding declaration) and the pseudo-types.
+/// (`aclitem`), those whose receive function refuses what their send function sends (an empty `int2vector`), `xml` (its binary form carries an encoding declaration) and the pseudo-types.
 pub(crate) fn binary_class(oid: Oid) -> BinaryClass {
     use pg_sys as p;
     const fn n(oid: Oid) -> u32 {
@@ -202,8 +202,6 @@ const EXACT: &[Oid] = &[
     pg_sys::DATERANGEOID,
     pg_sys::TSRANGEOID,
     pg_sys::TSTZRANGEOID,
-    pg_sys::INT2VECTOROID,
-    pg_sys::OIDVECTOROID,
     pg_sys::VOIDOID,
     pg_sys::BOOLARRAYOID,
     pg_sys::INT2ARRAYOID,

@@ -10,28 +10,44 @@ use plproxy_remote::{CallOptions, Event, Param, Prepared, Remote, Request, State
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let connstr = arguments.next().ok_or("usage: latency <connstr> [calls] [partitions] [off]")?;
+    let connstr = arguments
+        .next()
+        .ok_or("usage: latency <connstr> [calls] [partitions] [off]")?;
     let calls: u32 = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let partitions: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
-    let prepared = if arguments.next().is_some() { Prepared::Off } else { Prepared::Auto };
+    let prepared = if arguments.next().is_some() {
+        Prepared::Off
+    } else {
+        Prepared::Auto
+    };
 
     let remote = Remote::new(|| false)?;
     let statement = Statement::call("select r::int4 from length($1::text) r".into());
     let params: Rc<[Param]> = [Param::Text(b"a key".to_vec())].into();
-    let options = CallOptions { prepared, ..CallOptions::default() };
+    let options = CallOptions {
+        prepared,
+        ..CallOptions::default()
+    };
     let mut endpoints = Vec::new();
     for partition in 0..partitions {
         endpoints.push(remote.endpoint(&format!("{connstr} {partition}"), || {
-            parse(&connstr)?.resolve(&SystemEnvironment::new()).map(|(info, _)| info)
+            parse(&connstr)?
+                .resolve(&SystemEnvironment::new())
+                .map(|(info, _)| info)
         })?);
     }
     let run = || -> Result<usize, Box<dyn Error>> {
-        let requests = endpoints.iter().map(|endpoint| Request { endpoint: endpoint.clone(), params: params.clone() });
+        let requests = endpoints.iter().map(|endpoint| Request {
+            endpoint: endpoint.clone(),
+            params: params.clone(),
+        });
         let mut call = remote.start(&statement, requests.collect(), &options);
         let mut rows = 0;
         loop {
             match call.next()? {
-                Event::Rows { batch, .. } => rows += batch.iter().filter(|row| row.get(0).is_some()).count(),
+                Event::Rows { batch, .. } => {
+                    rows += batch.iter().filter(|row| row.get(0).is_some()).count()
+                }
                 Event::Finished => return Ok(rows),
                 _ => {}
             }
@@ -45,6 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         assert_eq!(run()?, partitions);
     }
     let took = start.elapsed();
-    println!("{:.2} µs per call", took.as_secs_f64() * 1e6 / f64::from(calls));
+    println!(
+        "{:.2} µs per call",
+        took.as_secs_f64() * 1e6 / f64::from(calls)
+    );
     Ok(())
 }

@@ -45,7 +45,10 @@ pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>
     }
     match outbox.look_up(name, host.port).await {
         Ok(found) => Ok(found.into_iter().map(Address::Tcp).collect()),
-        Err(error) => Err(format!("could not translate host name \"{name}\" to address: {}", resolver_words(&error))),
+        Err(error) => Err(format!(
+            "could not translate host name \"{name}\" to address: {}",
+            resolver_words(&error)
+        )),
     }
 }
 
@@ -53,10 +56,13 @@ pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>
 pub(crate) fn answer(lookups: Vec<Lookup>) {
     let mut known: Vec<(String, io::Result<Vec<IpAddr>>)> = Vec::new();
     for lookup in lookups {
-        let at = known.iter().position(|(host, _)| *host == lookup.host).unwrap_or_else(|| {
-            known.push((lookup.host.clone(), ask(&lookup.host)));
-            known.len() - 1
-        });
+        let at = known
+            .iter()
+            .position(|(host, _)| *host == lookup.host)
+            .unwrap_or_else(|| {
+                known.push((lookup.host.clone(), ask(&lookup.host)));
+                known.len() - 1
+            });
         let found = match known.get(at).map(|(_, found)| found) {
             Some(Ok(ips)) => Ok(ips.iter().map(|ip| (*ip, lookup.port).into()).collect()),
             Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
@@ -79,7 +85,10 @@ fn ask(host: &str) -> io::Result<Vec<IpAddr>> {
 /// What the resolver said, without Rust's introduction.
 fn resolver_words(error: &io::Error) -> String {
     let words = system_words(error);
-    words.strip_prefix("failed to lookup address information: ").unwrap_or(&words).to_owned()
+    words
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&words)
+        .to_owned()
 }
 
 /// Puts things in a random order. The seed of the standard library's hash maps is the only source of chance that needs
@@ -101,7 +110,10 @@ mod tests {
         let found = ask("localhost").unwrap();
         assert!(found.iter().all(IpAddr::is_loopback) && !found.is_empty());
         let error = ask("no-such-host.invalid").unwrap_err();
-        assert!(!resolver_words(&error).contains("failed to lookup"), "{error}");
+        assert!(
+            !resolver_words(&error).contains("failed to lookup"),
+            "{error}"
+        );
     }
 
     #[test]

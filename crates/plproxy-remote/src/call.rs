@@ -5,12 +5,13 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream};
 
 use crate::address;
+use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -25,6 +26,8 @@ use crate::statement::Statement;
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 /// How long the cancelling may take after a timeout, which has used up the caller's patience already.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
+/// How long to wait before cancelling again what is still running.
+const REPEAT: Duration = Duration::from_millis(40);
 /// Rows of all requests together, in bytes, that one round of polling may take in.
 const ROUND: usize = 64 * 1024;
 
@@ -126,24 +129,33 @@ impl<'a> Call<'a> {
     ) -> Call<'a> {
         let outbox = Outbox::default();
         let batch = (ROUND / requests.len().max(1)).clamp(2048, ROUND / 4);
-        let mut works = requests.into_iter().enumerate().map(|(request, Request { endpoint, params })| {
-            work(Task {
-                request,
-                endpoint,
-                params,
-                statement: statement.clone(),
-                options: options.clone(),
-                outbox: outbox.clone(),
-                pool: remote.pool().clone(),
-                batch,
-            })
-        });
+        let mut works =
+            requests
+                .into_iter()
+                .enumerate()
+                .map(|(request, Request { endpoint, params })| {
+                    work(Task {
+                        request,
+                        endpoint,
+                        params,
+                        statement: statement.clone(),
+                        options: options.clone(),
+                        outbox: outbox.clone(),
+                        pool: remote.pool().clone(),
+                        batch,
+                    })
+                });
         let tasks = match (works.next(), works.len()) {
             (None, _) => Tasks::None,
             (Some(work), 0) => Tasks::One(work),
             (Some(work), _) => Tasks::Many(std::iter::once(work).chain(works).collect()),
         };
-        Call { remote, tasks, query_timeout: options.query_timeout, outbox }
+        Call {
+            remote,
+            tasks,
+            query_timeout: options.query_timeout,
+            outbox,
+        }
     }
 
     /// Waits until there is something to do. After `Interrupted` the caller sees to its interrupts and may come back.
@@ -207,36 +219,58 @@ impl<'a> Call<'a> {
         let Some(limit) = self.query_timeout else {
             return false;
         };
-        self.outbox.first_sent().is_some_and(|sent| sent.elapsed() >= limit)
+        self.outbox
+            .first_sent()
+            .is_some_and(|sent| sent.elapsed() >= limit)
     }
 
     fn time_out(&mut self) -> Error {
         let request = self.outbox.first_running();
         self.stop(AFTER_TIMEOUT, false);
-        Error { request, kind: ErrorKind::QueryTimeout }
+        Error {
+            request,
+            kind: ErrorKind::QueryTimeout,
+        }
+    }
+
+    /// A request to cancel for each statement that is with a server.
+    fn cancels(&self) -> impl Iterator<Item = impl Future<Output = ()> + use<>> + use<> {
+        self.outbox.running().into_iter().map(CancelKey::send)
     }
 
     /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.
     fn stop(&mut self, bound: Duration, drain: bool) {
         self.outbox.close();
-        let keys = self.outbox.running();
-        if !keys.is_empty() {
+        if self.outbox.is_running() {
             let runtime = self.remote.runtime();
             // The wait is short in any case, and what it does must not be left half done.
             runtime.gate().hush(true);
-            let deadline = Instant::now() + bound;
-            let mut timer = {
+            let (mut limit, mut repeat) = {
                 let _guard = runtime.enter();
-                Box::pin(tokio::time::sleep_until(deadline.into()))
+                (
+                    Box::pin(tokio::time::sleep(bound)),
+                    Box::pin(tokio::time::sleep(REPEAT)),
+                )
             };
-            let mut cancels: FuturesUnordered<_> = keys.iter().map(|key| key.send()).collect();
+            let mut cancels: FuturesUnordered<_> = self.cancels().collect();
             runtime.wait(|cx, _| {
                 while let Poll::Ready(Some(())) = Pin::new(&mut cancels).poll_next(cx) {}
                 if drain {
                     self.tasks.poll(cx);
                 }
-                let waited_for = !cancels.is_empty() || drain && self.outbox.is_running();
-                if !waited_for { Poll::Ready(()) } else { timer.as_mut().poll(cx) }
+                let running = drain && self.outbox.is_running();
+                if !running && cancels.is_empty() {
+                    return Poll::Ready(());
+                }
+                // A server process that had not read its statement yet has taken no notice.
+                while repeat.as_mut().poll(cx).is_ready() {
+                    repeat.as_mut().reset(tokio::time::Instant::now() + REPEAT);
+                    if running && cancels.is_empty() {
+                        cancels.extend(self.cancels());
+                        cx.waker().wake_by_ref();
+                    }
+                }
+                limit.as_mut().poll(cx)
             });
             runtime.gate().hush(false);
         }
@@ -270,7 +304,10 @@ fn work(task: Task) -> Work {
     Box::pin(async move {
         if AssertUnwindSafe(task.run()).catch_unwind().await.is_err() {
             outbox.ends(request);
-            outbox.fail(request, ErrorKind::protocol("server sent what could not be understood"));
+            outbox.fail(
+                request,
+                ErrorKind::protocol("server sent what could not be understood"),
+            );
         }
     })
 }

@@ -21,17 +21,27 @@ pub(crate) struct CancelKey {
 
 impl CancelKey {
     pub(crate) fn new(token: CancelToken, address: Address, endpoint: Rc<Endpoint>) -> CancelKey {
-        CancelKey { token, address, endpoint, astray: Cell::new(false) }
+        CancelKey {
+            token,
+            address,
+            endpoint,
+            astray: Cell::new(false),
+        }
     }
 
     /// Sends the request and waits until the server has taken it, which it shows by hanging up. There is nobody to tell
     /// of a failure: the caller's time is bounded in any case.
-    pub(crate) async fn send(&self) {
+    pub(crate) async fn send(self: Rc<Self>) {
         self.astray.set(true);
         let Ok(mut socket) = open_socket(&self.address, self.endpoint.info()).await else {
             return self.astray.set(false);
         };
-        if self.token.cancel_query_raw(&mut socket, NoTls).await.is_ok() {
+        if self
+            .token
+            .cancel_query_raw(&mut socket, NoTls)
+            .await
+            .is_ok()
+        {
             let mut nothing = [0];
             if matches!(socket.read(&mut nothing).await, Ok(0)) {
                 self.astray.set(false);

@@ -4,9 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use plproxy_core::conninfo::{
-    ConnInfo, Host, LoadBalanceHosts, TargetSessionAttrs, describe,
-};
+use plproxy_core::conninfo::{ConnInfo, Host, LoadBalanceHosts, TargetSessionAttrs, describe};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, UnixStream};
 use tokio_postgres::config::{ChannelBinding, SslMode};
@@ -14,6 +12,7 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::address::{self, Address};
 use crate::connection::Connection;
+use crate::enclosure::Enclosures;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::monitor::Monitor;
@@ -55,7 +54,9 @@ pub(crate) async fn connect(
     let info = endpoint.info();
     let timeout = [timeout, info.connect_timeout].into_iter().flatten().min();
     if info.require_peer.is_some() {
-        return Err(ErrorKind::Unsupported("connection option \"requirepeer\" is not supported".into()));
+        return Err(ErrorKind::Unsupported(
+            "connection option \"requirepeer\" is not supported".into(),
+        ));
     }
     let mut hosts: Vec<&Host> = info.hosts.iter().collect();
     if info.load_balance_hosts == LoadBalanceHosts::Random {
@@ -64,7 +65,9 @@ pub(crate) async fn connect(
     let wanted = info.target_session_attrs;
     // A standby is looked for among all first, then anything is welcome.
     let rounds: &[TargetSessionAttrs] = match wanted {
-        TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
+        TargetSessionAttrs::PreferStandby => {
+            &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
+        }
         _ => std::slice::from_ref(&wanted),
     };
     let mut texts: Vec<String> = Vec::new();
@@ -85,13 +88,19 @@ pub(crate) async fn connect(
             for address in addresses {
                 let attempt = attempt(endpoint, host, &address, *wanted);
                 let attempt = match timeout {
-                    Some(timeout) => tokio::time::timeout(timeout, attempt).await.unwrap_or_else(|_| Err(expired())),
+                    Some(timeout) => tokio::time::timeout(timeout, attempt)
+                        .await
+                        .unwrap_or_else(|_| Err(expired())),
                     None => attempt.await,
                 };
                 match attempt {
                     Ok(connection) => return Ok(connection),
                     Err(failure) => {
-                        texts.push(format!("{}: {}", describe(host, address.ip()), failure.words));
+                        texts.push(format!(
+                            "{}: {}",
+                            describe(host, address.ip()),
+                            failure.words
+                        ));
                         last = failure.kind;
                         match failure.next {
                             Next::Address => {}
@@ -114,14 +123,26 @@ fn summary(last: ErrorKind, message: String) -> ErrorKind {
         ErrorKind::Unsupported(text) if message.is_empty() => ErrorKind::Unsupported(text),
         ErrorKind::Unsupported(_) => ErrorKind::Unsupported(message),
         ErrorKind::Protocol(_) => ErrorKind::Protocol(message),
-        ErrorKind::Db(diagnostic) => ErrorKind::Connect { message, diagnostic: Some(diagnostic) },
-        _ => ErrorKind::Connect { message, diagnostic: None },
+        ErrorKind::Db(diagnostic) => ErrorKind::Connect {
+            message,
+            diagnostic: Some(diagnostic),
+        },
+        _ => ErrorKind::Connect {
+            message,
+            diagnostic: None,
+        },
     }
 }
 
 fn expired() -> Failure {
     let words = String::from("timeout expired");
-    Failure { kind: ErrorKind::ConnectTimeout { message: words.clone() }, words, next: Next::Address }
+    Failure {
+        kind: ErrorKind::ConnectTimeout {
+            message: words.clone(),
+        },
+        words,
+        next: Next::Address,
+    }
 }
 
 impl From<ErrorKind> for Failure {
@@ -149,23 +170,42 @@ async fn attempt(
     let info = endpoint.info();
     let socket = open_socket(address, info).await.map_err(|error| {
         let words = format!("{}{}", system_words(&error), hint(&error, address));
-        Failure { kind: ErrorKind::Connect { message: String::new(), diagnostic: None }, words, next: Next::Address }
+        Failure {
+            kind: ErrorKind::Connect {
+                message: String::new(),
+                diagnostic: None,
+            },
+            words,
+            next: Next::Address,
+        }
     })?;
     let socket = Rc::new(RefCell::new(tls::negotiate(socket, info)?));
     let monitor = Rc::new(RefCell::new(Monitor::new(info.require_auth.clone())));
-    let stream = Stream::new(socket.clone(), monitor.clone());
+    let enclosures = Rc::new(RefCell::new(Enclosures::default()));
+    let stream = Stream::new(socket.clone(), monitor.clone(), enclosures.clone());
     let (client, driver) = config(info, host)
         .connect_raw(stream, NoTls)
         .await
         .map_err(|error| Failure::from(ErrorKind::from_library(&error)))?;
-    let mut connection =
-        Box::new(Connection::new(client, driver, socket, monitor, address.clone(), host, endpoint.clone()));
+    let mut connection = Box::new(Connection::new(
+        client,
+        driver,
+        socket,
+        monitor,
+        enclosures,
+        address.clone(),
+        host,
+        endpoint.clone(),
+    ));
     match check_session(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(words) => {
             connection.terminate();
             Err(Failure {
-                kind: ErrorKind::Connect { message: String::new(), diagnostic: None },
+                kind: ErrorKind::Connect {
+                    message: String::new(),
+                    diagnostic: None,
+                },
                 words: words.into(),
                 next: Next::Host,
             })
@@ -180,14 +220,24 @@ async fn check_session(
 ) -> Result<Option<&'static str>, ErrorKind> {
     let (question, welcome, words) = match wanted {
         TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => return Ok(None),
-        TargetSessionAttrs::ReadWrite => ("show transaction_read_only", "off", "session is read-only"),
-        TargetSessionAttrs::ReadOnly => ("show transaction_read_only", "on", "session is not read-only"),
-        TargetSessionAttrs::Primary => {
-            ("select pg_catalog.pg_is_in_recovery()", "f", "server is in hot standby mode")
+        TargetSessionAttrs::ReadWrite => {
+            ("show transaction_read_only", "off", "session is read-only")
         }
-        TargetSessionAttrs::Standby => {
-            ("select pg_catalog.pg_is_in_recovery()", "t", "server is not in hot standby mode")
-        }
+        TargetSessionAttrs::ReadOnly => (
+            "show transaction_read_only",
+            "on",
+            "session is not read-only",
+        ),
+        TargetSessionAttrs::Primary => (
+            "select pg_catalog.pg_is_in_recovery()",
+            "f",
+            "server is in hot standby mode",
+        ),
+        TargetSessionAttrs::Standby => (
+            "select pg_catalog.pg_is_in_recovery()",
+            "t",
+            "server is not in hot standby mode",
+        ),
     };
     let answer = connection.ask(question).await?;
     Ok((answer != welcome).then_some(words))
@@ -221,7 +271,11 @@ pub(crate) async fn open_socket(address: &Address, info: &ConnInfo) -> std::io::
         }
         Address::Tcp(address) => *address,
     };
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     socket.set_nodelay(true)?;
     set_options(&SockRef::from(&socket), info)?;
     socket.connect(address).await.map(Socket::Tcp)
@@ -258,7 +312,10 @@ fn config(info: &ConnInfo, host: &Host) -> Config {
     if let Some(password) = info.password.as_ref().or(host.password.as_ref()) {
         config.password(password.expose());
     }
-    let name = info.application_name.as_deref().or(info.fallback_application_name.as_deref());
+    let name = info
+        .application_name
+        .as_deref()
+        .or(info.fallback_application_name.as_deref());
     config.application_name(name.unwrap_or(APPLICATION_NAME));
     if let Some(options) = options(info) {
         config.options(options);

@@ -14,6 +14,7 @@ use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 use crate::address::Address;
 use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
+use crate::enclosure::Enclosures;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::monitor::Monitor;
@@ -76,6 +77,7 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) driver: Driver,
     pub(crate) monitor: Rc<RefCell<Monitor>>,
+    pub(crate) enclosures: Rc<RefCell<Enclosures>>,
     pub(crate) statements: Statements,
     pub(crate) direct: Direct,
     /// No statement can be run on it any more.
@@ -94,11 +96,13 @@ pub(crate) enum Aside {
 }
 
 impl Connection {
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         client: Client,
         driver: Driver,
         socket: Rc<RefCell<Socket>>,
         monitor: Rc<RefCell<Monitor>>,
+        enclosures: Rc<RefCell<Enclosures>>,
         address: Address,
         host: &Host,
         endpoint: Rc<Endpoint>,
@@ -128,10 +132,15 @@ impl Connection {
             in_use: Cell::new(true),
         };
         Connection {
-            cancel: Rc::new(CancelKey::new(client.cancel_token(), address, endpoint.clone())),
+            cancel: Rc::new(CancelKey::new(
+                client.cancel_token(),
+                address,
+                endpoint.clone(),
+            )),
             client,
             driver,
             monitor,
+            enclosures,
             statements: Statements::default(),
             direct: Direct::Unknown,
             broken: false,
@@ -160,7 +169,10 @@ impl Connection {
 
     /// Whether a statement may be sent on it, as far as can be seen without sending anything.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.broken && !self.cancel.is_astray() && !self.client.is_closed() && self.socket.borrow().is_quiet()
+        !self.broken
+            && !self.cancel.is_astray()
+            && !self.client.is_closed()
+            && self.socket.borrow().is_quiet()
     }
 
     /// Whether it is in a known state: everything answered, no transaction open.
@@ -178,7 +190,9 @@ impl Connection {
     /// A call is over.
     pub(crate) fn end_use(&self) {
         self.facts.in_use.set(false);
-        self.facts.prepared_statements.set(self.statements.prepared());
+        self.facts
+            .prepared_statements
+            .set(self.statements.prepared());
     }
 
     /// Says farewell and hangs up. Never blocks.
@@ -223,7 +237,9 @@ pub(crate) fn poll_driver(driver: &mut Driver, cx: &mut Context<'_>) -> Poll<Asi
             }
             // Nobody here listens to notifications.
             Poll::Ready(Some(Ok(_))) => continue,
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Aside::Failed(ErrorKind::from_library(&error))),
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Aside::Failed(ErrorKind::from_library(&error)))
+            }
             Poll::Ready(None) => Poll::Ready(Aside::Failed(ErrorKind::Closed)),
         };
     }

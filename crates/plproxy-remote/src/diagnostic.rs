@@ -56,7 +56,9 @@ impl Diagnostic {
         let own = |text: Option<&str>| text.map(str::to_owned);
         let (position, internal_position, internal_query) = match error.position() {
             Some(ErrorPosition::Original(position)) => (Some(*position), None, None),
-            Some(ErrorPosition::Internal { position, query }) => (None, Some(*position), Some(query.clone())),
+            Some(ErrorPosition::Internal { position, query }) => {
+                (None, Some(*position), Some(query.clone()))
+            }
             None => (None, None, None),
         };
         let fatal = match error.parsed_severity() {
@@ -88,7 +90,11 @@ impl Diagnostic {
     /// About how much memory this takes: notices count against a call's budget.
     pub(crate) fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        size_of::<Diagnostic>() + self.message.len() + text(&self.detail) + text(&self.hint) + text(&self.context)
+        size_of::<Diagnostic>()
+            + self.message.len()
+            + text(&self.detail)
+            + text(&self.hint)
+            + text(&self.context)
     }
 
     /// The lines that libpq prints for it.
@@ -105,7 +111,13 @@ impl Diagnostic {
 
 fn code(text: &str) -> [u8; 5] {
     match <[u8; 5]>::try_from(text.as_bytes()) {
-        Ok(code) if code.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) => code,
+        Ok(code)
+            if code
+                .iter()
+                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) =>
+        {
+            code
+        }
         _ => NO_CODE,
     }
 }
@@ -125,7 +137,10 @@ mod tests {
             ("22 12", "XX000"),
             ("äöa", "XX000"),
         ] {
-            let diagnostic = Diagnostic { code: code(text), ..Diagnostic::default() };
+            let diagnostic = Diagnostic {
+                code: code(text),
+                ..Diagnostic::default()
+            };
             assert_eq!(diagnostic.sqlstate(), expected, "{text}");
         }
     }

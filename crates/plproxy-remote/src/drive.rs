@@ -55,7 +55,14 @@ impl<'a> Drive<'a> {
         connection: &'a mut Connection,
         columns: Option<Rc<[ColumnDescription]>>,
     ) -> (&'a Client, Drive<'a>) {
-        let Connection { client, driver, monitor, broken, statements, .. } = connection;
+        let Connection {
+            client,
+            driver,
+            monitor,
+            broken,
+            statements,
+            ..
+        } = connection;
         if statements.any_forgotten() {
             // The library closes a prepared statement on the server when the last row of it is gone. Such requests must
             // be on their way before the rounds are counted.
@@ -64,7 +71,13 @@ impl<'a> Drive<'a> {
                     match aside {
                         Aside::Notice(notice) => {
                             let size = notice.size();
-                            task.outbox.event(Event::Notice { request: task.request, notice }, size);
+                            task.outbox.event(
+                                Event::Notice {
+                                    request: task.request,
+                                    notice,
+                                },
+                                size,
+                            );
                         }
                         Aside::Failed(_) => break,
                     }
@@ -75,7 +88,17 @@ impl<'a> Drive<'a> {
         }
         let round = monitor.borrow().asked();
         monitor.borrow_mut().description(round);
-        (client, Drive { task, driver, monitor, broken, columns, round })
+        (
+            client,
+            Drive {
+                task,
+                driver,
+                monitor,
+                broken,
+                columns,
+                round,
+            },
+        )
     }
 
     /// Runs the statement that `opening` sends, and `along` with it. `pick` tells the rows from the rest.
@@ -91,7 +114,12 @@ impl<'a> Drive<'a> {
     {
         let mut opening = pin!(opening);
         let mut stream = pin!(None::<S>);
-        let mut intake = Intake { rows: Vec::new(), size: 0, opened: false, result: None };
+        let mut intake = Intake {
+            rows: Vec::new(),
+            size: 0,
+            opened: false,
+            result: None,
+        };
         poll_fn(|cx| {
             loop {
                 if self.task.outbox.poll_room(cx).is_pending() {
@@ -112,8 +140,9 @@ impl<'a> Drive<'a> {
                 let aside = poll_driver(self.driver, cx);
                 // What came before whatever the driver came upon. The end of an answer that nobody takes in any more
                 // wakes nobody, and must be noticed here.
-                let progress = self.take_in(cx, opening.as_mut(), stream.as_mut(), pick, &mut intake)
-                    || along.is_none() && self.is_answered(&intake);
+                let progress =
+                    self.take_in(cx, opening.as_mut(), stream.as_mut(), pick, &mut intake)
+                        || along.is_none() && self.is_answered(&intake);
                 match aside {
                     Poll::Pending if progress => {}
                     Poll::Pending => {
@@ -126,7 +155,13 @@ impl<'a> Drive<'a> {
                     Poll::Ready(Aside::Notice(notice)) => {
                         self.flush(&mut intake);
                         let size = notice.size();
-                        self.task.outbox.event(Event::Notice { request: self.task.request, notice }, size);
+                        self.task.outbox.event(
+                            Event::Notice {
+                                request: self.task.request,
+                                notice,
+                            },
+                            size,
+                        );
                     }
                     Poll::Ready(Aside::Failed(kind)) => {
                         *self.broken = true;
@@ -140,7 +175,12 @@ impl<'a> Drive<'a> {
         let batch = self.batch(&mut intake);
         self.learn_columns();
         let result = intake.result.unwrap_or(Err(ErrorKind::Closed));
-        Driven { opened: intake.opened, result, batch, columns: self.columns.clone() }
+        Driven {
+            opened: intake.opened,
+            result,
+            batch,
+            columns: self.columns.clone(),
+        }
     }
 
     /// The columns of the statement that was prepared along with this one.
@@ -244,14 +284,25 @@ impl<'a> Drive<'a> {
         self.learn_columns();
         let rows = std::mem::take(&mut intake.rows);
         let size = std::mem::take(&mut intake.size);
-        Some(R::batch(rows, self.columns.clone().unwrap_or_default(), size))
+        Some(R::batch(
+            rows,
+            self.columns.clone().unwrap_or_default(),
+            size,
+        ))
     }
 
     /// Hands over the rows that are there.
     fn flush<R: Arrived>(&mut self, intake: &mut Intake<R>) {
         if let Some(batch) = self.batch(intake) {
             let size = batch.size();
-            self.task.outbox.event(Event::Rows { request: self.task.request, batch, done: false }, size);
+            self.task.outbox.event(
+                Event::Rows {
+                    request: self.task.request,
+                    batch,
+                    done: false,
+                },
+                size,
+            );
         }
     }
 }

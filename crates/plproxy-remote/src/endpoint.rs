@@ -36,6 +36,9 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("id", &self.id).field("dbname", &self.info.dbname).finish()
+        f.debug_struct("Endpoint")
+            .field("id", &self.id)
+            .field("dbname", &self.info.dbname)
+            .finish()
     }
 }

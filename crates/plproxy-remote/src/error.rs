@@ -57,7 +57,10 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// The same as the failure of one request.
     pub(crate) fn of(self, request: usize) -> Error {
-        Error { request: Some(request), kind: self }
+        Error {
+            request: Some(request),
+            kind: self,
+        }
     }
 
     pub(crate) fn protocol(text: impl Into<String>) -> ErrorKind {
@@ -84,15 +87,24 @@ impl ErrorKind {
     fn from_io(error: &io::Error) -> ErrorKind {
         // The system's errors have a number. All others were made by the code that reads the protocol.
         if error.raw_os_error().is_some() {
-            return ErrorKind::Io(format!("could not receive data from server: {}", system_words(error)));
+            return ErrorKind::Io(format!(
+                "could not receive data from server: {}",
+                system_words(error)
+            ));
         }
         match error.kind() {
             // A message cut short by the end of the stream.
-            io::ErrorKind::Other if error.to_string() == "bytes remaining on stream" => ErrorKind::Closed,
+            io::ErrorKind::Other if error.to_string() == "bytes remaining on stream" => {
+                ErrorKind::Closed
+            }
             io::ErrorKind::WriteZero => ErrorKind::Closed,
             _ => match error.to_string().as_str() {
-                "string contains embedded null" => ErrorKind::Encode("a text contains a zero byte".into()),
-                "value too large to transmit" => ErrorKind::Encode("a value is too large to be sent".into()),
+                "string contains embedded null" => {
+                    ErrorKind::Encode("a text contains a zero byte".into())
+                }
+                "value too large to transmit" => {
+                    ErrorKind::Encode("a value is too large to be sent".into())
+                }
                 words => ErrorKind::Protocol(words.into()),
             },
         }
@@ -100,7 +112,9 @@ impl ErrorKind {
 
     fn from_words(words: &str, source: &str) -> ErrorKind {
         match source {
-            "password missing" => ErrorKind::Unsupported("fe_sendauth: no password supplied".into()),
+            "password missing" => {
+                ErrorKind::Unsupported("fe_sendauth: no password supplied".into())
+            }
             _ if words.starts_with("error serializing") || words.starts_with("error encoding") => {
                 ErrorKind::Encode(format!("{words}: {source}"))
             }

@@ -12,6 +12,7 @@ use crate::connect::connect;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::drive::{Drive, Driven};
+use crate::enclosure::any_large;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
@@ -45,10 +46,19 @@ enum Answer {
 impl Task {
     /// Runs the request; all that is to be told goes to the outbox.
     pub(crate) async fn run(self) {
-        let mut connection = match self.pool.take(&self.endpoint, self.options.connection_lifetime) {
+        let mut connection = match self
+            .pool
+            .take(&self.endpoint, self.options.connection_lifetime)
+        {
             Some(connection) => connection,
             // Rare and large: apart, so that the common case stays small.
-            None => match Box::pin(connect(&self.endpoint, self.options.connect_timeout, &self.outbox)).await {
+            None => match Box::pin(connect(
+                &self.endpoint,
+                self.options.connect_timeout,
+                &self.outbox,
+            ))
+            .await
+            {
                 Ok(connection) => {
                     self.pool.register(&connection);
                     connection
@@ -56,26 +66,44 @@ impl Task {
                 Err(kind) => return self.outbox.fail(self.request, kind),
             },
         };
-        if !self.outbox.sends(self.request, connection.cancel_key(), self.options.query_timeout.is_some()) {
+        if !self.outbox.sends(
+            self.request,
+            connection.cancel_key(),
+            self.options.query_timeout.is_some(),
+        ) {
             return self.pool.put(connection);
         }
         connection.begin_use();
         let end = self.execute(&mut connection).await;
+        // Parameters that were not sent must not go out with the next statement.
+        connection.enclosures.borrow_mut().enclose(None);
         self.pool.put(connection);
         self.outbox.ends(self.request);
         let request = self.request;
         match end {
             Ok((Some(batch), _)) => {
                 let size = batch.size();
-                self.outbox.event(Event::Rows { request, batch, done: true }, size);
+                self.outbox.event(
+                    Event::Rows {
+                        request,
+                        batch,
+                        done: true,
+                    },
+                    size,
+                );
             }
-            Ok((None, columns)) => self.outbox.event(Event::RequestDone { request, columns }, 0),
+            Ok((None, columns)) => self
+                .outbox
+                .event(Event::RequestDone { request, columns }, 0),
             Err(kind) => self.outbox.fail(request, kind),
         }
     }
 
     async fn execute(&self, connection: &mut Connection) -> Result<End, ErrorKind> {
-        let plan = connection.statements.plan(&self.statement, self.options.prepared, connection.direct);
+        let plan =
+            connection
+                .statements
+                .plan(&self.statement, self.options.prepared, connection.direct);
         let aside = match plan {
             Plan::Prepared(prepared) => {
                 match self.run_prepared(connection, prepared).await {
@@ -97,18 +125,49 @@ impl Task {
         prepared: PreparedStatement,
     ) -> Option<Result<End, ErrorKind>> {
         let PreparedStatement { statement, columns } = prepared;
+        if let Err(kind) = self.enclose(connection) {
+            return Some(Err(kind));
+        }
         let (client, mut drive) = Drive::new(self, connection, Some(columns)).await;
         let opening = client.query_raw(&statement, self.params.iter().map(Wire));
         let driven = drive.run(opening, None, Some).await;
         match driven {
-            Driven { opened: false, result: Err(ErrorKind::Db(diagnostic)), .. } if is_stale(&diagnostic) => None,
-            Driven { result, batch, columns, .. } => Some(result.map(|()| (batch, columns))),
+            Driven {
+                opened: false,
+                result: Err(ErrorKind::Db(diagnostic)),
+                ..
+            } if is_stale(&diagnostic) => None,
+            Driven {
+                result,
+                batch,
+                columns,
+                ..
+            } => Some(result.map(|()| (batch, columns))),
+        }
+    }
+
+    /// Has large parameters sent from where they are.
+    fn enclose(&self, connection: &Connection) -> Result<(), ErrorKind> {
+        match any_large(&self.params) {
+            Ok(any) => {
+                let params = any.then(|| self.params.clone());
+                connection.enclosures.borrow_mut().enclose(params);
+                Ok(())
+            }
+            Err(words) => Err(ErrorKind::Encode(words.into())),
         }
     }
 
     /// Sends the statement without a name, and `aside` along with it.
-    async fn run_unnamed(&self, connection: &mut Connection, aside: Aside) -> Result<End, ErrorKind> {
+    async fn run_unnamed(
+        &self,
+        connection: &mut Connection,
+        aside: Aside,
+    ) -> Result<End, ErrorKind> {
         let literal = self.statement.literal(&self.params).transpose()?;
+        if literal.is_none() {
+            self.enclose(connection)?;
+        }
         let mut answer = None;
         let (result, described) = {
             let (client, mut drive) = Drive::new(self, connection, None).await;
@@ -120,19 +179,32 @@ impl Task {
                     *answer = Some(Answer::Prepared(client.prepare(sql).await.ok()));
                 })),
                 Aside::AskProcess => Some(Box::pin(async move {
-                    let messages = client.simple_query("select pg_catalog.pg_backend_pid()").await;
-                    *answer = Some(Answer::Process(messages.ok().and_then(|messages| process_id(&messages))));
+                    let messages = client
+                        .simple_query("select pg_catalog.pg_backend_pid()")
+                        .await;
+                    *answer = Some(Answer::Process(
+                        messages.ok().and_then(|messages| process_id(&messages)),
+                    ));
                 })),
             };
             let driven = match literal {
-                Some(literal) => drive.run(client.simple_query_raw(&literal), aside, row).await,
+                Some(literal) => {
+                    drive
+                        .run(client.simple_query_raw(&literal), aside, row)
+                        .await
+                }
                 None => {
                     // The types are left to the server, which sees the casts.
                     let params = self.params.iter().map(|param| (Wire(param), Type::UNKNOWN));
-                    drive.run(client.query_typed_raw(sql, params), aside, Some).await
+                    drive
+                        .run(client.query_typed_raw(sql, params), aside, Some)
+                        .await
                 }
             };
-            (driven.result.map(|()| (driven.batch, driven.columns)), drive.describe_aside())
+            (
+                driven.result.map(|()| (driven.batch, driven.columns)),
+                drive.describe_aside(),
+            )
         };
         match answer {
             Some(Answer::Process(id)) => {
@@ -141,9 +213,13 @@ impl Task {
             }
             Some(Answer::Prepared(Some(statement))) => {
                 let columns = described.unwrap_or_default();
-                connection.statements.keep(&self.statement, PreparedStatement { statement, columns });
+                connection
+                    .statements
+                    .keep(&self.statement, PreparedStatement { statement, columns });
             }
-            Some(Answer::Prepared(None)) if result.is_ok() => connection.statements.give_up(&self.statement),
+            Some(Answer::Prepared(None)) if result.is_ok() => {
+                connection.statements.give_up(&self.statement)
+            }
             _ => {}
         }
         result
@@ -164,7 +240,9 @@ fn is_stale(diagnostic: &Diagnostic) -> bool {
 }
 
 fn process_id(messages: &[SimpleQueryMessage]) -> Option<i32> {
-    messages.iter().find_map(|message| row_of(message)?.try_get(0).ok()??.parse().ok())
+    messages
+        .iter()
+        .find_map(|message| row_of(message)?.try_get(0).ok()??.parse().ok())
 }
 
 fn row_of(message: &SimpleQueryMessage) -> Option<&tokio_postgres::SimpleQueryRow> {

@@ -121,7 +121,10 @@ mod tests {
         assert!(gate.interrupted());
         assert!(!gate.interrupted());
         gate.look();
-        assert!(!gate.take_woken(), "a host that was told must not be woken for it again");
+        assert!(
+            !gate.take_woken(),
+            "a host that was told must not be woken for it again"
+        );
         gate.remind();
         assert!(gate.interrupted());
         FLAG.store(false, Relaxed);

@@ -17,6 +17,7 @@ mod connect;
 mod connection;
 mod diagnostic;
 mod drive;
+mod enclosure;
 mod endpoint;
 mod error;
 mod execute;

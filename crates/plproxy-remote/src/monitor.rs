@@ -50,6 +50,8 @@ pub(crate) struct Monitor {
     field: Field,
     process_id: i32,
     transaction: u8,
+    /// The session was made to speak another encoding than the one that was agreed on.
+    encoding_lost: bool,
     asked: u64,
     answered: u64,
     descriptions: VecDeque<(u64, Rc<[ColumnDescription]>)>,
@@ -78,6 +80,7 @@ impl Monitor {
             field: Field::Name,
             process_id: 0,
             transaction: 0,
+            encoding_lost: false,
             asked: 1,
             answered: 0,
             descriptions: VecDeque::new(),
@@ -99,9 +102,13 @@ impl Monitor {
         self.asked == self.answered
     }
 
-    /// Whether, moreover, no transaction is open.
+    /// Whether, moreover, no transaction is open and the session is as it was.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_answered() && self.transaction == b'I' && self.incoming.have == 0 && self.incoming.rest == 0
+        self.is_answered()
+            && self.transaction == b'I'
+            && !self.encoding_lost
+            && self.incoming.have == 0
+            && self.incoming.rest == 0
     }
 
     /// The columns that were described in the given round; older ones are forgotten.
@@ -110,9 +117,16 @@ impl Monitor {
             self.descriptions.pop_front();
         }
         match self.descriptions.front() {
-            Some((of, _)) if *of == round => self.descriptions.pop_front().map(|(_, columns)| columns),
+            Some((of, _)) if *of == round => {
+                self.descriptions.pop_front().map(|(_, columns)| columns)
+            }
             _ => None,
         }
+    }
+
+    /// How much of a message that went out in part is still to come; at least one byte while that is not known.
+    pub(crate) fn rest_of_message(&self) -> usize {
+        self.outgoing.rest.max(usize::from(self.outgoing.have > 0))
     }
 
     /// Looks at bytes that went out.
@@ -189,7 +203,6 @@ impl Monitor {
                 if self.answered > 0 && self.status_bytes > STATUS_LIMIT {
                     return Err(refuse("server reported too many settings"));
                 }
-                return Ok(());
             }
             b'R' | b'K' | b'Z' => {}
             _ => return Ok(()),
@@ -207,7 +220,7 @@ impl Monitor {
                 self.collected.extend_from_slice(body);
                 self.hide_types(body);
             }
-            b'R' | b'K' | b'Z' => self.collected.extend_from_slice(body),
+            b'R' | b'K' | b'S' | b'Z' => self.collected.extend_from_slice(body),
             _ => {}
         }
         Ok(())
@@ -224,10 +237,17 @@ impl Monitor {
                 Field::Name => Field::Name,
                 // Table 4 bytes, column 2, type 4, then its length 2, modifier 4 and format 2.
                 Field::Fixed(at) => {
-                    if let Some(unknown) = at.checked_sub(6).and_then(|at| UNKNOWN.get(usize::from(at))) {
+                    if let Some(unknown) = at
+                        .checked_sub(6)
+                        .and_then(|at| UNKNOWN.get(usize::from(at)))
+                    {
                         *byte = *unknown;
                     }
-                    if at == 17 { Field::Name } else { Field::Fixed(at + 1) }
+                    if at == 17 {
+                        Field::Name
+                    } else {
+                        Field::Fixed(at + 1)
+                    }
                 }
                 Field::Parameter(at) => {
                     *byte = UNKNOWN.get(usize::from(at)).copied().unwrap_or_default();
@@ -244,8 +264,14 @@ impl Monitor {
                 let columns = describe(&self.collected)
                     .ok_or_else(|| refuse("server sent a malformed description of columns"))?;
                 // One round has one statement, and so one description.
-                if self.descriptions.back().is_some_and(|(round, _)| *round == self.answered) {
-                    return Err(refuse("server described the columns of one statement twice"));
+                if self
+                    .descriptions
+                    .back()
+                    .is_some_and(|(round, _)| *round == self.answered)
+                {
+                    return Err(refuse(
+                        "server described the columns of one statement twice",
+                    ));
                 }
                 self.descriptions.push_back((self.answered, columns));
             }
@@ -259,6 +285,11 @@ impl Monitor {
                 }
             }
             b'R' => self.authentication()?,
+            b'S' => {
+                if let Some(encoding) = self.collected.strip_prefix(b"client_encoding\0") {
+                    self.encoding_lost = self.answered > 0 && encoding != b"UTF8\0";
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -281,10 +312,18 @@ impl Monitor {
             return Ok(());
         }
         Err(refuse(match method {
-            AuthMethod::Password => "authentication method requirement failed: server requested a cleartext password",
-            AuthMethod::Md5 => "authentication method requirement failed: server requested a hashed password",
-            AuthMethod::Gss => "authentication method requirement failed: server requested GSSAPI authentication",
-            AuthMethod::Sspi => "authentication method requirement failed: server requested SSPI authentication",
+            AuthMethod::Password => {
+                "authentication method requirement failed: server requested a cleartext password"
+            }
+            AuthMethod::Md5 => {
+                "authentication method requirement failed: server requested a hashed password"
+            }
+            AuthMethod::Gss => {
+                "authentication method requirement failed: server requested GSSAPI authentication"
+            }
+            AuthMethod::Sspi => {
+                "authentication method requirement failed: server requested SSPI authentication"
+            }
             AuthMethod::None => {
                 "authentication method requirement failed: server did not complete authentication"
             }
@@ -295,10 +334,15 @@ impl Monitor {
     /// The server's first answer in SCRAM: it tells how often to hash.
     fn scram(&self) -> io::Result<()> {
         let text = self.collected.get(4..).unwrap_or_default();
-        let rounds = text.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
-        let rounds = rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+        let rounds = text
+            .split(|byte| *byte == b',')
+            .find_map(|part| part.strip_prefix(b"i="));
+        let rounds =
+            rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
         match rounds {
-            Some(rounds) if rounds > SCRAM_LIMIT => Err(refuse("server asks for an absurd number of hashing rounds")),
+            Some(rounds) if rounds > SCRAM_LIMIT => {
+                Err(refuse("server asks for an absurd number of hashing rounds"))
+            }
             _ => Ok(()),
         }
     }
@@ -315,7 +359,11 @@ impl Framing {
             return (self.have, 0, false);
         }
         self.have = 0;
-        (self.header.len(), number(&self.header, 1).unwrap_or_default() as usize, true)
+        (
+            self.header.len(),
+            number(&self.header, 1).unwrap_or_default() as usize,
+            true,
+        )
     }
 }
 
@@ -335,130 +383,14 @@ fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
         let end = rest.iter().position(|byte| *byte == 0)?;
         let name = String::from_utf8_lossy(rest.get(..end)?).into_owned();
         let (fixed, after) = rest.get(end + 1..)?.split_first_chunk::<18>()?;
-        columns.push(ColumnDescription { name, type_oid: number(fixed, 6)? });
+        columns.push(ColumnDescription {
+            name,
+            type_oid: number(fixed, 6)?,
+        });
         rest = after;
     }
     rest.is_empty().then(|| columns.into())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-        [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
-    }
-
-    fn column(name: &str, type_oid: u32) -> Vec<u8> {
-        let fixed = [&[0; 6][..], &type_oid.to_be_bytes(), &[0; 8]].concat();
-        [name.as_bytes(), &[0], &fixed].concat()
-    }
-
-    fn description(columns: &[(&str, u32)]) -> Vec<u8> {
-        let mut body = (columns.len() as u16).to_be_bytes().to_vec();
-        columns.iter().for_each(|(name, type_oid)| body.extend(column(name, *type_oid)));
-        message(b'T', &body)
-    }
-
-    fn startup() -> Vec<u8> {
-        let key = message(b'K', &[0, 0, 1, 2, 9, 9, 9, 9]);
-        [message(b'R', &[0; 4]), key, message(b'Z', b"I")].concat()
-    }
-
-    /// Lets a stream pass in pieces of a size; what the library sees of it.
-    fn pass(monitor: &mut Monitor, stream: &[u8], piece: usize) -> io::Result<Vec<u8>> {
-        let mut seen = stream.to_vec();
-        seen.chunks_mut(piece).try_for_each(|piece| monitor.received(piece))?;
-        Ok(seen)
-    }
-
-    #[test]
-    fn pieces_of_any_size_tell_the_same() {
-        let given = [
-            message(b't', &[0, 2, 0, 0, 0, 23, 0, 1, 0, 0]),
-            description(&[("a", 23), ("", 4_000_000_000), ("längs", 705)]),
-            message(b'D', &[0, 0]),
-            message(b'n', b""),
-            message(b'Z', b"T"),
-        ]
-        .concat();
-        let hidden = [
-            message(b't', &[0, 2, 0, 0, 2, 0xc1, 0, 0, 2, 0xc1]),
-            description(&[("a", 705), ("", 705), ("längs", 705)]),
-            message(b'D', &[0, 0]),
-            message(b'n', b""),
-            message(b'Z', b"T"),
-        ]
-        .concat();
-        for piece in 1..=given.len() {
-            let mut monitor = Monitor::new(RequireAuth::Any);
-            monitor.sent(&[0, 0, 0, 8, 0, 3, 0, 0]);
-            pass(&mut monitor, &startup(), piece).unwrap();
-            assert_eq!(monitor.process_id(), 258);
-            assert!(monitor.is_idle());
-            message(b'S', b"").chunks(piece).for_each(|piece| monitor.sent(piece));
-            assert!(!monitor.is_answered());
-            assert_eq!(pass(&mut monitor, &given, piece).unwrap(), hidden, "in pieces of {piece}");
-            assert!(monitor.is_answered() && !monitor.is_idle());
-            let columns = monitor.description(1).unwrap();
-            let columns: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.type_oid)).collect();
-            assert_eq!(columns, [("a", 23), ("", 4_000_000_000), ("längs", 705)]);
-            assert!(monitor.description(1).is_none());
-        }
-    }
-
-    #[test]
-    fn rounds_are_counted_as_they_go_out() {
-        let mut monitor = Monitor::new(RequireAuth::Any);
-        let check = |monitor: &mut Monitor, bytes: &[u8], asked: u64| {
-            monitor.sent(bytes);
-            assert_eq!(monitor.asked(), asked, "{bytes:?}");
-        };
-        check(&mut monitor, &[0, 0, 0, 9, 0, 3, 0, 0, b'S'], 1);
-        check(&mut monitor, &message(b'p', b"SQSQ"), 1);
-        check(&mut monitor, &message(b'P', b"select"), 1);
-        check(&mut monitor, &message(b'S', b""), 2);
-        check(&mut monitor, &message(b'Q', b"select"), 3);
-        check(&mut monitor, &[message(b'B', b"S"), message(b'E', b"Q"), message(b'S', b"")].concat(), 4);
-    }
-
-    #[test]
-    fn what_no_server_sends_is_refused() {
-        let check = |stream: &[u8], words: &str| {
-            let mut monitor = Monitor::new(RequireAuth::Any);
-            pass(&mut monitor, &startup(), 7).unwrap();
-            monitor.sent(&[&[0, 0, 0, 4][..], &message(b'S', b"")].concat());
-            let error = pass(&mut monitor, stream, 3).err().expect(words);
-            assert!(error.to_string().contains(words), "{error}");
-        };
-        check(&[b'D', 0x7f, 0xff, 0xff, 0xff], "impossible length");
-        check(&[b'D', 0, 0, 0, 3], "impossible length");
-        check(&[b'T', 0x10, 0, 0, 0], "impossible length");
-        check(&message(b'T', &[0, 1]), "malformed");
-        check(&message(b'T', &[&[0, 1][..], &column("a", 1), &[0]].concat()), "malformed");
-        check(&[description(&[]), description(&[])].concat(), "twice");
-        check(&[message(b'Z', b"I"), message(b'Z', b"I")].concat(), "without having been asked");
-        let mut settings = Vec::new();
-        (0..40_000).for_each(|at| settings.extend(message(b'S', format!("{at}\0\0").as_bytes())));
-        check(&settings, "too many settings");
-        let scram = [&11_u32.to_be_bytes()[..], b"r=x,s=eA==,i=99999999"].concat();
-        check(&message(b'R', &scram), "absurd");
-    }
-
-    #[test]
-    fn authentication_must_be_as_required() {
-        let check = |required: RequireAuth, codes: &[u32], allowed: bool| {
-            let mut monitor = Monitor::new(required.clone());
-            let stream: Vec<u8> = codes.iter().flat_map(|code| message(b'R', &code.to_be_bytes())).collect();
-            assert_eq!(pass(&mut monitor, &stream, 4).is_ok(), allowed, "{required:?} {codes:?}");
-        };
-        let only = |method| RequireAuth::OneOf(vec![method]);
-        check(RequireAuth::Any, &[3, 0], true);
-        check(only(AuthMethod::ScramSha256), &[10, 11, 12, 0], true);
-        check(only(AuthMethod::ScramSha256), &[0], false);
-        check(only(AuthMethod::ScramSha256), &[5], false);
-        check(only(AuthMethod::None), &[0], true);
-        check(RequireAuth::NoneOf(vec![AuthMethod::Password]), &[3], false);
-        check(RequireAuth::NoneOf(vec![AuthMethod::Password]), &[5, 0], true);
-    }
-}
+mod tests;

@@ -111,11 +111,19 @@ impl Outbox {
 
     /// A request's statement is over.
     pub(crate) fn ends(&self, request: usize) {
-        self.0.borrow_mut().running.retain(|(running, _)| *running != request);
+        self.0
+            .borrow_mut()
+            .running
+            .retain(|(running, _)| *running != request);
     }
 
     pub(crate) fn running(&self) -> Vec<Rc<CancelKey>> {
-        self.0.borrow().running.iter().map(|(_, key)| key.clone()).collect()
+        self.0
+            .borrow()
+            .running
+            .iter()
+            .map(|(_, key)| key.clone())
+            .collect()
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -124,7 +132,12 @@ impl Outbox {
 
     /// The first in the list of the requests that are with a server, for a timeout's report.
     pub(crate) fn first_running(&self) -> Option<usize> {
-        self.0.borrow().running.iter().map(|(request, _)| *request).min()
+        self.0
+            .borrow()
+            .running
+            .iter()
+            .map(|(request, _)| *request)
+            .min()
     }
 
     pub(crate) fn first_sent(&self) -> Option<Instant> {
@@ -159,7 +172,12 @@ impl Outbox {
             if !asked {
                 asked = true;
                 let (host, answer, waker) = (host.to_owned(), answer.clone(), cx.waker().clone());
-                self.0.borrow_mut().lookups.push(Lookup { host, port, answer, waker });
+                self.0.borrow_mut().lookups.push(Lookup {
+                    host,
+                    port,
+                    answer,
+                    waker,
+                });
             }
             Poll::Pending
         })

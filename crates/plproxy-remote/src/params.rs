@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use postgres_types::{Format, IsNull, ToSql, Type};
 
+use crate::enclosure;
 use crate::error::ErrorKind;
 
 /// One argument of a statement.
@@ -38,6 +39,8 @@ impl ToSql for Wire<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self.0 {
             Param::Null => return Ok(IsNull::Yes),
+            // Put in later, on the way to the socket.
+            param if enclosure::large(param).is_some() => {}
             Param::Text(bytes) | Param::Binary(bytes) => out.put_slice(bytes),
         }
         Ok(IsNull::No)
@@ -54,7 +57,11 @@ impl ToSql for Wire<'_> {
         }
     }
 
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql_checked(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         self.to_sql(ty, out)
     }
 }
@@ -69,9 +76,14 @@ pub(crate) fn append_literal(sql: &mut String, param: &Param) -> Result<(), Erro
             return Ok(());
         }
         Param::Text(bytes) => bytes,
-        Param::Binary(_) => return Err(ErrorKind::Encode("a binary value cannot be written as text".into())),
+        Param::Binary(_) => {
+            return Err(ErrorKind::Encode(
+                "a binary value cannot be written as text".into(),
+            ));
+        }
     };
-    let text = std::str::from_utf8(bytes).map_err(|_| ErrorKind::Encode("a text is not UTF-8".into()))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| ErrorKind::Encode("a text is not UTF-8".into()))?;
     sql.reserve(text.len() + 4);
     sql.push_str(if text.contains('\\') { " E'" } else { " '" });
     let mut rest = text;
@@ -108,19 +120,28 @@ mod tests {
         check(text("it's"), " 'it''s'");
         check(text("''"), " ''''''");
         check(text("a\\b"), " E'a\\\\b'");
-        check(text("\\'; drop table x; --"), " E'\\\\''; drop table x; --'");
+        check(
+            text("\\'; drop table x; --"),
+            " E'\\\\''; drop table x; --'",
+        );
         check(text("ä'ö"), " 'ä''ö'");
     }
 
     #[test]
     fn what_is_not_text_has_no_literal() {
         for param in [Param::Binary(vec![1]), Param::Text(vec![0xff])] {
-            assert!(append_literal(&mut String::new(), &param).is_err(), "{param:?}");
+            assert!(
+                append_literal(&mut String::new(), &param).is_err(),
+                "{param:?}"
+            );
         }
     }
 
     #[test]
     fn values_do_not_show() {
-        assert_eq!(format!("{:?}", Param::Text("secret".into())), "Text(6 bytes)");
+        assert_eq!(
+            format!("{:?}", Param::Text("secret".into())),
+            "Text(6 bytes)"
+        );
     }
 }

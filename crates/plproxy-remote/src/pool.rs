@@ -25,11 +25,18 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new() -> Pool {
-        Pool { idle: DashMap::with_shard_amount(SHARDS), facts: RefCell::default() }
+        Pool {
+            idle: DashMap::with_shard_amount(SHARDS),
+            facts: RefCell::default(),
+        }
     }
 
     /// A connection to the endpoint that is alive and not too old. The others are closed on the way.
-    pub(crate) fn take(&self, endpoint: &Endpoint, lifetime: Option<Duration>) -> Option<Box<Connection>> {
+    pub(crate) fn take(
+        &self,
+        endpoint: &Endpoint,
+        lifetime: Option<Duration>,
+    ) -> Option<Box<Connection>> {
         let mut idle = self.idle.get_mut(&endpoint.id())?;
         while let Some(connection) = idle.pop() {
             let old = lifetime.is_some_and(|lifetime| connection.is_older_than(lifetime));
@@ -52,7 +59,10 @@ impl Pool {
     pub(crate) fn put(&self, connection: Box<Connection>) {
         connection.end_use();
         if connection.is_idle() {
-            self.idle.entry(connection.endpoint().id()).or_default().push(connection);
+            self.idle
+                .entry(connection.endpoint().id())
+                .or_default()
+                .push(connection);
         }
     }
 
@@ -73,7 +83,9 @@ impl Pool {
 
     /// Whether an endpoint has connections at rest.
     pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
-        self.idle.get(&endpoint.id()).is_some_and(|idle| !idle.is_empty())
+        self.idle
+            .get(&endpoint.id())
+            .is_some_and(|idle| !idle.is_empty())
     }
 
     /// Forgets the endpoints without connections.
@@ -82,6 +94,11 @@ impl Pool {
     }
 
     pub(crate) fn snapshot(&self) -> Vec<ConnectionInfo> {
-        self.facts.borrow().iter().filter_map(Weak::upgrade).map(|facts| facts.snapshot()).collect()
+        self.facts
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|facts| facts.snapshot())
+            .collect()
     }
 }

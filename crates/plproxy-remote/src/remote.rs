@@ -39,13 +39,18 @@ impl Remote {
 
     /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `make`
     /// runs on first sight of the key.
-    pub fn endpoint<E>(&self, key: &str, make: impl FnOnce() -> Result<ConnInfo, E>) -> Result<Rc<Endpoint>, E> {
+    pub fn endpoint<E>(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> Result<ConnInfo, E>,
+    ) -> Result<Rc<Endpoint>, E> {
         if let Some(endpoint) = self.endpoints.get(key) {
             return Ok(endpoint.clone());
         }
         let info = make()?;
         if self.endpoints.len() >= KNOWN {
-            self.endpoints.retain(|_, endpoint| Rc::strong_count(endpoint) > 1 || self.pool.has(endpoint));
+            self.endpoints
+                .retain(|_, endpoint| Rc::strong_count(endpoint) > 1 || self.pool.has(endpoint));
             self.pool.tidy();
         }
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
@@ -55,7 +60,12 @@ impl Remote {
     }
 
     /// Gets a statement ready to run on all of the endpoints at once. Nothing is sent before the call's first `next`.
-    pub fn start(&self, statement: &Rc<Statement>, requests: Vec<Request>, options: &CallOptions) -> Call<'_> {
+    pub fn start(
+        &self,
+        statement: &Rc<Statement>,
+        requests: Vec<Request>,
+        options: &CallOptions,
+    ) -> Call<'_> {
         Call::new(self, statement, requests, options)
     }
 

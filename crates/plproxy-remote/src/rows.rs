@@ -98,9 +98,11 @@ impl<'a> Row<'a> {
     /// The bytes of a value; `None` for NULL, and for a column that does not exist.
     pub fn get(&self, column: usize) -> Option<&'a [u8]> {
         match self.0 {
-            Form::Binary(row) => {
-                row.try_get::<_, Option<Bytes<'a>>>(column).ok().flatten().map(|bytes| bytes.0)
-            }
+            Form::Binary(row) => row
+                .try_get::<_, Option<Bytes<'a>>>(column)
+                .ok()
+                .flatten()
+                .map(|bytes| bytes.0),
             Form::Text(row) => row.try_get(column).ok().flatten().map(str::as_bytes),
         }
     }
@@ -132,7 +134,11 @@ impl Arrived for ExtendedRow {
     }
 
     fn batch(rows: Vec<Self>, columns: Rc<[ColumnDescription]>, size: usize) -> Batch {
-        Batch { columns, rows: Rows::Binary(rows), size }
+        Batch {
+            columns,
+            rows: Rows::Binary(rows),
+            size,
+        }
     }
 }
 
@@ -150,6 +156,10 @@ impl Arrived for SimpleQueryRow {
     }
 
     fn batch(rows: Vec<Self>, columns: Rc<[ColumnDescription]>, size: usize) -> Batch {
-        Batch { columns, rows: Rows::Text(rows), size }
+        Batch {
+            columns,
+            rows: Rows::Text(rows),
+            size,
+        }
     }
 }

@@ -45,7 +45,12 @@ impl Runtime {
             let _guard = tokio.enter();
             RefCell::new(Box::pin(tokio::time::sleep(TICK)))
         };
-        Ok(Runtime { tokio, waker: Waker::from(gate.clone()), gate, tick })
+        Ok(Runtime {
+            tokio,
+            waker: Waker::from(gate.clone()),
+            gate,
+            tick,
+        })
     }
 
     pub(crate) fn gate(&self) -> &Gate {

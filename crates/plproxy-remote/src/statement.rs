@@ -68,7 +68,12 @@ impl Statement {
                     Piece::Sql(text) => sql.push_str(text),
                     Piece::Param(at) => match params.get(*at) {
                         Some(param) => append_literal(&mut sql, param)?,
-                        None => return Err(ErrorKind::Encode(format!("there is no parameter ${}", at + 1))),
+                        None => {
+                            return Err(ErrorKind::Encode(format!(
+                                "there is no parameter ${}",
+                                at + 1
+                            )));
+                        }
                     },
                 }
             }
@@ -78,7 +83,10 @@ impl Statement {
 
     /// Whether a prepared form, which gives binary values, gives the same values as the unnamed one.
     fn may_be_prepared(&self, columns: &[ColumnDescription]) -> bool {
-        self.pieces.is_none() || columns.iter().all(|column| is_exact_in_binary(column.type_oid))
+        self.pieces.is_none()
+            || columns
+                .iter()
+                .all(|column| is_exact_in_binary(column.type_oid))
     }
 }
 
@@ -135,7 +143,12 @@ pub(crate) struct Statements {
 
 impl Statements {
     /// How to run `statement` now. May forget the statement that was not used for the longest time.
-    pub(crate) fn plan(&mut self, statement: &Statement, prepared: Prepared, direct: Direct) -> Plan {
+    pub(crate) fn plan(
+        &mut self,
+        statement: &Statement,
+        prepared: Prepared,
+        direct: Direct,
+    ) -> Plan {
         if prepared == Prepared::Off {
             return Plan::Unnamed(Aside::Nothing);
         }
@@ -143,8 +156,11 @@ impl Statements {
         if self.entries.len() >= REMEMBERED && !self.entries.contains_key(&statement.id) {
             self.forget_oldest();
         }
-        let entry =
-            self.entries.entry(statement.id).or_insert(Entry { uses: 0, state: State::Counting, used: 0 });
+        let entry = self.entries.entry(statement.id).or_insert(Entry {
+            uses: 0,
+            state: State::Counting,
+            used: 0,
+        });
         entry.used = self.clock;
         entry.uses = entry.uses.saturating_add(1);
         match &entry.state {
@@ -195,13 +211,22 @@ impl Statements {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(id) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id) {
+        if let Some(id) = self
+            .entries
+            .iter()
+            .min_by_key(|(_, entry)| entry.used)
+            .map(|(id, _)| *id)
+        {
             self.remove(id);
         }
     }
 
     fn remove(&mut self, id: u64) {
-        if let Some(Entry { state: State::Prepared(_), .. }) = self.entries.remove(&id) {
+        if let Some(Entry {
+            state: State::Prepared(_),
+            ..
+        }) = self.entries.remove(&id)
+        {
             self.prepared -= 1;
             self.any_forgotten = true;
         }
@@ -237,7 +262,9 @@ mod tests {
         let mut statements = Statements::default();
         for (turn, expected) in expected.iter().enumerate() {
             match statements.plan(&statement, prepared, direct) {
-                Plan::Unnamed(aside) => assert_eq!(aside, *expected, "{prepared:?} {direct:?} turn {turn}"),
+                Plan::Unnamed(aside) => {
+                    assert_eq!(aside, *expected, "{prepared:?} {direct:?} turn {turn}")
+                }
                 Plan::Prepared(_) => panic!("nothing was prepared"),
             }
         }
@@ -245,10 +272,26 @@ mod tests {
 
     #[test]
     fn the_second_use_is_worth_preparing() {
-        check(Prepared::Off, Direct::Yes, &[Aside::Nothing, Aside::Nothing]);
-        check(Prepared::Auto, Direct::No, &[Aside::Nothing, Aside::Nothing]);
-        check(Prepared::Auto, Direct::Unknown, &[Aside::Nothing, Aside::AskProcess]);
-        check(Prepared::Auto, Direct::Yes, &[Aside::Nothing, Aside::Prepare]);
+        check(
+            Prepared::Off,
+            Direct::Yes,
+            &[Aside::Nothing, Aside::Nothing],
+        );
+        check(
+            Prepared::Auto,
+            Direct::No,
+            &[Aside::Nothing, Aside::Nothing],
+        );
+        check(
+            Prepared::Auto,
+            Direct::Unknown,
+            &[Aside::Nothing, Aside::AskProcess],
+        );
+        check(
+            Prepared::Auto,
+            Direct::Yes,
+            &[Aside::Nothing, Aside::Prepare],
+        );
         check(Prepared::On, Direct::No, &[Aside::Nothing, Aside::Prepare]);
     }
 
@@ -270,19 +313,34 @@ mod tests {
 
     #[test]
     fn literals_take_the_place_of_parameters() {
-        let pieces = vec![Piece::Sql("select".into()), Piece::Param(1), Piece::Sql("::int".into())];
+        let pieces = vec![
+            Piece::Sql("select".into()),
+            Piece::Param(1),
+            Piece::Sql("::int".into()),
+        ];
         let statement = Statement::select("select $2::int".into(), pieces);
         let params = [Param::Null, Param::Text("7".into())];
-        assert_eq!(statement.literal(&params).unwrap().unwrap(), "select '7'::int");
+        assert_eq!(
+            statement.literal(&params).unwrap().unwrap(),
+            "select '7'::int"
+        );
         assert!(statement.literal(&params[..1]).unwrap().is_err());
         assert!(Statement::call("select 1".into()).literal(&[]).is_none());
     }
 
     #[test]
     fn types_with_an_exact_binary_form() {
-        for (oid, expected) in
-            [(23, true), (25, true), (1007, true), (1184, true), (1231, true), (2205, false), (790, false), (2249, false), (16384, false)]
-        {
+        for (oid, expected) in [
+            (23, true),
+            (25, true),
+            (1007, true),
+            (1184, true),
+            (1231, true),
+            (2205, false),
+            (790, false),
+            (2249, false),
+            (16384, false),
+        ] {
             assert_eq!(is_exact_in_binary(oid), expected, "{oid}");
         }
     }

@@ -8,12 +8,13 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::enclosure::Enclosures;
 use crate::monitor::Monitor;
 
 /// Linux's `MSG_NOSIGNAL`: a peer that hung up is no reason for a signal to the process.
@@ -53,7 +54,11 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
@@ -62,7 +67,11 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
             Socket::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
@@ -88,16 +97,37 @@ impl AsyncWrite for Socket {
 pub(crate) struct Stream {
     socket: Rc<RefCell<Socket>>,
     monitor: Rc<RefCell<Monitor>>,
+    enclosures: Rc<RefCell<Enclosures>>,
 }
 
 impl Stream {
-    pub(crate) fn new(socket: Rc<RefCell<Socket>>, monitor: Rc<RefCell<Monitor>>) -> Stream {
-        Stream { socket, monitor }
+    pub(crate) fn new(
+        socket: Rc<RefCell<Socket>>,
+        monitor: Rc<RefCell<Monitor>>,
+        enclosures: Rc<RefCell<Enclosures>>,
+    ) -> Stream {
+        Stream {
+            socket,
+            monitor,
+            enclosures,
+        }
+    }
+
+    /// Sends what was put into earlier messages.
+    fn poll_enclosures(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut socket = self.socket.borrow_mut();
+        self.enclosures
+            .borrow_mut()
+            .poll_send(cx, Pin::new(&mut *socket))
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = Pin::new(&mut *this.socket.borrow_mut()).poll_read(cx, buf);
@@ -112,22 +142,51 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_enclosures(cx))?;
+        let mut monitor = this.monitor.borrow_mut();
+        let mut buf = buf;
+        if this.enclosures.borrow().is_waiting() {
+            let rest = monitor.rest_of_message();
+            if rest == 0 {
+                let taken = this.enclosures.borrow_mut().take(buf)?;
+                if taken > 0 {
+                    monitor.sent(buf.get(..taken).unwrap_or_default());
+                    drop(monitor);
+                    // What the socket does not take now it takes when the library flushes.
+                    return match this.poll_enclosures(cx) {
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                        _ => Poll::Ready(Ok(taken)),
+                    };
+                }
+            } else {
+                // Up to where the next message begins.
+                buf = buf.get(..rest).unwrap_or(buf);
+            }
+        }
         let polled = Pin::new(&mut *this.socket.borrow_mut()).poll_write(cx, buf);
         if let Poll::Ready(Ok(length)) = polled
             && let Some(sent) = buf.get(..length)
         {
-            this.monitor.borrow_mut().sent(sent);
+            monitor.sent(sent);
         }
         polled
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().socket.borrow_mut()).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(this.poll_enclosures(cx))?;
+        Pin::new(&mut *this.socket.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().socket.borrow_mut()).poll_shutdown(cx)
+        let this = self.get_mut();
+        ready!(this.poll_enclosures(cx))?;
+        Pin::new(&mut *this.socket.borrow_mut()).poll_shutdown(cx)
     }
 }

@@ -16,7 +16,9 @@ pub(crate) fn negotiate(socket: Socket, info: &ConnInfo) -> Result<Socket, Error
         return Ok(socket);
     }
     if info.channel_binding == ChannelBinding::Require {
-        return Err(ErrorKind::Unsupported("channel binding required, but SSL not in use".into()));
+        return Err(ErrorKind::Unsupported(
+            "channel binding required, but SSL not in use".into(),
+        ));
     }
     match info.tls.mode {
         TlsMode::Disable | TlsMode::Allow | TlsMode::Prefer => Ok(socket),
@@ -27,5 +29,7 @@ pub(crate) fn negotiate(socket: Socket, info: &ConnInfo) -> Result<Socket, Error
 }
 
 fn unsupported(mode: &str) -> ErrorKind {
-    ErrorKind::Unsupported(format!("sslmode value \"{mode}\" is not supported: this build has no TLS"))
+    ErrorKind::Unsupported(format!(
+        "sslmode value \"{mode}\" is not supported: this build has no TLS"
+    ))
 }

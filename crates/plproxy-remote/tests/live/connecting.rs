@@ -10,15 +10,26 @@ fn failure(remote: &Remote, connstr: &str) -> ErrorKind {
     let statement = Statement::call("select 1".into());
     let outcome = run(remote, &endpoint, &statement, &[]);
     let kind = outcome.error().kind;
-    for shown in [kind.to_string(), format!("{kind:?}"), format!("{endpoint:?}")] {
-        assert!(!shown.contains("sesame") && !shown.contains("wrong-word"), "a secret shows: {shown}");
+    for shown in [
+        kind.to_string(),
+        format!("{kind:?}"),
+        format!("{endpoint:?}"),
+    ] {
+        assert!(
+            !shown.contains("sesame") && !shown.contains("wrong-word"),
+            "a secret shows: {shown}"
+        );
     }
     kind
 }
 
 /// A port on which nobody listens.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// The test server's words with something else said.
@@ -40,7 +51,9 @@ fn refusals_are_told_in_libpqs_words() {
     };
     check(
         &format!("host=127.0.0.1 port={port} user=u password=sesame"),
-        &format!("connection to server at \"127.0.0.1\", port {port} failed: Connection refused{hint}"),
+        &format!(
+            "connection to server at \"127.0.0.1\", port {port} failed: Connection refused{hint}"
+        ),
     );
     check(
         &format!("host=one,two hostaddr=127.0.0.1,127.0.0.2 port={port} user=u"),
@@ -57,7 +70,8 @@ fn refusals_are_told_in_libpqs_words() {
     let kind = failure(&remote, "host=no-such-host.invalid user=u");
     assert!(matches!(kind, ErrorKind::Resolve { .. }), "{kind:?}");
     assert!(
-        kind.to_string().starts_with("could not translate host name \"no-such-host.invalid\" to address: "),
+        kind.to_string()
+            .starts_with("could not translate host name \"no-such-host.invalid\" to address: "),
         "{kind}"
     );
 }
@@ -69,14 +83,26 @@ fn a_host_that_does_not_answer_is_passed_over() {
     let remote = remote();
     let port = free_port();
     let real = server_with("");
-    let real_port = real.split_whitespace().find_map(|word| word.strip_prefix("port=")).unwrap().to_owned();
-    let connstr = server_with(&format!("host=127.0.0.1,no-such-host.invalid,localhost port={port},1,{real_port}"));
+    let real_port = real
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("port="))
+        .unwrap()
+        .to_owned();
+    let connstr = server_with(&format!(
+        "host=127.0.0.1,no-such-host.invalid,localhost port={port},1,{real_port}"
+    ));
     let found = endpoint(&remote, "hosts", &connstr);
     assert_eq!(ask(&remote, &found, "select 'found'::text"), "found");
     assert_eq!(remote.connections()[0].host, "localhost");
     let silent = scripted::serve(scripted::stay_silent);
-    let silent_port = silent.split_whitespace().find_map(|word| word.strip_prefix("port=")).unwrap().to_owned();
-    let connstr = server_with(&format!("host=127.0.0.1,127.0.0.1 port={silent_port},{real_port} connect_timeout=2"));
+    let silent_port = silent
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("port="))
+        .unwrap()
+        .to_owned();
+    let connstr = server_with(&format!(
+        "host=127.0.0.1,127.0.0.1 port={silent_port},{real_port} connect_timeout=2"
+    ));
     let found = endpoint(&remote, "silent", &connstr);
     let start = std::time::Instant::now();
     assert_eq!(ask(&remote, &found, "select 'found'::text"), "found");
@@ -91,15 +117,30 @@ fn the_session_must_be_as_wanted() {
     let remote = remote();
     let works = |attributes: &str| {
         let connstr = server_with(&format!("target_session_attrs={attributes}"));
-        assert_eq!(ask(&remote, &endpoint(&remote, attributes, &connstr), "select 'fine'::text"), "fine");
+        assert_eq!(
+            ask(
+                &remote,
+                &endpoint(&remote, attributes, &connstr),
+                "select 'fine'::text"
+            ),
+            "fine"
+        );
     };
     let fails = |words: &str, expected: &str| {
         let kind = failure(&remote, &server_with(words));
         assert!(kind.to_string().ends_with(expected), "{kind}");
     };
-    ["any", "read-write", "primary", "prefer-standby"].into_iter().for_each(works);
-    fails("target_session_attrs=standby", "failed: server is not in hot standby mode");
-    fails("target_session_attrs=read-only", "failed: session is not read-only");
+    ["any", "read-write", "primary", "prefer-standby"]
+        .into_iter()
+        .for_each(works);
+    fails(
+        "target_session_attrs=standby",
+        "failed: server is not in hot standby mode",
+    );
+    fails(
+        "target_session_attrs=read-only",
+        "failed: session is not read-only",
+    );
     fails(
         "target_session_attrs=read-write options='-c default_transaction_read_only=on'",
         "failed: session is read-only",
@@ -112,22 +153,58 @@ fn passwords_open_and_do_not_show() {
     let _turn = turn();
     let remote = remote();
     for role in ["scram", "md5"] {
-        let right = endpoint(&remote, role, &server_with(&format!("user={role} password=sesame")));
+        let right = endpoint(
+            &remote,
+            role,
+            &server_with(&format!("user={role} password=sesame")),
+        );
         assert_eq!(ask(&remote, &right, "select current_user::text"), role);
-        let kind = failure(&remote, &server_with(&format!("user={role} password=wrong-word")));
-        let ErrorKind::Connect { message, diagnostic: Some(diagnostic) } = kind else { panic!("{kind:?}") };
+        let kind = failure(
+            &remote,
+            &server_with(&format!("user={role} password=wrong-word")),
+        );
+        let ErrorKind::Connect {
+            message,
+            diagnostic: Some(diagnostic),
+        } = kind
+        else {
+            panic!("{kind:?}")
+        };
         assert_eq!(diagnostic.sqlstate(), "28P01");
-        let expected = format!("failed: FATAL:  password authentication failed for user \"{role}\"");
+        let expected =
+            format!("failed: FATAL:  password authentication failed for user \"{role}\"");
         assert!(message.ends_with(&expected), "{message}");
         let kind = failure(&remote, &server_with(&format!("user={role}")));
-        assert!(kind.to_string().ends_with("failed: fe_sendauth: no password supplied"), "{kind}");
+        assert!(
+            kind.to_string()
+                .ends_with("failed: fe_sendauth: no password supplied"),
+            "{kind}"
+        );
     }
-    let kind = failure(&remote, &server_with("user=md5 password=sesame require_auth=scram-sha-256"));
-    assert!(kind.to_string().contains("server requested a hashed password"), "{kind}");
+    let kind = failure(
+        &remote,
+        &server_with("user=md5 password=sesame require_auth=scram-sha-256"),
+    );
+    assert!(
+        kind.to_string()
+            .contains("server requested a hashed password"),
+        "{kind}"
+    );
     let kind = failure(&remote, &server_with("require_auth=scram-sha-256"));
-    assert!(kind.to_string().contains("server did not complete authentication"), "{kind}");
+    assert!(
+        kind.to_string()
+            .contains("server did not complete authentication"),
+        "{kind}"
+    );
     let scram = server_with("user=scram password=sesame require_auth=scram-sha-256");
-    assert_eq!(ask(&remote, &endpoint(&remote, "required", &scram), "select current_user::text"), "scram");
+    assert_eq!(
+        ask(
+            &remote,
+            &endpoint(&remote, "required", &scram),
+            "select current_user::text"
+        ),
+        "scram"
+    );
 }
 
 #[test]
@@ -136,10 +213,25 @@ fn unix_sockets_work() {
     let _turn = turn();
     let remote = remote();
     let tcp = endpoint(&remote, "tcp", &server());
-    let directory = ask(&remote, &tcp, "select split_part(setting, ',', 1) from pg_settings where name = 'unix_socket_directories'");
-    let unix = endpoint(&remote, "unix", &server_with(&format!("host={} sslmode=verify-full", directory.trim())));
+    let directory = ask(
+        &remote,
+        &tcp,
+        "select split_part(setting, ',', 1) from pg_settings where name = 'unix_socket_directories'",
+    );
+    let unix = endpoint(
+        &remote,
+        "unix",
+        &server_with(&format!("host={} sslmode=verify-full", directory.trim())),
+    );
     for _ in 0..5 {
-        assert_eq!(ask(&remote, &unix, "select coalesce(inet_client_addr()::text, 'local')"), "local");
+        assert_eq!(
+            ask(
+                &remote,
+                &unix,
+                "select coalesce(inet_client_addr()::text, 'local')"
+            ),
+            "local"
+        );
     }
 }
 
@@ -155,7 +247,11 @@ fn encryption_that_cannot_be_had_is_refused() {
     for mode in ["require", "verify-ca", "verify-full"] {
         let kind = failure(&remote, &server_with(&format!("sslmode={mode}")));
         assert!(matches!(kind, ErrorKind::Unsupported(_)), "{kind:?}");
-        assert!(kind.to_string().contains(&format!("sslmode value \"{mode}\" is not supported")), "{kind}");
+        assert!(
+            kind.to_string()
+                .contains(&format!("sslmode value \"{mode}\" is not supported")),
+            "{kind}"
+        );
     }
 }
 
@@ -166,12 +262,24 @@ fn sessions_are_named_and_set() {
     let remote = remote();
     let check = |words: &str, setting: &str, expected: &str| {
         let endpoint = endpoint(&remote, words, &server_with(words));
-        let value = ask(&remote, &endpoint, &format!("select current_setting('{setting}')::text"));
+        let value = ask(
+            &remote,
+            &endpoint,
+            &format!("select current_setting('{setting}')::text"),
+        );
         assert_eq!(value, expected, "{words}");
     };
     check("", "application_name", "plproxy");
-    check("fallback_application_name=fallback", "application_name", "fallback");
-    check("application_name=mine fallback_application_name=fallback", "application_name", "mine");
+    check(
+        "fallback_application_name=fallback",
+        "application_name",
+        "fallback",
+    );
+    check(
+        "application_name=mine fallback_application_name=fallback",
+        "application_name",
+        "mine",
+    );
     check("options='-c work_mem=123kB'", "work_mem", "123kB");
     check("", "client_encoding", "UTF8");
 }
@@ -184,7 +292,10 @@ fn old_connections_are_replaced() {
     let endpoint = endpoint(&remote, "a", &server());
     let statement = Statement::call("select pg_backend_pid()::text".into());
     let lifetime = Some(std::time::Duration::from_millis(200));
-    let options = CallOptions { connection_lifetime: lifetime, ..CallOptions::default() };
+    let options = CallOptions {
+        connection_lifetime: lifetime,
+        ..CallOptions::default()
+    };
     let pid = || drain(remote.start(&statement, vec![request(&endpoint, &[])], &options)).text();
     let first = pid();
     assert_eq!(pid(), first);

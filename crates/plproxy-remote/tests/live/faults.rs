@@ -17,7 +17,11 @@ fn a_dead_connection_is_replaced_in_silence() {
     let killer = endpoint(&remote, "killer", &server());
     let mut before = pid(&remote, &victim);
     for _ in 0..20 {
-        let killed = ask(&remote, &killer, &format!("select pg_terminate_backend({before}, 2000)::text"));
+        let killed = ask(
+            &remote,
+            &killer,
+            &format!("select pg_terminate_backend({before}, 2000)::text"),
+        );
         assert_eq!(killed, "true");
         let now = pid(&remote, &victim);
         assert_ne!(now, before);
@@ -31,10 +35,14 @@ fn a_fatal_error_is_told_and_the_connection_closed() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    let statement = Statement::call("select pg_terminate_backend(pg_backend_pid())::text from pg_sleep(0.05)".into());
+    let statement = Statement::call(
+        "select pg_terminate_backend(pg_backend_pid())::text from pg_sleep(0.05)".into(),
+    );
     for _ in 0..5 {
         let error = run(&remote, &endpoint, &statement, &[]).error();
-        let ErrorKind::Db(diagnostic) = error.kind else { panic!("not the server's error") };
+        let ErrorKind::Db(diagnostic) = error.kind else {
+            panic!("not the server's error")
+        };
         assert_eq!((diagnostic.sqlstate(), diagnostic.fatal), ("57P01", true));
         assert_eq!(remote.connections().len(), 0);
     }
@@ -54,12 +62,22 @@ fn the_end_of_the_stream_is_told() {
         let endpoint = endpoint(&remote, key, &connstr);
         let error = run(&remote, &endpoint, &Statement::call("select 1".into()), &[]).error();
         assert!(matches!(error.kind, ErrorKind::Closed), "{key}: {error:?}");
-        assert!(error.to_string().starts_with("server closed the connection unexpectedly\n"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("server closed the connection unexpectedly\n")
+        );
     };
     check("nothing", Vec::new());
     check("half a message", vec![b'1', 0, 0]);
     check("after a row", [described(1, 25), row(&[b"x"])].concat());
-    check("half a row", described(1, 25).into_iter().chain(row(&[b"long"]).into_iter().take(9)).collect());
+    check(
+        "half a row",
+        described(1, 25)
+            .into_iter()
+            .chain(row(&[b"long"]).into_iter().take(9))
+            .collect(),
+    );
     assert_eq!(remote.connections().len(), 0);
 }
 
@@ -69,9 +87,26 @@ fn an_answer_may_come_in_pieces() {
     let _turn = turn();
     let remote = remote();
     let answers = [
-        [described(1, 25), row(&[b"x"]), message(b'C', b"SELECT 1\0"), ready()].concat(),
-        [described(1, 25), row(&[b"x"]), complaint(b'E', "ERROR", "22012", "no"), ready()].concat(),
-        [complaint(b'N', "NOTICE", "00000", "so"), complaint(b'E', "ERROR", "22012", "no"), ready()].concat(),
+        [
+            described(1, 25),
+            row(&[b"x"]),
+            message(b'C', b"SELECT 1\0"),
+            ready(),
+        ]
+        .concat(),
+        [
+            described(1, 25),
+            row(&[b"x"]),
+            complaint(b'E', "ERROR", "22012", "no"),
+            ready(),
+        ]
+        .concat(),
+        [
+            complaint(b'N', "NOTICE", "00000", "so"),
+            complaint(b'E', "ERROR", "22012", "no"),
+            ready(),
+        ]
+        .concat(),
     ];
     for (at, answer) in answers.into_iter().enumerate() {
         let fails = at > 0;
@@ -88,13 +123,19 @@ fn an_answer_may_come_in_pieces() {
         });
         let statement = Statement::call("select 1".into());
         for count in [1, 3] {
-            let requests: Vec<_> =
-                (0..count).map(|part| request(&endpoint(&remote, &format!("{at} {part}"), &connstr), &[])).collect();
-            let options = CallOptions { query_timeout: Some(Duration::from_secs(5)), ..CallOptions::default() };
+            let requests: Vec<_> = (0..count)
+                .map(|part| request(&endpoint(&remote, &format!("{at} {part}"), &connstr), &[]))
+                .collect();
+            let options = CallOptions {
+                query_timeout: Some(Duration::from_secs(5)),
+                ..CallOptions::default()
+            };
             let outcome = drain(remote.start(&statement, requests, &options));
             match outcome.error {
                 None => assert!(!fails && outcome.rows.len() == count),
-                Some(error) => assert!(fails && matches!(error.kind, ErrorKind::Db(_)), "{error:?}"),
+                Some(error) => {
+                    assert!(fails && matches!(error.kind, ErrorKind::Db(_)), "{error:?}")
+                }
             }
         }
     }
@@ -107,36 +148,56 @@ fn silence_ends_by_timeouts() {
     let remote = remote();
     let statement = Statement::call("select 'x'::text from pg_sleep(20)".into());
     let limit = Duration::from_millis(600);
-    let check = |key: &str, connstr: &str, options: CallOptions, expected: fn(&ErrorKind) -> bool| {
-        let endpoint = endpoint(&remote, key, connstr);
-        for count in [1, 3] {
-            let requests = vec![request(&endpoint, &[]); count];
-            let start = Instant::now();
-            let error = drain(remote.start(&statement, requests, &options)).error();
-            let took = start.elapsed();
-            assert!(expected(&error.kind), "{key}: {error:?}");
-            assert_eq!(error.request, Some(0));
-            assert!(took >= limit && took < limit + Duration::from_millis(500), "{key}: {took:?}");
-        }
-        assert_eq!(remote.connections().len(), 0, "{key}");
+    let check =
+        |key: &str, connstr: &str, options: CallOptions, expected: fn(&ErrorKind) -> bool| {
+            let endpoint = endpoint(&remote, key, connstr);
+            for count in [1, 3] {
+                let requests = vec![request(&endpoint, &[]); count];
+                let start = Instant::now();
+                let error = drain(remote.start(&statement, requests, &options)).error();
+                let took = start.elapsed();
+                assert!(expected(&error.kind), "{key}: {error:?}");
+                assert_eq!(error.request, Some(0));
+                assert!(
+                    took >= limit && took < limit + Duration::from_millis(500),
+                    "{key}: {took:?}"
+                );
+            }
+            assert_eq!(remote.connections().len(), 0, "{key}");
+        };
+    let query = CallOptions {
+        query_timeout: Some(limit),
+        ..CallOptions::default()
     };
-    let query = CallOptions { query_timeout: Some(limit), ..CallOptions::default() };
-    let connect = CallOptions { connect_timeout: Some(limit), ..CallOptions::default() };
-    check("a long statement", &server(), query.clone(), |kind| matches!(kind, ErrorKind::QueryTimeout));
+    let connect = CallOptions {
+        connect_timeout: Some(limit),
+        ..CallOptions::default()
+    };
+    check("a long statement", &server(), query.clone(), |kind| {
+        matches!(kind, ErrorKind::QueryTimeout)
+    });
     let silent = scripted::serve(|mut stream| {
         if greet(&mut stream) {
             scripted::stay_silent(stream);
         }
     });
-    check("a silent server", &silent, query, |kind| matches!(kind, ErrorKind::QueryTimeout));
+    check("a silent server", &silent, query, |kind| {
+        matches!(kind, ErrorKind::QueryTimeout)
+    });
     let mute = scripted::serve(scripted::stay_silent);
-    check("no start-up", &mute, connect.clone(), |kind| {
-        matches!(kind, ErrorKind::ConnectTimeout { message } if message.ends_with("failed: timeout expired"))
-    });
+    check(
+        "no start-up",
+        &mute,
+        connect.clone(),
+        |kind| matches!(kind, ErrorKind::ConnectTimeout { message } if message.ends_with("failed: timeout expired")),
+    );
     let (unreachable, _sockets) = scripted::unreachable();
-    check("no host", &unreachable, connect, |kind| {
-        matches!(kind, ErrorKind::ConnectTimeout { message } if message.ends_with("failed: timeout expired"))
-    });
+    check(
+        "no host",
+        &unreachable,
+        connect,
+        |kind| matches!(kind, ErrorKind::ConnectTimeout { message } if message.ends_with("failed: timeout expired")),
+    );
 }
 
 #[test]
@@ -146,7 +207,10 @@ fn a_timeout_also_stops_the_server() {
     let remote = remote();
     let observer = endpoint(&remote, "observer", &server());
     let statement = Statement::call("select 'x'::text from pg_sleep(20) /* out of time */".into());
-    let options = CallOptions { query_timeout: Some(Duration::from_millis(200)), ..CallOptions::default() };
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(200)),
+        ..CallOptions::default()
+    };
     let requests = vec![request(&endpoint(&remote, "a", &server()), &[])];
     drain(remote.start(&statement, requests, &options)).error();
     let left = "select count(*)::text from pg_stat_activity where state = 'active' and \
@@ -161,22 +225,43 @@ fn the_first_error_stops_the_others() {
     let _turn = turn();
     let remote = remote();
     let statement = Statement::call("select (1 / $1::int4)::text from pg_sleep($2::float8)".into());
-    let endpoints: Vec<_> = (0..8).map(|at| endpoint(&remote, &at.to_string(), &server())).collect();
+    let endpoints: Vec<_> = (0..8)
+        .map(|at| endpoint(&remote, &at.to_string(), &server()))
+        .collect();
+    for endpoint in &endpoints {
+        pid(&remote, endpoint);
+    }
     let requests: Vec<_> = endpoints
         .iter()
         .enumerate()
         .map(|(at, endpoint)| {
-            let params = if at == 5 { [text("0"), text("0.2")] } else { [text("1"), text("20")] };
+            let params = if at == 5 {
+                [text("0"), text("0.2")]
+            } else {
+                [text("1"), text("20")]
+            };
             request(endpoint, &params)
         })
         .collect();
     for _ in 0..2 {
         let start = Instant::now();
-        let error = drain(remote.start(&statement, requests.clone(), &CallOptions::default())).error();
+        let error =
+            drain(remote.start(&statement, requests.clone(), &CallOptions::default())).error();
         assert_eq!(error.request, Some(5));
-        assert!(matches!(&error.kind, ErrorKind::Db(diagnostic) if diagnostic.sqlstate() == "22012"), "{error:?}");
-        assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
-        assert_eq!(remote.connections().len(), 8, "cancelled statements leave their connections");
+        assert!(
+            matches!(&error.kind, ErrorKind::Db(diagnostic) if diagnostic.sqlstate() == "22012"),
+            "{error:?}"
+        );
+        assert!(
+            start.elapsed() < Duration::from_millis(900),
+            "{:?}",
+            start.elapsed()
+        );
+        assert_eq!(
+            remote.connections().len(),
+            8,
+            "cancelled statements leave their connections"
+        );
     }
 }
 
@@ -190,6 +275,27 @@ fn an_open_transaction_is_not_handed_on() {
     assert_eq!(remote.connections().len(), 0);
     execute(&remote, &endpoint, "select 1");
     assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn another_encoding_is_not_handed_on() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    for encoding in ["UTF8", "LATIN1"] {
+        execute(
+            &remote,
+            &endpoint,
+            &format!("select set_config('client_encoding', '{encoding}', false)"),
+        );
+        assert_eq!(
+            remote.connections().len(),
+            usize::from(encoding == "UTF8"),
+            "{encoding}"
+        );
+    }
+    assert_eq!(ask(&remote, &endpoint, "select 'äö'::text"), "äö");
 }
 
 #[test]
@@ -212,7 +318,11 @@ fn a_slow_partition_does_not_hold_the_others_up() {
             _ => {}
         }
     }
-    assert!(start.elapsed() < Duration::from_millis(700), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(700),
+        "{:?}",
+        start.elapsed()
+    );
     call.cancel(Duration::from_millis(500));
 }
 
@@ -222,10 +332,17 @@ fn copy_is_refused() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    for sql in ["copy pg_class to stdout", "copy pg_class from stdin", "select 1; select 2"] {
+    for sql in [
+        "copy pg_class to stdout",
+        "copy pg_class from stdin",
+        "select 1; select 2",
+    ] {
         let statement = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
         let error = run(&remote, &endpoint, &statement, &[]).error();
-        assert!(matches!(error.kind, ErrorKind::Protocol(_)), "{sql}: {error:?}");
+        assert!(
+            matches!(error.kind, ErrorKind::Protocol(_)),
+            "{sql}: {error:?}"
+        );
         assert_eq!(ask(&remote, &endpoint, "select 'well'::text"), "well");
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
-    Batch, Call, CallOptions, ColumnDescription, Diagnostic, Endpoint, Error, Event, Format, Param, Prepared, Remote,
-    Request, Statement,
+    Batch, Call, CallOptions, ColumnDescription, Diagnostic, Endpoint, Error, Event, Format, Param,
+    Prepared, Remote, Request, Statement,
 };
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -17,7 +17,8 @@ pub fn turn() -> MutexGuard<'static, ()> {
 }
 
 pub fn server() -> String {
-    std::env::var("PLPROXY_TEST_SERVER").expect("PLPROXY_TEST_SERVER names a superuser's connection")
+    std::env::var("PLPROXY_TEST_SERVER")
+        .expect("PLPROXY_TEST_SERVER names a superuser's connection")
 }
 
 pub fn remote() -> Remote {
@@ -25,7 +26,13 @@ pub fn remote() -> Remote {
 }
 
 pub fn endpoint(remote: &Remote, key: &str, connstr: &str) -> Rc<Endpoint> {
-    remote.endpoint(key, || parse(connstr)?.resolve(&SystemEnvironment::new()).map(|(info, _)| info)).unwrap()
+    remote
+        .endpoint(key, || {
+            parse(connstr)?
+                .resolve(&SystemEnvironment::new())
+                .map(|(info, _)| info)
+        })
+        .unwrap()
 }
 
 pub fn text(value: &str) -> Param {
@@ -33,11 +40,17 @@ pub fn text(value: &str) -> Param {
 }
 
 pub fn unprepared() -> CallOptions {
-    CallOptions { prepared: Prepared::Off, ..CallOptions::default() }
+    CallOptions {
+        prepared: Prepared::Off,
+        ..CallOptions::default()
+    }
 }
 
 pub fn request(endpoint: &Rc<Endpoint>, params: &[Param]) -> Request {
-    Request { endpoint: endpoint.clone(), params: params.into() }
+    Request {
+        endpoint: endpoint.clone(),
+        params: params.into(),
+    }
 }
 
 /// All that a call gave, in order of arrival.
@@ -59,7 +72,9 @@ impl Outcome {
         self.formats.push(batch.format());
         self.columns.push(Some(batch.columns().clone()));
         for row in batch.iter() {
-            let values = (0..batch.columns().len()).map(|column| row.get(column).map(<[u8]>::to_vec)).collect();
+            let values = (0..batch.columns().len())
+                .map(|column| row.get(column).map(<[u8]>::to_vec))
+                .collect();
             self.rows.push((request, values));
         }
         self.log.push(format!("rows {}", batch.len()));
@@ -75,7 +90,10 @@ impl Outcome {
         if let Some(error) = &self.error {
             panic!("{error:?}");
         }
-        self.rows.iter().map(|(_, row)| String::from_utf8(row[0].clone().expect("a value")).unwrap()).collect()
+        self.rows
+            .iter()
+            .map(|(_, row)| String::from_utf8(row[0].clone().expect("a value")).unwrap())
+            .collect()
     }
 
     pub fn error(self) -> Error {
@@ -88,7 +106,11 @@ pub fn drain(mut call: Call<'_>) -> Outcome {
     loop {
         outcome.events += 1;
         match call.next() {
-            Ok(Event::Rows { request, batch, done }) => {
+            Ok(Event::Rows {
+                request,
+                batch,
+                done,
+            }) => {
                 outcome.batch(request, &batch);
                 if done {
                     outcome.done.push(request);
@@ -112,8 +134,17 @@ pub fn drain(mut call: Call<'_>) -> Outcome {
     }
 }
 
-pub fn run(remote: &Remote, endpoint: &Rc<Endpoint>, statement: &Rc<Statement>, params: &[Param]) -> Outcome {
-    drain(remote.start(statement, vec![request(endpoint, params)], &CallOptions::default()))
+pub fn run(
+    remote: &Remote,
+    endpoint: &Rc<Endpoint>,
+    statement: &Rc<Statement>,
+    params: &[Param],
+) -> Outcome {
+    drain(remote.start(
+        statement,
+        vec![request(endpoint, params)],
+        &CallOptions::default(),
+    ))
 }
 
 /// Runs a statement of one text column and returns the value.

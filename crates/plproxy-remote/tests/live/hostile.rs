@@ -15,13 +15,25 @@ fn check(remote: &Remote, name: &str, connstr: &str) -> ErrorKind {
     let before = status("VmHWM");
     let start = Instant::now();
     let seconds = Some(Duration::from_secs(2));
-    let options = CallOptions { query_timeout: seconds, connect_timeout: seconds, ..CallOptions::default() };
+    let options = CallOptions {
+        query_timeout: seconds,
+        connect_timeout: seconds,
+        ..CallOptions::default()
+    };
     let statement = Statement::call("select r::text from f() r".into());
     let error = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options)).error();
     let growth = status("VmHWM") - before;
-    assert!(start.elapsed() < Duration::from_millis(2600), "{name}: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(2600),
+        "{name}: {:?}",
+        start.elapsed()
+    );
     assert!(growth < 8192, "{name}: {growth} KiB");
-    assert_eq!(remote.connections().len(), 0, "{name}: the connection was kept");
+    assert_eq!(
+        remote.connections().len(),
+        0,
+        "{name}: the connection was kept"
+    );
     error.kind
 }
 
@@ -31,24 +43,84 @@ fn broken_answers_fail_the_call() {
     let _turn = turn();
     let remote = remote();
     let done = [message(b'C', b"SELECT 1\0"), ready()].concat();
-    let garbage: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let garbage: Vec<u8> = (0..4096_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let cases: [(&str, Vec<u8>); 19] = [
         ("garbage", garbage),
         ("text", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
-        ("two gigabytes", [described(1, 25), vec![b'D', 0x7f, 0xff, 0xff, 0xff]].concat()),
-        ("four gigabytes", [described(1, 25), vec![b'D', 0xff, 0xff, 0xff, 0xff]].concat()),
+        (
+            "two gigabytes",
+            [described(1, 25), vec![b'D', 0x7f, 0xff, 0xff, 0xff]].concat(),
+        ),
+        (
+            "four gigabytes",
+            [described(1, 25), vec![b'D', 0xff, 0xff, 0xff, 0xff]].concat(),
+        ),
         ("no length", vec![b'1', 0, 0, 0, 0]),
         ("a wrong length", vec![b'1', 0, 0, 0, 9, 1, 2, 3, 4, 5]),
-        ("too few columns", [described(2, 25), row(&[b"x"]), done.clone()].concat()),
-        ("too many columns", [described(1, 25), row(&[b"x", b"y"]), done.clone()].concat()),
-        ("a value beyond the row", [described(1, 25), message(b'D', &[0, 1, 0, 0, 0, 9, 1])].concat()),
-        ("a description cut short", [message(b'1', b""), message(b'2', b""), message(b'T', &[0, 9, b'c', 0])].concat()),
-        ("a description of nothing", [message(b'1', b""), message(b'2', b""), message(b'T', &[])].concat()),
-        ("two descriptions", [described(1, 25), described(1, 25), done.clone()].concat()),
-        ("rows of nothing", [message(b'1', b""), message(b'2', b""), message(b'n', b""), row(&[b"x"])].concat()),
-        ("ready twice", [described(1, 25), done.clone(), ready()].concat()),
-        ("copy in", [message(b'1', b""), message(b'2', b""), message(b'G', &[0, 0, 0])].concat()),
-        ("copy out", [described(1, 25), message(b'H', &[0, 0, 0]), message(b'd', b"x"), message(b'c', b"")].concat()),
+        (
+            "too few columns",
+            [described(2, 25), row(&[b"x"]), done.clone()].concat(),
+        ),
+        (
+            "too many columns",
+            [described(1, 25), row(&[b"x", b"y"]), done.clone()].concat(),
+        ),
+        (
+            "a value beyond the row",
+            [described(1, 25), message(b'D', &[0, 1, 0, 0, 0, 9, 1])].concat(),
+        ),
+        (
+            "a description cut short",
+            [
+                message(b'1', b""),
+                message(b'2', b""),
+                message(b'T', &[0, 9, b'c', 0]),
+            ]
+            .concat(),
+        ),
+        (
+            "a description of nothing",
+            [message(b'1', b""), message(b'2', b""), message(b'T', &[])].concat(),
+        ),
+        (
+            "two descriptions",
+            [described(1, 25), described(1, 25), done.clone()].concat(),
+        ),
+        (
+            "rows of nothing",
+            [
+                message(b'1', b""),
+                message(b'2', b""),
+                message(b'n', b""),
+                row(&[b"x"]),
+            ]
+            .concat(),
+        ),
+        (
+            "ready twice",
+            [described(1, 25), done.clone(), ready()].concat(),
+        ),
+        (
+            "copy in",
+            [
+                message(b'1', b""),
+                message(b'2', b""),
+                message(b'G', &[0, 0, 0]),
+            ]
+            .concat(),
+        ),
+        (
+            "copy out",
+            [
+                described(1, 25),
+                message(b'H', &[0, 0, 0]),
+                message(b'd', b"x"),
+                message(b'c', b""),
+            ]
+            .concat(),
+        ),
         ("an error without fields", message(b'E', &[0])),
         ("an error without end", message(b'E', b"SERROR\0")),
         ("authentication again", message(b'R', &[0, 0, 0, 3])),
@@ -77,7 +149,10 @@ fn settings_without_end_are_refused() {
     let connstr = scripted::serve(|mut stream| {
         if scripted::greet(&mut stream) && scripted::read_round(&mut stream) {
             for at in 0_u64.. {
-                if stream.write_all(&message(b'S', format!("setting{at}\0value\0").as_bytes())).is_err() {
+                if stream
+                    .write_all(&message(b'S', format!("setting{at}\0value\0").as_bytes()))
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -95,7 +170,13 @@ fn unknown_types_are_not_asked_about() {
     // The server counts what it is asked: one statement, whatever types it mentions.
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let count = asked.clone();
-    let answer = [described(3, 4_000_000_000), row(&[b"1", b"2", b"3"]), message(b'C', b"SELECT 1\0"), ready()].concat();
+    let answer = [
+        described(3, 4_000_000_000),
+        row(&[b"1", b"2", b"3"]),
+        message(b'C', b"SELECT 1\0"),
+        ready(),
+    ]
+    .concat();
     let connstr = scripted::serve(move |mut stream| {
         if scripted::greet(&mut stream) {
             while scripted::read_round(&mut stream) {
@@ -108,7 +189,10 @@ fn unknown_types_are_not_asked_about() {
     let statement = Statement::call("select 1".into());
     let outcome = run(&remote, &endpoint, &statement, &[]);
     assert_eq!(outcome.texts(), ["1"]);
-    assert_eq!(outcome.columns[0].as_ref().unwrap()[2].type_oid, 4_000_000_000);
+    assert_eq!(
+        outcome.columns[0].as_ref().unwrap()[2].type_oid,
+        4_000_000_000
+    );
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
@@ -132,13 +216,48 @@ fn broken_start_ups_fail_the_call() {
         assert!(!format!("{kind:?}").contains("sesame"), "{name}: {kind:?}");
     };
     let nothing = Vec::new;
-    check_start("text", b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(), nothing(), "failed: ");
-    check_start("fatal", complaint(b'E', "FATAL", "53300", "sorry, too many clients already"), nothing(), "failed: FATAL:  sorry, too many");
-    check_start("an unknown method", message(b'R', &[0, 0, 0, 99]), nothing(), "authentication");
-    check_start("kerberos", message(b'R', &[0, 0, 0, 2]), nothing(), "unsupported authentication method");
-    check_start("an empty mechanism list", message(b'R', &[0, 0, 0, 10, 0]), nothing(), "SASL");
-    check_start("notices", message(b'R', &[0, 0, 0, 0]), complaint(b'N', "NOTICE", "00000", &"x".repeat(9000)), "too much before it was ready");
-    check_start("a promise", [message(b'R', &[0, 0, 0, 0]), vec![b'S', 0x3f, 0, 0, 0]].concat(), nothing(), "timeout expired");
+    check_start(
+        "text",
+        b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(),
+        nothing(),
+        "failed: ",
+    );
+    check_start(
+        "fatal",
+        complaint(b'E', "FATAL", "53300", "sorry, too many clients already"),
+        nothing(),
+        "failed: FATAL:  sorry, too many",
+    );
+    check_start(
+        "an unknown method",
+        message(b'R', &[0, 0, 0, 99]),
+        nothing(),
+        "authentication",
+    );
+    check_start(
+        "kerberos",
+        message(b'R', &[0, 0, 0, 2]),
+        nothing(),
+        "unsupported authentication method",
+    );
+    check_start(
+        "an empty mechanism list",
+        message(b'R', &[0, 0, 0, 10, 0]),
+        nothing(),
+        "SASL",
+    );
+    check_start(
+        "notices",
+        message(b'R', &[0, 0, 0, 0]),
+        complaint(b'N', "NOTICE", "00000", &"x".repeat(9000)),
+        "too much before it was ready",
+    );
+    check_start(
+        "a promise",
+        [message(b'R', &[0, 0, 0, 0]), vec![b'N', 0x3f, 0, 0, 0]].concat(),
+        nothing(),
+        "timeout expired",
+    );
     let kind = check(
         &remote,
         "hashing for ever",
@@ -147,11 +266,19 @@ fn broken_start_ups_fail_the_call() {
             if !read_startup(&mut stream) || stream.write_all(&mechanisms).is_err() {
                 return;
             }
-            let Some(nonce) = scripted::read_nonce(&mut stream) else { return };
+            let Some(nonce) = scripted::read_nonce(&mut stream) else {
+                return;
+            };
             let first = format!("r={nonce}more,s=c2FsdHNhbHQ=,i=4000000000");
-            let _ = stream.write_all(&message(b'R', &[&[0, 0, 0, 11][..], first.as_bytes()].concat()));
+            let _ = stream.write_all(&message(
+                b'R',
+                &[&[0, 0, 0, 11][..], first.as_bytes()].concat(),
+            ));
             scripted::stay_silent(stream);
         }),
     );
-    assert!(kind.to_string().contains("absurd number of hashing rounds"), "{kind:?}");
+    assert!(
+        kind.to_string().contains("absurd number of hashing rounds"),
+        "{kind:?}"
+    );
 }

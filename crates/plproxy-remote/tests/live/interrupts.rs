@@ -26,7 +26,9 @@ fn raise_after(delay: Duration) {
 }
 
 fn sleepers(remote: &Remote, count: usize) -> Vec<Request> {
-    (0..count).map(|at| request(&endpoint(remote, &at.to_string(), &server()), &[])).collect()
+    (0..count)
+        .map(|at| request(&endpoint(remote, &at.to_string(), &server()), &[]))
+        .collect()
 }
 
 /// Waits for the interrupt; how long it took from the flag on.
@@ -38,10 +40,17 @@ fn check(remote: &Remote, requests: Vec<Request>) {
     assert!(matches!(call.next().unwrap(), Event::Interrupted));
     let took = start.elapsed();
     // Without a signal it is the clock that finds it.
-    assert!(took > Duration::from_millis(140) && took < Duration::from_millis(320), "{took:?}");
+    assert!(
+        took > Duration::from_millis(140) && took < Duration::from_millis(320),
+        "{took:?}"
+    );
     let start = Instant::now();
     call.cancel(Duration::from_millis(500));
-    assert!(start.elapsed() < Duration::from_millis(700), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(700),
+        "{:?}",
+        start.elapsed()
+    );
     FLAG.store(false, SeqCst);
     assert!(matches!(call.next().unwrap(), Event::Finished));
 }
@@ -101,12 +110,26 @@ fn cancelling_stops_the_servers_and_keeps_the_connections() {
     assert_eq!(ask(&remote, &observer, active), "16");
     let start = Instant::now();
     call.cancel(Duration::from_millis(500));
-    assert!(start.elapsed() < Duration::from_millis(450), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(450),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(ask(&remote, &observer, active), "0");
     drop(call);
-    assert_eq!(flagged.connections().iter().filter(|connection| !connection.in_use).count(), 16);
+    assert_eq!(
+        flagged
+            .connections()
+            .iter()
+            .filter(|connection| !connection.in_use)
+            .count(),
+        16
+    );
     for request in sleepers(&flagged, 16) {
-        assert_eq!(ask(&flagged, &request.endpoint, "select 'well'::text"), "well");
+        assert_eq!(
+            ask(&flagged, &request.endpoint, "select 'well'::text"),
+            "well"
+        );
     }
     assert_eq!(flagged.connections().len(), 16);
 }
@@ -121,10 +144,17 @@ fn a_dropped_call_hangs_up() {
     assert!(matches!(call.next().unwrap(), Event::Rows { .. }));
     let start = Instant::now();
     drop(call);
-    assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(50),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(remote.connections().len(), 0);
     for request in sleepers(&remote, 2) {
-        assert_eq!(ask(&remote, &request.endpoint, "select 'well'::text"), "well");
+        assert_eq!(
+            ask(&remote, &request.endpoint, "select 'well'::text"),
+            "well"
+        );
     }
 }
 
@@ -135,7 +165,11 @@ fn a_call_within_a_call_has_a_connection_of_its_own() {
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
     let statement = Statement::call("select n::text from generate_series(1, 100000) n".into());
-    let mut call = remote.start(&statement, vec![request(&endpoint, &[])], &CallOptions::default());
+    let mut call = remote.start(
+        &statement,
+        vec![request(&endpoint, &[])],
+        &CallOptions::default(),
+    );
     let mut rows = 0;
     let mut batches = 0;
     loop {

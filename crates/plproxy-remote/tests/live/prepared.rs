@@ -14,7 +14,10 @@ fn counter() -> Rc<Statement> {
 
 fn check(remote: &Remote, endpoint: &Rc<Endpoint>, prepared: Prepared, expected: &str) {
     let statement = counter();
-    let options = CallOptions { prepared, ..CallOptions::default() };
+    let options = CallOptions {
+        prepared,
+        ..CallOptions::default()
+    };
     let mut seen = String::new();
     for _ in 0..6 {
         seen += &drain(remote.start(&statement, vec![request(endpoint, &[])], &options)).text();
@@ -28,12 +31,36 @@ fn the_transition_shows_in_pg_prepared_statements() {
     let _turn = turn();
     let remote = remote();
     // The second use asks for the process, the third prepares.
-    check(&remote, &endpoint(&remote, "auto", &server()), Prepared::Auto, "000111");
-    check(&remote, &endpoint(&remote, "on", &server()), Prepared::On, "001111");
-    check(&remote, &endpoint(&remote, "off", &server()), Prepared::Off, "000000");
+    check(
+        &remote,
+        &endpoint(&remote, "auto", &server()),
+        Prepared::Auto,
+        "000111",
+    );
+    check(
+        &remote,
+        &endpoint(&remote, "on", &server()),
+        Prepared::On,
+        "001111",
+    );
+    check(
+        &remote,
+        &endpoint(&remote, "off", &server()),
+        Prepared::Off,
+        "000000",
+    );
     // The process is known by now.
-    check(&remote, &endpoint(&remote, "auto", &server()), Prepared::Auto, "112222");
-    let count = remote.connections().iter().map(|connection| connection.prepared_statements).max();
+    check(
+        &remote,
+        &endpoint(&remote, "auto", &server()),
+        Prepared::Auto,
+        "112222",
+    );
+    let count = remote
+        .connections()
+        .iter()
+        .map(|connection| connection.prepared_statements)
+        .max();
     assert_eq!(count, Some(2));
 }
 
@@ -53,7 +80,10 @@ fn statements_beyond_the_limit_are_closed() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    let options = CallOptions { prepared: Prepared::On, ..CallOptions::default() };
+    let options = CallOptions {
+        prepared: Prepared::On,
+        ..CallOptions::default()
+    };
     for at in 0..300 {
         let statement = Statement::call(format!("select {at}::text"));
         for _ in 0..3 {
@@ -61,7 +91,11 @@ fn statements_beyond_the_limit_are_closed() {
             assert_eq!(outcome.text(), at.to_string());
         }
     }
-    let count = ask(&remote, &endpoint, "select count(*)::text from pg_prepared_statements");
+    let count = ask(
+        &remote,
+        &endpoint,
+        "select count(*)::text from pg_prepared_statements",
+    );
     assert_eq!(count, "256");
     assert_eq!(remote.connections().len(), 1);
 }
@@ -72,7 +106,11 @@ fn a_changed_table_is_seen_at_once() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    execute(&remote, &endpoint, "create temp table changing as select 1 as a, 2 as b");
+    execute(
+        &remote,
+        &endpoint,
+        "create temp table changing as select 1 as a, 2 as b",
+    );
     let before = pid(&remote, &endpoint);
     let sql = "select * from changing";
     let select = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
@@ -118,9 +156,14 @@ fn what_ran_is_not_repeated() {
         // The codes of a prepared statement that is out of date, from inside of the function.
         let code = if turn % 2 == 0 { "0A000" } else { "26000" };
         let error = run(&remote, &endpoint, &statement, &[text(code)]).error();
-        let ErrorKind::Db(diagnostic) = error.kind else { panic!("not the server's error") };
+        let ErrorKind::Db(diagnostic) = error.kind else {
+            panic!("not the server's error")
+        };
         assert_eq!(diagnostic.sqlstate(), code);
-        assert_eq!(ask(&remote, &endpoint, "select last_value::text from runs"), turn.to_string());
+        assert_eq!(
+            ask(&remote, &endpoint, "select last_value::text from runs"),
+            turn.to_string()
+        );
     }
 }
 
@@ -130,21 +173,34 @@ fn rows_may_outlive_their_statement() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    execute(&remote, &endpoint, "create temp table short_lived as select 1 as a");
+    execute(
+        &remote,
+        &endpoint,
+        "create temp table short_lived as select 1 as a",
+    );
     let before = pid(&remote, &endpoint);
     let sql = "select * from short_lived";
     let select = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
     for turn in 0..5 {
-        let options = CallOptions { prepared: Prepared::On, ..CallOptions::default() };
+        let options = CallOptions {
+            prepared: Prepared::On,
+            ..CallOptions::default()
+        };
         let mut kept = Vec::new();
         for _ in 0..4 {
             let mut call = remote.start(&select, vec![request(&endpoint, &[])], &options);
             match call.next().unwrap() {
-                Event::Rows { batch, done: true, .. } => kept.push(batch),
+                Event::Rows {
+                    batch, done: true, ..
+                } => kept.push(batch),
                 _ => panic!("no rows"),
             }
         }
-        execute(&remote, &endpoint, &format!("alter table short_lived add a{turn} int"));
+        execute(
+            &remote,
+            &endpoint,
+            &format!("alter table short_lived add a{turn} int"),
+        );
         let outcome = run(&remote, &endpoint, &select, &[]);
         assert_eq!(outcome.rows[0].1.len(), turn + 2);
         // Only now can the library close the old form, at the next opportunity.
@@ -155,5 +211,12 @@ fn rows_may_outlive_their_statement() {
         }
     }
     assert_eq!(pid(&remote, &endpoint), before);
-    assert_eq!(ask(&remote, &endpoint, "select count(*)::text from pg_prepared_statements"), "1");
+    assert_eq!(
+        ask(
+            &remote,
+            &endpoint,
+            "select count(*)::text from pg_prepared_statements"
+        ),
+        "1"
+    );
 }

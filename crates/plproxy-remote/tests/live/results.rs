@@ -16,17 +16,27 @@ fn a_value_goes_there_and_back() {
     let check = |params: &[Param], expected: Option<&[u8]>| {
         let outcome = run(&remote, &endpoint, &statement, params);
         assert!(outcome.error.is_none(), "{:?}", outcome.error);
-        assert_eq!(outcome.rows, [(0, vec![expected.map(<[u8]>::to_vec)])], "{params:?}");
+        assert_eq!(
+            outcome.rows,
+            [(0, vec![expected.map(<[u8]>::to_vec)])],
+            "{params:?}"
+        );
         assert_eq!(outcome.formats, [Format::Binary]);
         assert_eq!(outcome.columns[0].as_ref().unwrap()[0].name, "r");
         assert_eq!(outcome.columns[0].as_ref().unwrap()[0].type_oid, 23);
         assert_eq!(outcome.done, [0]);
-        assert_eq!(outcome.events, 2, "the row and the end are all there is to tell");
+        assert_eq!(
+            outcome.events, 2,
+            "the row and the end are all there is to tell"
+        );
     };
     // Unnamed, then prepared: each form of parameter comes upon both.
     for _ in 0..4 {
         check(&[text("40"), text("2")], Some(&[0, 0, 0, 42]));
-        check(&[Param::Binary(vec![0, 0, 0, 1]), text("2")], Some(&[0, 0, 0, 3]));
+        check(
+            &[Param::Binary(vec![0, 0, 0, 1]), text("2")],
+            Some(&[0, 0, 0, 3]),
+        );
         check(&[Param::Null, text("2")], None);
     }
 }
@@ -45,7 +55,10 @@ fn no_rows_still_have_columns() {
         for turn in 0..5 {
             let outcome = run(&remote, &endpoint, &statement, &[]);
             let columns = outcome.columns[0].as_ref().unwrap();
-            let columns: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.type_oid)).collect();
+            let columns: Vec<_> = columns
+                .iter()
+                .map(|column| (column.name.as_str(), column.type_oid))
+                .collect();
             assert_eq!(columns, [("one", 23), ("two", 25)], "{turn}");
             assert!(outcome.rows.is_empty() && outcome.done == [0]);
         }
@@ -59,20 +72,39 @@ fn all_partitions_work_at_once() {
     let remote = remote();
     let statement = Statement::call("select $1::text from pg_sleep(0.3)".into());
     let requests: Vec<_> = (0..32)
-        .map(|at| request(&endpoint(&remote, &format!("{at}"), &server()), &[text(&at.to_string())]))
+        .map(|at| {
+            request(
+                &endpoint(&remote, &format!("{at}"), &server()),
+                &[text(&at.to_string())],
+            )
+        })
         .collect();
     for _ in 0..2 {
         let start = std::time::Instant::now();
         let outcome = drain(remote.start(&statement, requests.clone(), &CallOptions::default()));
         assert!(outcome.error.is_none(), "{:?}", outcome.error);
-        let mut got: Vec<_> = outcome.rows.iter().map(|(request, row)| (*request, row[0].clone().unwrap())).collect();
+        let mut got: Vec<_> = outcome
+            .rows
+            .iter()
+            .map(|(request, row)| (*request, row[0].clone().unwrap()))
+            .collect();
         got.sort();
-        let expected: Vec<_> = (0..32).map(|at| (at, at.to_string().into_bytes())).collect();
+        let expected: Vec<_> = (0..32)
+            .map(|at| (at, at.to_string().into_bytes()))
+            .collect();
         assert_eq!(got, expected);
-        assert!(start.elapsed().as_secs_f64() < 3.0, "one after the other it would be 10 s");
+        assert!(
+            start.elapsed().as_secs_f64() < 3.0,
+            "one after the other it would be 10 s"
+        );
     }
     assert_eq!(remote.connections().len(), 32);
-    assert!(remote.connections().iter().all(|connection| connection.calls == 2 && !connection.in_use));
+    assert!(
+        remote
+            .connections()
+            .iter()
+            .all(|connection| connection.calls == 2 && !connection.in_use)
+    );
 }
 
 #[test]
@@ -80,14 +112,36 @@ fn all_partitions_work_at_once() {
 fn literals_mean_what_was_given() {
     let _turn = turn();
     let remote = remote();
-    let pieces = vec![Piece::Sql("select ''::text ||".into()), Piece::Param(0), Piece::Sql("::text".into())];
+    let pieces = vec![
+        Piece::Sql("select ''::text ||".into()),
+        Piece::Param(0),
+        Piece::Sql("::text".into()),
+    ];
     let statement = Statement::select("select ''::text ||$1::text".into(), pieces);
     for strings in ["on", "off"] {
-        let connstr = format!("{} options='-c standard_conforming_strings={strings}'", server());
+        let connstr = format!(
+            "{} options='-c standard_conforming_strings={strings}'",
+            server()
+        );
         let endpoint = endpoint(&remote, strings, &connstr);
-        for value in ["", "it's", "a\\b", "\\", "'", "\\'", "''\\\\", "ä€𐍈", "\n\t\r\u{1}", "$1 $$ :x"] {
+        for value in [
+            "",
+            "it's",
+            "a\\b",
+            "\\",
+            "'",
+            "\\'",
+            "''\\\\",
+            "ä€𐍈",
+            "\n\t\r\u{1}",
+            "$1 $$ :x",
+        ] {
             let outcome = run(&remote, &endpoint, &statement, &[text(value)]);
-            assert_eq!(outcome.text(), value, "standard_conforming_strings = {strings}");
+            assert_eq!(
+                outcome.text(),
+                value,
+                "standard_conforming_strings = {strings}"
+            );
         }
         let outcome = run(&remote, &endpoint, &statement, &[Param::Null]);
         assert_eq!(outcome.rows, [(0, vec![None])]);
@@ -101,8 +155,15 @@ fn a_parameter_that_cannot_be_sent_does_no_harm() {
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
     let before = pid(&remote, &endpoint);
-    let select = Statement::select("select $1::text".into(), vec![Piece::Sql("select".into()), Piece::Param(0)]);
-    for param in [Param::Text(vec![0xff]), Param::Text(b"a\0b".to_vec()), Param::Binary(vec![1])] {
+    let select = Statement::select(
+        "select $1::text".into(),
+        vec![Piece::Sql("select".into()), Piece::Param(0)],
+    );
+    for param in [
+        Param::Text(vec![0xff]),
+        Param::Text(b"a\0b".to_vec()),
+        Param::Binary(vec![1]),
+    ] {
         let error = run(&remote, &endpoint, &select, std::slice::from_ref(&param)).error();
         assert!(matches!(error.kind, ErrorKind::Encode(_)), "{error:?}");
         assert_eq!(error.request, Some(0));
@@ -131,9 +192,14 @@ fn an_error_has_all_its_fields_and_leaves_the_connection() {
         assert_eq!(outcome.log, ["first", "second"]);
         assert_eq!(outcome.notices[0].sqlstate(), "00000");
         assert_eq!(outcome.notices[1].severity, "WARNING");
-        let ErrorKind::Db(diagnostic) = outcome.error().kind else { panic!("not the server's error") };
+        let ErrorKind::Db(diagnostic) = outcome.error().kind else {
+            panic!("not the server's error")
+        };
         assert_eq!(diagnostic.sqlstate(), "PX123");
-        assert_eq!((diagnostic.severity.as_str(), diagnostic.message.as_str()), ("ERROR", "message"));
+        assert_eq!(
+            (diagnostic.severity.as_str(), diagnostic.message.as_str()),
+            ("ERROR", "message")
+        );
         let fields = [
             &diagnostic.detail,
             &diagnostic.hint,
@@ -143,15 +209,39 @@ fn an_error_has_all_its_fields_and_leaves_the_connection() {
             &diagnostic.constraint,
             &diagnostic.datatype,
         ];
-        let fields: Vec<_> = fields.iter().map(|field| field.as_deref().unwrap()).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|field| field.as_deref().unwrap())
+            .collect();
         assert_eq!(fields, ["detail", "hint", "s", "t", "c", "k", "d"]);
-        assert!(diagnostic.context.as_ref().unwrap().starts_with("PL/pgSQL function"));
+        assert!(
+            diagnostic
+                .context
+                .as_ref()
+                .unwrap()
+                .starts_with("PL/pgSQL function")
+        );
         assert!(!diagnostic.fatal && diagnostic.routine.is_some() && diagnostic.line.is_some());
     }
-    assert_eq!(pid(&remote, &endpoint), before, "an error must not cost the connection");
-    let error = run(&remote, &endpoint, &Statement::call("select 1 +".into()), &[]).error();
-    let ErrorKind::Db(diagnostic) = error.kind else { panic!("not the server's error") };
-    assert_eq!((diagnostic.sqlstate(), diagnostic.position), ("42601", Some(11)));
+    assert_eq!(
+        pid(&remote, &endpoint),
+        before,
+        "an error must not cost the connection"
+    );
+    let error = run(
+        &remote,
+        &endpoint,
+        &Statement::call("select 1 +".into()),
+        &[],
+    )
+    .error();
+    let ErrorKind::Db(diagnostic) = error.kind else {
+        panic!("not the server's error")
+    };
+    assert_eq!(
+        (diagnostic.sqlstate(), diagnostic.position),
+        ("42601", Some(11))
+    );
 }
 
 #[test]
@@ -175,7 +265,11 @@ fn notices_keep_their_place_among_the_rows() {
         assert!(outcome.error.is_none(), "{:?}", outcome.error);
         // A row is sent after its notice, the notice at once.
         assert_eq!(outcome.log.first().unwrap(), "n 1");
-        let notices: Vec<_> = outcome.log.iter().filter(|line| line.starts_with('n')).collect();
+        let notices: Vec<_> = outcome
+            .log
+            .iter()
+            .filter(|line| line.starts_with('n'))
+            .collect();
         assert_eq!(notices, ["n 1", "n 2", "n 3"]);
         assert_eq!(outcome.rows.len(), 3);
     }
@@ -187,7 +281,11 @@ fn user_types_stay_text_and_are_not_looked_up() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    execute(&remote, &endpoint, "do $$ begin create type pg_temp.mood as enum ('sad', 'happy'); end $$");
+    execute(
+        &remote,
+        &endpoint,
+        "do $$ begin create type pg_temp.mood as enum ('sad', 'happy'); end $$",
+    );
     let check = |sql: &str, value: &str, formats: [Format; 6]| {
         let statement = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
         let seen: Rc<Vec<Format>> = (0..6)
@@ -203,7 +301,18 @@ fn user_types_stay_text_and_are_not_looked_up() {
     let (text, binary) = (Format::Text, Format::Binary);
     check("select 'happy'::pg_temp.mood", "happy", [text; 6]);
     check("select 'int4'::regtype", "integer", [text; 6]);
-    check("select 'plain'::text", "plain", [text, text, binary, binary, binary, binary]);
-    let count = ask(&remote, &endpoint, "select count(*)::text from pg_prepared_statements");
-    assert_eq!(count, "1", "what is of no use is closed, and no types are asked for");
+    check(
+        "select 'plain'::text",
+        "plain",
+        [text, text, binary, binary, binary, binary],
+    );
+    let count = ask(
+        &remote,
+        &endpoint,
+        "select count(*)::text from pg_prepared_statements",
+    );
+    assert_eq!(
+        count, "1",
+        "what is of no use is closed, and no types are asked for"
+    );
 }

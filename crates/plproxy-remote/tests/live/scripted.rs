@@ -55,7 +55,13 @@ pub fn described(columns: u16, type_oid: u32) -> Vec<u8> {
         body.extend_from_slice(&type_oid.to_be_bytes());
         body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 1]);
     }
-    [message(b'1', b""), message(b'2', b""), message(b't', &[0, 0]), message(b'T', &body)].concat()
+    [
+        message(b'1', b""),
+        message(b'2', b""),
+        message(b't', &[0, 0]),
+        message(b'T', &body),
+    ]
+    .concat()
 }
 
 pub fn row(values: &[&[u8]]) -> Vec<u8> {
@@ -68,7 +74,10 @@ pub fn row(values: &[&[u8]]) -> Vec<u8> {
 }
 
 pub fn complaint(tag: u8, severity: &str, code: &str, text: &str) -> Vec<u8> {
-    message(tag, format!("S{severity}\0V{severity}\0C{code}\0M{text}\0\0").as_bytes())
+    message(
+        tag,
+        format!("S{severity}\0V{severity}\0C{code}\0M{text}\0\0").as_bytes(),
+    )
 }
 
 /// Reads the start-up packet; false if it was something else, such as a cancel request.
@@ -116,9 +125,12 @@ pub fn stay_silent(_stream: TcpStream) {
 
 /// An address at which connecting takes for ever: nobody accepts, and the queue is full. The sockets keep it so.
 pub fn unreachable() -> (String, Vec<socket2::Socket>) {
-    let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let socket =
+        || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let listener = socket();
-    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener
+        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
     listener.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut sockets = vec![listener];
@@ -128,12 +140,21 @@ pub fn unreachable() -> (String, Vec<socket2::Socket>) {
         let _ = filler.connect(&address);
         sockets.push(filler);
     }
-    (format!("host=127.0.0.1 port={} user=u", address.as_socket().unwrap().port()), sockets)
+    (
+        format!(
+            "host=127.0.0.1 port={} user=u",
+            address.as_socket().unwrap().port()
+        ),
+        sockets,
+    )
 }
 
 fn real_server() -> (String, u16) {
     let params = parse(&server()).unwrap();
-    (params.get("host").unwrap().to_owned(), params.get("port").unwrap().parse().unwrap())
+    (
+        params.get("host").unwrap().to_owned(),
+        params.get("port").unwrap().parse().unwrap(),
+    )
 }
 
 /// A way to the real server on which another process id is announced, as poolers do. `host` and `port` come later in
@@ -141,7 +162,8 @@ fn real_server() -> (String, u16) {
 pub fn relay_with_other_process_id() -> String {
     let relay = serve(|client| {
         let upstream = TcpStream::connect(real_server()).unwrap();
-        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+        let (mut from_client, mut to_server) =
+            (client.try_clone().unwrap(), upstream.try_clone().unwrap());
         std::thread::spawn(move || {
             let _ = std::io::copy(&mut from_client, &mut to_server);
             let _ = to_server.shutdown(Shutdown::Both);
@@ -149,7 +171,8 @@ pub fn relay_with_other_process_id() -> String {
         let (mut from_server, mut to_client) = (upstream, client);
         let mut header = [0; 5];
         while from_server.read_exact(&mut header).is_ok() {
-            let mut body = vec![0; u32::from_be_bytes(header[1..].try_into().unwrap()) as usize - 4];
+            let mut body =
+                vec![0; u32::from_be_bytes(header[1..].try_into().unwrap()) as usize - 4];
             from_server.read_exact(&mut body).unwrap();
             if header[0] == b'K' {
                 body[3] ^= 1;
@@ -160,7 +183,11 @@ pub fn relay_with_other_process_id() -> String {
         }
         let _ = to_client.shutdown(Shutdown::Both);
     });
-    let port = relay.split_whitespace().find(|word| word.starts_with("port=")).unwrap().to_owned();
+    let port = relay
+        .split_whitespace()
+        .find(|word| word.starts_with("port="))
+        .unwrap()
+        .to_owned();
     format!("{} host=127.0.0.1 {port}", server())
 }
 
