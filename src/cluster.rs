@@ -6,7 +6,6 @@ use crate::configured;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
 use crate::function::ProxyFunction;
-use crate::local::LocalPlan;
 use crate::pg::foreign::Server;
 use crate::pg::report::{Level, emit};
 use crate::pg::{role, spi};
@@ -95,8 +94,7 @@ fn text_of(function: &ProxyFunction, source: &Source, args: &[Option<Datum>]) ->
             spi::text(value)
         }
         Source::Query(query) => {
-            let type_of = |number: usize| function.args.get(number).map_or(Oid::INVALID, |arg| arg.type_info.oid);
-            LocalPlan::get(&function.location_plan, query, type_of)?.text(function, query, args)
+            function.location_plan.text(function, query, args)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A function as the catalogs declare it, on its way to being compiled.
 #![forbid(unsafe_code)]
 
+use crate::codecs;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::function::{ProxyArg, ResultType};
 use crate::pg::fcinfo::CallResult;
@@ -41,7 +42,7 @@ pub(crate) struct Declared {
     result_type: Oid,
     /// Some output column has a name. Without, the columns come with the call, as for `record`.
     names_outputs: bool,
-    args: Vec<(Option<String>, TypeInfo)>,
+    args: Vec<(Option<String>, Rc<TypeInfo>)>,
 }
 
 impl Declared {
@@ -74,8 +75,8 @@ impl Declared {
     }
 
     /// A type that values of a proxy function may have.
-    fn fit_type(&mut self, oid: Oid) -> Result<TypeInfo, Error> {
-        let info = TypeInfo::find(oid)?;
+    fn fit_type(&mut self, oid: Oid) -> Result<Rc<TypeInfo>, Error> {
+        let info = codecs::type_info(oid)?;
         if info.class == TypeClass::Pseudo {
             return Err(self.label.error(format_args!("unsupported pseudo type: {} ({})", info.name, oid.to_u32())));
         }
@@ -97,7 +98,7 @@ impl Declared {
                 for column in &row_type.columns {
                     self.fit_type(column.type_oid)?;
                 }
-                let declared = TypeInfo::find(self.result_type)?;
+                let declared = TypeInfo::clone(&*codecs::type_info(self.result_type)?);
                 self.depends_on.types.push(TypeInfo::cache_hash(self.result_type)?);
                 self.depends_on.relation = declared.base()?.relation;
                 ResultType::Row(Rc::new(row_type), domain)
@@ -138,7 +139,7 @@ impl Declared {
             .enumerate()
             .map(|(number, (_, info))| {
                 let element = info.element.filter(|_| program.split.contains(&number));
-                Ok(ProxyArg { type_info: info.clone(), split_element: element.map(TypeInfo::find).transpose()? })
+                Ok(ProxyArg { type_info: Rc::clone(info), split_element: element.map(codecs::type_info).transpose()? })
             })
             .collect()
     }
@@ -177,7 +178,7 @@ impl ResultType {
             .columns
             .iter()
             .map(|column| {
-                Ok(Column { name: column.name.clone(), ty: TypeInfo::find(column.type_oid)?.to_name(text_only) })
+                Ok(Column { name: column.name.clone(), ty: codecs::type_info(column.type_oid)?.to_name(text_only) })
             })
             .collect()
     }

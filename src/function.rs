@@ -1,7 +1,7 @@
 //! Proxy functions, compiled once per session and change.
 #![forbid(unsafe_code)]
 
-use crate::declared::Declared;
+use crate::declared::{Declared, Dependencies};
 use crate::error::{Error, FunctionLabel};
 use crate::hash::HashKind;
 use crate::local::LocalPlan;
@@ -11,7 +11,7 @@ use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
 use crate::pg::{encoding, fcinfo::CallResult};
 use crate::shape::Shape;
-use crate::{cluster, hash};
+use crate::{cluster, codecs};
 use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
@@ -29,27 +29,28 @@ pub(crate) struct ProxyFunction {
     pub(crate) result: ResultType,
     pub(crate) is_set: bool,
     /// The local query of CLUSTER or CONNECT.
-    pub(crate) location_plan: OnceCell<LocalPlan>,
+    pub(crate) location_plan: LocalPlan,
     /// The local query of RUN ON.
-    pub(crate) run_on_plan: OnceCell<LocalPlan>,
+    pub(crate) run_on_plan: LocalPlan,
     /// How the argument of `RUN ON argument` hashes.
     pub(crate) argument_hash: OnceCell<Rc<HashKind>>,
-    declared: Declared,
+    oid: Oid,
+    depends_on: Dependencies,
     shapes: Shapes,
 }
 
 /// An input argument.
 #[derive(Debug)]
 pub(crate) struct ProxyArg {
-    pub(crate) type_info: TypeInfo,
+    pub(crate) type_info: Rc<TypeInfo>,
     /// The element's type, if this is an array that SPLIT cuts.
-    pub(crate) split_element: Option<TypeInfo>,
+    pub(crate) split_element: Option<Rc<TypeInfo>>,
 }
 
 /// What the function returns.
 pub(crate) enum ResultType {
     Void,
-    Scalar(TypeInfo),
+    Scalar(Rc<TypeInfo>),
     /// A row type, and the domain over it if there is one.
     Row(Rc<RowType>, Option<Oid>),
     /// `record`: the columns come with each call.
@@ -85,7 +86,7 @@ pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
 /// Drops from all caches what changes of the catalogs have made stale.
 fn forget(changes: &Changes) {
     let stale: Vec<_> = FUNCTIONS.with_borrow_mut(|functions| {
-        functions.extract_if(|_, function| function.declared.depends_on.touched_by(changes)).collect()
+        functions.extract_if(|_, function| function.depends_on.touched_by(changes)).collect()
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
     drop(stale);
@@ -93,7 +94,7 @@ fn forget(changes: &Changes) {
         cluster::forget_servers();
     }
     if changes.all || !changes.types.is_empty() {
-        hash::forget();
+        codecs::forget();
     }
 }
 
@@ -106,17 +107,29 @@ impl ProxyFunction {
         let program = declared.parse(returns)?;
         let args = declared.args(&program)?;
         Ok(Self {
-            label: declared.label.clone(),
+            label: declared.label,
             program,
             args,
             result,
             is_set: declared.is_set,
-            location_plan: OnceCell::new(),
-            run_on_plan: OnceCell::new(),
+            location_plan: LocalPlan::default(),
+            run_on_plan: LocalPlan::default(),
             argument_hash: OnceCell::new(),
-            declared,
+            oid,
+            depends_on: declared.depends_on,
             shapes: Shapes::default(),
         })
+    }
+
+    /// The type of an argument.
+    pub(crate) fn type_of(&self, argument: usize) -> Oid {
+        self.args.get(argument).map_or(Oid::INVALID, |arg| arg.type_info.oid)
+    }
+
+    /// The type that an argument has in RUN ON: a split array stands for its element.
+    pub(crate) fn element_type_of(&self, argument: usize) -> Oid {
+        let element = self.args.get(argument).and_then(|arg| arg.split_element.as_ref());
+        element.map_or_else(|| self.type_of(argument), |element| element.oid)
     }
 
     /// How this call's values cross the wire.
@@ -132,7 +145,7 @@ impl ProxyFunction {
         if let Some(shape) = slot.get() {
             return Ok(Rc::clone(shape));
         }
-        let query = if text_only { self.declared.parse(self.result.returns(true)?)?.query } else { self.program.query.clone() };
+        let query = if text_only { Declared::find(self.oid)?.parse(self.result.returns(true)?)?.query } else { self.program.query.clone() };
         let shape = Rc::new(Shape::new(&query, None, &self.args, &self.result, text_only)?);
         Ok(Rc::clone(slot.get_or_init(|| shape)))
     }

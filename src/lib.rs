@@ -38,6 +38,7 @@ with_postgres! {
     mod access;
     mod call;
     mod cluster;
+    mod codecs;
     mod collect;
     mod configured;
     mod declared;

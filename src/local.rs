@@ -3,31 +3,66 @@
 
 use crate::error::Error;
 use crate::function::ProxyFunction;
-use crate::hash::HashKind;
+use crate::hash;
 use crate::pg::spi::{self, Plan};
-use core::cell::OnceCell;
+use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::LocalQuery;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
 
-/// A prepared local query and the arguments behind its parameters.
-pub(crate) struct LocalPlan {
+/// Plans that the session keeps. Functions with the same query share one.
+const MOST_PLANS: usize = 256;
+
+/// A plan and when it was last used, by the clock of uses.
+struct Shared {
     plan: Plan,
-    args: Vec<usize>,
+    used: Cell<u64>,
 }
 
+/// The text of a query and the types of its parameters.
+type Key = (String, Vec<Oid>);
+
+thread_local! {
+    static PLANS: RefCell<HashMap<Key, Rc<Shared>>> = RefCell::default();
+    static CLOCK: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A function's hold on the plan of one of its queries: prepared on first use, and again if it was not used for long.
+#[derive(Default)]
+pub(crate) struct LocalPlan(RefCell<Weak<Shared>>);
+
 impl LocalPlan {
-    /// The plan in `slot`, prepared now if this is its first use. `type_of` gives an argument's type.
-    pub(crate) fn get<'a>(
-        slot: &'a OnceCell<Self>,
-        query: &LocalQuery,
-        type_of: impl Fn(usize) -> Oid,
-    ) -> Result<&'a Self, Error> {
-        if let Some(plan) = slot.get() {
-            return Ok(plan);
+    /// The plan; `type_of` gives an argument's type.
+    fn get(&self, query: &LocalQuery, type_of: impl Fn(usize) -> Oid) -> Result<Rc<Shared>, Error> {
+        let shared = self.0.borrow().upgrade();
+        let shared = match shared {
+            Some(shared) => shared,
+            None => {
+                let shared = Self::prepare(query, type_of)?;
+                self.0.replace(Rc::downgrade(&shared));
+                shared
+            }
+        };
+        shared.used.set(CLOCK.replace(CLOCK.get() + 1));
+        Ok(shared)
+    }
+
+    fn prepare(query: &LocalQuery, type_of: impl Fn(usize) -> Oid) -> Result<Rc<Shared>, Error> {
+        let types = query.args.iter().map(|&argument| type_of(argument)).collect();
+        let key: Key = (query.sql.clone(), types);
+        if let Some(shared) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
+            return Ok(shared);
         }
-        let types: Vec<Oid> = query.args.iter().map(|&argument| type_of(argument)).collect();
-        let plan = Self { plan: Plan::prepare(&query.sql, &types)?, args: query.args.clone() };
-        Ok(slot.get_or_init(|| plan))
+        let shared = Rc::new(Shared { plan: Plan::prepare(&key.0, &key.1)?, used: Cell::new(0) });
+        let forgotten = PLANS.with_borrow_mut(|plans| {
+            let oldest = plans.iter().min_by_key(|(_, shared)| shared.used.get()).map(|(key, _)| key.clone());
+            let forgotten = oldest.filter(|_| plans.len() >= MOST_PLANS).and_then(|key| plans.remove(&key));
+            (forgotten, plans.insert(key, Rc::clone(&shared)))
+        });
+        // Only now, when the map is no longer borrowed: freeing a plan goes through PostgreSQL.
+        drop(forgotten);
+        Ok(shared)
     }
 
     /// The one text that the query gives: a cluster's name or a connection string.
@@ -37,9 +72,10 @@ impl LocalPlan {
         query: &LocalQuery,
         args: &[Option<Datum>],
     ) -> Result<String, Error> {
+        let shared = self.get(query, |argument| function.type_of(argument))?;
         let mut type_oid = Oid::INVALID;
         let mut text = None;
-        let rows = self.plan.run(&self.values(args), 0, |row| {
+        let rows = shared.plan.run(&values(query, args), 0, |row| {
             type_oid = row.type_oid(1);
             if type_oid == pg_sys::TEXTOID {
                 text = row.value(1)?.map(spi::text).transpose()?;
@@ -59,21 +95,24 @@ impl LocalPlan {
     pub(crate) fn hashes(
         &self,
         function: &ProxyFunction,
+        query: &LocalQuery,
         args: &[Option<Datum>],
         mut each: impl FnMut(i64) -> Result<(), Error>,
     ) -> Result<usize, Error> {
+        let shared = self.get(query, |argument| function.element_type_of(argument))?;
         let mut kind = None;
-        self.plan.run(&self.values(args), 0, |row| {
+        shared.plan.run(&values(query, args), 0, |row| {
             let kind = match &kind {
                 Some(kind) => kind,
-                None => kind.insert(HashKind::of(row.type_oid(1), &function.label)?),
+                None => kind.insert(hash::kind(row.type_oid(1), &function.label)?),
             };
             let value = row.value(1)?.ok_or_else(|| function.label.error("Hash function returned NULL"))?;
             each(kind.hash(value)?)
         })
     }
+}
 
-    fn values(&self, args: &[Option<Datum>]) -> Vec<Option<Datum>> {
-        self.args.iter().map(|&argument| args.get(argument).copied().flatten()).collect()
-    }
+/// The arguments behind the query's parameters.
+fn values(query: &LocalQuery, args: &[Option<Datum>]) -> Vec<Option<Datum>> {
+    query.args.iter().map(|&argument| args.get(argument).copied().flatten()).collect()
 }

@@ -4,11 +4,10 @@
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::function::ProxyFunction;
-use crate::hash::HashKind;
-use crate::local::LocalPlan;
+use crate::hash::{self, HashKind};
 use crate::pg::array::{ElementLayout, Elements, elements};
 use core::cell::Cell;
-use pgrx::pg_sys::{Datum, Oid};
+use pgrx::pg_sys::Datum;
 use plproxy_core::function::{Location, RunOn};
 use plproxy_core::routing::{Tags, any, number, partition_of};
 use plproxy_core::split::Split;
@@ -123,8 +122,7 @@ impl Picker<'_> {
                 tag(self.partition(self.argument_hash(*argument)?.hash(value)?));
             }
             RunOn::Query(query) => {
-                let plan = LocalPlan::get(&self.function.run_on_plan, query, |number| self.type_of(number))?;
-                let hashes = plan.hashes(self.function, args, |hash| {
+                let hashes = self.function.run_on_plan.hashes(self.function, query, args, |hash| {
                     tag(self.partition(hash));
                     Ok(())
                 })?;
@@ -140,19 +138,12 @@ impl Picker<'_> {
         partition_of(hash, self.cluster.partitions.len(), self.cluster.config.modular_mapping)
     }
 
-    /// The type that an argument has in RUN ON: a split array stands for its element.
-    fn type_of(&self, argument: usize) -> Oid {
-        self.function.args.get(argument).map_or(Oid::INVALID, |arg| {
-            arg.split_element.as_ref().map_or(arg.type_info.oid, |element| element.oid)
-        })
-    }
-
     fn argument_hash(&self, argument: usize) -> Result<&HashKind, Error> {
         let slot = &self.function.argument_hash;
         if let Some(kind) = slot.get() {
             return Ok(kind);
         }
-        let kind = HashKind::of(self.type_of(argument), &self.function.label)?;
+        let kind = hash::kind(self.function.element_type_of(argument), &self.function.label)?;
         Ok(slot.get_or_init(|| Rc::clone(&kind)))
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::error::{Error, FunctionLabel};
 use crate::pg::io::{Decoder, Transcoder};
-use crate::pg::memory::Context;
 use crate::pg::tuple::{Row, check_domain};
 use crate::pg::types::{BinaryClass, binary_class};
 use crate::shape::{Shape, ShapeResult};
@@ -15,8 +14,6 @@ use std::rc::Rc;
 /// How the columns of one request's rows become local values; worked out at its first row.
 pub(crate) struct RowReader {
     columns: Vec<ColumnReader>,
-    /// Memory of the transcoders; dropped last.
-    _memory: Option<Context>,
 }
 
 struct ColumnReader {
@@ -43,7 +40,6 @@ impl RowReader {
         label: &FunctionLabel,
     ) -> Result<Self, Error> {
         let map = Self::map(shape, columns).map_err(|what| label.error(what))?;
-        let mut memory = None;
         let columns = map
             .into_iter()
             .zip(shape.decoders())
@@ -52,12 +48,12 @@ impl RowReader {
                 let form = match format {
                     Format::Text => Form::Text,
                     Format::Binary if !shape.by_name => Form::Own,
-                    Format::Binary => Self::form(decoder, remote_type, &mut memory)?,
+                    Format::Binary => Self::form(decoder, remote_type)?,
                 };
                 Ok(ColumnReader { remote, form })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { columns, _memory: memory })
+        Ok(Self { columns })
     }
 
     /// For each local column the place of the remote one.
@@ -77,18 +73,14 @@ impl RowReader {
     }
 
     /// The form of a column of the user's own statement, in binary.
-    fn form(decoder: &Decoder, remote_type: Oid, memory: &mut Option<Context>) -> Result<Form, Error> {
+    fn form(decoder: &Decoder, remote_type: Oid) -> Result<Form, Error> {
         if binary_class(remote_type) == BinaryClass::SameAsText {
             return Ok(Form::Text);
         }
         if decoder.reads_binary_of(remote_type) {
             return Ok(Form::Own);
         }
-        let memory = match memory {
-            Some(memory) => memory,
-            None => memory.insert(Context::for_cache()?),
-        };
-        Ok(Form::Foreign(Transcoder::new(remote_type, memory)?))
+        Ok(Form::Foreign(Transcoder::new(remote_type)?))
     }
 
     fn value(column: &ColumnReader, decoder: &Decoder, row: &remote::Row<'_>) -> Result<Option<Datum>, Error> {

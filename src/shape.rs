@@ -1,12 +1,11 @@
 //! How a call's values cross the wire: the remote statement, an encoder per parameter, a decoder per column.
 #![forbid(unsafe_code)]
 
+use crate::codecs;
 use crate::error::Error;
 use crate::function::{ProxyArg, ResultType};
 use crate::pg::io::{Decoder, Encoder};
-use crate::pg::memory::Context;
 use crate::pg::tuple::RowType;
-use crate::pg::types::TypeInfo;
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query};
 use plproxy_remote::Statement;
@@ -24,24 +23,22 @@ pub(crate) struct Shape {
     pub(crate) row_type: Option<Rc<RowType>>,
     /// Columns are mapped by name: the statement is the user's own.
     pub(crate) by_name: bool,
-    /// Memory of the function infos; dropped last.
-    _memory: Context,
 }
 
 /// A parameter of the remote statement.
 pub(crate) struct ShapeParam {
     /// The argument behind it.
     pub(crate) argument: usize,
-    pub(crate) encoder: Encoder,
+    pub(crate) encoder: Rc<Encoder>,
 }
 
 /// How columns become the result.
 pub(crate) enum ShapeResult {
     /// Whatever came, one empty value.
     Void,
-    Scalar(Decoder),
+    Scalar(Rc<Decoder>),
     /// Decoders in the order of the row's columns, and the domain over the row type.
-    Row(Vec<Decoder>, Option<Oid>),
+    Row(Vec<Rc<Decoder>>, Option<Oid>),
 }
 
 impl Shape {
@@ -53,7 +50,6 @@ impl Shape {
         result: &ResultType,
         text_only: bool,
     ) -> Result<Self, Error> {
-        let memory = Context::for_cache()?;
         let (remote, by_name) = match query {
             Query::Call(template) => (template.remote_query(columns), false),
             Query::Select(template) => (template.remote_query(), true),
@@ -64,7 +60,7 @@ impl Shape {
             .filter_map(|&argument| args.get(argument).map(|arg| (argument, arg)))
             .map(|(argument, arg)| {
                 // The user's own statement may travel as text with literals, so its parameters are text.
-                let encoder = Encoder::new(&arg.type_info, text_only || by_name, &memory)?;
+                let encoder = codecs::encoder(&arg.type_info, text_only || by_name)?;
                 Ok(ShapeParam { argument, encoder })
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -73,29 +69,27 @@ impl Shape {
         } else {
             Statement::call(remote.sql)
         };
-        let (result, row_type) = Self::result(result, text_only, &memory)?;
+        let (result, row_type) = Self::result(result, text_only)?;
         let writes_text = params.iter().any(|param| param.encoder.writes_text());
         Ok(Self {
             writes_text,
-            statement, params, result, row_type, by_name, _memory: memory })
+            statement, params, result, row_type, by_name,  })
     }
 
     fn result(
         result: &ResultType,
-        text_only: bool,
-        memory: &Context,
-    ) -> Result<(ShapeResult, Option<Rc<RowType>>), Error> {
+        text_only: bool) -> Result<(ShapeResult, Option<Rc<RowType>>), Error> {
         Ok(match result {
-            ResultType::Void => (ShapeResult::Void, Some(Rc::new(RowType::of_scalar(pgrx::pg_sys::VOIDOID)?))),
+            ResultType::Void => (ShapeResult::Void, Some(codecs::scalar_row(pgrx::pg_sys::VOIDOID)?)),
             ResultType::Scalar(info) => (
-                ShapeResult::Scalar(Decoder::new(info, text_only, memory)?),
-                Some(Rc::new(RowType::of_scalar(info.oid)?)),
+                ShapeResult::Scalar(codecs::decoder(info, text_only)?),
+                Some(codecs::scalar_row(info.oid)?),
             ),
             ResultType::Row(row_type, domain) => {
                 let decoders = row_type
                     .columns
                     .iter()
-                    .map(|column| Decoder::new(&TypeInfo::find(column.type_oid)?, text_only, memory))
+                    .map(|column| codecs::decoder(&*codecs::type_info(column.type_oid)?, text_only))
                     .collect::<Result<Vec<_>, Error>>()?;
                 (ShapeResult::Row(decoders, *domain), Some(Rc::clone(row_type)))
             }
@@ -106,7 +100,7 @@ impl Shape {
 
 impl Shape {
     /// The decoders, in the order of the result's columns.
-    pub(crate) fn decoders(&self) -> &[Decoder] {
+    pub(crate) fn decoders(&self) -> &[Rc<Decoder>] {
         match &self.result {
             ShapeResult::Void => &[],
             ShapeResult::Scalar(decoder) => core::slice::from_ref(decoder),

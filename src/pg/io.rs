@@ -6,9 +6,10 @@
 use super::encoding::{self, ServerText};
 use super::memory::Context;
 use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
-use super::{guard, raw};
+use super::guard::{self, Raised};
+use super::raw;
 use crate::error::Error;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
@@ -17,77 +18,96 @@ use plproxy_remote::Param;
 /// A function of a type, looked up once and kept with its own memory.
 struct TypeFunction {
     info: UnsafeCell<FmgrInfo>,
+    function: Oid,
     io_param: Oid,
+    busy: Cell<bool>,
+    /// What the function keeps between calls; dropped last.
+    _memory: Context,
 }
 
 impl TypeFunction {
-    fn find(function: Oid, io_param: Oid, context: &Context) -> Result<Box<Self>, Error> {
-        let this = Box::new(Self { info: UnsafeCell::new(FmgrInfo::default()), io_param });
-        let (info, memory) = (this.info.get(), context.as_ptr());
-        // SAFETY: `info` is boxed, so that the pointers PostgreSQL keeps to it stay good; `context` outlives it.
-        unsafe { guard::catch(|| raw::fmgr_info_cxt(function, info, memory)) }?;
+    fn find(function: Oid, io_param: Oid) -> Result<Box<Self>, Error> {
+        let memory = Context::for_cache()?;
+        let (info, context) = (UnsafeCell::new(FmgrInfo::default()), memory.as_ptr());
+        let this = Box::new(Self { info, function, io_param, busy: Cell::new(false), _memory: memory });
+        let info = this.info.get();
+        // SAFETY: `info` is boxed, so that the pointers PostgreSQL keeps to it stay good; its memory lives as long.
+        unsafe { guard::catch(|| raw::fmgr_info_cxt(function, info, context)) }?;
         Ok(this)
     }
 
-    fn input(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+    fn input(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut io_param) = (Oid::INVALID, Oid::INVALID);
         // SAFETY: out-parameters outlive the call.
         unsafe { guard::catch(|| raw::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param)) }?;
-        Self::find(function, io_param, context)
+        Self::find(function, io_param)
     }
 
-    fn receive(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+    fn receive(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut io_param) = (Oid::INVALID, Oid::INVALID);
         // SAFETY: out-parameters outlive the call.
         unsafe { guard::catch(|| raw::getTypeBinaryInputInfo(type_oid, &raw mut function, &raw mut io_param)) }?;
-        Self::find(function, io_param, context)
+        Self::find(function, io_param)
     }
 
-    fn output(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+    fn output(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut is_varlena) = (Oid::INVALID, false);
         // SAFETY: out-parameters outlive the call.
         unsafe { guard::catch(|| raw::getTypeOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)) }?;
-        Self::find(function, Oid::INVALID, context)
+        Self::find(function, Oid::INVALID)
     }
 
-    fn send(type_oid: Oid, context: &Context) -> Result<Box<Self>, Error> {
+    fn send(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut is_varlena) = (Oid::INVALID, false);
         // SAFETY: out-parameters outlive the call.
         unsafe { guard::catch(|| raw::getTypeBinaryOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)) }?;
-        Self::find(function, Oid::INVALID, context)
+        Self::find(function, Oid::INVALID)
+    }
+
+    /// Runs the function. A call from inside it, as from a domain's check, gets a function info of its own: what the
+    /// outer call keeps there is in use.
+    fn call<T>(&self, run: impl FnOnce(*mut FmgrInfo) -> Result<T, Raised>) -> Result<T, Error> {
+        if self.busy.get() {
+            let own = Self::find(self.function, self.io_param)?;
+            return Ok(run(own.info.get())?);
+        }
+        self.busy.set(true);
+        let result = run(self.info.get());
+        self.busy.set(false);
+        Ok(result?)
     }
 
     /// The value's text, in the current memory context.
     fn call_output(&self, value: Datum) -> Result<&CStr, Error> {
-        let info = self.info.get();
-        // SAFETY: an output function of the value's type; it returns a palloc'd C string.
-        unsafe { Ok(CStr::from_ptr(guard::catch(|| raw::OutputFunctionCall(info, value))?)) }
+        // SAFETY: an output function of the value's type.
+        let text = self.call(|info| unsafe { guard::catch(|| raw::OutputFunctionCall(info, value)) })?;
+        // SAFETY: it returned a palloc'd C string.
+        Ok(unsafe { CStr::from_ptr(text) })
     }
 
     /// The value's binary form, in the current memory context.
     fn call_send(&self, value: Datum) -> Result<&[u8], Error> {
-        let info = self.info.get();
-        // SAFETY: a send function of the value's type; it returns a palloc'd, untoasted bytea.
-        unsafe {
-            let bytes = guard::catch(|| raw::SendFunctionCall(info, value))?;
-            Ok(varlena_bytes(bytes))
-        }
+        // SAFETY: a send function of the value's type.
+        let bytes = self.call(|info| unsafe { guard::catch(|| raw::SendFunctionCall(info, value)) })?;
+        // SAFETY: it returned a palloc'd, untoasted bytea.
+        Ok(unsafe { varlena_bytes(bytes) })
     }
 
     fn call_input(&self, text: *mut core::ffi::c_char, typmod: i32) -> Result<Datum, Error> {
-        let (info, io_param) = (self.info.get(), self.io_param);
+        let io_param = self.io_param;
         // SAFETY: an input function; `text` is null (a NULL for a domain's check) or a C string.
-        Ok(unsafe { guard::catch(|| raw::InputFunctionCall(info, text, io_param, typmod)) }?)
+        self.call(|info| unsafe { guard::catch(|| raw::InputFunctionCall(info, text, io_param, typmod)) })
     }
 
     fn call_receive(&self, bytes: &[u8]) -> Result<Datum, Error> {
-        let (info, io_param) = (self.info.get(), self.io_param);
+        let io_param = self.io_param;
         // Receive functions may write a NUL behind each element, so the buffer is a copy with one byte more.
         let data = encoding::palloc_cstring(bytes)?;
         let len = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
         let mut buffer = pg_sys::StringInfoData { data, len, maxlen: len.saturating_add(1), cursor: 0 };
+        let buffer = &raw mut buffer;
         // SAFETY: a receive function and a well-formed StringInfo.
-        Ok(unsafe { guard::catch(|| raw::ReceiveFunctionCall(info, &raw mut buffer, io_param, -1)) }?)
+        self.call(|info| unsafe { guard::catch(|| raw::ReceiveFunctionCall(info, buffer, io_param, -1)) })
     }
 }
 
@@ -131,12 +151,12 @@ pub(crate) struct Encoder(Encode);
 
 impl Encoder {
     /// `text_only`: never the binary form (`disable_binary`).
-    pub(crate) fn new(info: &TypeInfo, text_only: bool, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
         let class = binary_class(info.oid);
         Ok(Self(match info.oid {
             pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID => Encode::Text,
             _ if text_only || class == BinaryClass::No || class == BinaryClass::SameAsText => {
-                Encode::Output(TypeFunction::output(info.oid, context)?)
+                Encode::Output(TypeFunction::output(info.oid)?)
             }
             pg_sys::BOOLOID => Encode::Bool,
             pg_sys::INT2OID => Encode::Int2,
@@ -144,7 +164,7 @@ impl Encoder {
             pg_sys::INT8OID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::TIMEOID => Encode::Int8,
             pg_sys::BYTEAOID => Encode::Bytea,
             pg_sys::UUIDOID => Encode::Uuid,
-            oid => Encode::Send(TypeFunction::send(oid, context)?),
+            oid => Encode::Send(TypeFunction::send(oid)?),
         }))
     }
 
@@ -203,7 +223,7 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     /// `text_only`: the remote query casts all columns to text that have another binary form than their text.
-    pub(crate) fn new(info: &TypeInfo, text_only: bool, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
         let oid = info.oid;
         let class = binary_class(oid);
         let receive = match oid {
@@ -218,13 +238,13 @@ impl Decoder {
             pg_sys::FLOAT8OID => Some(Receive::Float8),
             pg_sys::BYTEAOID => Some(Receive::Bytea),
             pg_sys::UUIDOID => Some(Receive::Uuid),
-            _ => Some(Receive::Function(TypeFunction::receive(oid, context)?)),
+            _ => Some(Receive::Function(TypeFunction::receive(oid)?)),
         };
         Ok(Self {
             type_oid: oid,
             checks_null: info.class == TypeClass::Domain,
             receive,
-            input: TypeFunction::input(oid, context)?,
+            input: TypeFunction::input(oid)?,
         })
     }
 
@@ -297,10 +317,10 @@ pub(crate) struct Transcoder {
 }
 
 impl Transcoder {
-    pub(crate) fn new(type_oid: Oid, context: &Context) -> Result<Self, Error> {
+    pub(crate) fn new(type_oid: Oid) -> Result<Self, Error> {
         Ok(Self {
-            receive: TypeFunction::receive(type_oid, context)?,
-            output: TypeFunction::output(type_oid, context)?,
+            receive: TypeFunction::receive(type_oid)?,
+            output: TypeFunction::output(type_oid)?,
         })
     }
 

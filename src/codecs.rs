@@ -1,0 +1,77 @@
+//! What is known of types, shared by all functions of the session, until a type changes.
+#![forbid(unsafe_code)]
+
+use crate::error::Error;
+use crate::hash::HashKind;
+use crate::pg::io::{Decoder, Encoder};
+use crate::pg::tuple::RowType;
+use crate::pg::types::TypeInfo;
+use core::cell::RefCell;
+use core::hash::Hash;
+use pgrx::pg_sys::Oid;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+#[derive(Default)]
+struct Known {
+    types: HashMap<Oid, Rc<TypeInfo>>,
+    /// By type, and whether values travel as text only.
+    encoders: HashMap<(Oid, bool), Rc<Encoder>>,
+    decoders: HashMap<(Oid, bool), Rc<Decoder>>,
+    /// Rows of one column of the type.
+    rows: HashMap<Oid, Rc<RowType>>,
+    hashes: HashMap<Oid, Rc<HashKind>>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+/// After a change of types: everything is looked up anew.
+pub(crate) fn forget() {
+    // Taken out first: dropping goes through PostgreSQL.
+    let known = KNOWN.take();
+    drop(known);
+}
+
+/// The value of a key, made on first use. The map is not borrowed while `make` runs, which may come back here.
+fn get<K: Hash + Eq + Copy, V>(
+    map: fn(&mut Known) -> &mut HashMap<K, Rc<V>>,
+    key: K,
+    make: impl FnOnce() -> Result<V, Error>,
+) -> Result<Rc<V>, Error> {
+    if let Some(value) = KNOWN.with_borrow_mut(|known| map(known).get(&key).cloned()) {
+        return Ok(value);
+    }
+    let value = Rc::new(make()?);
+    let previous = KNOWN.with_borrow_mut(|known| map(known).insert(key, Rc::clone(&value)));
+    drop(previous);
+    Ok(value)
+}
+
+pub(crate) fn type_info(oid: Oid) -> Result<Rc<TypeInfo>, Error> {
+    get(|known| &mut known.types, oid, || TypeInfo::find(oid))
+}
+
+pub(crate) fn encoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Encoder>, Error> {
+    get(|known| &mut known.encoders, (info.oid, text_only), || Encoder::new(info, text_only))
+}
+
+pub(crate) fn decoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Decoder>, Error> {
+    get(|known| &mut known.decoders, (info.oid, text_only), || Decoder::new(info, text_only))
+}
+
+pub(crate) fn scalar_row(oid: Oid) -> Result<Rc<RowType>, Error> {
+    get(|known| &mut known.rows, oid, || RowType::of_scalar(oid))
+}
+
+/// How values of a type hash; the type's name where they cannot.
+pub(crate) fn hash_kind(oid: Oid) -> Result<Result<Rc<HashKind>, String>, Error> {
+    if let Some(kind) = KNOWN.with_borrow(|known| known.hashes.get(&oid).cloned()) {
+        return Ok(Ok(kind));
+    }
+    match HashKind::of(oid)? {
+        Some(kind) => get(|known| &mut known.hashes, oid, || Ok(kind)).map(Ok),
+        None => type_info(oid)?.display().map(Err),
+    }
+}
