@@ -7,7 +7,6 @@
 #[cfg(all(
     not(debug_assertions),
     not(any(
-        feature = "pg13",
         feature = "pg14",
         feature = "pg15",
         feature = "pg16",
@@ -22,7 +21,6 @@ macro_rules! with_postgres {
     ($($item:item)*) => {
         $(
             #[cfg(any(
-                feature = "pg13",
                 feature = "pg14",
                 feature = "pg15",
                 feature = "pg16",

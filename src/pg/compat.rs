@@ -26,9 +26,9 @@ pub(super) fn attributes(row_type: &RowType) -> &[pg_sys::FormData_pg_attribute]
 pub(super) fn may_use_server(server: Oid, role: Oid) -> Result<bool, Error> {
     // SAFETY: reads catalogs.
     let result = unsafe {
-        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
         let result = guard::catch(|| raw::pg_foreign_server_aclcheck(server, role, USAGE))?;
-        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         let result = guard::catch(|| {
             raw::object_aclcheck(Oid::from(pg_sys::ForeignServerRelationId), server, role, USAGE)
         })?;
@@ -40,8 +40,12 @@ pub(super) fn may_use_server(server: Oid, role: Oid) -> Result<bool, Error> {
 /// ACL_USAGE of the version's 32- or 64-bit AclMode.
 const USAGE: pg_sys::AclMode = pg_sys::ACL_USAGE as pg_sys::AclMode;
 
-/// Whether the client's connection is known to be lost.
+/// Whether the client's connection is lost, as far as PostgreSQL knows or is about to see: its own check ends the process.
 pub(super) fn client_is_gone() -> bool {
-    // SAFETY: a static that a signal handler sets.
-    unsafe { (&raw const pg_sys::ClientConnectionLost).read_volatile() != 0 }
+    // SAFETY: statics that signal handlers set; the check looks at the client's socket without waiting.
+    unsafe {
+        (&raw const pg_sys::ClientConnectionLost).read_volatile() != 0
+            || ((&raw const pg_sys::CheckClientConnectionPending).read_volatile() != 0
+                && guard::catch(|| raw::pq_check_connection()).is_ok_and(|connected| !connected))
+    }
 }

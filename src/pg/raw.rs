@@ -44,6 +44,9 @@ unsafe extern "C-unwind" {
     ) -> MemoryContext;
     pub(super) fn pfree(pointer: *mut c_void);
 
+    // pqcomm.c
+    pub(super) fn pq_check_connection() -> bool;
+
     // postgres.c
     pub(super) fn ProcessInterrupts();
 
@@ -163,9 +166,9 @@ unsafe extern "C-unwind" {
     pub(super) fn defGetString(option: *mut pg_sys::DefElem) -> *mut c_char;
     pub(super) fn aclcheck_error(result: c_int, object_type: c_int, name: *const c_char);
 
-    #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
     pub(super) fn pg_foreign_server_aclcheck(server: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
-    #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
     pub(super) fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
 
     // mbutils.c

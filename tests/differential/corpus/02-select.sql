@@ -1,5 +1,5 @@
 -- SELECT: what is looked into and what is passed on.
-\set QUIET on
+
 create function s1(a int) returns text language plproxy as $$ cluster 'parts'; run on 0; select a || ',' || A || ',' || $1; $$;
 select s1(7);
 create function s2(a int) returns text language plproxy as $$ cluster 'parts'; run on 0;
