@@ -43,6 +43,7 @@ pub(crate) mod sqlstate {
     pub(crate) const CONNECTION_FAILURE: SqlState = *b"08006";
     pub(crate) const PROTOCOL_VIOLATION: SqlState = *b"08P01";
     pub(crate) const DATA_EXCEPTION: SqlState = *b"22000";
+    pub(crate) const CHARACTER_NOT_IN_REPERTOIRE: SqlState = *b"22021";
 }
 
 /// What PostgreSQL is to report: an error, or a notice.

@@ -135,9 +135,9 @@ impl ProxyFunction {
     /// How this call's values cross the wire.
     ///
     /// PostgreSQL's functions for the binary form convert the text in it by the *client's* encoding; with another client
-    /// encoding than UTF-8, types that hold text go as text.
+    /// encoding than UTF-8, types that hold text go as text, and so they do where text has no encoding at all.
     pub(crate) fn shape(&self, info: &CallInfo, disable_binary: bool) -> Result<Rc<Shape>, Error> {
-        let text_only = disable_binary || !encoding::client_is_utf8();
+        let text_only = disable_binary || !encoding::client_is_utf8() || encoding::database_is_sql_ascii();
         if matches!(self.result, ResultType::Record) {
             return self.record_shape(info, text_only);
         }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, Report};
-use crate::pg::interrupts;
+use crate::pg::{encoding, interrupts};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
 
@@ -17,7 +17,7 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         if let Some(remote) = slot.get() {
             return Ok(*remote);
         }
-        let remote = Remote::new(interrupts::pending)
+        let remote = Remote::new(interrupts::pending, encoding::wire())
             .map_err(|error| Report::internal(format!("PL/Proxy: could not start its runtime: {error}")))?;
         Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
     })

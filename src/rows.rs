@@ -58,7 +58,7 @@ impl RowReader {
 
     /// For each local column the place of the remote one.
     fn map(shape: &Shape, columns: &[ColumnDescription]) -> Result<Vec<usize>, String> {
-        let remote: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let remote: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
         match (&shape.result, &shape.row_type) {
             (ShapeResult::Void | ShapeResult::Scalar(_), _) => {
                 result_map::single(remote.len()).map_err(|error| error.to_string())?;

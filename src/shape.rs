@@ -59,15 +59,14 @@ impl Shape {
             .iter()
             .filter_map(|&argument| args.get(argument).map(|arg| (argument, arg)))
             .map(|(argument, arg)| {
-                // The user's own statement may travel as text with literals, so its parameters are text.
-                let encoder = codecs::encoder(&arg.type_info, text_only || by_name)?;
+                let encoder = codecs::encoder(&arg.type_info, text_only)?;
                 Ok(ShapeParam { argument, encoder })
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let statement = if by_name {
-            Statement::select(remote.sql, remote.pieces.into_iter().map(piece).collect())
-        } else {
-            Statement::call(remote.sql)
+        let statement = match (by_name, text_only) {
+            (false, _) => Statement::call(remote.sql),
+            (true, false) => Statement::select(remote.sql),
+            (true, true) => Statement::select_text(remote.sql),
         };
         let (result, row_type) = Self::result(result, text_only)?;
         let writes_text = params.iter().any(|param| param.encoder.writes_text());
@@ -106,12 +105,5 @@ impl Shape {
             ShapeResult::Scalar(decoder) => core::slice::from_ref(decoder),
             ShapeResult::Row(decoders, _) => decoders,
         }
-    }
-}
-
-fn piece(piece: plproxy_core::function::Piece) -> plproxy_remote::Piece {
-    match piece {
-        plproxy_core::function::Piece::Sql(sql) => plproxy_remote::Piece::Sql(sql),
-        plproxy_core::function::Piece::Param(number) => plproxy_remote::Piece::Param(number),
     }
 }

@@ -61,6 +61,7 @@ select echo('eucjp', '日');
 -- whatever the client's encoding is
 set client_encoding = 'LATIN1';
 select server_bytes('latin1', chr(197)), server_bytes('eucjp', chr(26085)), size('latin1', chr(197) || chr(246));
+select count(*) from generate_series(1, 5) i where echoes('latin1', array[chr(197)]) = array[chr(197)];
 set client_encoding = 'EUC_JP';
 select server_bytes('eucjp', chr(26085)) = 'c6fc', server_bytes('latin1', chr(197)) = 'c5';
 set client_encoding = 'UTF8';
@@ -114,6 +115,8 @@ select echo('utf8', 'Å');
 -- from SQL_ASCII: bytes are what they are
 \c regress_enc_ascii
 select encode(echo('ascii', convert_from('\xc3a5ff', 'SQL_ASCII'))::bytea, 'hex');
+select encode(echo('latin1', convert_from('\xe5ff', 'SQL_ASCII'))::bytea, 'hex') from generate_series(1, 4);
+select encode((echoes('latin1', array[convert_from('\xe5ff', 'SQL_ASCII'), null]))[1]::bytea, 'hex') from generate_series(1, 4);
 select echo('utf8', 'plain'), echo('latin1', 'plain'), size('ascii', convert_from('\xc3a5', 'SQL_ASCII'));
 \c regression
 set client_min_messages = warning;

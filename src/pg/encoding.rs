@@ -1,16 +1,35 @@
-//! The two edges of law 9: UTF-8 inside, the database's encoding in PostgreSQL.
+//! The two edges of law 9: UTF-8 inside, the database's encoding in PostgreSQL. In a database of encoding SQL_ASCII, whose
+//! text may be anything, values are bytes that pass as they are; names and statements must be UTF-8 there too.
 
 use super::{guard, raw};
-use crate::error::Error;
+use crate::error::{Error, Report, sqlstate};
 use core::ffi::{CStr, c_char};
 use pgrx::pg_sys;
+use plproxy_remote::Encoding;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
+const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 
 /// Whether the database's encoding is UTF-8.
 pub(crate) fn database_is_utf8() -> bool {
     // SAFETY: reads a static of the backend.
     unsafe { pg_sys::GetDatabaseEncoding() == UTF8 }
+}
+
+/// Whether the database's encoding is SQL_ASCII: none in particular.
+pub(crate) fn database_is_sql_ascii() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::GetDatabaseEncoding() == SQL_ASCII }
+}
+
+/// The encoding of values on the connections to partitions; it never changes within a backend.
+pub(crate) fn wire() -> Encoding {
+    if database_is_sql_ascii() { Encoding::Raw } else { Encoding::Utf8 }
+}
+
+/// The same by PostgreSQL's number, for its own conversions.
+fn wire_number() -> i32 {
+    if database_is_sql_ascii() { SQL_ASCII } else { UTF8 }
 }
 
 /// Whether the session's client encoding is UTF-8: PostgreSQL's binary send and receive functions convert text to and
@@ -20,9 +39,9 @@ pub(crate) fn client_is_utf8() -> bool {
     unsafe { pg_sys::pg_get_client_encoding() == UTF8 }
 }
 
-/// Text of the database as UTF-8 bytes, appended to `out`.
-pub(crate) fn append_utf8(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    if database_is_utf8() {
+/// Text of the database in the encoding of the wire, appended to `out`.
+pub(crate) fn append_wire(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    if database_is_utf8() || database_is_sql_ascii() {
         out.extend_from_slice(text);
         return Ok(());
     }
@@ -42,11 +61,15 @@ pub(crate) fn append_utf8(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Text of the database as a `String`.
+/// Text of the database as a `String`: a name, a statement, a connection string.
 pub(crate) fn to_string(text: &[u8]) -> Result<String, Error> {
-    let mut utf8 = Vec::with_capacity(text.len());
-    append_utf8(text, &mut utf8)?;
-    Ok(String::from_utf8_lossy(&utf8).into_owned())
+    let mut wire = Vec::with_capacity(text.len());
+    append_wire(text, &mut wire)?;
+    // The text itself is not shown: it may hold a password.
+    String::from_utf8(wire).map_err(|_| {
+        let what = "PL/Proxy: names, function bodies and connection strings must be valid UTF-8";
+        Report::new(sqlstate::CHARACTER_NOT_IN_REPERTOIRE, what).into()
+    })
 }
 
 /// The same for a C string of PostgreSQL.
@@ -58,29 +81,29 @@ pub(super) unsafe fn cstr_to_string(text: *const c_char) -> Result<String, Error
     to_string(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
-/// UTF-8 bytes from a partition as text of the database: checked, converted, in the current memory context.
+/// Text off the wire as text of the database: checked, converted, in the current memory context.
 pub(super) struct ServerText<'a> {
     start: *const c_char,
     len: usize,
-    _utf8: core::marker::PhantomData<&'a [u8]>,
+    _wire: core::marker::PhantomData<&'a [u8]>,
 }
 
 impl<'a> ServerText<'a> {
-    pub(super) fn new(utf8: &'a [u8]) -> Result<Self, Error> {
-        if database_is_utf8() && !utf8.contains(&0) && std::str::from_utf8(utf8).is_ok() {
-            return Ok(Self { start: utf8.as_ptr().cast(), len: utf8.len(), _utf8: core::marker::PhantomData });
+    pub(super) fn new(wire: &'a [u8]) -> Result<Self, Error> {
+        if database_is_utf8() && !wire.contains(&0) && std::str::from_utf8(wire).is_ok() {
+            return Ok(Self { start: wire.as_ptr().cast(), len: wire.len(), _wire: core::marker::PhantomData });
         }
-        let len = i32::try_from(utf8.len()).unwrap_or(i32::MAX);
-        let start: *const c_char = utf8.as_ptr().cast();
-        // SAFETY: `utf8` is `len` bytes. Raises what is invalid, a NUL included.
-        let converted = unsafe { guard::catch(|| raw::pg_any_to_server(start, len, UTF8)) }?;
+        let len = i32::try_from(wire.len()).unwrap_or(i32::MAX);
+        let start: *const c_char = wire.as_ptr().cast();
+        // SAFETY: `wire` is `len` bytes. Raises what is invalid, a NUL included, which is all that SQL_ASCII refuses.
+        let converted = unsafe { guard::catch(|| raw::pg_any_to_server(start, len, wire_number())) }?;
         let len = if core::ptr::eq(converted, start) {
-            utf8.len()
+            wire.len()
         } else {
             // SAFETY: a converted copy is NUL-terminated.
             unsafe { CStr::from_ptr(converted) }.to_bytes().len()
         };
-        Ok(Self { start: converted, len, _utf8: core::marker::PhantomData })
+        Ok(Self { start: converted, len, _wire: core::marker::PhantomData })
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

@@ -1,7 +1,7 @@
 //! Datum → parameter bytes, and wire bytes → Datum.
 //!
 //! The commonest built-in types are read and written here directly; every other one goes through its own send, receive,
-//! input or output function. Text is UTF-8 on the wire.
+//! input or output function. Text is UTF-8 on the wire, or as it is in a database of encoding SQL_ASCII.
 
 use super::encoding::{self, ServerText};
 use super::memory::Context;
@@ -138,7 +138,7 @@ enum Encode {
     Int2,
     Int4,
     Int8,
-    /// Text types: the bytes themselves, in UTF-8.
+    /// Text types: the bytes themselves, in the encoding of the wire.
     Text,
     Bytea,
     Uuid,
@@ -182,20 +182,21 @@ impl Encoder {
             Encode::Int2 => Param::Binary((number as i16).to_be_bytes().to_vec()),
             Encode::Int4 => Param::Binary((number as i32).to_be_bytes().to_vec()),
             Encode::Int8 => Param::Binary((number as i64).to_be_bytes().to_vec()),
-            Encode::Text => Param::Text(utf8(detoasted(value)?)?),
+            Encode::Text => Param::Text(wire(detoasted(value)?)?),
             Encode::Bytea => Param::Binary(detoasted(value)?.to_vec()),
             // SAFETY: a uuid is 16 bytes by reference.
             Encode::Uuid => Param::Binary(unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) }.to_vec()),
             Encode::Send(function) => Param::Binary(function.call_send(value)?.to_vec()),
-            Encode::Output(function) => Param::Text(utf8(function.call_output(value)?.to_bytes())?),
+            Encode::Output(function) => Param::Text(wire(function.call_output(value)?.to_bytes())?),
         })
     }
 }
 
-fn utf8(text: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut utf8 = Vec::with_capacity(text.len());
-    encoding::append_utf8(text, &mut utf8)?;
-    Ok(utf8)
+/// Text of the database in the encoding of the wire.
+fn wire(text: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut wire = Vec::with_capacity(text.len());
+    encoding::append_wire(text, &mut wire)?;
+    Ok(wire)
 }
 
 enum Receive {
@@ -253,7 +254,7 @@ impl Decoder {
         self.receive.is_some() && self.type_oid == remote_type
     }
 
-    /// A value from its text in UTF-8; allocated in the current context.
+    /// A value from its text off the wire; allocated in the current context.
     pub(crate) fn read_text(&self, text: Option<&[u8]>) -> Result<Option<Datum>, Error> {
         match text {
             None if self.checks_null => self.input.call_input(ptr::null_mut(), -1).map(|_| None),
@@ -324,9 +325,9 @@ impl Transcoder {
         })
     }
 
-    /// The text, in UTF-8.
+    /// The text, in the encoding of the wire.
     pub(crate) fn to_text(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let value = self.receive.call_receive(bytes)?;
-        utf8(self.output.call_output(value)?.to_bytes())
+        wire(self.output.call_output(value)?.to_bytes())
     }
 }

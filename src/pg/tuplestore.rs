@@ -49,7 +49,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        let store = self.0;
+        // Closing a file may write its last block, which may fail. A store is dropped before its time only on the way of
+        // another error, and the transaction's end closes what is left.
         // SAFETY: ours, and its memory context is alive as long as we are. It closes its files and frees its memory.
-        unsafe { raw::tuplestore_end(self.0) }
+        let _ = unsafe { guard::catch(|| raw::tuplestore_end(store)) };
     }
 }

@@ -41,7 +41,8 @@ answer() {
         server_psql "$1" -q -c 'create database corpus template template_corpus'
         PGHOST=127.0.0.1 PGPORT=$(server_port "$1") PGUSER=postgres PGDATABASE=corpus timeout "$LIMIT" "$psql" -X -q -A \
             -v VERBOSITY=verbose -v SHOW_CONTEXT=always -v port="$port" <"$OUT/$2.marked" || echo "psql ended with $?"
-        server_psql "$1" -q -c 'drop database if exists corpus with (force)' || true
+        # After a crash the server needs a moment.
+        until server_psql "$1" -q -c 'drop database if exists corpus with (force)' >/dev/null 2>&1; do sleep 0.2; done
     } 2>&1 | LC_ALL=C sed -E "s/(port[ =]+['\"\\\\]*|:)$port\\b/\\1PORT/g; s/(port[ =]+['\"]*)$own\\b/\\1OWN/g" >"$OUT/$2.$1"
 }
 

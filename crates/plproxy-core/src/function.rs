@@ -6,7 +6,7 @@ use crate::ast::{Cluster, Connect, RunOn as RunOnTree, Split, StatementKind};
 pub use crate::error::CompileError;
 use crate::ident::quote_ident;
 use crate::parser::{Mention, parse_with};
-pub use crate::remote_query::{CallTemplate, LocalQuery, Piece, RemoteQuery, SelectTemplate};
+pub use crate::remote_query::{CallTemplate, LocalQuery, RemoteQuery, SelectTemplate};
 
 /// A type as the queries name it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,17 +14,6 @@ pub struct RemoteQuery {
     pub sql: String,
     /// The argument behind each parameter: `args[0]` is `$1`.
     pub args: Vec<usize>,
-    /// The same text cut at its parameters, for where literals must stand in their place.
-    pub pieces: Vec<Piece>,
-}
-
-/// A part of a remote query's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// Text; behind a parameter it begins with the parameter's cast.
-    Sql(String),
-    /// A parameter, as an index into [`RemoteQuery::args`].
-    Param(usize),
 }
 
 /// A query that is evaluated locally: a hash, a cluster's name or a connection string.
@@ -166,7 +155,6 @@ struct Assembly<'a> {
     args: Vec<usize>,
     /// The parameter that each argument has become.
     params: Vec<Option<usize>>,
-    pieces: Vec<Piece>,
 }
 
 impl<'a> Assembly<'a> {
@@ -177,16 +165,11 @@ impl<'a> Assembly<'a> {
             query: String::new(),
             args: Vec::new(),
             params: vec![None; signature.args.len()],
-            pieces: Vec::new(),
         }
     }
 
     fn sql(&mut self, text: &str) {
         self.query.push_str(text);
-        match self.pieces.last_mut() {
-            Some(Piece::Sql(last)) => last.push_str(text),
-            _ => self.pieces.push(Piece::Sql(text.to_owned())),
-        }
     }
 
     fn argument(&mut self, arg: usize) {
@@ -202,7 +185,6 @@ impl<'a> Assembly<'a> {
             }
         };
         let _ = write!(self.query, "${}", param + 1);
-        self.pieces.push(Piece::Param(param));
         if self.casts
             && let Some(argument) = self.signature.args.get(arg)
         {
@@ -227,7 +209,6 @@ impl<'a> Assembly<'a> {
         RemoteQuery {
             sql: self.query,
             args: self.args,
-            pieces: self.pieces,
         }
     }
 }

@@ -31,8 +31,9 @@ impl fmt::Display for MapError {
 impl std::error::Error for MapError {}
 
 /// For each of our columns the index of the remote column: the one at the same place if the names agree, else the
-/// first of that name. Names agree only if they are the same, in case too.
-pub fn map<L: AsRef<str>, R: AsRef<str>>(
+/// first of that name. Names agree only if they are the same, in case too. Remote names are bytes, as a server may send
+/// some that are no text here.
+pub fn map<L: AsRef<str>, R: AsRef<[u8]>>(
     local: &[L],
     remote: &[R],
 ) -> Result<Vec<usize>, MapError> {
@@ -48,12 +49,12 @@ pub fn map<L: AsRef<str>, R: AsRef<str>>(
         .enumerate()
         .map(|(i, (ours, theirs))| {
             let ours = ours.as_ref();
-            if theirs.as_ref() == ours {
+            if theirs.as_ref() == ours.as_bytes() {
                 return Ok(i);
             }
             remote
                 .iter()
-                .position(|name| name.as_ref() == ours)
+                .position(|name| name.as_ref() == ours.as_bytes())
                 .ok_or_else(|| MapError::Missing(ours.to_owned()))
         })
         .collect()

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use plproxy_core::conninfo::{SystemEnvironment, parse};
-use plproxy_remote::{CallOptions, Event, Param, Prepared, Remote, Request, Statement};
+use plproxy_remote::{CallOptions, Encoding, Event, Param, Prepared, Remote, Request, Statement};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Prepared::Auto
     };
 
-    let remote = Remote::new(|| false)?;
+    let remote = Remote::new(|| false, Encoding::Utf8)?;
     let statement = Statement::call("select r::int4 from length($1::text) r".into());
     let params: Rc<[Param]> = [Param::Text(b"a key".to_vec())].into();
     let options = CallOptions {

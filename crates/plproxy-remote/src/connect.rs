@@ -11,8 +11,9 @@ use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::{Config, NoTls};
 
 use crate::address::{self, Address};
+use crate::bind::Binder;
 use crate::connection::Connection;
-use crate::enclosure::Enclosures;
+use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::monitor::Monitor;
@@ -180,9 +181,12 @@ async fn attempt(
         }
     })?;
     let socket = Rc::new(RefCell::new(tls::negotiate(socket, info)?));
-    let monitor = Rc::new(RefCell::new(Monitor::new(info.require_auth.clone())));
-    let enclosures = Rc::new(RefCell::new(Enclosures::default()));
-    let stream = Stream::new(socket.clone(), monitor.clone(), enclosures.clone());
+    let monitor = Rc::new(RefCell::new(Monitor::new(
+        info.require_auth.clone(),
+        endpoint.encoding(),
+    )));
+    let binder = Rc::new(RefCell::new(Binder::default()));
+    let stream = Stream::new(socket.clone(), monitor.clone(), binder.clone());
     let (client, driver) = config(info, host)
         .connect_raw(stream, NoTls)
         .await
@@ -192,11 +196,17 @@ async fn attempt(
         driver,
         socket,
         monitor,
-        enclosures,
+        binder,
         address.clone(),
         host,
         endpoint.clone(),
     ));
+    let encoding = endpoint.encoding();
+    if encoding != Encoding::Utf8 {
+        // The library asks for UTF-8 in the start-up, whatever it is told.
+        let sql = format!("set client_encoding = '{}'", encoding.name());
+        connection.run(&sql).await?;
+    }
     match check_session(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(words) => {
@@ -316,11 +326,25 @@ fn config(info: &ConnInfo, host: &Host) -> Config {
         .application_name
         .as_deref()
         .or(info.fallback_application_name.as_deref());
-    config.application_name(name.unwrap_or(APPLICATION_NAME));
-    if let Some(options) = options(info) {
+    let options = options(info);
+    // What the start-up says wins over the options: ours is only for where nobody has named the application.
+    if let Some(name) = name {
+        config.application_name(name);
+    } else if !options.as_deref().is_some_and(names_application) {
+        config.application_name(APPLICATION_NAME);
+    }
+    if let Some(options) = options {
         config.options(options);
     }
     config
+}
+
+/// Whether command-line options set `application_name`, as `-c application_name=…` or `--application-name=…`.
+fn names_application(options: &str) -> bool {
+    options
+        .to_ascii_lowercase()
+        .replace('-', "_")
+        .contains("application_name")
 }
 
 /// The command-line options: the settings of the environment, then those of the connection string, which win.

@@ -12,9 +12,9 @@ use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 use crate::address::Address;
+use crate::bind::Binder;
 use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
-use crate::enclosure::Enclosures;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::monitor::Monitor;
@@ -77,7 +77,7 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) driver: Driver,
     pub(crate) monitor: Rc<RefCell<Monitor>>,
-    pub(crate) enclosures: Rc<RefCell<Enclosures>>,
+    pub(crate) binder: Rc<RefCell<Binder>>,
     pub(crate) statements: Statements,
     pub(crate) direct: Direct,
     /// No statement can be run on it any more.
@@ -102,7 +102,7 @@ impl Connection {
         driver: Driver,
         socket: Rc<RefCell<Socket>>,
         monitor: Rc<RefCell<Monitor>>,
-        enclosures: Rc<RefCell<Enclosures>>,
+        binder: Rc<RefCell<Binder>>,
         address: Address,
         host: &Host,
         endpoint: Rc<Endpoint>,
@@ -140,7 +140,7 @@ impl Connection {
             client,
             driver,
             monitor,
-            enclosures,
+            binder,
             statements: Statements::default(),
             direct: Direct::Unknown,
             broken: false,
@@ -204,9 +204,19 @@ impl Connection {
 
     /// Runs a statement with one short answer, for the connection's own needs.
     pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
+        let messages = self.run(question).await?;
+        let value = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
+            _ => None,
+        });
+        value.ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
+    }
+
+    /// Runs a statement for the connection's own needs.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, ErrorKind> {
         let Connection { client, driver, .. } = self;
-        let mut answer = pin!(client.simple_query(question));
-        let messages = poll_fn(|cx| {
+        let mut answer = pin!(client.simple_query(sql));
+        poll_fn(|cx| {
             loop {
                 if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                     return Poll::Ready(answer.map_err(|error| ErrorKind::from_library(&error)));
@@ -218,12 +228,7 @@ impl Connection {
                 }
             }
         })
-        .await?;
-        let value = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
-            _ => None,
-        });
-        value.ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
+        .await
     }
 }
 

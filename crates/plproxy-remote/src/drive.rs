@@ -12,14 +12,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row, RowStream};
 
 use crate::call::Event;
 use crate::connection::{Aside, Connection, Driver, poll_driver};
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::monitor::Monitor;
-use crate::rows::{Arrived, Batch, ColumnDescription};
+use crate::rows::{Batch, ColumnDescription, Format};
 
 /// What a row takes besides its bytes.
 const ROW_OVERHEAD: usize = 64;
@@ -31,6 +31,7 @@ pub(crate) struct Drive<'a> {
     monitor: &'a Rc<RefCell<Monitor>>,
     broken: &'a mut bool,
     columns: Option<Rc<[ColumnDescription]>>,
+    format: Format,
     /// The round that the statement is; what is sent along is the next.
     round: u64,
 }
@@ -49,11 +50,12 @@ pub(crate) struct Driven {
 pub(crate) type Along<'a> = Option<Pin<Box<dyn Future<Output = ()> + 'a>>>;
 
 impl<'a> Drive<'a> {
-    /// Gets a connection ready for a statement, and hands out the half that sends it.
+    /// Gets a connection ready for a statement with results of that form, and hands out the half that sends it.
     pub(crate) async fn new(
         task: &'a Task,
         connection: &'a mut Connection,
         columns: Option<Rc<[ColumnDescription]>>,
+        format: Format,
     ) -> (&'a Client, Drive<'a>) {
         let Connection {
             client,
@@ -96,24 +98,20 @@ impl<'a> Drive<'a> {
                 monitor,
                 broken,
                 columns,
+                format,
                 round,
             },
         )
     }
 
-    /// Runs the statement that `opening` sends, and `along` with it. `pick` tells the rows from the rest.
-    pub(crate) async fn run<S, I, R>(
+    /// Runs the statement that `opening` sends, and `along` with it.
+    pub(crate) async fn run(
         &mut self,
-        opening: impl Future<Output = Result<S, tokio_postgres::Error>>,
+        opening: impl Future<Output = Result<RowStream, tokio_postgres::Error>>,
         mut along: Along<'_>,
-        pick: fn(I) -> Option<R>,
-    ) -> Driven
-    where
-        S: Stream<Item = Result<I, tokio_postgres::Error>>,
-        R: Arrived,
-    {
+    ) -> Driven {
         let mut opening = pin!(opening);
-        let mut stream = pin!(None::<S>);
+        let mut stream = pin!(None::<RowStream>);
         let mut intake = Intake {
             rows: Vec::new(),
             size: 0,
@@ -125,7 +123,7 @@ impl<'a> Drive<'a> {
                 if self.task.outbox.poll_room(cx).is_pending() {
                     return Poll::Pending;
                 }
-                self.take_in(cx, opening.as_mut(), stream.as_mut(), pick, &mut intake);
+                self.take_in(cx, opening.as_mut(), stream.as_mut(), &mut intake);
                 if self.is_over(&intake) {
                     return Poll::Ready(());
                 }
@@ -140,9 +138,8 @@ impl<'a> Drive<'a> {
                 let aside = poll_driver(self.driver, cx);
                 // What came before whatever the driver came upon. The end of an answer that nobody takes in any more
                 // wakes nobody, and must be noticed here.
-                let progress =
-                    self.take_in(cx, opening.as_mut(), stream.as_mut(), pick, &mut intake)
-                        || along.is_none() && self.is_answered(&intake);
+                let progress = self.take_in(cx, opening.as_mut(), stream.as_mut(), &mut intake)
+                    || along.is_none() && self.is_answered(&intake);
                 match aside {
                     Poll::Pending if progress => {}
                     Poll::Pending => {
@@ -189,18 +186,13 @@ impl<'a> Drive<'a> {
     }
 
     /// Takes in what the driver has delivered. Whether that was anything.
-    fn take_in<S, I, R>(
+    fn take_in(
         &mut self,
         cx: &mut Context<'_>,
-        opening: Pin<&mut impl Future<Output = Result<S, tokio_postgres::Error>>>,
-        mut stream: Pin<&mut Option<S>>,
-        pick: fn(I) -> Option<R>,
-        intake: &mut Intake<R>,
-    ) -> bool
-    where
-        S: Stream<Item = Result<I, tokio_postgres::Error>>,
-        R: Arrived,
-    {
+        opening: Pin<&mut impl Future<Output = Result<RowStream, tokio_postgres::Error>>>,
+        mut stream: Pin<&mut Option<RowStream>>,
+        intake: &mut Intake,
+    ) -> bool {
         if intake.result.is_some() {
             return false;
         }
@@ -231,15 +223,10 @@ impl<'a> Drive<'a> {
                 Poll::Pending => return progress,
                 Poll::Ready(None) => break Ok(()),
                 Poll::Ready(Some(Err(error))) => break Err(ErrorKind::from_library(&error)),
-                Poll::Ready(Some(Ok(item))) => {
+                Poll::Ready(Some(Ok(row))) => {
                     progress = true;
-                    if let Some(row) = pick(item) {
-                        match row.size() {
-                            Ok(size) => intake.size += size + ROW_OVERHEAD,
-                            Err(kind) => break Err(kind),
-                        }
-                        intake.rows.push(row);
-                    }
+                    intake.size += row.raw_size_bytes() + ROW_OVERHEAD;
+                    intake.rows.push(row);
                 }
             }
         };
@@ -250,7 +237,7 @@ impl<'a> Drive<'a> {
     }
 
     /// Whether the statement came to an end after which there is nothing to wait for.
-    fn is_over<R>(&mut self, intake: &Intake<R>) -> bool {
+    fn is_over(&mut self, intake: &Intake) -> bool {
         match &intake.result {
             // Nothing was sent.
             Some(Err(ErrorKind::Encode(_))) => true,
@@ -267,7 +254,7 @@ impl<'a> Drive<'a> {
     }
 
     /// Whether the server has nothing more to say to what it was sent.
-    fn is_answered<R>(&self, intake: &Intake<R>) -> bool {
+    fn is_answered(&self, intake: &Intake) -> bool {
         intake.result.is_some() && self.monitor.borrow().is_answered()
     }
 
@@ -277,22 +264,19 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn batch<R: Arrived>(&mut self, intake: &mut Intake<R>) -> Option<Batch> {
+    fn batch(&mut self, intake: &mut Intake) -> Option<Batch> {
         if intake.rows.is_empty() {
             return None;
         }
         self.learn_columns();
         let rows = std::mem::take(&mut intake.rows);
         let size = std::mem::take(&mut intake.size);
-        Some(R::batch(
-            rows,
-            self.columns.clone().unwrap_or_default(),
-            size,
-        ))
+        let columns = self.columns.clone().unwrap_or_default();
+        Some(Batch::new(rows, columns, self.format, size))
     }
 
     /// Hands over the rows that are there.
-    fn flush<R: Arrived>(&mut self, intake: &mut Intake<R>) {
+    fn flush(&mut self, intake: &mut Intake) {
         if let Some(batch) = self.batch(intake) {
             let size = batch.size();
             self.task.outbox.event(
@@ -308,8 +292,8 @@ impl<'a> Drive<'a> {
 }
 
 /// What came in and was not handed over yet.
-struct Intake<R> {
-    rows: Vec<R>,
+struct Intake {
+    rows: Vec<Row>,
     size: usize,
     opened: bool,
     result: Option<Result<(), ErrorKind>>,

@@ -4,15 +4,18 @@ use std::fmt;
 
 use plproxy_core::conninfo::ConnInfo;
 
+use crate::encoding::Encoding;
+
 /// A database of a partition, as one local user reaches it.
 pub struct Endpoint {
     id: u64,
     info: ConnInfo,
+    encoding: Encoding,
 }
 
 impl Endpoint {
-    pub(crate) fn new(id: u64, info: ConnInfo) -> Endpoint {
-        Endpoint { id, info }
+    pub(crate) fn new(id: u64, info: ConnInfo, encoding: Encoding) -> Endpoint {
+        Endpoint { id, info, encoding }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -21,6 +24,10 @@ impl Endpoint {
 
     pub(crate) fn info(&self) -> &ConnInfo {
         &self.info
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// The database's name.

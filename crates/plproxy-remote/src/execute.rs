@@ -7,18 +7,18 @@ use std::rc::Rc;
 use postgres_types::Type;
 use tokio_postgres::SimpleQueryMessage;
 
+use crate::bind::Edit;
 use crate::call::{CallOptions, Event};
 use crate::connect::connect;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::drive::{Drive, Driven};
-use crate::enclosure::any_large;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
 use crate::params::{Param, Wire};
 use crate::pool::Pool;
-use crate::rows::{Batch, ColumnDescription};
+use crate::rows::{Batch, ColumnDescription, Format};
 use crate::statement::{Aside, Direct, Plan, PreparedStatement, Statement};
 
 /// All that one request needs.
@@ -75,8 +75,8 @@ impl Task {
         }
         connection.begin_use();
         let end = self.execute(&mut connection).await;
-        // Parameters that were not sent must not go out with the next statement.
-        connection.enclosures.borrow_mut().enclose(None);
+        // What was ordered for a statement that was not sent must not happen to the next.
+        connection.binder.borrow_mut().order(None);
         self.pool.put(connection);
         self.outbox.ends(self.request);
         let request = self.request;
@@ -124,13 +124,17 @@ impl Task {
         connection: &mut Connection,
         prepared: PreparedStatement,
     ) -> Option<Result<End, ErrorKind>> {
-        let PreparedStatement { statement, columns } = prepared;
-        if let Err(kind) = self.enclose(connection) {
+        let PreparedStatement {
+            statement,
+            columns,
+            format,
+        } = prepared;
+        if let Err(kind) = self.edit_bind(connection, format) {
             return Some(Err(kind));
         }
-        let (client, mut drive) = Drive::new(self, connection, Some(columns)).await;
+        let (client, mut drive) = Drive::new(self, connection, columns, format).await;
         let opening = client.query_raw(&statement, self.params.iter().map(Wire));
-        let driven = drive.run(opening, None, Some).await;
+        let driven = drive.run(opening, None).await;
         match driven {
             Driven {
                 opened: false,
@@ -146,16 +150,12 @@ impl Task {
         }
     }
 
-    /// Has large parameters sent from where they are.
-    fn enclose(&self, connection: &Connection) -> Result<(), ErrorKind> {
-        match any_large(&self.params) {
-            Ok(any) => {
-                let params = any.then(|| self.params.clone());
-                connection.enclosures.borrow_mut().enclose(params);
-                Ok(())
-            }
-            Err(words) => Err(ErrorKind::Encode(words.into())),
-        }
+    /// Has large parameters sent from where they are, and the results come in that form.
+    fn edit_bind(&self, connection: &Connection, results: Format) -> Result<(), ErrorKind> {
+        let edit =
+            Edit::new(&self.params, results).map_err(|words| ErrorKind::Encode(words.into()))?;
+        connection.binder.borrow_mut().order(edit);
+        Ok(())
     }
 
     /// Sends the statement without a name, and `aside` along with it.
@@ -164,13 +164,11 @@ impl Task {
         connection: &mut Connection,
         aside: Aside,
     ) -> Result<End, ErrorKind> {
-        let literal = self.statement.literal(&self.params).transpose()?;
-        if literal.is_none() {
-            self.enclose(connection)?;
-        }
+        let format = self.statement.format();
+        self.edit_bind(connection, format)?;
         let mut answer = None;
         let (result, described) = {
-            let (client, mut drive) = Drive::new(self, connection, None).await;
+            let (client, mut drive) = Drive::new(self, connection, None, format).await;
             let sql = self.statement.sql();
             let answer = &mut answer;
             let aside: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = match aside {
@@ -187,20 +185,9 @@ impl Task {
                     ));
                 })),
             };
-            let driven = match literal {
-                Some(literal) => {
-                    drive
-                        .run(client.simple_query_raw(&literal), aside, row)
-                        .await
-                }
-                None => {
-                    // The types are left to the server, which sees the casts.
-                    let params = self.params.iter().map(|param| (Wire(param), Type::UNKNOWN));
-                    drive
-                        .run(client.query_typed_raw(sql, params), aside, Some)
-                        .await
-                }
-            };
+            // The types are left to the server, which sees the casts.
+            let params = self.params.iter().map(|param| (Wire(param), Type::UNKNOWN));
+            let driven = drive.run(client.query_typed_raw(sql, params), aside).await;
             (
                 driven.result.map(|()| (driven.batch, driven.columns)),
                 drive.describe_aside(),
@@ -212,10 +199,9 @@ impl Task {
                 connection.direct = if real { Direct::Yes } else { Direct::No };
             }
             Some(Answer::Prepared(Some(statement))) => {
-                let columns = described.unwrap_or_default();
                 connection
                     .statements
-                    .keep(&self.statement, PreparedStatement { statement, columns });
+                    .keep(&self.statement, statement, described);
             }
             Some(Answer::Prepared(None)) if result.is_ok() => {
                 connection.statements.give_up(&self.statement)
@@ -240,21 +226,8 @@ fn is_stale(diagnostic: &Diagnostic) -> bool {
 }
 
 fn process_id(messages: &[SimpleQueryMessage]) -> Option<i32> {
-    messages
-        .iter()
-        .find_map(|message| row_of(message)?.try_get(0).ok()??.parse().ok())
-}
-
-fn row_of(message: &SimpleQueryMessage) -> Option<&tokio_postgres::SimpleQueryRow> {
-    match message {
-        SimpleQueryMessage::Row(row) => Some(row),
+    messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
         _ => None,
-    }
-}
-
-fn row(message: SimpleQueryMessage) -> Option<tokio_postgres::SimpleQueryRow> {
-    match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    }
+    })
 }

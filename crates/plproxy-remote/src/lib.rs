@@ -5,19 +5,20 @@
 //! the caller's thread and only while the caller waits; nothing here knows PostgreSQL's server side.
 //!
 //! How a call goes: `call` → `execute` (a connection from `pool` or `connect`, the form of the statement from
-//! `statement`) → `drive` (both halves of the client library) → `stream` and `monitor` (the bytes) → `rows` → `outbox`
+//! `statement`) → `drive` (both halves of the client library) → `stream`, `bind` and `monitor` (the bytes) → `rows` → `outbox`
 //! → `call`. All waiting is in `runtime`, all attention to the host in `interrupt`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod address;
+mod bind;
 mod call;
 mod cancel;
 mod connect;
 mod connection;
 mod diagnostic;
 mod drive;
-mod enclosure;
+mod encoding;
 mod endpoint;
 mod error;
 mod execute;
@@ -36,9 +37,10 @@ mod tls;
 pub use call::{Call, CallOptions, Event, Prepared, Request};
 pub use connection::ConnectionInfo;
 pub use diagnostic::Diagnostic;
+pub use encoding::Encoding;
 pub use endpoint::Endpoint;
 pub use error::{Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;
 pub use rows::{Batch, ColumnDescription, Format, Row};
-pub use statement::{Piece, Statement};
+pub use statement::Statement;

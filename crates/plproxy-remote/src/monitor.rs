@@ -4,7 +4,8 @@
 //! open, whether every statement sent was answered, the types of result columns. The monitor reads them from the
 //! stream. It also refuses what no honest server sends, before it takes memory or time, and it replaces the type ids in
 //! descriptions by that of `unknown`: the library would look unknown ids up with statements of its own, one within the
-//! other for as long as the server likes. Values are handled as bytes here, so that it needs no types.
+//! other for as long as the server likes. Values are handled as bytes here, so that it needs no types. Nor does it need
+//! names, which it takes to be UTF-8 and gives a connection up for if they are not: it gets to see ASCII.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,6 +13,7 @@ use std::rc::Rc;
 
 use plproxy_core::conninfo::{AuthMethod, RequireAuth};
 
+use crate::encoding::Encoding;
 use crate::rows::ColumnDescription;
 
 /// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
@@ -42,6 +44,7 @@ pub(crate) struct Monitor {
     /// The first message sent has no tag.
     greeted: bool,
     require_auth: RequireAuth,
+    encoding: Encoding,
     /// The server asked who we are.
     questioned: bool,
     startup_bytes: usize,
@@ -67,12 +70,13 @@ enum Field {
 }
 
 impl Monitor {
-    pub(crate) fn new(require_auth: RequireAuth) -> Monitor {
+    pub(crate) fn new(require_auth: RequireAuth, encoding: Encoding) -> Monitor {
         Monitor {
             incoming: Framing::default(),
             outgoing: Framing::default(),
             greeted: false,
             require_auth,
+            encoding,
             questioned: false,
             startup_bytes: 0,
             status_bytes: 0,
@@ -218,15 +222,22 @@ impl Monitor {
         match self.tag() {
             b'T' | b't' => {
                 self.collected.extend_from_slice(body);
-                self.hide_types(body);
+                self.simplify(body);
             }
-            b'R' | b'K' | b'S' | b'Z' => self.collected.extend_from_slice(body),
+            b'S' => {
+                self.collected.extend_from_slice(body);
+                to_ascii(body);
+            }
+            // Notifications, which nobody listens to.
+            b'A' => to_ascii(body),
+            b'R' | b'K' | b'Z' => self.collected.extend_from_slice(body),
             _ => {}
         }
         Ok(())
     }
 
-    fn hide_types(&mut self, body: &mut [u8]) {
+    /// Hides types and names from the library.
+    fn simplify(&mut self, body: &mut [u8]) {
         let parameters = self.tag() == b't';
         for byte in body {
             self.field = match self.field {
@@ -234,7 +245,10 @@ impl Monitor {
                 Field::Count(_) if parameters => Field::Parameter(0),
                 Field::Count(_) => Field::Name,
                 Field::Name if *byte == 0 => Field::Fixed(0),
-                Field::Name => Field::Name,
+                Field::Name => {
+                    to_ascii(std::slice::from_mut(byte));
+                    Field::Name
+                }
                 // Table 4 bytes, column 2, type 4, then its length 2, modifier 4 and format 2.
                 Field::Fixed(at) => {
                     if let Some(unknown) = at
@@ -287,7 +301,9 @@ impl Monitor {
             b'R' => self.authentication()?,
             b'S' => {
                 if let Some(encoding) = self.collected.strip_prefix(b"client_encoding\0") {
-                    self.encoding_lost = self.answered > 0 && encoding != b"UTF8\0";
+                    let agreed = self.encoding.name().as_bytes();
+                    self.encoding_lost =
+                        self.answered > 0 && encoding.strip_suffix(b"\0") != Some(agreed);
                 }
             }
             _ => {}
@@ -371,6 +387,13 @@ fn refuse(words: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, words)
 }
 
+/// Puts a question mark in the place of every byte that is not ASCII.
+fn to_ascii(text: &mut [u8]) {
+    for byte in text.iter_mut().filter(|byte| !byte.is_ascii()) {
+        *byte = b'?';
+    }
+}
+
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
@@ -381,7 +404,7 @@ fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
     let mut columns = Vec::new();
     for _ in 0..u16::from_be_bytes(*count) {
         let end = rest.iter().position(|byte| *byte == 0)?;
-        let name = String::from_utf8_lossy(rest.get(..end)?).into_owned();
+        let name = rest.get(..end)?.into();
         let (fixed, after) = rest.get(end + 1..)?.split_first_chunk::<18>()?;
         columns.push(ColumnDescription {
             name,

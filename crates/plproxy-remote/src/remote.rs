@@ -9,6 +9,7 @@ use plproxy_core::conninfo::ConnInfo;
 
 use crate::call::{Call, CallOptions, Request};
 use crate::connection::ConnectionInfo;
+use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
@@ -20,6 +21,7 @@ const KNOWN: usize = 1024;
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
     runtime: Runtime,
+    encoding: Encoding,
     endpoints: DashMap<String, Rc<Endpoint>>,
     next_endpoint: Cell<u64>,
     pool: Rc<Pool>,
@@ -27,10 +29,11 @@ pub struct Remote {
 
 impl Remote {
     /// `interrupted` says whether the host process wants this thread's attention. It is called before and after every
-    /// wait, and must be cheap.
-    pub fn new(interrupted: fn() -> bool) -> io::Result<Remote> {
+    /// wait, and must be cheap. `encoding` is that of all text on the connections.
+    pub fn new(interrupted: fn() -> bool, encoding: Encoding) -> io::Result<Remote> {
         Ok(Remote {
             runtime: Runtime::new(interrupted)?,
+            encoding,
             endpoints: DashMap::with_shard_amount(2),
             next_endpoint: Cell::new(0),
             pool: Rc::new(Pool::new()),
@@ -54,7 +57,7 @@ impl Remote {
             self.pool.tidy();
         }
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
-        let endpoint = Rc::new(Endpoint::new(id, info));
+        let endpoint = Rc::new(Endpoint::new(id, info, self.encoding));
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
     }

@@ -4,15 +4,13 @@ use std::error::Error;
 use std::rc::Rc;
 
 use postgres_types::{FromSql, Type};
-use tokio_postgres::{Row as ExtendedRow, SimpleQueryRow};
-
-use crate::error::ErrorKind;
+use tokio_postgres::Row as LibraryRow;
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnDescription {
-    /// Its name, in UTF-8.
-    pub name: String,
+    /// Its name, as the bytes that the server sent.
+    pub name: Box<[u8]>,
     /// The id of its type on the server.
     pub type_oid: u32,
 }
@@ -22,33 +20,38 @@ pub struct ColumnDescription {
 pub enum Format {
     /// What the types' send functions give.
     Binary,
-    /// What the types' output functions give, in UTF-8.
+    /// What the types' output functions give; nobody has looked whether it is in the agreed encoding.
     Text,
 }
 
 /// Some rows of one request.
 pub struct Batch {
     columns: Rc<[ColumnDescription]>,
-    rows: Rows,
+    rows: Vec<LibraryRow>,
+    format: Format,
     size: usize,
-}
-
-enum Rows {
-    Binary(Vec<ExtendedRow>),
-    Text(Vec<SimpleQueryRow>),
 }
 
 /// One row of a batch.
 #[derive(Clone, Copy)]
-pub struct Row<'a>(Form<'a>);
-
-#[derive(Clone, Copy)]
-enum Form<'a> {
-    Binary(&'a ExtendedRow),
-    Text(&'a SimpleQueryRow),
-}
+pub struct Row<'a>(&'a LibraryRow);
 
 impl Batch {
+    /// `size`: about the bytes that the rows take.
+    pub(crate) fn new(
+        rows: Vec<LibraryRow>,
+        columns: Rc<[ColumnDescription]>,
+        format: Format,
+        size: usize,
+    ) -> Batch {
+        Batch {
+            columns,
+            rows,
+            format,
+            size,
+        }
+    }
+
     /// The columns; every row has exactly as many values.
     pub fn columns(&self) -> &Rc<[ColumnDescription]> {
         &self.columns
@@ -56,36 +59,27 @@ impl Batch {
 
     /// The form of all values.
     pub fn format(&self) -> Format {
-        match self.rows {
-            Rows::Binary(_) => Format::Binary,
-            Rows::Text(_) => Format::Text,
-        }
+        self.format
     }
 
     /// How many rows.
     pub fn len(&self) -> usize {
-        match &self.rows {
-            Rows::Binary(rows) => rows.len(),
-            Rows::Text(rows) => rows.len(),
-        }
+        self.rows.len()
     }
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.rows.is_empty()
     }
 
     /// The row at a place.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
-        match &self.rows {
-            Rows::Binary(rows) => rows.get(index).map(|row| Row(Form::Binary(row))),
-            Rows::Text(rows) => rows.get(index).map(|row| Row(Form::Text(row))),
-        }
+        self.rows.get(index).map(Row)
     }
 
     /// The rows in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.len()).filter_map(|index| self.row(index))
+        self.rows.iter().map(Row)
     }
 
     /// About the bytes that the rows take.
@@ -97,14 +91,8 @@ impl Batch {
 impl<'a> Row<'a> {
     /// The bytes of a value; `None` for NULL, and for a column that does not exist.
     pub fn get(&self, column: usize) -> Option<&'a [u8]> {
-        match self.0 {
-            Form::Binary(row) => row
-                .try_get::<_, Option<Bytes<'a>>>(column)
-                .ok()
-                .flatten()
-                .map(|bytes| bytes.0),
-            Form::Text(row) => row.try_get(column).ok().flatten().map(str::as_bytes),
-        }
+        let bytes = self.0.try_get::<_, Option<Bytes<'a>>>(column);
+        bytes.ok().flatten().map(|bytes| bytes.0)
     }
 }
 
@@ -118,48 +106,5 @@ impl<'a> FromSql<'a> for Bytes<'a> {
 
     fn accepts(_: &Type) -> bool {
         true
-    }
-}
-
-/// A row of one of the client library's two kinds, on its way into a batch.
-pub(crate) trait Arrived: Sized {
-    /// Its size, if its values can be read.
-    fn size(&self) -> Result<usize, ErrorKind>;
-    fn batch(rows: Vec<Self>, columns: Rc<[ColumnDescription]>, size: usize) -> Batch;
-}
-
-impl Arrived for ExtendedRow {
-    fn size(&self) -> Result<usize, ErrorKind> {
-        Ok(self.raw_size_bytes())
-    }
-
-    fn batch(rows: Vec<Self>, columns: Rc<[ColumnDescription]>, size: usize) -> Batch {
-        Batch {
-            columns,
-            rows: Rows::Binary(rows),
-            size,
-        }
-    }
-}
-
-impl Arrived for SimpleQueryRow {
-    fn size(&self) -> Result<usize, ErrorKind> {
-        let mut size = 0;
-        for column in 0..self.len() {
-            match self.try_get(column) {
-                Ok(value) => size += 4 + value.map_or(0, str::len),
-                // Values are text here, and text is UTF-8 on every connection.
-                Err(_) => return Err(ErrorKind::protocol("server sent text that is not UTF-8")),
-            }
-        }
-        Ok(size)
-    }
-
-    fn batch(rows: Vec<Self>, columns: Rc<[ColumnDescription]>, size: usize) -> Batch {
-        Batch {
-            columns,
-            rows: Rows::Text(rows),
-            size,
-        }
     }
 }

@@ -8,9 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::call::Prepared;
-use crate::error::ErrorKind;
-use crate::params::{Param, append_literal};
-use crate::rows::ColumnDescription;
+use crate::rows::{ColumnDescription, Format};
 
 /// Statements that a connection remembers at most.
 const REMEMBERED: usize = 256;
@@ -24,69 +22,64 @@ thread_local! {
 pub struct Statement {
     id: u64,
     sql: String,
-    /// The same in pieces, for a statement that was written by a user.
-    pieces: Option<Vec<Piece>>,
+    results: Results,
 }
 
-/// A part of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// SQL as it is.
-    Sql(String),
-    /// The parameter at that place, counted from 0.
-    Param(usize),
+/// In what form a statement's results may come.
+#[derive(Debug)]
+enum Results {
+    Binary,
+    /// As text, until the server has described columns whose binary form says as much.
+    Either,
+    Text,
 }
 
 impl Statement {
-    /// A statement whose parameters all have casts and whose result columns all have built-in types, so that the server
-    /// can be asked for binary values at once.
+    /// A statement whose result columns all have built-in types, so that the server can be asked for binary values at
+    /// once.
     pub fn call(sql: String) -> Rc<Statement> {
-        Statement::new(sql, None)
+        Statement::new(sql, Results::Binary)
     }
 
-    /// A statement with columns of any type. `pieces` are `sql` with its parameters apart.
-    pub fn select(sql: String, pieces: Vec<Piece>) -> Rc<Statement> {
-        Statement::new(sql, Some(pieces))
+    /// A statement with result columns of any type.
+    pub fn select(sql: String) -> Rc<Statement> {
+        Statement::new(sql, Results::Either)
     }
 
-    fn new(sql: String, pieces: Option<Vec<Piece>>) -> Rc<Statement> {
+    /// A statement with result columns of any type whose values always come as text.
+    pub fn select_text(sql: String) -> Rc<Statement> {
+        Statement::new(sql, Results::Text)
+    }
+
+    fn new(sql: String, results: Results) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
-        Rc::new(Statement { id, sql, pieces })
+        Rc::new(Statement { id, sql, results })
     }
 
-    /// The text with placeholders.
+    /// The text, with placeholders for parameters; the server is to learn their types from it, as by casts.
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// The text with literals in the place of parameters, if it is to be sent that way.
-    pub(crate) fn literal(&self, params: &[Param]) -> Option<Result<String, ErrorKind>> {
-        self.pieces.as_ref().map(|pieces| {
-            let mut sql = String::with_capacity(self.sql.len());
-            for piece in pieces {
-                match piece {
-                    Piece::Sql(text) => sql.push_str(text),
-                    Piece::Param(at) => match params.get(*at) {
-                        Some(param) => append_literal(&mut sql, param)?,
-                        None => {
-                            return Err(ErrorKind::Encode(format!(
-                                "there is no parameter ${}",
-                                at + 1
-                            )));
-                        }
-                    },
-                }
-            }
-            Ok(sql)
-        })
+    /// The form of the results as long as nothing is known of them.
+    pub(crate) fn format(&self) -> Format {
+        match self.results {
+            Results::Binary => Format::Binary,
+            Results::Either | Results::Text => Format::Text,
+        }
     }
 
-    /// Whether a prepared form, which gives binary values, gives the same values as the unnamed one.
-    fn may_be_prepared(&self, columns: &[ColumnDescription]) -> bool {
-        self.pieces.is_none()
-            || columns
+    /// The form of results with these columns.
+    fn format_of(&self, columns: &[ColumnDescription]) -> Format {
+        let exact = || {
+            columns
                 .iter()
                 .all(|column| is_exact_in_binary(column.type_oid))
+        };
+        match self.results {
+            Results::Either if exact() => Format::Binary,
+            _ => self.format(),
+        }
     }
 }
 
@@ -94,7 +87,9 @@ impl Statement {
 #[derive(Clone)]
 pub(crate) struct PreparedStatement {
     pub(crate) statement: tokio_postgres::Statement,
-    pub(crate) columns: Rc<[ColumnDescription]>,
+    /// `None` if it gives no rows.
+    pub(crate) columns: Option<Rc<[ColumnDescription]>>,
+    pub(crate) format: Format,
 }
 
 /// Whether a connection reaches one real server process.
@@ -175,16 +170,20 @@ impl Statements {
         }
     }
 
-    /// Remembers the prepared form, unless its values would come differently.
-    pub(crate) fn keep(&mut self, statement: &Statement, prepared: PreparedStatement) {
+    /// Remembers the prepared form.
+    pub(crate) fn keep(
+        &mut self,
+        statement: &Statement,
+        prepared: tokio_postgres::Statement,
+        columns: Option<Rc<[ColumnDescription]>>,
+    ) {
         if let Some(entry) = self.entries.get_mut(&statement.id) {
-            if statement.may_be_prepared(&prepared.columns) {
-                entry.state = State::Prepared(prepared);
-                self.prepared += 1;
-            } else {
-                entry.state = State::Never;
-                self.any_forgotten = true;
-            }
+            entry.state = State::Prepared(PreparedStatement {
+                statement: prepared,
+                format: statement.format_of(columns.as_deref().unwrap_or_default()),
+                columns,
+            });
+            self.prepared += 1;
         }
     }
 
@@ -312,20 +311,32 @@ mod tests {
     }
 
     #[test]
-    fn literals_take_the_place_of_parameters() {
-        let pieces = vec![
-            Piece::Sql("select".into()),
-            Piece::Param(1),
-            Piece::Sql("::int".into()),
-        ];
-        let statement = Statement::select("select $2::int".into(), pieces);
-        let params = [Param::Null, Param::Text("7".into())];
-        assert_eq!(
-            statement.literal(&params).unwrap().unwrap(),
-            "select '7'::int"
+    fn binary_only_where_it_says_as_much() {
+        let (int4, text, enumeration) = (23, 25, 16_384);
+        let check = |statement: Rc<Statement>, types: &[u32], expected: [Format; 2]| {
+            let columns: Vec<_> = types
+                .iter()
+                .map(|type_oid| ColumnDescription {
+                    name: Box::default(),
+                    type_oid: *type_oid,
+                })
+                .collect();
+            let formats = [statement.format(), statement.format_of(&columns)];
+            assert_eq!(formats, expected, "{statement:?} {types:?}");
+        };
+        let (binary, as_text) = (Format::Binary, Format::Text);
+        check(Statement::call(String::new()), &[int4], [binary; 2]);
+        check(
+            Statement::select(String::new()),
+            &[int4, text],
+            [as_text, binary],
         );
-        assert!(statement.literal(&params[..1]).unwrap().is_err());
-        assert!(Statement::call("select 1".into()).literal(&[]).is_none());
+        check(
+            Statement::select(String::new()),
+            &[int4, enumeration],
+            [as_text; 2],
+        );
+        check(Statement::select_text(String::new()), &[int4], [as_text; 2]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::enclosure::Enclosures;
+use crate::bind::Binder;
 use crate::monitor::Monitor;
 
 /// Linux's `MSG_NOSIGNAL`: a peer that hung up is no reason for a signal to the process.
@@ -97,26 +97,26 @@ impl AsyncWrite for Socket {
 pub(crate) struct Stream {
     socket: Rc<RefCell<Socket>>,
     monitor: Rc<RefCell<Monitor>>,
-    enclosures: Rc<RefCell<Enclosures>>,
+    binder: Rc<RefCell<Binder>>,
 }
 
 impl Stream {
     pub(crate) fn new(
         socket: Rc<RefCell<Socket>>,
         monitor: Rc<RefCell<Monitor>>,
-        enclosures: Rc<RefCell<Enclosures>>,
+        binder: Rc<RefCell<Binder>>,
     ) -> Stream {
         Stream {
             socket,
             monitor,
-            enclosures,
+            binder,
         }
     }
 
-    /// Sends what was put into earlier messages.
-    fn poll_enclosures(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Sends what is left of edited messages.
+    fn poll_edited(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut socket = self.socket.borrow_mut();
-        self.enclosures
+        self.binder
             .borrow_mut()
             .poll_send(cx, Pin::new(&mut *socket))
     }
@@ -148,20 +148,19 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_enclosures(cx))?;
+        ready!(this.poll_edited(cx))?;
         let mut monitor = this.monitor.borrow_mut();
         let mut buf = buf;
-        if this.enclosures.borrow().is_waiting() {
+        if this.binder.borrow().is_waiting() {
             let rest = monitor.rest_of_message();
             if rest == 0 {
-                let taken = this.enclosures.borrow_mut().take(buf)?;
-                if taken > 0 {
-                    monitor.sent(buf.get(..taken).unwrap_or_default());
+                if this.binder.borrow_mut().take(buf)? {
+                    monitor.sent(buf);
                     drop(monitor);
                     // What the socket does not take now it takes when the library flushes.
-                    return match this.poll_enclosures(cx) {
+                    return match this.poll_edited(cx) {
                         Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                        _ => Poll::Ready(Ok(taken)),
+                        _ => Poll::Ready(Ok(buf.len())),
                     };
                 }
             } else {
@@ -180,13 +179,13 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_enclosures(cx))?;
+        ready!(this.poll_edited(cx))?;
         Pin::new(&mut *this.socket.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_enclosures(cx))?;
+        ready!(this.poll_edited(cx))?;
         Pin::new(&mut *this.socket.borrow_mut()).poll_shutdown(cx)
     }
 }

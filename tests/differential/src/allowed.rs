@@ -11,7 +11,7 @@
 //! ours: 1                     lines that only ours gives, in order
 //! why: …                      the reason
 //! ```
-//! In patterns `*` stands for any text within a line. A difference is explained only as a whole: each of its lines is a
+//! In patterns `*` stands for any text within a line, `{a}` for a text that is the same wherever it stands. A difference is explained only as a whole: each of its lines is a
 //! line of an entry.
 
 use std::cell::Cell;
@@ -84,10 +84,13 @@ impl Entry {
 
     /// Whether the entry's lines stand at the beginning of the difference.
     fn begins(&self, c: &[String], ours: &[String]) -> bool {
-        let leads = |patterns: &[String], lines: &[String]| {
-            patterns.len() <= lines.len() && patterns.iter().zip(lines).all(|(pattern, line)| fits(pattern, line))
+        let leads = |patterns: &[String], lines: &[String], bindings: Bindings| {
+            if patterns.len() > lines.len() {
+                return None;
+            }
+            patterns.iter().zip(lines).try_fold(bindings, |bindings, (pattern, line)| bound(pattern, line, &bindings))
         };
-        leads(&self.c, c) && leads(&self.ours, ours)
+        leads(&self.c, c, Bindings::new()).and_then(|bindings| leads(&self.ours, ours, bindings)).is_some()
     }
 }
 
@@ -109,24 +112,41 @@ pub fn explain<'a>(
     })
 }
 
-/// Whether a pattern, in which `*` stands for any text, fits a whole line.
+/// What `{a}`, `{b}` … stood for.
+type Bindings = Vec<(char, String)>;
+
+/// Whether a pattern fits a whole line: `*` stands for any text, `{a}` for a text that is the same wherever it stands in
+/// the entry.
 pub fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
+    bound(pattern, text, &Bindings::new()).is_some()
+}
+
+/// The same with what earlier lines have bound; adds what this line binds.
+fn bound(pattern: &str, text: &str, bindings: &Bindings) -> Option<Bindings> {
+    let mut chars = pattern.chars();
+    let Some(first) = chars.next() else { return text.is_empty().then(|| bindings.clone()) };
+    let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    if first == '*' {
+        return ends.find_map(|end| bound(chars.as_str(), text.get(end..)?, bindings));
     }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
+    if let Some((name, after)) = variable(pattern) {
+        if let Some((_, value)) = bindings.iter().find(|(known, _)| *known == name) {
+            return bound(after, text.strip_prefix(value.as_str())?, bindings);
         }
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
+        return ends.find_map(|end| {
+            let mut bindings = bindings.clone();
+            bindings.push((name, text.get(..end)?.to_owned()));
+            bound(after, text.get(end..)?, &bindings)
+        });
     }
-    true
+    bound(chars.as_str(), text.strip_prefix(first)?, bindings)
+}
+
+/// A variable at the pattern's beginning, and what follows it.
+fn variable(pattern: &str) -> Option<(char, &str)> {
+    let rest = pattern.strip_prefix('{')?;
+    let name = rest.chars().next().filter(char::is_ascii_lowercase)?;
+    Some((name, rest.get(1..)?.strip_prefix('}')?))
 }
 
 #[cfg(test)]
@@ -145,6 +165,10 @@ mod tests {
         check("a*b*c", "a c", false);
         check("*b*", "abc", true);
         check("ab*ba", "aba", false);
+        check("{a} {a}", "x x", true);
+        check("{a} {a}", "x y", false);
+        check("{a}{b}c", "xc", true);
+        check("{1}", "{1}", true);
     }
 
     #[test]

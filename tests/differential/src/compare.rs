@@ -78,6 +78,10 @@ fn judge<'a>(
     ours: &Answers,
     entries: &'a [Entry],
 ) -> Result<Vec<&'a Entry>, String> {
+    // Where only one side failed, that is the difference, and not that only it was asked whether it lives.
+    if place.1 && !(c.contains_key(&place) && ours.contains_key(&place)) {
+        return Ok(Vec::new());
+    }
     let missing = Vec::new();
     let c = c.get(&place).unwrap_or(&missing);
     let ours = ours.get(&place).unwrap_or(&missing);

@@ -37,6 +37,8 @@ fn pieces_of_any_size_tell_the_same() {
     let given = [
         message(b't', &[0, 2, 0, 0, 0, 23, 0, 1, 0, 0]),
         description(&[("a", 23), ("", 4_000_000_000), ("längs", 705)]),
+        message(b'S', "role\0ä\0".as_bytes()),
+        message(b'A', "\0\0\0\x01ä\0ö\0".as_bytes()),
         message(b'D', &[0, 0]),
         message(b'n', b""),
         message(b'Z', b"T"),
@@ -44,14 +46,16 @@ fn pieces_of_any_size_tell_the_same() {
     .concat();
     let hidden = [
         message(b't', &[0, 2, 0, 0, 2, 0xc1, 0, 0, 2, 0xc1]),
-        description(&[("a", 705), ("", 705), ("längs", 705)]),
+        description(&[("a", 705), ("", 705), ("l??ngs", 705)]),
+        message(b'S', b"role\0??\0"),
+        message(b'A', b"\0\0\0\x01??\0??\0"),
         message(b'D', &[0, 0]),
         message(b'n', b""),
         message(b'Z', b"T"),
     ]
     .concat();
     for piece in 1..=given.len() {
-        let mut monitor = Monitor::new(RequireAuth::Any);
+        let mut monitor = Monitor::new(RequireAuth::Any, Encoding::Utf8);
         monitor.sent(&[0, 0, 0, 8, 0, 3, 0, 0]);
         pass(&mut monitor, &startup(), piece).unwrap();
         assert_eq!(monitor.process_id(), 258);
@@ -69,16 +73,40 @@ fn pieces_of_any_size_tell_the_same() {
         let columns = monitor.description(1).unwrap();
         let columns: Vec<_> = columns
             .iter()
-            .map(|column| (column.name.as_str(), column.type_oid))
+            .map(|column| (&*column.name, column.type_oid))
             .collect();
-        assert_eq!(columns, [("a", 23), ("", 4_000_000_000), ("längs", 705)]);
+        let expected: [(&[u8], u32); 3] =
+            [(b"a", 23), (b"", 4_000_000_000), ("längs".as_bytes(), 705)];
+        assert_eq!(columns, expected);
         assert!(monitor.description(1).is_none());
     }
 }
 
 #[test]
+fn another_encoding_than_agreed_is_noticed() {
+    let check = |agreed: Encoding, reported: &[&str], expected: bool| {
+        let mut monitor = Monitor::new(RequireAuth::Any, agreed);
+        monitor.sent(&[0, 0, 0, 8, 0, 3, 0, 0]);
+        let status = |name: &str| message(b'S', format!("client_encoding\0{name}\0").as_bytes());
+        pass(&mut monitor, &[status("UTF8"), startup()].concat(), 7).unwrap();
+        for name in reported {
+            monitor.sent(&message(b'Q', b"set"));
+            let answer = [status(name), message(b'Z', b"I")].concat();
+            pass(&mut monitor, &answer, 7).unwrap();
+        }
+        assert_eq!(monitor.is_idle(), expected, "{agreed:?} {reported:?}");
+    };
+    check(Encoding::Utf8, &[], true);
+    check(Encoding::Utf8, &["LATIN1"], false);
+    check(Encoding::Utf8, &["SQL_ASCII"], false);
+    check(Encoding::Utf8, &["LATIN1", "UTF8"], true);
+    check(Encoding::Raw, &["SQL_ASCII"], true);
+    check(Encoding::Raw, &["SQL_ASCII", "UTF8"], false);
+}
+
+#[test]
 fn rounds_are_counted_as_they_go_out() {
-    let mut monitor = Monitor::new(RequireAuth::Any);
+    let mut monitor = Monitor::new(RequireAuth::Any, Encoding::Utf8);
     let check = |monitor: &mut Monitor, bytes: &[u8], asked: u64| {
         monitor.sent(bytes);
         assert_eq!(monitor.asked(), asked, "{bytes:?}");
@@ -98,7 +126,7 @@ fn rounds_are_counted_as_they_go_out() {
 #[test]
 fn what_no_server_sends_is_refused() {
     let check = |stream: &[u8], words: &str| {
-        let mut monitor = Monitor::new(RequireAuth::Any);
+        let mut monitor = Monitor::new(RequireAuth::Any, Encoding::Utf8);
         pass(&mut monitor, &startup(), 7).unwrap();
         monitor.sent(&[&[0, 0, 0, 4][..], &message(b'S', b"")].concat());
         let Err(error) = pass(&mut monitor, stream, 3) else {
@@ -129,7 +157,7 @@ fn what_no_server_sends_is_refused() {
 #[test]
 fn authentication_must_be_as_required() {
     let check = |required: RequireAuth, codes: &[u32], allowed: bool| {
-        let mut monitor = Monitor::new(required.clone());
+        let mut monitor = Monitor::new(required.clone(), Encoding::Utf8);
         let stream: Vec<u8> = codes
             .iter()
             .flat_map(|code| message(b'R', &code.to_be_bytes()))

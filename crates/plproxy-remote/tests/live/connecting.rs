@@ -280,7 +280,21 @@ fn sessions_are_named_and_set() {
         "application_name",
         "mine",
     );
+    for options in [
+        "-c application_name=named",
+        "-capplication_name=named",
+        "--application-name=named",
+        "-c Application_Name=named",
+    ] {
+        check(&format!("options='{options}'"), "application_name", "named");
+    }
+    check(
+        "options='-c application_name=named' application_name=mine",
+        "application_name",
+        "mine",
+    );
     check("options='-c work_mem=123kB'", "work_mem", "123kB");
+    check("options='-c work_mem=123kB'", "application_name", "plproxy");
     check("", "client_encoding", "UTF8");
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
-    Batch, Call, CallOptions, ColumnDescription, Diagnostic, Endpoint, Error, Event, Format, Param,
-    Prepared, Remote, Request, Statement,
+    Batch, Call, CallOptions, ColumnDescription, Diagnostic, Encoding, Endpoint, Error, ErrorKind,
+    Event, Format, Param, Prepared, Remote, Request, Statement,
 };
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -22,7 +22,7 @@ pub fn server() -> String {
 }
 
 pub fn remote() -> Remote {
-    Remote::new(|| false).unwrap()
+    Remote::new(|| false, Encoding::Utf8).unwrap()
 }
 
 pub fn endpoint(remote: &Remote, key: &str, connstr: &str) -> Rc<Endpoint> {
@@ -96,6 +96,23 @@ impl Outcome {
             .collect()
     }
 
+    /// The column names of the first event that has any.
+    pub fn names(&self) -> Vec<String> {
+        let columns = self.columns.iter().flatten().next().expect("columns");
+        columns
+            .iter()
+            .map(|column| String::from_utf8_lossy(&column.name).into_owned())
+            .collect()
+    }
+
+    /// The server's error.
+    pub fn diagnostic(self) -> Diagnostic {
+        match self.error().kind {
+            ErrorKind::Db(diagnostic) => *diagnostic,
+            other => panic!("not the server's error: {other:?}"),
+        }
+    }
+
     pub fn error(self) -> Error {
         self.error.expect("an error")
     }
@@ -159,7 +176,7 @@ pub fn pid(remote: &Remote, endpoint: &Rc<Endpoint>) -> String {
 
 /// Runs a statement whatever it gives.
 pub fn execute(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str) {
-    let statement = Statement::select(sql.into(), vec![plproxy_remote::Piece::Sql(sql.into())]);
+    let statement = Statement::select(sql.into());
     let outcome = drain(remote.start(&statement, vec![request(endpoint, &[])], &unprepared()));
     assert!(outcome.error.is_none(), "{sql}: {:?}", outcome.error);
 }

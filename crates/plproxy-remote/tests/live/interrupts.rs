@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use plproxy_remote::{CallOptions, Event, Remote, Request, Statement};
+use plproxy_remote::{CallOptions, Encoding, Event, Remote, Request, Statement};
 
 use crate::harness::*;
 use crate::scripted;
@@ -59,7 +59,7 @@ fn check(remote: &Remote, requests: Vec<Request>) {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn an_interrupt_ends_every_kind_of_wait() {
     let _turn = turn();
-    let remote = Remote::new(flag).unwrap();
+    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
     check(&remote, sleepers(&remote, 1));
     check(&remote, sleepers(&remote, 8));
     // While a server keeps silent from the start.
@@ -75,7 +75,7 @@ fn an_interrupt_ends_every_kind_of_wait() {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_flag_that_stays_up_does_not_make_it_spin() {
     let _turn = turn();
-    let remote = Remote::new(flag).unwrap();
+    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
     FLAG.store(true, SeqCst);
     LOOKS.store(0, SeqCst);
     let statement = Statement::call("select 'x'::text from pg_sleep(0.5)".into());
@@ -102,7 +102,7 @@ fn cancelling_stops_the_servers_and_keeps_the_connections() {
     let observer = endpoint(&remote, "observer", &server());
     let active = "select count(*)::text from pg_stat_activity where state = 'active' and query like \
                   '%/* cancel me%' and pid <> pg_backend_pid()";
-    let flagged = Remote::new(flag).unwrap();
+    let flagged = Remote::new(flag, Encoding::Utf8).unwrap();
     let mut call = flagged.start(&statement, sleepers(&flagged, 16), &CallOptions::default());
     raise_after(Duration::from_millis(400));
     assert!(matches!(call.next().unwrap(), Event::Interrupted));
@@ -138,7 +138,7 @@ fn cancelling_stops_the_servers_and_keeps_the_connections() {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_dropped_call_hangs_up() {
     let _turn = turn();
-    let remote = Remote::new(flag).unwrap();
+    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
     let statement = Statement::call("select n::text from generate_series(1, 10000000) n".into());
     let mut call = remote.start(&statement, sleepers(&remote, 2), &CallOptions::default());
     assert!(matches!(call.next().unwrap(), Event::Rows { .. }));

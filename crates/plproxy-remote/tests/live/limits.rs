@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use plproxy_remote::{CallOptions, Event, Param, Piece, Statement};
+use plproxy_remote::{CallOptions, Event, Format, Param, Statement};
 
 use crate::harness::*;
 use crate::scripted;
@@ -121,14 +121,10 @@ fn large_parameters_come_in_every_place_and_form() {
                 Param::Binary(bytes(size, 11)),
             ];
             let got = run(&remote, &endpoint, &statement, &params).text();
-            // The same as a literal, which takes another way.
-            let pieces = vec![
-                Piece::Sql("select md5(".into()),
-                Piece::Param(2),
-                Piece::Sql("::text)".into()),
-            ];
-            let literal = Statement::select("select md5($3::text)".into(), pieces);
-            let direct = run(&remote, &endpoint, &literal, &params);
+            // The same by another way: with text results, and as one value instead of the third.
+            let with_text = Statement::select("select md5($1::text), 'x'::name".into());
+            let direct = run(&remote, &endpoint, &with_text, &params[2..3]);
+            assert_eq!(direct.formats, [Format::Text]);
             let words: Vec<_> = got.split(' ').collect();
             assert_eq!((words[0], words[2]), (size.to_string().as_str(), "-1"));
             assert_eq!(words[3], direct.text());

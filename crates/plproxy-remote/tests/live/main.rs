@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod connecting;
+mod encodings;
 mod faults;
 mod harness;
 mod hostile;
@@ -11,3 +12,4 @@ mod limits;
 mod prepared;
 mod results;
 mod scripted;
+mod select;

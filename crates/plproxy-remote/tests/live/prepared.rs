@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use plproxy_remote::{CallOptions, Endpoint, ErrorKind, Event, Piece, Prepared, Remote, Statement};
+use plproxy_remote::{CallOptions, Endpoint, ErrorKind, Event, Prepared, Remote, Statement};
 
 use crate::harness::*;
 use crate::scripted;
@@ -113,14 +113,12 @@ fn a_changed_table_is_seen_at_once() {
     );
     let before = pid(&remote, &endpoint);
     let sql = "select * from changing";
-    let select = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
+    let select = Statement::select(sql.into());
     let columns = |expected: &[&str]| {
         for turn in 0..5 {
             let outcome = run(&remote, &endpoint, &select, &[]);
             assert!(outcome.error.is_none(), "{turn}: {:?}", outcome.error);
-            let columns = outcome.columns[0].as_ref().unwrap();
-            let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
-            assert_eq!(names, expected, "{turn}");
+            assert_eq!(outcome.names(), expected, "{turn}");
             assert_eq!(outcome.rows[0].1.len(), expected.len());
         }
     };
@@ -180,7 +178,7 @@ fn rows_may_outlive_their_statement() {
     );
     let before = pid(&remote, &endpoint);
     let sql = "select * from short_lived";
-    let select = Statement::select(sql.into(), vec![Piece::Sql(sql.into())]);
+    let select = Statement::select(sql.into());
     for turn in 0..5 {
         let options = CallOptions {
             prepared: Prepared::On,
