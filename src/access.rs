@@ -57,7 +57,9 @@ impl Access {
             return Ok(Rc::clone(endpoint));
         }
         let params = self.params(connstr).map_err(|error| label.error(error))?;
-        let dbname = params.get("dbname").unwrap_or(&self.user).to_owned();
+        // A password that was not encoded makes a URI's parts fall where they do not belong.
+        let dbname = params.get("dbname").unwrap_or(&self.user);
+        let dbname = if dbname.contains(['@', ':', '/', '=']) { "***" } else { dbname }.to_owned();
         let mut warnings = Vec::new();
         // Two users never share a connection, nor do two sets of credentials.
         let key = format!(

@@ -9,6 +9,7 @@ use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::interrupts;
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
+use crate::pg::settings::TextSettings;
 use crate::remote::remote;
 use crate::rows::RowReader;
 use crate::shape::Shape;
@@ -85,7 +86,7 @@ impl Call {
                 for row in batch.iter() {
                     // The value goes to the caller's memory; further rows are counted for the message only.
                     if count == 0 {
-                        let reader = RowReader::new(shape, batch.columns(), batch.format(), &label)?;
+                        let reader = RowReader::new(shape, batch, &label)?;
                         value = reader.read_single(shape, &row)?;
                     }
                     count += 1;
@@ -105,9 +106,7 @@ impl Call {
     fn drive(&mut self, mut take: impl FnMut(Step<'_>) -> Result<(), Error>) -> Result<(), Error> {
         loop {
             let taken = match self.remote.next() {
-                Ok(Event::Rows { request, batch, done }) => {
-                    take(Step::Rows(request, &batch)).and_then(|()| if done { take(Step::Done(request)) } else { Ok(()) })
-                }
+                Ok(Event::Rows { request, batch, done }) => Self::rows(request, &batch, done, &mut take),
                 Ok(Event::RequestDone { request, columns: Some(_) }) => take(Step::Done(request)),
                 // A statement without a result, which only the user's own can be.
                 Ok(Event::RequestDone { columns: None, .. }) => Err(self.label.error("run_tag does not match res")),
@@ -124,6 +123,18 @@ impl Call {
                 return Err(error);
             }
         }
+    }
+
+    /// Hands rows over; values as text are read as the partition's settings mean them.
+    fn rows(
+        request: usize,
+        batch: &Batch,
+        done: bool,
+        take: &mut impl FnMut(Step<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let _style = batch.style().map(TextSettings::for_input).transpose()?;
+        take(Step::Rows(request, batch))?;
+        if done { take(Step::Done(request)) } else { Ok(()) }
     }
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.

@@ -9,6 +9,7 @@ use crate::function::ProxyFunction;
 use crate::pg::foreign::Server;
 use crate::pg::report::{Level, emit};
 use crate::pg::{role, spi};
+use crate::remote;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{Location, Source};
@@ -17,7 +18,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Connection strings of CONNECT that are remembered.
-const MOST_CONNECT_STRINGS: usize = 256;
+const MOST_CONNECT_STRINGS: usize = 64;
+/// Clusters that are remembered: functions may define one for every name that there is.
+const MOST_CLUSTERS: usize = 1024;
 
 /// A cluster as defined; immutable but for who has come by.
 pub(crate) struct Cluster {
@@ -66,6 +69,7 @@ pub(crate) fn forget_servers() {
         }
     });
     CONNECTED.with_borrow_mut(HashMap::clear);
+    remote::next_generation();
 }
 
 /// The cluster that a call goes to.
@@ -107,6 +111,7 @@ fn connect(connstr: &str) -> Rc<Cluster> {
         }
         if connected.len() >= MOST_CONNECT_STRINGS {
             connected.clear();
+            remote::next_generation();
         }
         let partitions = vec![connstr.to_owned()];
         let cluster = Rc::new(Cluster::new(connstr.to_owned(), ClusterConfig::default(), partitions, Origin::Connect));
@@ -133,8 +138,12 @@ fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
         return Ok(cluster);
     }
     let known = Known { cluster: Rc::clone(&cluster), no_server: true };
-    let previous = CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), known));
-    drop(previous);
+    CLUSTERS.with_borrow_mut(|clusters| {
+        if clusters.len() >= MOST_CLUSTERS {
+            clusters.clear();
+        }
+        clusters.insert(name.to_owned(), known);
+    });
     Ok(cluster)
 }
 

@@ -62,7 +62,7 @@ impl<'a> Collector<'a> {
         for row in batch.iter() {
             let reader = match &progress.reader {
                 Some(reader) => reader,
-                None => progress.reader.insert(RowReader::new(self.shape, batch.columns(), batch.format(), label)?),
+                None => progress.reader.insert(RowReader::new(self.shape, batch, label)?),
             };
             scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
             let store = if request == self.turn {

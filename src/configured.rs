@@ -64,6 +64,9 @@ pub(crate) fn load(
 
     let mut version = None;
     let rows = plans.version.run(&arg, 0, |row| {
+        if row.type_oid(1) != pg_sys::INT4OID {
+            return Err(label.error("get_version: expected int4"));
+        }
         version = row.value(1)?.map(|value| value.value() as i32);
         Ok(())
     })?;

@@ -5,7 +5,7 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::pg::array;
-use crate::pg::settings::PortableOutput;
+use crate::pg::settings::TextSettings;
 use crate::route::{Routing, Targets};
 use crate::shape::Shape;
 use pgrx::pg_sys::Datum;
@@ -21,7 +21,7 @@ pub(crate) fn requests(
     routing: &Routing,
 ) -> Result<Vec<Request>, Error> {
     let access = cluster.access()?;
-    let _portable = if shape.writes_text { Some(PortableOutput::enter()?) } else { None };
+    let _portable = if shape.writes_text { Some(TextSettings::for_output()?) } else { None };
     let request = |partition, params| {
         Ok(Request { endpoint: access.endpoint(cluster, partition, &function.label)?, params })
     };

@@ -42,6 +42,7 @@ pub(crate) mod sqlstate {
     pub(crate) const UNABLE_TO_CONNECT: SqlState = *b"08001";
     pub(crate) const CONNECTION_FAILURE: SqlState = *b"08006";
     pub(crate) const PROTOCOL_VIOLATION: SqlState = *b"08P01";
+    pub(crate) const OUT_OF_MEMORY: SqlState = *b"53200";
     pub(crate) const DATA_EXCEPTION: SqlState = *b"22000";
     pub(crate) const CHARACTER_NOT_IN_REPERTOIRE: SqlState = *b"22021";
 }

@@ -65,6 +65,11 @@ impl LocalPlan {
         Ok(shared)
     }
 
+    /// Prepares the query of RUN ON, if that was not done yet.
+    pub(crate) fn check(&self, function: &ProxyFunction, query: &LocalQuery) -> Result<(), Error> {
+        self.get(query, |argument| function.element_type_of(argument)).map(drop)
+    }
+
     /// The one text that the query gives: a cluster's name or a connection string.
     pub(crate) fn text(
         &self,

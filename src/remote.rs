@@ -22,3 +22,13 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
     })
 }
+
+/// Closes the connections that nobody asked for since the last time: of replaced credentials, of dropped servers, of
+/// connection strings that came once.
+pub(crate) fn next_generation() {
+    REMOTE.with(|slot| {
+        if let Some(remote) = slot.get() {
+            remote.next_generation();
+        }
+    });
+}

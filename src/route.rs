@@ -49,6 +49,10 @@ pub(crate) fn pick(
     };
     let picker = Picker { function, cluster, run_on };
     let count = cluster.partitions.len();
+    if let RunOn::Query(query) = run_on {
+        // A query that cannot be prepared is an error, whether it is needed or not.
+        function.run_on_plan.check(function, query)?;
+    }
     let arrays = split(function, args)?;
     let length = arrays.first().map(|array| array.elements.len());
     if length == Some(0) {

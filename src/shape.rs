@@ -21,8 +21,6 @@ pub(crate) struct Shape {
     pub(crate) result: ShapeResult,
     /// The row type of the result; of a set of scalars too, for the tuplestore.
     pub(crate) row_type: Option<Rc<RowType>>,
-    /// Columns are mapped by name: the statement is the user's own.
-    pub(crate) by_name: bool,
 }
 
 /// A parameter of the remote statement.
@@ -50,9 +48,9 @@ impl Shape {
         result: &ResultType,
         text_only: bool,
     ) -> Result<Self, Error> {
-        let (remote, by_name) = match query {
-            Query::Call(template) => (template.remote_query(columns), false),
-            Query::Select(template) => (template.remote_query(), true),
+        let remote = match query {
+            Query::Call(template) => template.remote_query(columns),
+            Query::Select(template) => template.remote_query(),
         };
         let params = remote
             .args
@@ -63,16 +61,19 @@ impl Shape {
                 Ok(ShapeParam { argument, encoder })
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let statement = match (by_name, text_only) {
-            (false, _) => Statement::call(remote.sql),
-            (true, false) => Statement::select(remote.sql),
-            (true, true) => Statement::select_text(remote.sql),
+        let statement = match query {
+            Query::Call(_) => Statement::call(remote.sql),
+            Query::Select(_) => Statement::select(remote.sql),
         };
         let (result, row_type) = Self::result(result, text_only)?;
         let writes_text = params.iter().any(|param| param.encoder.writes_text());
         Ok(Self {
             writes_text,
-            statement, params, result, row_type, by_name,  })
+            statement,
+            params,
+            result,
+            row_type,
+        })
     }
 
     fn result(
@@ -94,16 +95,5 @@ impl Shape {
             }
             ResultType::Record => (ShapeResult::Row(Vec::new(), None), None),
         })
-    }
-}
-
-impl Shape {
-    /// The decoders, in the order of the result's columns.
-    pub(crate) fn decoders(&self) -> &[Rc<Decoder>] {
-        match &self.result {
-            ShapeResult::Void => &[],
-            ShapeResult::Scalar(decoder) => core::slice::from_ref(decoder),
-            ShapeResult::Row(decoders, _) => decoders,
-        }
     }
 }

@@ -13,13 +13,13 @@ const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 /// Whether the database's encoding is UTF-8.
 pub(crate) fn database_is_utf8() -> bool {
     // SAFETY: reads a static of the backend.
-    unsafe { pg_sys::GetDatabaseEncoding() == UTF8 }
+    unsafe { raw::GetDatabaseEncoding() == UTF8 }
 }
 
 /// Whether the database's encoding is SQL_ASCII: none in particular.
 pub(crate) fn database_is_sql_ascii() -> bool {
     // SAFETY: reads a static of the backend.
-    unsafe { pg_sys::GetDatabaseEncoding() == SQL_ASCII }
+    unsafe { raw::GetDatabaseEncoding() == SQL_ASCII }
 }
 
 /// The encoding of values on the connections to partitions; it never changes within a backend.
@@ -36,7 +36,7 @@ fn wire_number() -> i32 {
 /// from the client's encoding.
 pub(crate) fn client_is_utf8() -> bool {
     // SAFETY: reads a static of the backend.
-    unsafe { pg_sys::pg_get_client_encoding() == UTF8 }
+    unsafe { raw::pg_get_client_encoding() == UTF8 }
 }
 
 /// Text of the database in the encoding of the wire, appended to `out`.
@@ -138,9 +138,16 @@ pub(super) fn cstring(text: &str) -> Result<*mut c_char, Error> {
 /// would be worse.
 pub(super) fn message(text: &str) -> *const c_char {
     let text = text.replace('\0', "?");
-    let ascii = || {
-        let plain: String = text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-        palloc_cstring(plain.as_bytes())
+    let by_character = || {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut buffer = [0; 4];
+        for character in text.chars() {
+            match ServerText::new(character.encode_utf8(&mut buffer).as_bytes()) {
+                Ok(known) => bytes.extend_from_slice(known.as_bytes()),
+                Err(_) => bytes.push(b'?'),
+            }
+        }
+        palloc_cstring(&bytes)
     };
-    cstring(&text).or_else(|_| ascii()).map_or(c"out of memory".as_ptr(), <*mut c_char>::cast_const)
+    cstring(&text).or_else(|_| by_character()).map_or(c"out of memory".as_ptr(), <*mut c_char>::cast_const)
 }

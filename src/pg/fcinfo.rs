@@ -72,7 +72,7 @@ impl CallInfo {
     pub(crate) fn arg_type(&self, number: i32) -> Result<Oid, Error> {
         let flinfo = self.raw().flinfo;
         // SAFETY: flinfo is live; the function reads the expression tree only.
-        Ok(unsafe { guard::catch(|| pg_sys::get_fn_expr_argtype(flinfo, number)) }?)
+        Ok(unsafe { guard::catch(|| raw::get_fn_expr_argtype(flinfo, number)) }?)
     }
 
     /// Marks the result as NULL.

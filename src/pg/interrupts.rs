@@ -11,7 +11,7 @@ pub(crate) fn pending() -> bool {
     // SAFETY: reads of statics that signal handlers set; each is one machine word, and a stale value is seen at the next
     // look.
     unsafe {
-        (&raw const pg_sys::InterruptPending).read_volatile() != 0
+        ((&raw const pg_sys::InterruptPending).read_volatile() != 0 || postmaster_may_be_gone())
             && pg_sys::InterruptHoldoffCount == 0
             && pg_sys::CritSectionCount == 0
             && (pg_sys::QueryCancelHoldoffCount == 0 || will_end())
@@ -25,12 +25,28 @@ pub(crate) fn will_end() -> bool {
     unsafe {
         (&raw const pg_sys::QueryCancelPending).read_volatile() != 0
             || (&raw const pg_sys::ProcDiePending).read_volatile() != 0
+            || postmaster_is_gone()
             || super::compat::client_is_gone()
     }
 }
 
-/// CHECK_FOR_INTERRUPTS, its error as a value.
+/// Whether the postmaster may be dead: the kernel signalled it, or nobody has looked yet.
+fn postmaster_may_be_gone() -> bool {
+    // SAFETY: as in `pending`.
+    unsafe { (&raw const raw::postmaster_possibly_dead).read_volatile() != 0 }
+}
+
+fn postmaster_is_gone() -> bool {
+    // SAFETY: reads from a pipe without waiting, and lowers the flag while the postmaster lives.
+    postmaster_may_be_gone() && unsafe { !raw::PostmasterIsAliveInternal() }
+}
+
+/// CHECK_FOR_INTERRUPTS, its error as a value. Without a postmaster the process ends, as everywhere in PostgreSQL.
 pub(crate) fn check() -> Result<(), Error> {
+    if postmaster_is_gone() {
+        // SAFETY: does not return; what the frames above own ends with the process.
+        unsafe { raw::proc_exit(1) };
+    }
     // SAFETY: called between remote waits, where no lock of ours is held and nothing is half done.
     unsafe { guard::catch(|| raw::ProcessInterrupts()) }?;
     Ok(())

@@ -8,7 +8,7 @@ use super::memory::Context;
 use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
 use super::guard::{self, Raised};
 use super::raw;
-use crate::error::Error;
+use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
 use core::ptr;
@@ -105,9 +105,10 @@ impl TypeFunction {
         let data = encoding::palloc_cstring(bytes)?;
         let len = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
         let mut buffer = pg_sys::StringInfoData { data, len, maxlen: len.saturating_add(1), cursor: 0 };
-        let buffer = &raw mut buffer;
+        let pointer = &raw mut buffer;
         // SAFETY: a receive function and a well-formed StringInfo.
-        self.call(|info| unsafe { guard::catch(|| raw::ReceiveFunctionCall(info, buffer, io_param, -1)) })
+        let value = self.call(|info| unsafe { guard::catch(|| raw::ReceiveFunctionCall(info, pointer, io_param, -1)) })?;
+        if buffer.cursor == len { Ok(value) } else { Err(malformed()) }
     }
 }
 
@@ -183,10 +184,10 @@ impl Encoder {
             Encode::Int4 => Param::Binary((number as i32).to_be_bytes().to_vec()),
             Encode::Int8 => Param::Binary((number as i64).to_be_bytes().to_vec()),
             Encode::Text => Param::Text(wire(detoasted(value)?)?),
-            Encode::Bytea => Param::Binary(detoasted(value)?.to_vec()),
+            Encode::Bytea => Param::Binary(copy(detoasted(value)?)?),
             // SAFETY: a uuid is 16 bytes by reference.
             Encode::Uuid => Param::Binary(unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) }.to_vec()),
-            Encode::Send(function) => Param::Binary(function.call_send(value)?.to_vec()),
+            Encode::Send(function) => Param::Binary(copy(function.call_send(value)?)?),
             Encode::Output(function) => Param::Text(wire(function.call_output(value)?.to_bytes())?),
         })
     }
@@ -194,9 +195,27 @@ impl Encoder {
 
 /// Text of the database in the encoding of the wire.
 fn wire(text: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut wire = Vec::with_capacity(text.len());
+    let mut wire = buffer(text.len())?;
     encoding::append_wire(text, &mut wire)?;
     Ok(wire)
+}
+
+/// A copy of a value's bytes.
+fn copy(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut copy = buffer(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// An empty buffer. A value may be large: without memory for it the call fails, not the server.
+fn buffer(size: usize) -> Result<Vec<u8>, Error> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(size).map_err(|_| {
+        let mut report = Report::new(sqlstate::OUT_OF_MEMORY, "out of memory");
+        report.detail = Some(format!("Failed on request of size {size}."));
+        report
+    })?;
+    Ok(buffer)
 }
 
 enum Receive {
@@ -215,7 +234,6 @@ enum Receive {
 
 /// Turns wire bytes into a value of one type.
 pub(crate) struct Decoder {
-    type_oid: Oid,
     /// Whether a NULL must be looked at: a domain may refuse it.
     checks_null: bool,
     receive: Option<Receive>,
@@ -242,16 +260,10 @@ impl Decoder {
             _ => Some(Receive::Function(TypeFunction::receive(oid)?)),
         };
         Ok(Self {
-            type_oid: oid,
             checks_null: info.class == TypeClass::Domain,
             receive,
             input: TypeFunction::input(oid)?,
         })
-    }
-
-    /// Whether a remote column of this type, in binary, is a value of the decoder's type as it stands.
-    pub(crate) fn reads_binary_of(&self, remote_type: Oid) -> bool {
-        self.receive.is_some() && self.type_oid == remote_type
     }
 
     /// A value from its text off the wire; allocated in the current context.
@@ -279,7 +291,7 @@ impl Decoder {
             (Receive::Int8 | Receive::Float8, [a, b, c, d, e, f, g, h]) => {
                 Some(Datum::from(i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])))
             }
-            (Receive::Float4, [a, b, c, d]) => Some(Datum::from(u32::from_be_bytes([*a, *b, *c, *d]))),
+            (Receive::Float4, [a, b, c, d]) => Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d]))),
             (Receive::Uuid, bytes) if bytes.len() == 16 => Some(Datum::from(encoding::palloc_cstring(bytes)?)),
             (Receive::Text, bytes) => Some(varlena(ServerText::new(bytes)?.as_bytes())?),
             (Receive::Bytea, bytes) => Some(varlena(bytes)?),
@@ -289,11 +301,7 @@ impl Decoder {
             (Some(value), _) => Ok(Some(value)),
             (None, Receive::Function(function)) => function.call_receive(bytes).map(Some),
             // A length that the type cannot have.
-            (None, _) => Err(crate::error::Report::new(
-                crate::error::sqlstate::PROTOCOL_VIOLATION,
-                "incorrect binary data format in remote result",
-            )
-            .into()),
+            (None, _) => Err(malformed()),
         }
     }
 }
@@ -310,24 +318,7 @@ pub(super) fn varlena(bytes: &[u8]) -> Result<Datum, Error> {
     }
 }
 
-/// Renders a value of a built-in type, given in its binary form, as text: for a column whose remote type is not the local
-/// one.
-pub(crate) struct Transcoder {
-    receive: Box<TypeFunction>,
-    output: Box<TypeFunction>,
-}
-
-impl Transcoder {
-    pub(crate) fn new(type_oid: Oid) -> Result<Self, Error> {
-        Ok(Self {
-            receive: TypeFunction::receive(type_oid)?,
-            output: TypeFunction::output(type_oid)?,
-        })
-    }
-
-    /// The text, in the encoding of the wire.
-    pub(crate) fn to_text(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        let value = self.receive.call_receive(bytes)?;
-        wire(self.output.call_output(value)?.to_bytes())
-    }
+/// What a server sent is no value of the type.
+fn malformed() -> Error {
+    Report::new(sqlstate::PROTOCOL_VIOLATION, "incorrect binary data format in remote result").into()
 }

@@ -47,6 +47,11 @@ unsafe extern "C-unwind" {
     // pqcomm.c
     pub(super) fn pq_check_connection() -> bool;
 
+    // pmsignal.c, ipc.c
+    pub(super) static mut postmaster_possibly_dead: c_int;
+    pub(super) fn PostmasterIsAliveInternal() -> bool;
+    pub(super) fn proc_exit(code: c_int) -> !;
+
     // postgres.c
     pub(super) fn ProcessInterrupts();
 
@@ -58,6 +63,7 @@ unsafe extern "C-unwind" {
     pub(super) fn SendFunctionCall(info: *mut FmgrInfo, value: Datum) -> *mut bytea;
     pub(super) fn pg_detoast_datum(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
     pub(super) fn pg_detoast_datum_packed(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
+    pub(super) fn get_fn_expr_argtype(info: *mut FmgrInfo, number: c_int) -> Oid;
     pub(super) fn CheckFunctionValidatorAccess(validator: Oid, function: Oid) -> bool;
 
     // funcapi.c, heaptuple.c, tupdesc.c
@@ -172,6 +178,8 @@ unsafe extern "C-unwind" {
     pub(super) fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
 
     // mbutils.c
+    pub(super) fn GetDatabaseEncoding() -> c_int;
+    pub(super) fn pg_get_client_encoding() -> c_int;
     pub(super) fn pg_any_to_server(text: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     pub(super) fn pg_server_to_any(text: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
 

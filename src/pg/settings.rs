@@ -3,6 +3,8 @@
 use super::{guard, raw};
 use crate::error::Error;
 use core::ffi::CStr;
+use plproxy_remote::TextStyle;
+use std::ffi::CString;
 use pgrx::pg_sys;
 
 /// `work_mem`, in kilobytes.
@@ -17,13 +19,13 @@ pub(crate) fn check_function_bodies() -> bool {
     unsafe { pg_sys::check_function_bodies }
 }
 
-/// While it lives, output functions write values so that every server reads them alike, whatever its settings; the
-/// session's own settings come back with its end.
-pub(crate) struct PortableOutput(Option<i32>);
+/// Settings of the session that are others while it lives.
+pub(crate) struct TextSettings(Option<i32>);
 
-impl PortableOutput {
-    /// Costs nothing where the session's settings are portable already, as the defaults are.
-    pub(crate) fn enter() -> Result<Self, Error> {
+impl TextSettings {
+    /// Has output functions write values so that every server reads them alike, whatever its settings. Costs nothing where
+    /// the session's settings are such already, as the defaults are.
+    pub(crate) fn for_output() -> Result<Self, Error> {
         // SAFETY: reads statics of the backend.
         let (dates, intervals, floats) = unsafe {
             (
@@ -35,8 +37,7 @@ impl PortableOutput {
         if !(dates || intervals || floats) {
             return Ok(Self(None));
         }
-        // SAFETY: opens a level of settings, which our end closes.
-        let this = Self(Some(unsafe { guard::catch(|| raw::NewGUCNestLevel()) }?));
+        let this = Self::level()?;
         for (change, name, value) in [
             (dates, c"datestyle", c"ISO"),
             (intervals, c"intervalstyle", c"postgres"),
@@ -47,6 +48,23 @@ impl PortableOutput {
             }
         }
         Ok(this)
+    }
+
+    /// Has input functions read values as a server with these settings wrote them.
+    pub(crate) fn for_input(style: &TextStyle) -> Result<Self, Error> {
+        let this = Self::level()?;
+        for (name, value) in [(c"datestyle", &style.dates), (c"intervalstyle", &style.intervals)] {
+            if let Ok(value) = CString::new(value.as_str()) {
+                set(name, &value)?;
+            }
+        }
+        Ok(this)
+    }
+
+    /// Opens a level of settings, which our end closes.
+    fn level() -> Result<Self, Error> {
+        // SAFETY: counts a level up.
+        Ok(Self(Some(unsafe { guard::catch(|| raw::NewGUCNestLevel()) }?)))
     }
 }
 
@@ -70,11 +88,11 @@ fn set(name: &CStr, value: &CStr) -> Result<(), Error> {
     Ok(())
 }
 
-impl Drop for PortableOutput {
+impl Drop for TextSettings {
     fn drop(&mut self) {
         if let Some(level) = self.0 {
-            // SAFETY: closes the level that `enter` opened; restoring these settings raises nothing.
-            unsafe { raw::AtEOXact_GUC(true, level) }
+            // SAFETY: closes the level that is open. Should it raise, the transaction's end restores the settings.
+            let _ = unsafe { guard::catch(|| raw::AtEOXact_GUC(true, level)) };
         }
     }
 }

@@ -6,6 +6,9 @@ use crate::error::Error;
 use core::mem::ManuallyDrop;
 use pgrx::pg_sys::{self, Tuplestorestate};
 
+/// Copying many rows takes its time; an interrupt is seen after so many.
+const ROWS_BETWEEN_CHECKS: u32 = 4096;
+
 /// A tuplestore of our own.
 pub(crate) struct Store(*mut Tuplestorestate);
 
@@ -32,8 +35,13 @@ impl Store {
         unsafe {
             guard::catch(|| {
                 let slot = raw::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
+                let mut rows = 0_u32;
                 while raw::tuplestore_gettupleslot(source, true, false, slot) {
                     raw::tuplestore_puttupleslot(target, slot);
+                    rows = rows.wrapping_add(1);
+                    if rows % ROWS_BETWEEN_CHECKS == 0 {
+                        raw::ProcessInterrupts();
+                    }
                 }
                 raw::ExecDropSingleTupleTableSlot(slot);
             })

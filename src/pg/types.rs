@@ -29,7 +29,7 @@ pub(crate) struct TypeInfo {
     pub(crate) sql: String,
     pub(crate) name: String,
     pub(crate) class: TypeClass,
-    /// A true array type: not a fixed-length one such as `point`.
+    /// The element of a true array type: not of one that is only like an array, as `point` and `int2vector`.
     pub(crate) element: Option<Oid>,
     pub(crate) domain_base: Option<Oid>,
     /// The table or composite type behind a row type.
@@ -73,7 +73,7 @@ impl TypeInfo {
                 b'm' => TypeClass::Multirange,
                 _ => TypeClass::Base,
             },
-            element: some(form.typelem).filter(|_| form.typlen == -1 && form.typtype as u8 == b'b'),
+            element: some(form.typelem).filter(|_| form.typsubscript == Oid::from(pg_sys::F_ARRAY_SUBSCRIPT_HANDLER)),
             domain_base: some(form.typbasetype),
             relation: some(form.typrelid),
             len: form.typlen,

@@ -28,6 +28,8 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long to wait before cancelling again what is still running.
 const REPEAT: Duration = Duration::from_millis(40);
+/// How long the sending of cancel requests may take at the most, whatever the bound for the rest.
+const UNTIL_SENT: Duration = Duration::from_millis(500);
 /// Rows of all requests together, in bytes, that one round of polling may take in.
 const ROUND: usize = 64 * 1024;
 
@@ -244,14 +246,16 @@ impl<'a> Call<'a> {
         if self.outbox.is_running() {
             let runtime = self.remote.runtime();
             // The wait is short in any case, and what it does must not be left half done.
-            runtime.gate().hush(true);
-            let (mut limit, mut repeat) = {
+            let _quiet = runtime.gate().hush();
+            let (mut limit, mut last, mut repeat) = {
                 let _guard = runtime.enter();
                 (
                     Box::pin(tokio::time::sleep(bound)),
+                    Box::pin(tokio::time::sleep(bound.max(UNTIL_SENT))),
                     Box::pin(tokio::time::sleep(REPEAT)),
                 )
             };
+            let keys = self.outbox.running();
             let mut cancels: FuturesUnordered<_> = self.cancels().collect();
             runtime.wait(|cx, _| {
                 while let Poll::Ready(Some(())) = Pin::new(&mut cancels).poll_next(cx) {}
@@ -270,11 +274,21 @@ impl<'a> Call<'a> {
                         cx.waker().wake_by_ref();
                     }
                 }
-                limit.as_mut().poll(cx)
+                // Over a slow network the bound may be too short even to send the requests, and a statement that nobody
+                // stops runs on.
+                if limit.is_elapsed() || limit.as_mut().poll(cx).is_ready() {
+                    let unsent = keys.iter().any(|key| key.is_unsent());
+                    return if unsent {
+                        last.as_mut().poll(cx)
+                    } else {
+                        Poll::Ready(())
+                    };
+                }
+                Poll::Pending
             });
-            runtime.gate().hush(false);
         }
         self.tasks = Tasks::None;
+        self.outbox.forget_running();
     }
 }
 

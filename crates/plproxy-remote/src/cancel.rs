@@ -9,6 +9,7 @@ use tokio_postgres::{CancelToken, NoTls};
 use crate::address::Address;
 use crate::connect::open_socket;
 use crate::endpoint::Endpoint;
+use crate::stream::Socket;
 
 /// All that is needed to cancel the statement of a connection.
 pub(crate) struct CancelKey {
@@ -17,7 +18,12 @@ pub(crate) struct CancelKey {
     endpoint: Rc<Endpoint>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
     astray: Cell<bool>,
+    /// A request is being made and has not been sent.
+    unsent: Cell<bool>,
 }
+
+/// No connection could be made for the request.
+struct Unsent;
 
 impl CancelKey {
     pub(crate) fn new(token: CancelToken, address: Address, endpoint: Rc<Endpoint>) -> CancelKey {
@@ -26,6 +32,7 @@ impl CancelKey {
             address,
             endpoint,
             astray: Cell::new(false),
+            unsent: Cell::new(false),
         }
     }
 
@@ -33,20 +40,33 @@ impl CancelKey {
     /// of a failure: the caller's time is bounded in any case.
     pub(crate) async fn send(self: Rc<Self>) {
         self.astray.set(true);
-        let Ok(mut socket) = open_socket(&self.address, self.endpoint.info()).await else {
-            return self.astray.set(false);
-        };
-        if self
-            .token
-            .cancel_query_raw(&mut socket, NoTls)
-            .await
-            .is_ok()
-        {
-            let mut nothing = [0];
-            if matches!(socket.read(&mut nothing).await, Ok(0)) {
-                self.astray.set(false);
+        self.unsent.set(true);
+        let socket = self.request().await;
+        self.unsent.set(false);
+        match socket {
+            Err(Unsent) => self.astray.set(false),
+            Ok(None) => {}
+            Ok(Some(mut socket)) => {
+                let mut nothing = [0];
+                if matches!(socket.read(&mut nothing).await, Ok(0)) {
+                    self.astray.set(false);
+                }
             }
         }
+    }
+
+    /// Sends the request.
+    async fn request(&self) -> Result<Option<Socket>, Unsent> {
+        let Ok(mut socket) = open_socket(&self.address, self.endpoint.info()).await else {
+            return Err(Unsent);
+        };
+        let sent = self.token.cancel_query_raw(&mut socket, NoTls).await;
+        Ok(sent.is_ok().then_some(socket))
+    }
+
+    /// Whether a request is being made that has not been sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent.get()
     }
 
     /// Whether a request may still be under way, so that the connection cannot be used again.

@@ -272,7 +272,8 @@ impl<'a> Drive<'a> {
         let rows = std::mem::take(&mut intake.rows);
         let size = std::mem::take(&mut intake.size);
         let columns = self.columns.clone().unwrap_or_default();
-        Some(Batch::new(rows, columns, self.format, size))
+        let style = self.monitor.borrow().peculiar_style();
+        Some(Batch::new(rows, columns, self.format, style, size))
     }
 
     /// Hands over the rows that are there.

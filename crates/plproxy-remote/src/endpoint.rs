@@ -1,5 +1,6 @@
 //! Endpoints: where calls go, one for each way of connecting.
 
+use std::cell::Cell;
 use std::fmt;
 
 use plproxy_core::conninfo::ConnInfo;
@@ -11,11 +12,21 @@ pub struct Endpoint {
     id: u64,
     info: ConnInfo,
     encoding: Encoding,
+    /// When it was last asked for, by the generations of `Remote`.
+    generation: Cell<u64>,
+    /// Nobody can ask for it any more.
+    retired: Cell<bool>,
 }
 
 impl Endpoint {
     pub(crate) fn new(id: u64, info: ConnInfo, encoding: Encoding) -> Endpoint {
-        Endpoint { id, info, encoding }
+        Endpoint {
+            id,
+            info,
+            encoding,
+            generation: Cell::new(0),
+            retired: Cell::new(false),
+        }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -28,6 +39,14 @@ impl Endpoint {
 
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    pub(crate) fn generation(&self) -> &Cell<u64> {
+        &self.generation
+    }
+
+    pub(crate) fn retired(&self) -> &Cell<bool> {
+        &self.retired
     }
 
     /// The database's name.

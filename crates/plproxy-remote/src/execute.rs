@@ -124,11 +124,8 @@ impl Task {
         connection: &mut Connection,
         prepared: PreparedStatement,
     ) -> Option<Result<End, ErrorKind>> {
-        let PreparedStatement {
-            statement,
-            columns,
-            format,
-        } = prepared;
+        let PreparedStatement { statement, columns } = prepared;
+        let format = self.statement.format();
         if let Err(kind) = self.edit_bind(connection, format) {
             return Some(Err(kind));
         }
@@ -212,17 +209,11 @@ impl Task {
     }
 }
 
-/// Whether a prepared statement was refused for what it is, and not for what it does: it is gone, or its result would
-/// have other columns now.
+/// Whether a prepared statement, refused before it ran, may have been refused for what it is: it is gone, its result would
+/// have other columns now, a type or a function that it names was made anew. Values that do not fit are refused in any form,
+/// and an interrupted server means what it says.
 fn is_stale(diagnostic: &Diagnostic) -> bool {
-    match &diagnostic.code {
-        b"26000" => true,
-        b"0A000" => {
-            diagnostic.routine.as_deref() == Some("RevalidateCachedQuery")
-                || diagnostic.message == "cached plan must not change result type"
-        }
-        _ => false,
-    }
+    !diagnostic.fatal && !matches!(&diagnostic.code[..2], b"22" | b"23" | b"53" | b"57")
 }
 
 fn process_id(messages: &[SimpleQueryMessage]) -> Option<i32> {

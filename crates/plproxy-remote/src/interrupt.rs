@@ -24,6 +24,15 @@ pub(crate) struct Gate {
     runtime: AtomicWaker,
 }
 
+/// While it lives, interrupts are not looked at.
+pub(crate) struct Hush<'a>(&'a Gate);
+
+impl Drop for Hush<'_> {
+    fn drop(&mut self) {
+        self.0.hushed.store(false, Relaxed);
+    }
+}
+
 impl Gate {
     pub(crate) fn new(interrupted: fn() -> bool) -> Arc<Gate> {
         Arc::new(Gate {
@@ -61,9 +70,10 @@ impl Gate {
         held
     }
 
-    /// Whether to keep still about interrupts.
-    pub(crate) fn hush(&self, hushed: bool) {
-        self.hushed.store(hushed, Relaxed);
+    /// Keeps still about interrupts while the result lives.
+    pub(crate) fn hush(&self) -> Hush<'_> {
+        self.hushed.store(true, Relaxed);
+        Hush(self)
     }
 
     /// Tell the host again if its flag is up.

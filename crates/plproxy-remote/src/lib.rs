@@ -42,5 +42,5 @@ pub use endpoint::Endpoint;
 pub use error::{Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;
-pub use rows::{Batch, ColumnDescription, Format, Row};
+pub use rows::{Batch, ColumnDescription, Format, Row, TextStyle};
 pub use statement::Statement;

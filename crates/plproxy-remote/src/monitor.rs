@@ -14,10 +14,12 @@ use std::rc::Rc;
 use plproxy_core::conninfo::{AuthMethod, RequireAuth};
 
 use crate::encoding::Encoding;
-use crate::rows::ColumnDescription;
+use crate::rows::{ColumnDescription, TextStyle};
 
 /// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
 const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
+/// From that size on it is seen first whether there is memory for a message.
+const PROBED: usize = 1 << 20;
 /// Descriptions and start-up messages; a table has at most 1664 columns.
 const COLLECT_LIMIT: usize = 1 << 22;
 /// All that may come before the server is ready for the first time.
@@ -55,6 +57,7 @@ pub(crate) struct Monitor {
     transaction: u8,
     /// The session was made to speak another encoding than the one that was agreed on.
     encoding_lost: bool,
+    style: TextStyle,
     asked: u64,
     answered: u64,
     descriptions: VecDeque<(u64, Rc<[ColumnDescription]>)>,
@@ -85,6 +88,7 @@ impl Monitor {
             process_id: 0,
             transaction: 0,
             encoding_lost: false,
+            style: TextStyle::default(),
             asked: 1,
             answered: 0,
             descriptions: VecDeque::new(),
@@ -94,6 +98,11 @@ impl Monitor {
     /// The process that the start-up named.
     pub(crate) fn process_id(&self) -> i32 {
         self.process_id
+    }
+
+    /// How the server writes values as text, where it is not as everybody reads it.
+    pub(crate) fn peculiar_style(&self) -> Option<TextStyle> {
+        self.style.is_peculiar().then(|| self.style.clone())
     }
 
     /// How many rounds (a simple query, or what a sync ends) were sent; the start-up counts as the first.
@@ -200,6 +209,12 @@ impl Monitor {
 
     /// A message's header is complete.
     fn begin(&mut self) -> io::Result<()> {
+        // The library takes memory for a message as it comes and ends the process where there is none. So it is seen here,
+        // before, whether there would be.
+        let room = self.incoming.rest.saturating_mul(2);
+        if self.incoming.rest > PROBED && Vec::<u8>::new().try_reserve_exact(room).is_err() {
+            return Err(refuse("out of memory for a message of the server"));
+        }
         match self.tag() {
             b'T' | b't' => self.field = Field::Count(0),
             b'S' => {
@@ -300,6 +315,7 @@ impl Monitor {
             }
             b'R' => self.authentication()?,
             b'S' => {
+                self.style.learn(&self.collected);
                 if let Some(encoding) = self.collected.strip_prefix(b"client_encoding\0") {
                     let agreed = self.encoding.name().as_bytes();
                     self.encoding_lost =

@@ -117,6 +117,12 @@ impl Outbox {
             .retain(|(running, _)| *running != request);
     }
 
+    /// No request is with a server any more.
+    pub(crate) fn forget_running(&self) {
+        let running = std::mem::take(&mut self.0.borrow_mut().running);
+        drop(running);
+    }
+
     pub(crate) fn running(&self) -> Vec<Rc<CancelKey>> {
         self.0
             .borrow()

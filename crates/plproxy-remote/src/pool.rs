@@ -58,7 +58,7 @@ impl Pool {
     /// Takes a connection back, or closes it.
     pub(crate) fn put(&self, connection: Box<Connection>) {
         connection.end_use();
-        if connection.is_idle() {
+        if connection.is_idle() && !connection.endpoint().retired().get() {
             self.idle
                 .entry(connection.endpoint().id())
                 .or_default()
@@ -79,18 +79,6 @@ impl Pool {
             connections.drain(..).for_each(Connection::terminate);
         }
         self.idle.clear();
-    }
-
-    /// Whether an endpoint has connections at rest.
-    pub(crate) fn has(&self, endpoint: &Endpoint) -> bool {
-        self.idle
-            .get(&endpoint.id())
-            .is_some_and(|idle| !idle.is_empty())
-    }
-
-    /// Forgets the endpoints without connections.
-    pub(crate) fn tidy(&self) {
-        self.idle.retain(|_, idle| !idle.is_empty());
     }
 
     pub(crate) fn snapshot(&self) -> Vec<ConnectionInfo> {

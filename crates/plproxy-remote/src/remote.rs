@@ -15,15 +15,13 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
 
-/// Endpoints known before those without connections are forgotten.
-const KNOWN: usize = 1024;
-
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
     runtime: Runtime,
     encoding: Encoding,
     endpoints: DashMap<String, Rc<Endpoint>>,
     next_endpoint: Cell<u64>,
+    generation: Cell<u64>,
     pool: Rc<Pool>,
 }
 
@@ -36,6 +34,7 @@ impl Remote {
             encoding,
             endpoints: DashMap::with_shard_amount(2),
             next_endpoint: Cell::new(0),
+            generation: Cell::new(0),
             pool: Rc::new(Pool::new()),
         })
     }
@@ -48,18 +47,30 @@ impl Remote {
         make: impl FnOnce() -> Result<ConnInfo, E>,
     ) -> Result<Rc<Endpoint>, E> {
         if let Some(endpoint) = self.endpoints.get(key) {
+            endpoint.generation().set(self.generation.get());
             return Ok(endpoint.clone());
         }
         let info = make()?;
-        if self.endpoints.len() >= KNOWN {
-            self.endpoints
-                .retain(|_, endpoint| Rc::strong_count(endpoint) > 1 || self.pool.has(endpoint));
-            self.pool.tidy();
-        }
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
         let endpoint = Rc::new(Endpoint::new(id, info, self.encoding));
+        endpoint.generation().set(self.generation.get());
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
+    }
+
+    /// To be called when the caller forgets its endpoints, to ask for them anew: those that nobody asked for since the
+    /// last time are closed. What is in use is closed after its use.
+    pub fn next_generation(&self) {
+        let generation = self.generation.get();
+        self.endpoints.retain(|_, endpoint| {
+            let wanted = endpoint.generation().get() == generation;
+            if !wanted {
+                endpoint.retired().set(true);
+                self.pool.close(endpoint);
+            }
+            wanted
+        });
+        self.generation.set(generation + 1);
     }
 
     /// Gets a statement ready to run on all of the endpoints at once. Nothing is sent before the call's first `next`.

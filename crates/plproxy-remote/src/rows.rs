@@ -24,11 +24,43 @@ pub enum Format {
     Text,
 }
 
+/// The server's settings for values as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextStyle {
+    /// Its `DateStyle`.
+    pub dates: String,
+    /// Its `IntervalStyle`.
+    pub intervals: String,
+}
+
+impl TextStyle {
+    /// Looks at a setting that the server reports: name and value, each with a zero byte at its end.
+    pub(crate) fn learn(&mut self, report: &[u8]) {
+        let mut parts = report.split(|byte| *byte == 0);
+        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
+            return;
+        };
+        let slot = match name {
+            b"DateStyle" => &mut self.dates,
+            b"IntervalStyle" => &mut self.intervals,
+            _ => return,
+        };
+        *slot = String::from_utf8_lossy(value).into_owned();
+    }
+
+    /// Whether the text means something else under other settings.
+    pub(crate) fn is_peculiar(&self) -> bool {
+        !(self.dates.is_empty() || self.dates.starts_with("ISO"))
+            || self.intervals == "sql_standard"
+    }
+}
+
 /// Some rows of one request.
 pub struct Batch {
     columns: Rc<[ColumnDescription]>,
     rows: Vec<LibraryRow>,
     format: Format,
+    style: Option<TextStyle>,
     size: usize,
 }
 
@@ -42,12 +74,14 @@ impl Batch {
         rows: Vec<LibraryRow>,
         columns: Rc<[ColumnDescription]>,
         format: Format,
+        style: Option<TextStyle>,
         size: usize,
     ) -> Batch {
         Batch {
             columns,
             rows,
             format,
+            style,
             size,
         }
     }
@@ -60,6 +94,11 @@ impl Batch {
     /// The form of all values.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// The settings under which values as text are to be read, if it matters.
+    pub fn style(&self) -> Option<&TextStyle> {
+        self.style.as_ref()
     }
 
     /// How many rows.

@@ -22,38 +22,23 @@ thread_local! {
 pub struct Statement {
     id: u64,
     sql: String,
-    results: Results,
-}
-
-/// In what form a statement's results may come.
-#[derive(Debug)]
-enum Results {
-    Binary,
-    /// As text, until the server has described columns whose binary form says as much.
-    Either,
-    Text,
+    format: Format,
 }
 
 impl Statement {
-    /// A statement whose result columns all have built-in types, so that the server can be asked for binary values at
-    /// once.
+    /// A statement whose result columns all have built-in types, so that the server is asked for binary values.
     pub fn call(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Results::Binary)
+        Statement::new(sql, Format::Binary)
     }
 
-    /// A statement with result columns of any type.
+    /// A statement with result columns of any type, whose values come as text.
     pub fn select(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Results::Either)
+        Statement::new(sql, Format::Text)
     }
 
-    /// A statement with result columns of any type whose values always come as text.
-    pub fn select_text(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Results::Text)
-    }
-
-    fn new(sql: String, results: Results) -> Rc<Statement> {
+    fn new(sql: String, format: Format) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
-        Rc::new(Statement { id, sql, results })
+        Rc::new(Statement { id, sql, format })
     }
 
     /// The text, with placeholders for parameters; the server is to learn their types from it, as by casts.
@@ -61,25 +46,9 @@ impl Statement {
         &self.sql
     }
 
-    /// The form of the results as long as nothing is known of them.
+    /// The form of the results.
     pub(crate) fn format(&self) -> Format {
-        match self.results {
-            Results::Binary => Format::Binary,
-            Results::Either | Results::Text => Format::Text,
-        }
-    }
-
-    /// The form of results with these columns.
-    fn format_of(&self, columns: &[ColumnDescription]) -> Format {
-        let exact = || {
-            columns
-                .iter()
-                .all(|column| is_exact_in_binary(column.type_oid))
-        };
-        match self.results {
-            Results::Either if exact() => Format::Binary,
-            _ => self.format(),
-        }
+        self.format
     }
 }
 
@@ -89,7 +58,6 @@ pub(crate) struct PreparedStatement {
     pub(crate) statement: tokio_postgres::Statement,
     /// `None` if it gives no rows.
     pub(crate) columns: Option<Rc<[ColumnDescription]>>,
-    pub(crate) format: Format,
 }
 
 /// Whether a connection reaches one real server process.
@@ -180,7 +148,6 @@ impl Statements {
         if let Some(entry) = self.entries.get_mut(&statement.id) {
             entry.state = State::Prepared(PreparedStatement {
                 statement: prepared,
-                format: statement.format_of(columns.as_deref().unwrap_or_default()),
                 columns,
             });
             self.prepared += 1;
@@ -230,25 +197,6 @@ impl Statements {
             self.any_forgotten = true;
         }
     }
-}
-
-/// Built-in types whose binary form says as much as their text. Not among them: those that hold ids of the server's
-/// catalogs (`regclass`, `oid` aliases, `aclitem`, `record`), that have no binary form, or one that depends on settings
-/// (`money`).
-fn is_exact_in_binary(oid: u32) -> bool {
-    matches!(
-        oid,
-        // bool, bytea, char, name, int8, int2, int4, text, oid, json and their arrays
-        16 | 17 | 18 | 19 | 20 | 21 | 23 | 25 | 26 | 114 | 199 | 1000..=1003 | 1005 | 1007 | 1009 | 1014..=1016 | 1028
-        // point, lseg, path, box, polygon, line, circle and their arrays
-        | 600..=604 | 628 | 629 | 718 | 719 | 1017..=1020 | 1027
-        // float4, float8, macaddr, macaddr8, inet, cidr and their arrays
-        | 700 | 701 | 1021 | 1022 | 774 | 775 | 829 | 869 | 650 | 651 | 1040 | 1041
-        // bpchar, varchar, date, time, timestamp, timestamptz, interval, timetz, bit, varbit, numeric and arrays
-        | 1042 | 1043 | 1082 | 1083 | 1114 | 1115 | 1182..=1187 | 1231 | 1266 | 1270 | 1560..=1563 | 1700
-        // uuid, jsonb and their arrays
-        | 2950 | 2951 | 3802 | 3807
-    )
 }
 
 #[cfg(test)]
@@ -308,51 +256,5 @@ mod tests {
         assert_eq!(statements.entries.len(), REMEMBERED);
         assert!(statements.entries.contains_key(&first.id));
         assert!(!statements.entries.contains_key(&second.id));
-    }
-
-    #[test]
-    fn binary_only_where_it_says_as_much() {
-        let (int4, text, enumeration) = (23, 25, 16_384);
-        let check = |statement: Rc<Statement>, types: &[u32], expected: [Format; 2]| {
-            let columns: Vec<_> = types
-                .iter()
-                .map(|type_oid| ColumnDescription {
-                    name: Box::default(),
-                    type_oid: *type_oid,
-                })
-                .collect();
-            let formats = [statement.format(), statement.format_of(&columns)];
-            assert_eq!(formats, expected, "{statement:?} {types:?}");
-        };
-        let (binary, as_text) = (Format::Binary, Format::Text);
-        check(Statement::call(String::new()), &[int4], [binary; 2]);
-        check(
-            Statement::select(String::new()),
-            &[int4, text],
-            [as_text, binary],
-        );
-        check(
-            Statement::select(String::new()),
-            &[int4, enumeration],
-            [as_text; 2],
-        );
-        check(Statement::select_text(String::new()), &[int4], [as_text; 2]);
-    }
-
-    #[test]
-    fn types_with_an_exact_binary_form() {
-        for (oid, expected) in [
-            (23, true),
-            (25, true),
-            (1007, true),
-            (1184, true),
-            (1231, true),
-            (2205, false),
-            (790, false),
-            (2249, false),
-            (16384, false),
-        ] {
-            assert_eq!(is_exact_in_binary(oid), expected, "{oid}");
-        }
     }
 }

@@ -62,13 +62,7 @@ fn raw_bytes_pass_as_they_are() {
         let echo = "select $1::text";
         check(&remote, &raw, &Statement::call(echo.into()), BYTES, BYTES);
         check(&remote, &raw, &Statement::select(echo.into()), BYTES, BYTES);
-        check(
-            &remote,
-            &raw,
-            &Statement::select_text(echo.into()),
-            BYTES,
-            BYTES,
-        );
+        check(&remote, &raw, &Statement::select(echo.into()), BYTES, BYTES);
         let hex = Statement::call("select encode(textsend($1::text), 'hex')".into());
         check(&remote, &raw, &hex, BYTES, b"e52dff");
         let large = BYTES.repeat(100_000);
@@ -104,7 +98,7 @@ fn what_is_not_utf8_breaks_nothing() {
         );
         for statement in [
             Statement::select("select * from odd".into()),
-            Statement::select_text("select * from odd".into()),
+            Statement::select("select * from odd".into()),
         ] {
             for turn in 0..5 {
                 let outcome = run(&remote, &endpoint, &statement, &[]);
