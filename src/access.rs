@@ -50,7 +50,10 @@ impl Access {
         partition: usize,
         label: &FunctionLabel,
     ) -> Result<Rc<Endpoint>, Error> {
-        let (Some(slot), Some(connstr)) = (self.endpoints.get(partition), cluster.partitions.get(partition)) else {
+        let (Some(slot), Some(connstr)) = (
+            self.endpoints.get(partition),
+            cluster.partitions.get(partition),
+        ) else {
             return Err(label.error("part number out of range"));
         };
         if let Some(endpoint) = slot.get() {
@@ -59,7 +62,12 @@ impl Access {
         let params = self.params(connstr).map_err(|error| label.error(error))?;
         // A password that was not encoded makes a URI's parts fall where they do not belong.
         let dbname = params.get("dbname").unwrap_or(&self.user);
-        let dbname = if dbname.contains(['@', ':', '/', '=']) { "***" } else { dbname }.to_owned();
+        let dbname = if dbname.contains(['@', ':', '/', '=']) {
+            "***"
+        } else {
+            dbname
+        }
+        .to_owned();
         let mut warnings = Vec::new();
         // Two users never share a connection, nor do two sets of credentials.
         let key = format!(

@@ -47,9 +47,16 @@ impl Call {
                 PreparedStatements::Off => Prepared::Off,
             },
         };
-        let endpoints = requests.iter().map(|request| Rc::clone(&request.endpoint)).collect();
+        let endpoints = requests
+            .iter()
+            .map(|request| Rc::clone(&request.endpoint))
+            .collect();
         let remote = remote()?.start(&shape.statement, requests, &options);
-        Ok(Self { label: function.label.clone(), endpoints, remote })
+        Ok(Self {
+            label: function.label.clone(),
+            endpoints,
+            remote,
+        })
     }
 
     /// Reads what the partitions send until all are done, and returns the call's value.
@@ -63,7 +70,10 @@ impl Call {
         match mode {
             ResultMode::Single => self.single(info, shape),
             ResultMode::Set => {
-                let row_type = shape.row_type.as_ref().ok_or_else(|| self.label.error("unsupported type"))?;
+                let row_type = shape
+                    .row_type
+                    .as_ref()
+                    .ok_or_else(|| self.label.error("unsupported type"))?;
                 let mut collector = Collector::new(info, shape, row_type, self.endpoints.len())?;
                 let label = self.label.clone();
                 self.drive(|step| match step {
@@ -95,8 +105,13 @@ impl Call {
             Ok(())
         })?;
         if count != 1 {
-            let sqlstate = if count == 0 { sqlstate::NO_DATA_FOUND } else { sqlstate::TOO_MANY_ROWS };
-            let what = format_args!("Non-SETOF function requires 1 row from remote query, got {count}");
+            let sqlstate = if count == 0 {
+                sqlstate::NO_DATA_FOUND
+            } else {
+                sqlstate::TOO_MANY_ROWS
+            };
+            let what =
+                format_args!("Non-SETOF function requires 1 row from remote query, got {count}");
             return Err(self.label.error_with(sqlstate, what));
         }
         Ok(value.unwrap_or_else(|| info.return_null()))
@@ -106,10 +121,19 @@ impl Call {
     fn drive(&mut self, mut take: impl FnMut(Step<'_>) -> Result<(), Error>) -> Result<(), Error> {
         loop {
             let taken = match self.remote.next() {
-                Ok(Event::Rows { request, batch, done }) => Self::rows(request, &batch, done, &mut take),
-                Ok(Event::RequestDone { request, columns: Some(_) }) => take(Step::Done(request)),
+                Ok(Event::Rows {
+                    request,
+                    batch,
+                    done,
+                }) => Self::rows(request, &batch, done, &mut take),
+                Ok(Event::RequestDone {
+                    request,
+                    columns: Some(_),
+                }) => take(Step::Done(request)),
                 // A statement without a result, which only the user's own can be.
-                Ok(Event::RequestDone { columns: None, .. }) => Err(self.label.error("run_tag does not match res")),
+                Ok(Event::RequestDone { columns: None, .. }) => {
+                    Err(self.label.error("run_tag does not match res"))
+                }
                 Ok(Event::Notice { request, notice }) => self.notice(request, &notice),
                 Ok(Event::Finished) => return Ok(()),
                 Ok(Event::Interrupted) => self.interrupted(),
@@ -134,7 +158,11 @@ impl Call {
     ) -> Result<(), Error> {
         let _style = batch.style().map(TextSettings::for_input).transpose()?;
         take(Step::Rows(request, batch))?;
-        if done { take(Step::Done(request)) } else { Ok(()) }
+        if done {
+            take(Step::Done(request))
+        } else {
+            Ok(())
+        }
     }
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
@@ -147,12 +175,21 @@ impl Call {
 
     /// Raises a partition's notice, at the moment it arrived.
     fn notice(&self, request: usize, notice: &Diagnostic) -> Result<(), Error> {
-        let level = if notice.code.starts_with(b"00") { Level::Notice } else { Level::Warning };
-        emit(level, &self.label.remote_report(self.dbname(request), notice))
+        let level = if notice.code.starts_with(b"00") {
+            Level::Notice
+        } else {
+            Level::Warning
+        };
+        emit(
+            level,
+            &self.label.remote_report(self.dbname(request), notice),
+        )
     }
 
     fn dbname(&self, request: usize) -> &str {
-        self.endpoints.get(request).map_or("", |endpoint| endpoint.dbname())
+        self.endpoints
+            .get(request)
+            .map_or("", |endpoint| endpoint.dbname())
     }
 }
 

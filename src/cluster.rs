@@ -77,29 +77,38 @@ pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<R
     match &function.program.location {
         Location::Connect(Source::Literal(connstr)) => Ok(connect(connstr)),
         Location::Connect(source) => Ok(connect(&text_of(function, source, args)?)),
-        Location::Cluster { name: Source::Literal(name), .. } => named(function, name),
+        Location::Cluster {
+            name: Source::Literal(name),
+            ..
+        } => named(function, name),
         Location::Cluster { name, .. } => named(function, &text_of(function, name, args)?),
     }
 }
 
 /// The text that a source gives for these arguments.
-fn text_of(function: &ProxyFunction, source: &Source, args: &[Option<Datum>]) -> Result<String, Error> {
+fn text_of(
+    function: &ProxyFunction,
+    source: &Source,
+    args: &[Option<Datum>],
+) -> Result<String, Error> {
     match source {
         Source::Literal(text) => Ok(text.clone()),
         Source::Argument(number) => {
-            if function.args.get(*number).is_none_or(|arg| arg.type_info.oid != pg_sys::TEXTOID) {
+            if function
+                .args
+                .get(*number)
+                .is_none_or(|arg| arg.type_info.oid != pg_sys::TEXTOID)
+            {
                 return Err(function.label.error("expected text"));
             }
-            let value = args
-                .get(*number)
-                .copied()
-                .flatten()
-                .ok_or_else(|| function.label.error("Cluster/connect name map func returned NULL"))?;
+            let value = args.get(*number).copied().flatten().ok_or_else(|| {
+                function
+                    .label
+                    .error("Cluster/connect name map func returned NULL")
+            })?;
             spi::text(value)
         }
-        Source::Query(query) => {
-            function.location_plan.text(function, query, args)
-        }
+        Source::Query(query) => function.location_plan.text(function, query, args),
     }
 }
 
@@ -114,7 +123,12 @@ fn connect(connstr: &str) -> Rc<Cluster> {
             remote::next_generation();
         }
         let partitions = vec![connstr.to_owned()];
-        let cluster = Rc::new(Cluster::new(connstr.to_owned(), ClusterConfig::default(), partitions, Origin::Connect));
+        let cluster = Rc::new(Cluster::new(
+            connstr.to_owned(),
+            ClusterConfig::default(),
+            partitions,
+            Origin::Connect,
+        ));
         connected.insert(connstr.to_owned(), Rc::clone(&cluster));
         cluster
     })
@@ -122,8 +136,11 @@ fn connect(connstr: &str) -> Rc<Cluster> {
 
 /// The cluster of a name: a foreign server, else what the configuration functions say.
 fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
-    let known = CLUSTERS
-        .with_borrow(|clusters| clusters.get(name).map(|known| (Rc::clone(&known.cluster), known.no_server)));
+    let known = CLUSTERS.with_borrow(|clusters| {
+        clusters
+            .get(name)
+            .map(|known| (Rc::clone(&known.cluster), known.no_server))
+    });
     let (known, no_server) = match known {
         Some((cluster, _)) if matches!(cluster.origin, Origin::Server(_)) => return Ok(cluster),
         Some((cluster, no_server)) => (Some(cluster), no_server),
@@ -137,7 +154,10 @@ fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
     if known.is_some_and(|known| Rc::ptr_eq(&known, &cluster)) && no_server {
         return Ok(cluster);
     }
-    let known = Known { cluster: Rc::clone(&cluster), no_server: true };
+    let known = Known {
+        cluster: Rc::clone(&cluster),
+        no_server: true,
+    };
     CLUSTERS.with_borrow_mut(|clusters| {
         if clusters.len() >= MOST_CLUSTERS {
             clusters.clear();
@@ -152,15 +172,35 @@ fn from_server(function: &ProxyFunction, name: &str, server: &Server) -> Result<
     let parsed = options::parse_server(&server.wrapper_options()?, &server.options)
         .map_err(|error| option_error(&function.label, error))?;
     warn_of_ignored(&parsed.config)?;
-    Ok(Cluster::new(name.to_owned(), parsed.config, parsed.partitions, Origin::Server(server.oid)))
+    Ok(Cluster::new(
+        name.to_owned(),
+        parsed.config,
+        parsed.partitions,
+        Origin::Server(server.oid),
+    ))
 }
 
 impl Cluster {
-    pub(crate) fn new(name: String, config: ClusterConfig, partitions: Vec<String>, origin: Origin) -> Self {
+    pub(crate) fn new(
+        name: String,
+        config: ClusterConfig,
+        partitions: Vec<String>,
+        origin: Origin,
+    ) -> Self {
         let mut first = HashMap::new();
-        let same_as =
-            partitions.iter().enumerate().map(|(number, connstr)| *first.entry(connstr).or_insert(number)).collect();
-        Self { name, config, same_as, origin, access: RefCell::default(), partitions }
+        let same_as = partitions
+            .iter()
+            .enumerate()
+            .map(|(number, connstr)| *first.entry(connstr).or_insert(number))
+            .collect();
+        Self {
+            name,
+            config,
+            same_as,
+            origin,
+            access: RefCell::default(),
+            partitions,
+        }
     }
 
     /// Whether values travel as text only.

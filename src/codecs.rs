@@ -54,11 +54,19 @@ pub(crate) fn type_info(oid: Oid) -> Result<Rc<TypeInfo>, Error> {
 }
 
 pub(crate) fn encoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Encoder>, Error> {
-    get(|known| &mut known.encoders, (info.oid, text_only), || Encoder::new(info, text_only))
+    get(
+        |known| &mut known.encoders,
+        (info.oid, text_only),
+        || Encoder::new(info, text_only),
+    )
 }
 
 pub(crate) fn decoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Decoder>, Error> {
-    get(|known| &mut known.decoders, (info.oid, text_only), || Decoder::new(info, text_only))
+    get(
+        |known| &mut known.decoders,
+        (info.oid, text_only),
+        || Decoder::new(info, text_only),
+    )
 }
 
 pub(crate) fn scalar_row(oid: Oid) -> Result<Rc<RowType>, Error> {

@@ -38,13 +38,20 @@ struct Progress {
 }
 
 impl<'a> Collector<'a> {
-    pub(crate) fn new(info: &CallInfo, shape: &'a Shape, row_type: &'a RowType, requests: usize) -> Result<Self, Error> {
+    pub(crate) fn new(
+        info: &CallInfo,
+        shape: &'a Shape,
+        row_type: &'a RowType,
+        requests: usize,
+    ) -> Result<Self, Error> {
         Ok(Self {
             shape,
             row_type,
             result: info.result_store(row_type)?,
             turn: 0,
-            requests: std::iter::repeat_with(Progress::default).take(requests).collect(),
+            requests: std::iter::repeat_with(Progress::default)
+                .take(requests)
+                .collect(),
             row: row_type.row(),
         })
     }
@@ -57,12 +64,17 @@ impl<'a> Collector<'a> {
         label: &FunctionLabel,
         scratch: &Context,
     ) -> Result<(), Error> {
-        let share = (settings::work_mem() / i32::try_from(self.requests.len()).unwrap_or(i32::MAX)).max(LEAST_MEMORY);
-        let Some(progress) = self.requests.get_mut(request) else { return Ok(()) };
+        let share = (settings::work_mem() / i32::try_from(self.requests.len()).unwrap_or(i32::MAX))
+            .max(LEAST_MEMORY);
+        let Some(progress) = self.requests.get_mut(request) else {
+            return Ok(());
+        };
         for row in batch.iter() {
             let reader = match &progress.reader {
                 Some(reader) => reader,
-                None => progress.reader.insert(RowReader::new(self.shape, batch, label)?),
+                None => progress
+                    .reader
+                    .insert(RowReader::new(self.shape, batch, label)?),
             };
             scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
             let store = if request == self.turn {
@@ -84,9 +96,17 @@ impl<'a> Collector<'a> {
         if let Some(progress) = self.requests.get_mut(request) {
             progress.done = true;
         }
-        while self.requests.get(self.turn).is_some_and(|progress| progress.done) {
+        while self
+            .requests
+            .get(self.turn)
+            .is_some_and(|progress| progress.done)
+        {
             self.turn += 1;
-            if let Some(ahead) = self.requests.get_mut(self.turn).and_then(|progress| progress.ahead.take()) {
+            if let Some(ahead) = self
+                .requests
+                .get_mut(self.turn)
+                .and_then(|progress| progress.ahead.take())
+            {
                 self.result.store.append(ahead, self.row_type)?;
             }
         }

@@ -83,7 +83,10 @@ pub(crate) fn load(
         if row.width() != 2 {
             return Err(label.error("Cluster config must have 2 columns"));
         }
-        config.push((text(row, 1, "Config", label)?, text(row, 2, "Config", label)?));
+        config.push((
+            text(row, 1, "Config", label)?,
+            text(row, 2, "Config", label)?,
+        ));
         Ok(())
     })?;
     let config = options::parse_config(&config).map_err(|error| option_error(label, error))?;
@@ -92,17 +95,28 @@ pub(crate) fn load(
     let mut partitions = Vec::new();
     plans.partitions.run(&arg, 0, |row| {
         partitions.push(
-            text(row, 1, "partition", label)?.ok_or_else(|| label.error("connstr must not be NULL"))?,
+            text(row, 1, "partition", label)?
+                .ok_or_else(|| label.error("connstr must not be NULL"))?,
         );
         Ok(())
     })?;
     options::check_partition_count(partitions.len(), config.modular_mapping)
         .map_err(|error| option_error(label, error))?;
-    Ok(Rc::new(Cluster::new(name.to_owned(), config, partitions, Origin::Functions(version))))
+    Ok(Rc::new(Cluster::new(
+        name.to_owned(),
+        config,
+        partitions,
+        Origin::Functions(version),
+    )))
 }
 
 /// A column that must be of type text.
-fn text(row: &LocalRow, number: i32, what: &str, label: &FunctionLabel) -> Result<Option<String>, Error> {
+fn text(
+    row: &LocalRow,
+    number: i32,
+    what: &str,
+    label: &FunctionLabel,
+) -> Result<Option<String>, Error> {
     if row.type_oid(number) != pg_sys::TEXTOID {
         return Err(label.error(format_args!("{what} column {number} must be text")));
     }

@@ -27,7 +27,9 @@ impl Dependencies {
         changes.all
             || changes.functions.contains(&self.function)
             || changes.types.iter().any(|hash| self.types.contains(hash))
-            || self.relation.is_some_and(|relation| changes.relations.contains(&relation))
+            || self
+                .relation
+                .is_some_and(|relation| changes.relations.contains(&relation))
     }
 }
 
@@ -56,14 +58,23 @@ impl Declared {
             return Err(Report::internal("PL/Proxy does not support variadic args").into());
         }
         let mut this = Self {
-            label: FunctionLabel { name: format!("{}.{}", quote_ident(&proc.schema), quote_ident(&proc.name)), nargs: 0 },
+            label: FunctionLabel {
+                name: format!("{}.{}", quote_ident(&proc.schema), quote_ident(&proc.name)),
+                nargs: 0,
+            },
             is_set: proc.is_set,
-            depends_on: Dependencies { function: inval::function_hash(oid)?, ..Dependencies::default() },
+            depends_on: Dependencies {
+                function: inval::function_hash(oid)?,
+                ..Dependencies::default()
+            },
             schema: proc.schema,
             name: proc.name,
             source: proc.source,
             result_type: proc.result_type,
-            names_outputs: proc.args.iter().any(|arg| arg.mode.is_output() && arg.name.is_some()),
+            names_outputs: proc
+                .args
+                .iter()
+                .any(|arg| arg.mode.is_output() && arg.name.is_some()),
             args: Vec::with_capacity(proc.args.len()),
         };
         for arg in proc.args.into_iter().filter(|arg| arg.mode.is_input()) {
@@ -78,7 +89,11 @@ impl Declared {
     fn fit_type(&mut self, oid: Oid) -> Result<Rc<TypeInfo>, Error> {
         let info = codecs::type_info(oid)?;
         if info.class == TypeClass::Pseudo {
-            return Err(self.label.error(format_args!("unsupported pseudo type: {} ({})", info.name, oid.to_u32())));
+            return Err(self.label.error(format_args!(
+                "unsupported pseudo type: {} ({})",
+                info.name,
+                oid.to_u32()
+            )));
         }
         self.depends_on.types.push(TypeInfo::cache_hash(oid)?);
         Ok(info)
@@ -99,7 +114,9 @@ impl Declared {
                     self.fit_type(column.type_oid)?;
                 }
                 let declared = TypeInfo::clone(&*codecs::type_info(self.result_type)?);
-                self.depends_on.types.push(TypeInfo::cache_hash(self.result_type)?);
+                self.depends_on
+                    .types
+                    .push(TypeInfo::cache_hash(self.result_type)?);
                 self.depends_on.relation = declared.base()?.relation;
                 ResultType::Row(Rc::new(row_type), domain)
             }
@@ -123,13 +140,17 @@ impl Declared {
             args: self
                 .args
                 .iter()
-                .map(|(name, info)| Argument { name: name.clone(), ty: info.to_name(false) })
+                .map(|(name, info)| Argument {
+                    name: name.clone(),
+                    ty: info.to_name(false),
+                })
                 .collect(),
             returns,
             is_set: self.is_set,
         };
-        compile(&self.source, &signature)
-            .map_err(|error| Report::internal(error.render(&self.label.name, self.label.nargs)).into())
+        compile(&self.source, &signature).map_err(|error| {
+            Report::internal(error.render(&self.label.name, self.label.nargs)).into()
+        })
     }
 
     /// The arguments, those that SPLIT cuts with their element's type.
@@ -139,7 +160,10 @@ impl Declared {
             .enumerate()
             .map(|(number, (_, info))| {
                 let element = info.element.filter(|_| program.split.contains(&number));
-                Ok(ProxyArg { type_info: Rc::clone(info), split_element: element.map(codecs::type_info).transpose()? })
+                Ok(ProxyArg {
+                    type_info: Rc::clone(info),
+                    split_element: element.map(codecs::type_info).transpose()?,
+                })
             })
             .collect()
     }
@@ -173,12 +197,17 @@ impl ResultType {
 
     /// The columns of a row type; none for the others.
     pub(crate) fn columns(&self, text_only: bool) -> Result<Vec<Column>, Error> {
-        let Self::Row(row_type, _) = self else { return Ok(Vec::new()) };
+        let Self::Row(row_type, _) = self else {
+            return Ok(Vec::new());
+        };
         row_type
             .columns
             .iter()
             .map(|column| {
-                Ok(Column { name: column.name.clone(), ty: codecs::type_info(column.type_oid)?.to_name(text_only) })
+                Ok(Column {
+                    name: column.name.clone(),
+                    ty: codecs::type_info(column.type_oid)?.to_name(text_only),
+                })
             })
             .collect()
     }

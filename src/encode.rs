@@ -21,28 +21,45 @@ pub(crate) fn requests(
     routing: &Routing,
 ) -> Result<Vec<Request>, Error> {
     let access = cluster.access()?;
-    let _portable = if shape.writes_text { Some(TextSettings::for_output()?) } else { None };
+    let _portable = if shape.writes_text {
+        Some(TextSettings::for_output()?)
+    } else {
+        None
+    };
     let request = |partition, params| {
-        Ok(Request { endpoint: access.endpoint(cluster, partition, &function.label)?, params })
+        Ok(Request {
+            endpoint: access.endpoint(cluster, partition, &function.label)?,
+            params,
+        })
     };
     match &routing.targets {
         Targets::Whole(tags) if tags.is_empty() => Ok(Vec::new()),
         Targets::Whole(tags) => {
             let params = params(shape, args)?;
-            tags.iter().map(|partition| request(partition, Rc::clone(&params))).collect()
+            tags.iter()
+                .map(|partition| request(partition, Rc::clone(&params)))
+                .collect()
         }
         Targets::Split(split) => split
             .iter()
-            .map(|(partition, elements)| request(partition, params(shape, &cut(args, routing, elements)?)?))
+            .map(|(partition, elements)| {
+                request(partition, params(shape, &cut(args, routing, elements)?)?)
+            })
             .collect(),
     }
 }
 
 /// The arguments with the split arrays cut to some of their elements.
-fn cut(args: &[Option<Datum>], routing: &Routing, elements: &[usize]) -> Result<Vec<Option<Datum>>, Error> {
+fn cut(
+    args: &[Option<Datum>],
+    routing: &Routing,
+    elements: &[usize],
+) -> Result<Vec<Option<Datum>>, Error> {
     let mut args = args.to_vec();
     for split in &routing.arrays {
-        let elements = elements.iter().map(|&element| split.elements.get(element).copied().flatten());
+        let elements = elements
+            .iter()
+            .map(|&element| split.elements.get(element).copied().flatten());
         if let Some(slot) = args.get_mut(split.argument) {
             *slot = Some(array::build(elements, split.layout)?);
         }
@@ -51,5 +68,13 @@ fn cut(args: &[Option<Datum>], routing: &Routing, elements: &[usize]) -> Result<
 }
 
 fn params(shape: &Shape, args: &[Option<Datum>]) -> Result<Rc<[Param]>, Error> {
-    shape.params.iter().map(|param| param.encoder.encode(args.get(param.argument).copied().flatten())).collect()
+    shape
+        .params
+        .iter()
+        .map(|param| {
+            param
+                .encoder
+                .encode(args.get(param.argument).copied().flatten())
+        })
+        .collect()
 }

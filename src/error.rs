@@ -68,7 +68,11 @@ impl Report {
 
     /// A report with a SQLSTATE of its own.
     pub(crate) fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
-        Self { sqlstate, message: message.into(), ..Self::default() }
+        Self {
+            sqlstate,
+            message: message.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -87,20 +91,33 @@ impl FunctionLabel {
 
     /// The same with a SQLSTATE of its own.
     pub(crate) fn error_with(&self, sqlstate: SqlState, what: impl std::fmt::Display) -> Error {
-        Report::new(sqlstate, format!("PL/Proxy function {}({}): {what}", self.name, self.nargs)).into()
+        Report::new(
+            sqlstate,
+            format!("PL/Proxy function {}({}): {what}", self.name, self.nargs),
+        )
+        .into()
     }
 
     /// What a partition reported, as an error or a notice of the local session.
     pub(crate) fn remote_report(&self, dbname: &str, remote: &Diagnostic) -> Report {
-        let prefixed = |label: &str, text: &Option<String>| text.as_ref().map(|text| format!("Remote {label}: {text}"));
+        let prefixed = |label: &str, text: &Option<String>| {
+            text.as_ref().map(|text| format!("Remote {label}: {text}"))
+        };
         Report {
             sqlstate: remote.code,
-            message: format!("{}({}): [{dbname}] REMOTE {}: {}", self.name, self.nargs, remote.severity, remote.message),
+            message: format!(
+                "{}({}): [{dbname}] REMOTE {}: {}",
+                self.name, self.nargs, remote.severity, remote.message
+            ),
             detail: prefixed("detail", &remote.detail),
             hint: prefixed("hint", &remote.hint),
             context: prefixed("context", &remote.context),
-            position: remote.position.and_then(|position| i32::try_from(position).ok()),
-            internal_position: remote.internal_position.and_then(|position| i32::try_from(position).ok()),
+            position: remote
+                .position
+                .and_then(|position| i32::try_from(position).ok()),
+            internal_position: remote
+                .internal_position
+                .and_then(|position| i32::try_from(position).ok()),
             internal_query: remote.internal_query.clone(),
         }
     }
@@ -116,12 +133,18 @@ impl FunctionLabel {
             ErrorKind::Encode(_) => sqlstate::DATA_EXCEPTION,
             ErrorKind::Unsupported(_) => sqlstate::FEATURE_NOT_SUPPORTED,
         };
-        let sqlstate = if gucs::standard_sqlstates() { standard } else { sqlstate::INTERNAL_ERROR };
+        let sqlstate = if gucs::standard_sqlstates() {
+            standard
+        } else {
+            sqlstate::INTERNAL_ERROR
+        };
         self.error_with(sqlstate, format_args!("[{dbname}] {error}"))
     }
 }
 
 /// An SQLSTATE given as text.
 pub(crate) fn state(code: &str) -> SqlState {
-    code.as_bytes().try_into().unwrap_or(sqlstate::INTERNAL_ERROR)
+    code.as_bytes()
+        .try_into()
+        .unwrap_or(sqlstate::INTERNAL_ERROR)
 }

@@ -14,8 +14,12 @@ pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
     let catalog = info.arg(1).map_or(0, |value| value.value() as u32);
     let kind = match catalog {
         0 => {
-            let mut report = Report::new(*b"01000", "Pl/Proxy: foreign data wrapper validator disabled");
-            report.hint = Some("validator is usable starting from PostgreSQL version 8.4.3".to_owned());
+            let mut report = Report::new(
+                *b"01000",
+                "Pl/Proxy: foreign data wrapper validator disabled",
+            );
+            report.hint =
+                Some("validator is usable starting from PostgreSQL version 8.4.3".to_owned());
             emit(Level::Notice, &report)?;
             return Ok(Datum::from(false));
         }

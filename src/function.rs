@@ -86,7 +86,9 @@ pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
 /// Drops from all caches what changes of the catalogs have made stale.
 fn forget(changes: &Changes) {
     let stale: Vec<_> = FUNCTIONS.with_borrow_mut(|functions| {
-        functions.extract_if(|_, function| function.depends_on.touched_by(changes)).collect()
+        functions
+            .extract_if(|_, function| function.depends_on.touched_by(changes))
+            .collect()
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
     drop(stale);
@@ -123,12 +125,17 @@ impl ProxyFunction {
 
     /// The type of an argument.
     pub(crate) fn type_of(&self, argument: usize) -> Oid {
-        self.args.get(argument).map_or(Oid::INVALID, |arg| arg.type_info.oid)
+        self.args
+            .get(argument)
+            .map_or(Oid::INVALID, |arg| arg.type_info.oid)
     }
 
     /// The type that an argument has in RUN ON: a split array stands for its element.
     pub(crate) fn element_type_of(&self, argument: usize) -> Oid {
-        let element = self.args.get(argument).and_then(|arg| arg.split_element.as_ref());
+        let element = self
+            .args
+            .get(argument)
+            .and_then(|arg| arg.split_element.as_ref());
         element.map_or_else(|| self.type_of(argument), |element| element.oid)
     }
 
@@ -137,16 +144,33 @@ impl ProxyFunction {
     /// PostgreSQL's functions for the binary form convert the text in it by the *client's* encoding; with another client
     /// encoding than UTF-8, types that hold text go as text, and so they do where text has no encoding at all.
     pub(crate) fn shape(&self, info: &CallInfo, disable_binary: bool) -> Result<Rc<Shape>, Error> {
-        let text_only = disable_binary || !encoding::client_is_utf8() || encoding::database_is_sql_ascii();
+        let text_only =
+            disable_binary || !encoding::client_is_utf8() || encoding::database_is_sql_ascii();
         if matches!(self.result, ResultType::Record) {
             return self.record_shape(info, text_only);
         }
-        let slot = if text_only { &self.shapes.text } else { &self.shapes.binary };
+        let slot = if text_only {
+            &self.shapes.text
+        } else {
+            &self.shapes.binary
+        };
         if let Some(shape) = slot.get() {
             return Ok(Rc::clone(shape));
         }
-        let query = if text_only { Declared::find(self.oid)?.parse(self.result.returns(true)?)?.query } else { self.program.query.clone() };
-        let shape = Rc::new(Shape::new(&query, None, &self.args, &self.result, text_only)?);
+        let query = if text_only {
+            Declared::find(self.oid)?
+                .parse(self.result.returns(true)?)?
+                .query
+        } else {
+            self.program.query.clone()
+        };
+        let shape = Rc::new(Shape::new(
+            &query,
+            None,
+            &self.args,
+            &self.result,
+            text_only,
+        )?);
         Ok(Rc::clone(slot.get_or_init(|| shape)))
     }
 
@@ -156,17 +180,31 @@ impl ProxyFunction {
             return Err(crate::error::Report::internal("Function used in wrong context").into());
         };
         let known = |(text, shape): &&(bool, Rc<Shape>)| {
-            *text == text_only && shape.row_type.as_ref().is_some_and(|known| known.same_columns(&row_type))
+            *text == text_only
+                && shape
+                    .row_type
+                    .as_ref()
+                    .is_some_and(|known| known.same_columns(&row_type))
         };
         if let Some((_, shape)) = self.shapes.records.borrow().iter().find(known) {
             return Ok(Rc::clone(shape));
         }
         let result = ResultType::Row(Rc::new(row_type), None);
         let columns = result.columns(text_only)?;
-        let shape = Rc::new(Shape::new(&self.program.query, Some(&columns), &self.args, &result, text_only)?);
+        let shape = Rc::new(Shape::new(
+            &self.program.query,
+            Some(&columns),
+            &self.args,
+            &result,
+            text_only,
+        )?);
         let forgotten = {
             let mut records = self.shapes.records.borrow_mut();
-            let forgotten = if records.len() >= MOST_RECORD_SHAPES { Some(records.remove(0)) } else { None };
+            let forgotten = if records.len() >= MOST_RECORD_SHAPES {
+                Some(records.remove(0))
+            } else {
+                None
+            };
             records.push((text_only, Rc::clone(&shape)));
             forgotten
         };

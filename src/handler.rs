@@ -18,7 +18,9 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
     }
     let mode = info.result_mode()?;
     let function = function::find(info.function_oid())?;
-    let args: Vec<Option<Datum>> = (0..function.args.len()).map(|number| info.arg(number)).collect();
+    let args: Vec<Option<Datum>> = (0..function.args.len())
+        .map(|number| info.arg(number))
+        .collect();
 
     // What the call allocates on the way, freed when it ends, well or badly.
     let memory = Context::for_call()?;

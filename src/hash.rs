@@ -38,9 +38,10 @@ impl HashKind {
             pg_sys::INT2OID => Self::Int2,
             pg_sys::INT4OID => Self::Int4,
             pg_sys::INT8OID => Self::Int8,
-            oid if HASHABLE.contains(&oid) || info.class == TypeClass::Enum => {
-                Self::Bytes { encoder: codecs::encoder(&info, false)?, trim: oid == pg_sys::BPCHAROID }
-            }
+            oid if HASHABLE.contains(&oid) || info.class == TypeClass::Enum => Self::Bytes {
+                encoder: codecs::encoder(&info, false)?,
+                trim: oid == pg_sys::BPCHAROID,
+            },
             _ => return Ok(None),
         }))
     }
@@ -87,7 +88,8 @@ const HASHABLE: [Oid; 15] = [
 /// `plproxy_hash(anyelement) → int8`.
 pub(crate) fn sql_hash(info: &mut CallInfo) -> Result<Datum, Error> {
     let type_oid = info.arg_type(0)?;
-    let kind = codecs::hash_kind(type_oid)?.map_err(|name| Error::from(Report::internal(cannot_hash(&name))))?;
+    let kind = codecs::hash_kind(type_oid)?
+        .map_err(|name| Error::from(Report::internal(cannot_hash(&name))))?;
     match info.arg(0) {
         Some(value) => Ok(Datum::from(kind.hash(value)?)),
         None => Ok(info.return_null()),

@@ -4,60 +4,57 @@
 //! options, connection strings, routing) and `plproxy-remote` (connections, execution). [`handler`] reads as the data flow
 //! of one call. `unsafe` stands in [`pg`] only.
 
-#[cfg(all(
-    not(debug_assertions),
-    not(any(
-        feature = "pg14",
-        feature = "pg15",
-        feature = "pg16",
-        feature = "pg17",
-        feature = "pg18"
-    ))
-))]
+#[cfg(all(not(debug_assertions), not(feature = "postgres")))]
 compile_error!("name a PostgreSQL version: --features pg15");
 
-/// Without a PostgreSQL version the library is empty, so that the other crates build and test with no PostgreSQL at hand.
-macro_rules! with_postgres {
-    ($($item:item)*) => {
-        $(
-            #[cfg(any(
-                feature = "pg14",
-                feature = "pg15",
-                feature = "pg16",
-                feature = "pg17",
-                feature = "pg18"
-            ))]
-            $item
-        )*
-    };
-}
+// Without a PostgreSQL version the library is empty, so that the other crates build and test with no PostgreSQL at hand.
+#[cfg(feature = "postgres")]
+mod access;
+#[cfg(feature = "postgres")]
+mod call;
+#[cfg(feature = "postgres")]
+mod cluster;
+#[cfg(feature = "postgres")]
+mod codecs;
+#[cfg(feature = "postgres")]
+mod collect;
+#[cfg(feature = "postgres")]
+mod configured;
+#[cfg(feature = "postgres")]
+mod declared;
+#[cfg(feature = "postgres")]
+mod encode;
+#[cfg(feature = "postgres")]
+mod error;
+#[cfg(feature = "postgres")]
+mod fdw_validator;
+#[cfg(feature = "postgres")]
+mod function;
+#[cfg(feature = "postgres")]
+mod gucs;
+#[cfg(feature = "postgres")]
+mod handler;
+#[cfg(feature = "postgres")]
+mod hash;
+#[cfg(feature = "postgres")]
+mod local;
+#[cfg(feature = "postgres")]
+#[allow(unsafe_code)]
+mod pg;
+#[cfg(feature = "postgres")]
+mod remote;
+#[cfg(feature = "postgres")]
+mod route;
+#[cfg(feature = "postgres")]
+mod rows;
+#[cfg(feature = "postgres")]
+mod shape;
+#[cfg(feature = "postgres")]
+mod validator;
 
-with_postgres! {
-    mod access;
-    mod call;
-    mod cluster;
-    mod codecs;
-    mod collect;
-    mod configured;
-    mod declared;
-    mod encode;
-    mod error;
-    mod fdw_validator;
-    mod function;
-    mod gucs;
-    mod handler;
-    mod hash;
-    mod local;
-    #[allow(unsafe_code)]
-    mod pg;
-    mod remote;
-    mod route;
-    mod rows;
-    mod shape;
-    mod validator;
+#[cfg(feature = "postgres")]
+pgrx::pg_module_magic!(name, version);
 
-    pgrx::pg_module_magic!(name, version);
-
-    // The install script of packages that cargo-pgrx builds.
-    pgrx::extension_sql_file!("../sql/plproxy.sql", bootstrap);
-}
+// The install script of packages that cargo-pgrx builds.
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/plproxy.sql", bootstrap);

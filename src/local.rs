@@ -49,15 +49,27 @@ impl LocalPlan {
     }
 
     fn prepare(query: &LocalQuery, type_of: impl Fn(usize) -> Oid) -> Result<Rc<Shared>, Error> {
-        let types = query.args.iter().map(|&argument| type_of(argument)).collect();
+        let types = query
+            .args
+            .iter()
+            .map(|&argument| type_of(argument))
+            .collect();
         let key: Key = (query.sql.clone(), types);
         if let Some(shared) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
             return Ok(shared);
         }
-        let shared = Rc::new(Shared { plan: Plan::prepare(&key.0, &key.1)?, used: Cell::new(0) });
+        let shared = Rc::new(Shared {
+            plan: Plan::prepare(&key.0, &key.1)?,
+            used: Cell::new(0),
+        });
         let forgotten = PLANS.with_borrow_mut(|plans| {
-            let oldest = plans.iter().min_by_key(|(_, shared)| shared.used.get()).map(|(key, _)| key.clone());
-            let forgotten = oldest.filter(|_| plans.len() >= MOST_PLANS).and_then(|key| plans.remove(&key));
+            let oldest = plans
+                .iter()
+                .min_by_key(|(_, shared)| shared.used.get())
+                .map(|(key, _)| key.clone());
+            let forgotten = oldest
+                .filter(|_| plans.len() >= MOST_PLANS)
+                .and_then(|key| plans.remove(&key));
             (forgotten, plans.insert(key, Rc::clone(&shared)))
         });
         // Only now, when the map is no longer borrowed: freeing a plan goes through PostgreSQL.
@@ -67,7 +79,8 @@ impl LocalPlan {
 
     /// Prepares the query of RUN ON, if that was not done yet.
     pub(crate) fn check(&self, function: &ProxyFunction, query: &LocalQuery) -> Result<(), Error> {
-        self.get(query, |argument| function.element_type_of(argument)).map(drop)
+        self.get(query, |argument| function.element_type_of(argument))
+            .map(drop)
     }
 
     /// The one text that the query gives: a cluster's name or a connection string.
@@ -88,12 +101,19 @@ impl LocalPlan {
             Ok(())
         })?;
         if rows != 1 {
-            return Err(function.label.error(format_args!("'{}' returned {rows} rows, expected 1", query.sql)));
+            return Err(function.label.error(format_args!(
+                "'{}' returned {rows} rows, expected 1",
+                query.sql
+            )));
         }
         if type_oid != pg_sys::TEXTOID {
             return Err(function.label.error("expected text"));
         }
-        text.ok_or_else(|| function.label.error("Cluster/connect name map func returned NULL"))
+        text.ok_or_else(|| {
+            function
+                .label
+                .error("Cluster/connect name map func returned NULL")
+        })
     }
 
     /// The hashes that the query gives, each handed to `each`; returns how many there were.
@@ -111,7 +131,9 @@ impl LocalPlan {
                 Some(kind) => kind,
                 None => kind.insert(hash::kind(row.type_oid(1), &function.label)?),
             };
-            let value = row.value(1)?.ok_or_else(|| function.label.error("Hash function returned NULL"))?;
+            let value = row
+                .value(1)?
+                .ok_or_else(|| function.label.error("Hash function returned NULL"))?;
             each(kind.hash(value)?)
         })
     }
@@ -119,5 +141,9 @@ impl LocalPlan {
 
 /// The arguments behind the query's parameters.
 fn values(query: &LocalQuery, args: &[Option<Datum>]) -> Vec<Option<Datum>> {
-    query.args.iter().map(|&argument| args.get(argument).copied().flatten()).collect()
+    query
+        .args
+        .iter()
+        .map(|&argument| args.get(argument).copied().flatten())
+        .collect()
 }

@@ -17,8 +17,9 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         if let Some(remote) = slot.get() {
             return Ok(*remote);
         }
-        let remote = Remote::new(interrupts::pending, encoding::wire())
-            .map_err(|error| Report::internal(format!("PL/Proxy: could not start its runtime: {error}")))?;
+        let remote = Remote::new(interrupts::pending, encoding::wire()).map_err(|error| {
+            Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
+        })?;
         Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
     })
 }

@@ -47,7 +47,11 @@ pub(crate) fn pick(
         Location::Connect(_) => &CONNECT,
         Location::Cluster { run_on, .. } => run_on,
     };
-    let picker = Picker { function, cluster, run_on };
+    let picker = Picker {
+        function,
+        cluster,
+        run_on,
+    };
     let count = cluster.partitions.len();
     if let RunOn::Query(query) = run_on {
         // A query that cannot be prepared is an error, whether it is needed or not.
@@ -56,7 +60,10 @@ pub(crate) fn pick(
     let arrays = split(function, args)?;
     let length = arrays.first().map(|array| array.elements.len());
     if length == Some(0) {
-        return Ok(Routing { targets: Targets::Whole(Tags::new(count)), arrays });
+        return Ok(Routing {
+            targets: Targets::Whole(Tags::new(count)),
+            arrays,
+        });
     }
     if length.is_none() || matches!(run_on, RunOn::All | RunOn::Number(_)) {
         // With ALL or a number the arrays are only copied.
@@ -64,13 +71,18 @@ pub(crate) fn pick(
         picker.pick(args, |partition| {
             tags.tag(partition);
         })?;
-        return Ok(Routing { targets: Targets::Whole(tags), arrays });
+        return Ok(Routing {
+            targets: Targets::Whole(tags),
+            arrays,
+        });
     }
     let mut elements = Split::new(count);
     let mut row = args.to_vec();
     for element in 0..length.unwrap_or(0) {
         for array in &arrays {
-            if let (Some(slot), Some(value)) = (row.get_mut(array.argument), array.elements.get(element)) {
+            if let (Some(slot), Some(value)) =
+                (row.get_mut(array.argument), array.elements.get(element))
+            {
                 *slot = *value;
             }
         }
@@ -78,28 +90,48 @@ pub(crate) fn pick(
             elements.add(element, partition);
         })?;
     }
-    Ok(Routing { targets: Targets::Split(elements), arrays })
+    Ok(Routing {
+        targets: Targets::Split(elements),
+        arrays,
+    })
 }
 
 /// Takes the arrays of SPLIT apart; none if there is no SPLIT.
 fn split(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Vec<SplitArray>, Error> {
     let mut arrays: Vec<SplitArray> = Vec::with_capacity(function.program.split.len());
     for &argument in &function.program.split {
-        let Some(element) = function.args.get(argument).and_then(|arg| arg.split_element.as_ref()) else { continue };
+        let Some(element) = function
+            .args
+            .get(argument)
+            .and_then(|arg| arg.split_element.as_ref())
+        else {
+            continue;
+        };
         let layout = ElementLayout::of(element);
         let elements = match args.get(argument).copied().flatten() {
             None => Vec::new(),
             Some(value) => match elements(value, layout)? {
                 Elements::Flat(elements) => elements,
                 Elements::Multidimensional => {
-                    return Err(function.label.error("split multi-dimensional arrays are not supported"));
+                    return Err(function
+                        .label
+                        .error("split multi-dimensional arrays are not supported"));
                 }
             },
         };
-        if arrays.first().is_some_and(|first| first.elements.len() != elements.len()) {
-            return Err(function.label.error("split arrays must be of identical lengths"));
+        if arrays
+            .first()
+            .is_some_and(|first| first.elements.len() != elements.len())
+        {
+            return Err(function
+                .label
+                .error("split arrays must be of identical lengths"));
         }
-        arrays.push(SplitArray { argument, layout, elements });
+        arrays.push(SplitArray {
+            argument,
+            layout,
+            elements,
+        });
     }
     Ok(arrays)
 }
@@ -119,17 +151,22 @@ impl Picker<'_> {
         match self.run_on {
             RunOn::All => (0..same_as.len()).for_each(tag),
             RunOn::Any => tag(any(random(), same_as.len())),
-            RunOn::Number(wanted) => tag(number(*wanted, same_as.len()).map_err(|error| label.error(error))?),
+            RunOn::Number(wanted) => {
+                tag(number(*wanted, same_as.len()).map_err(|error| label.error(error))?)
+            }
             RunOn::Argument(argument) => {
                 let value = args.get(*argument).copied().flatten();
                 let value = value.ok_or_else(|| label.error("Hash function returned NULL"))?;
                 tag(self.partition(self.argument_hash(*argument)?.hash(value)?));
             }
             RunOn::Query(query) => {
-                let hashes = self.function.run_on_plan.hashes(self.function, query, args, |hash| {
-                    tag(self.partition(hash));
-                    Ok(())
-                })?;
+                let hashes =
+                    self.function
+                        .run_on_plan
+                        .hashes(self.function, query, args, |hash| {
+                            tag(self.partition(hash));
+                            Ok(())
+                        })?;
                 if hashes != 1 && !self.function.is_set {
                     return Err(label.error("Only set-returning function allows hashcount <> 1"));
                 }
@@ -139,7 +176,11 @@ impl Picker<'_> {
     }
 
     fn partition(&self, hash: i64) -> usize {
-        partition_of(hash, self.cluster.partitions.len(), self.cluster.config.modular_mapping)
+        partition_of(
+            hash,
+            self.cluster.partitions.len(),
+            self.cluster.config.modular_mapping,
+        )
     }
 
     fn argument_hash(&self, argument: usize) -> Result<&HashKind, Error> {
@@ -147,7 +188,10 @@ impl Picker<'_> {
         if let Some(kind) = slot.get() {
             return Ok(kind);
         }
-        let kind = hash::kind(self.function.element_type_of(argument), &self.function.label)?;
+        let kind = hash::kind(
+            self.function.element_type_of(argument),
+            &self.function.label,
+        )?;
         Ok(slot.get_or_init(|| Rc::clone(&kind)))
     }
 }

@@ -21,7 +21,10 @@ impl RowReader {
     /// Looks at the columns of a request's first rows.
     pub(crate) fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
         let columns = Self::map(shape, batch.columns()).map_err(|what| label.error(what))?;
-        Ok(Self { columns, format: batch.format() })
+        Ok(Self {
+            columns,
+            format: batch.format(),
+        })
     }
 
     /// For each local column the place of the remote one.
@@ -33,14 +36,23 @@ impl RowReader {
                 Ok(vec![0])
             }
             (ShapeResult::Row(..), Some(row_type)) => {
-                let local: Vec<&str> = row_type.columns.iter().map(|column| column.name.as_str()).collect();
+                let local: Vec<&str> = row_type
+                    .columns
+                    .iter()
+                    .map(|column| column.name.as_str())
+                    .collect();
                 result_map::map(&local, &remote).map_err(|error| error.to_string())
             }
             (ShapeResult::Row(..), None) => Ok(Vec::new()),
         }
     }
 
-    fn value(&self, column: usize, decoder: &Decoder, row: &remote::Row<'_>) -> Result<Option<Datum>, Error> {
+    fn value(
+        &self,
+        column: usize,
+        decoder: &Decoder,
+        row: &remote::Row<'_>,
+    ) -> Result<Option<Datum>, Error> {
         match self.format {
             Format::Binary => decoder.read_binary(row.get(column)),
             Format::Text => decoder.read_text(row.get(column)),
@@ -48,7 +60,12 @@ impl RowReader {
     }
 
     /// Reads a row into `into`; values are allocated in the current memory context.
-    pub(crate) fn read(&self, shape: &Shape, row: &remote::Row<'_>, into: &mut Row) -> Result<(), Error> {
+    pub(crate) fn read(
+        &self,
+        shape: &Shape,
+        row: &remote::Row<'_>,
+        into: &mut Row,
+    ) -> Result<(), Error> {
         match &shape.result {
             ShapeResult::Void => into.set(0, Some(Datum::from(0))),
             ShapeResult::Scalar(decoder) => {
@@ -57,8 +74,12 @@ impl RowReader {
                 }
             }
             ShapeResult::Row(decoders, domain) => {
-                let Some(row_type) = &shape.row_type else { return Ok(()) };
-                for ((column, decoder), local) in self.columns.iter().zip(decoders).zip(&row_type.columns) {
+                let Some(row_type) = &shape.row_type else {
+                    return Ok(());
+                };
+                for ((column, decoder), local) in
+                    self.columns.iter().zip(decoders).zip(&row_type.columns)
+                {
                     into.set(local.index, self.value(*column, decoder, row)?);
                 }
                 if let Some(domain) = domain {
@@ -70,8 +91,14 @@ impl RowReader {
     }
 
     /// The value of a call that returns one row; allocated in the current memory context.
-    pub(crate) fn read_single(&self, shape: &Shape, row: &remote::Row<'_>) -> Result<Option<Datum>, Error> {
-        let Some(row_type) = shape.row_type.as_ref().map(Rc::clone) else { return Ok(None) };
+    pub(crate) fn read_single(
+        &self,
+        shape: &Shape,
+        row: &remote::Row<'_>,
+    ) -> Result<Option<Datum>, Error> {
+        let Some(row_type) = shape.row_type.as_ref().map(Rc::clone) else {
+            return Ok(None);
+        };
         match (&shape.result, self.columns.first()) {
             (ShapeResult::Scalar(decoder), Some(column)) => self.value(*column, decoder, row),
             (ShapeResult::Row(..), _) => {

@@ -78,9 +78,13 @@ impl Shape {
 
     fn result(
         result: &ResultType,
-        text_only: bool) -> Result<(ShapeResult, Option<Rc<RowType>>), Error> {
+        text_only: bool,
+    ) -> Result<(ShapeResult, Option<Rc<RowType>>), Error> {
         Ok(match result {
-            ResultType::Void => (ShapeResult::Void, Some(codecs::scalar_row(pgrx::pg_sys::VOIDOID)?)),
+            ResultType::Void => (
+                ShapeResult::Void,
+                Some(codecs::scalar_row(pgrx::pg_sys::VOIDOID)?),
+            ),
             ResultType::Scalar(info) => (
                 ShapeResult::Scalar(codecs::decoder(info, text_only)?),
                 Some(codecs::scalar_row(info.oid)?),
@@ -91,7 +95,10 @@ impl Shape {
                     .iter()
                     .map(|column| codecs::decoder(&*codecs::type_info(column.type_oid)?, text_only))
                     .collect::<Result<Vec<_>, Error>>()?;
-                (ShapeResult::Row(decoders, *domain), Some(Rc::clone(row_type)))
+                (
+                    ShapeResult::Row(decoders, *domain),
+                    Some(Rc::clone(row_type)),
+                )
             }
             ResultType::Record => (ShapeResult::Row(Vec::new(), None), None),
         })

@@ -17,7 +17,12 @@ pub(crate) struct ElementLayout {
 
 impl ElementLayout {
     pub(crate) fn of(info: &TypeInfo) -> Self {
-        Self { oid: info.oid, len: info.len, by_value: info.by_value, align: info.align }
+        Self {
+            oid: info.oid,
+            len: info.len,
+            by_value: info.by_value,
+            align: info.align,
+        }
     }
 }
 
@@ -53,15 +58,23 @@ pub(crate) fn elements(value: Datum, layout: ElementLayout) -> Result<Elements, 
             );
         })?;
         let count = usize::try_from(count).unwrap_or(0);
-        Ok(Elements::Flat((0..count).map(|i| (!*nulls.add(i)).then(|| *values.add(i))).collect()))
+        Ok(Elements::Flat(
+            (0..count)
+                .map(|i| (!*nulls.add(i)).then(|| *values.add(i)))
+                .collect(),
+        ))
     }
 }
 
 /// A one-dimensional array, in the current memory context.
-pub(crate) fn build(elements: impl ExactSizeIterator<Item = Option<Datum>>, layout: ElementLayout) -> Result<Datum, Error> {
+pub(crate) fn build(
+    elements: impl ExactSizeIterator<Item = Option<Datum>>,
+    layout: ElementLayout,
+) -> Result<Datum, Error> {
     let mut count = i32::try_from(elements.len()).unwrap_or(i32::MAX);
-    let (mut values, mut nulls): (Vec<Datum>, Vec<bool>) =
-        elements.map(|element| (element.unwrap_or(Datum::null()), element.is_none())).unzip();
+    let (mut values, mut nulls): (Vec<Datum>, Vec<bool>) = elements
+        .map(|element| (element.unwrap_or(Datum::null()), element.is_none()))
+        .unzip();
     let (values, nulls) = (values.as_mut_ptr(), nulls.as_mut_ptr());
     let mut lower_bound = 1;
     // SAFETY: both arrays are `count` long, and the elements are of this type.

@@ -17,7 +17,8 @@ pub(super) fn attributes(row_type: &RowType) -> &[pg_sys::FormData_pg_attribute]
         #[cfg(not(feature = "pg18"))]
         let first = (*desc).attrs.as_ptr();
         #[cfg(feature = "pg18")]
-        let first: *const pg_sys::FormData_pg_attribute = (*desc).compact_attrs.as_ptr().add(row_type.width()).cast();
+        let first: *const pg_sys::FormData_pg_attribute =
+            (*desc).compact_attrs.as_ptr().add(row_type.width()).cast();
         core::slice::from_raw_parts(first, row_type.width())
     }
 }
@@ -30,7 +31,12 @@ pub(super) fn may_use_server(server: Oid, role: Oid) -> Result<bool, Error> {
         let result = guard::catch(|| raw::pg_foreign_server_aclcheck(server, role, USAGE))?;
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         let result = guard::catch(|| {
-            raw::object_aclcheck(Oid::from(pg_sys::ForeignServerRelationId), server, role, USAGE)
+            raw::object_aclcheck(
+                Oid::from(pg_sys::ForeignServerRelationId),
+                server,
+                role,
+                USAGE,
+            )
         })?;
         result
     };

@@ -24,12 +24,20 @@ pub(crate) fn database_is_sql_ascii() -> bool {
 
 /// The encoding of values on the connections to partitions; it never changes within a backend.
 pub(crate) fn wire() -> Encoding {
-    if database_is_sql_ascii() { Encoding::Raw } else { Encoding::Utf8 }
+    if database_is_sql_ascii() {
+        Encoding::Raw
+    } else {
+        Encoding::Utf8
+    }
 }
 
 /// The same by PostgreSQL's number, for its own conversions.
 fn wire_number() -> i32 {
-    if database_is_sql_ascii() { SQL_ASCII } else { UTF8 }
+    if database_is_sql_ascii() {
+        SQL_ASCII
+    } else {
+        UTF8
+    }
 }
 
 /// Whether the session's client encoding is UTF-8: PostgreSQL's binary send and receive functions convert text to and
@@ -91,19 +99,28 @@ pub(super) struct ServerText<'a> {
 impl<'a> ServerText<'a> {
     pub(super) fn new(wire: &'a [u8]) -> Result<Self, Error> {
         if database_is_utf8() && !wire.contains(&0) && std::str::from_utf8(wire).is_ok() {
-            return Ok(Self { start: wire.as_ptr().cast(), len: wire.len(), _wire: core::marker::PhantomData });
+            return Ok(Self {
+                start: wire.as_ptr().cast(),
+                len: wire.len(),
+                _wire: core::marker::PhantomData,
+            });
         }
         let len = i32::try_from(wire.len()).unwrap_or(i32::MAX);
         let start: *const c_char = wire.as_ptr().cast();
         // SAFETY: `wire` is `len` bytes. Raises what is invalid, a NUL included, which is all that SQL_ASCII refuses.
-        let converted = unsafe { guard::catch(|| raw::pg_any_to_server(start, len, wire_number())) }?;
+        let converted =
+            unsafe { guard::catch(|| raw::pg_any_to_server(start, len, wire_number())) }?;
         let len = if core::ptr::eq(converted, start) {
             wire.len()
         } else {
             // SAFETY: a converted copy is NUL-terminated.
             unsafe { CStr::from_ptr(converted) }.to_bytes().len()
         };
-        Ok(Self { start: converted, len, _wire: core::marker::PhantomData })
+        Ok(Self {
+            start: converted,
+            len,
+            _wire: core::marker::PhantomData,
+        })
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -121,8 +138,10 @@ impl<'a> ServerText<'a> {
 pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, Error> {
     // SAFETY: the current context is alive; the copy stays within what was allocated.
     unsafe {
-        let copy: *mut u8 =
-            guard::catch(|| raw::MemoryContextAllocHuge(pg_sys::CurrentMemoryContext, bytes.len() + 1))?.cast();
+        let copy: *mut u8 = guard::catch(|| {
+            raw::MemoryContextAllocHuge(pg_sys::CurrentMemoryContext, bytes.len() + 1)
+        })?
+        .cast();
         core::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
         copy.add(bytes.len()).write(0);
         Ok(copy.cast())
@@ -149,5 +168,7 @@ pub(super) fn message(text: &str) -> *const c_char {
         }
         palloc_cstring(&bytes)
     };
-    cstring(&text).or_else(|_| by_character()).map_or(c"out of memory".as_ptr(), <*mut c_char>::cast_const)
+    cstring(&text)
+        .or_else(|_| by_character())
+        .map_or(c"out of memory".as_ptr(), <*mut c_char>::cast_const)
 }

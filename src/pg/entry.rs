@@ -32,9 +32,21 @@ macro_rules! export {
     };
 }
 
-export!(plproxy_call_handler, pg_finfo_plproxy_call_handler, handler::call);
-export!(plproxy_validator, pg_finfo_plproxy_validator, validator::validate);
-export!(plproxy_fdw_validator, pg_finfo_plproxy_fdw_validator, fdw_validator::validate);
+export!(
+    plproxy_call_handler,
+    pg_finfo_plproxy_call_handler,
+    handler::call
+);
+export!(
+    plproxy_validator,
+    pg_finfo_plproxy_validator,
+    validator::validate
+);
+export!(
+    plproxy_fdw_validator,
+    pg_finfo_plproxy_fdw_validator,
+    fdw_validator::validate
+);
 export!(plproxy_hash, pg_finfo_plproxy_hash, hash::sql_hash);
 
 /// Called once, when the library is loaded.
@@ -49,7 +61,10 @@ pub extern "C-unwind" fn _PG_init() {
 ///
 /// # Safety
 /// Called only from an exported function, with that function's `fcinfo`.
-unsafe fn border(fcinfo: FunctionCallInfo, body: fn(&mut CallInfo) -> Result<Datum, Error>) -> Datum {
+unsafe fn border(
+    fcinfo: FunctionCallInfo,
+    body: fn(&mut CallInfo) -> Result<Datum, Error>,
+) -> Datum {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `fcinfo` is live for this call.
         let mut call = unsafe { CallInfo::new(fcinfo) };

@@ -51,7 +51,12 @@ impl CallInfo {
         let context = self.raw().context;
         // SAFETY: a non-null context is a node.
         !context.is_null()
-            && unsafe { matches!((*context).type_, NodeTag::T_TriggerData | NodeTag::T_EventTriggerData) }
+            && unsafe {
+                matches!(
+                    (*context).type_,
+                    NodeTag::T_TriggerData | NodeTag::T_EventTriggerData
+                )
+            }
     }
 
     pub(crate) fn nargs(&self) -> usize {
@@ -109,7 +114,8 @@ impl CallInfo {
     fn result_info(&self) -> Option<*mut pg_sys::ReturnSetInfo> {
         let info = self.raw().resultinfo;
         // SAFETY: a non-null resultinfo is a node.
-        (!info.is_null() && unsafe { (*info).type_ } == NodeTag::T_ReturnSetInfo).then_some(info.cast())
+        (!info.is_null() && unsafe { (*info).type_ } == NodeTag::T_ReturnSetInfo)
+            .then_some(info.cast())
     }
 
     /// The result type of this call: for a function returning `record` it comes from the query's column list.
@@ -118,7 +124,9 @@ impl CallInfo {
         let mut oid = Oid::INVALID;
         let mut desc: pg_sys::TupleDesc = ptr::null_mut();
         // SAFETY: both out-parameters outlive the call.
-        let class = unsafe { guard::catch(|| raw::get_call_result_type(fcinfo, &raw mut oid, &raw mut desc)) }?;
+        let class = unsafe {
+            guard::catch(|| raw::get_call_result_type(fcinfo, &raw mut oid, &raw mut desc))
+        }?;
         // SAFETY: `desc` is set for both composite classes.
         unsafe { CallResult::from_class(class, oid, desc) }
     }
@@ -127,12 +135,16 @@ impl CallInfo {
     ///
     /// The caller reads it when we have returned; until `give` nothing refers to it.
     pub(crate) fn result_store(&self, row_type: &RowType) -> Result<ResultStore, Error> {
-        let info = self.result_info().ok_or_else(|| Report::internal("no result info for a set"))?;
+        let info = self
+            .result_info()
+            .ok_or_else(|| Report::internal("no result info for a set"))?;
         // SAFETY: the node is live, and its econtext is set for a set-returning call.
         let (context, random) = unsafe {
             (
                 (*(*info).econtext).ecxt_per_query_memory,
-                (*info).allowedModes as u32 & pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random != 0,
+                (*info).allowedModes as u32
+                    & pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random
+                    != 0,
             )
         };
         let _in_query_memory = Switched::to(context);
@@ -166,7 +178,9 @@ impl CallResult {
         let mut oid = Oid::INVALID;
         let mut desc: pg_sys::TupleDesc = ptr::null_mut();
         // SAFETY: both out-parameters outlive the call.
-        let class = unsafe { guard::catch(|| raw::get_func_result_type(function, &raw mut oid, &raw mut desc)) }?;
+        let class = unsafe {
+            guard::catch(|| raw::get_func_result_type(function, &raw mut oid, &raw mut desc))
+        }?;
         // SAFETY: `desc` is set for both composite classes.
         unsafe { Self::from_class(class, oid, desc) }
     }

@@ -94,9 +94,16 @@ unsafe fn options(list: *mut List) -> Result<Options, Error> {
     unsafe {
         for i in 0..usize::try_from((*list).length).unwrap_or(0) {
             let def: *mut pg_sys::DefElem = (*(*list).elements.add(i)).ptr_value.cast();
-            let value: *mut c_char =
-                if (*def).arg.is_null() { core::ptr::null_mut() } else { guard::catch(|| raw::defGetString(def))? };
-            let value = if value.is_null() { None } else { Some(encoding::cstr_to_string(value)?) };
+            let value: *mut c_char = if (*def).arg.is_null() {
+                core::ptr::null_mut()
+            } else {
+                guard::catch(|| raw::defGetString(def))?
+            };
+            let value = if value.is_null() {
+                None
+            } else {
+                Some(encoding::cstr_to_string(value)?)
+            };
             found.push((encoding::cstr_to_string((*def).defname)?, value));
         }
     }

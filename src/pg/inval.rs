@@ -35,7 +35,13 @@ pub(crate) struct Changes {
 
 impl Changes {
     const fn new() -> Self {
-        Self { all: false, functions: Vec::new(), types: Vec::new(), relations: Vec::new(), foreign: false }
+        Self {
+            all: false,
+            functions: Vec::new(),
+            types: Vec::new(),
+            relations: Vec::new(),
+            foreign: false,
+        }
     }
 
     fn note(&mut self, add: impl FnOnce(&mut Self)) {
@@ -90,7 +96,11 @@ pub(super) fn register() {
     // SAFETY: called once, from _PG_init; the callbacks are functions of this library, which is never unloaded.
     unsafe {
         for cache in syscaches {
-            pg_sys::CacheRegisterSyscacheCallback(cache as c_int, Some(syscache_changed), Datum::null());
+            pg_sys::CacheRegisterSyscacheCallback(
+                cache as c_int,
+                Some(syscache_changed),
+                Datum::null(),
+            );
         }
         pg_sys::CacheRegisterRelcacheCallback(Some(relcache_changed), Datum::null());
     }
@@ -106,13 +116,21 @@ unsafe extern "C-unwind" fn syscache_changed(_: Datum, cache: CacheId, hash: u32
             id if id == Cache::NAMESPACEOID as i32 => return changes.all = true,
             _ => return changes.foreign = true,
         };
-        if hash == 0 { changes.all = true } else { list.push(hash) }
+        if hash == 0 {
+            changes.all = true
+        } else {
+            list.push(hash)
+        }
     });
 }
 
 /// Called by inval.c; must not raise, and does not.
 unsafe extern "C-unwind" fn relcache_changed(_: Datum, relation: Oid) {
     note(|changes| {
-        if relation == Oid::INVALID { changes.all = true } else { changes.relations.push(relation) }
+        if relation == Oid::INVALID {
+            changes.all = true
+        } else {
+            changes.relations.push(relation)
+        }
     });
 }

@@ -4,10 +4,10 @@
 //! input or output function. Text is UTF-8 on the wire, or as it is in a database of encoding SQL_ASCII.
 
 use super::encoding::{self, ServerText};
-use super::memory::Context;
-use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
 use super::guard::{self, Raised};
+use super::memory::Context;
 use super::raw;
+use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
@@ -29,7 +29,13 @@ impl TypeFunction {
     fn find(function: Oid, io_param: Oid) -> Result<Box<Self>, Error> {
         let memory = Context::for_cache()?;
         let (info, context) = (UnsafeCell::new(FmgrInfo::default()), memory.as_ptr());
-        let this = Box::new(Self { info, function, io_param, busy: Cell::new(false), _memory: memory });
+        let this = Box::new(Self {
+            info,
+            function,
+            io_param,
+            busy: Cell::new(false),
+            _memory: memory,
+        });
         let info = this.info.get();
         // SAFETY: `info` is boxed, so that the pointers PostgreSQL keeps to it stay good; its memory lives as long.
         unsafe { guard::catch(|| raw::fmgr_info_cxt(function, info, context)) }?;
@@ -39,28 +45,42 @@ impl TypeFunction {
     fn input(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut io_param) = (Oid::INVALID, Oid::INVALID);
         // SAFETY: out-parameters outlive the call.
-        unsafe { guard::catch(|| raw::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param)) }?;
+        unsafe {
+            guard::catch(|| raw::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param))
+        }?;
         Self::find(function, io_param)
     }
 
     fn receive(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut io_param) = (Oid::INVALID, Oid::INVALID);
         // SAFETY: out-parameters outlive the call.
-        unsafe { guard::catch(|| raw::getTypeBinaryInputInfo(type_oid, &raw mut function, &raw mut io_param)) }?;
+        unsafe {
+            guard::catch(|| {
+                raw::getTypeBinaryInputInfo(type_oid, &raw mut function, &raw mut io_param)
+            })
+        }?;
         Self::find(function, io_param)
     }
 
     fn output(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut is_varlena) = (Oid::INVALID, false);
         // SAFETY: out-parameters outlive the call.
-        unsafe { guard::catch(|| raw::getTypeOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)) }?;
+        unsafe {
+            guard::catch(|| {
+                raw::getTypeOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)
+            })
+        }?;
         Self::find(function, Oid::INVALID)
     }
 
     fn send(type_oid: Oid) -> Result<Box<Self>, Error> {
         let (mut function, mut is_varlena) = (Oid::INVALID, false);
         // SAFETY: out-parameters outlive the call.
-        unsafe { guard::catch(|| raw::getTypeBinaryOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)) }?;
+        unsafe {
+            guard::catch(|| {
+                raw::getTypeBinaryOutputInfo(type_oid, &raw mut function, &raw mut is_varlena)
+            })
+        }?;
         Self::find(function, Oid::INVALID)
     }
 
@@ -80,7 +100,8 @@ impl TypeFunction {
     /// The value's text, in the current memory context.
     fn call_output(&self, value: Datum) -> Result<&CStr, Error> {
         // SAFETY: an output function of the value's type.
-        let text = self.call(|info| unsafe { guard::catch(|| raw::OutputFunctionCall(info, value)) })?;
+        let text =
+            self.call(|info| unsafe { guard::catch(|| raw::OutputFunctionCall(info, value)) })?;
         // SAFETY: it returned a palloc'd C string.
         Ok(unsafe { CStr::from_ptr(text) })
     }
@@ -88,7 +109,8 @@ impl TypeFunction {
     /// The value's binary form, in the current memory context.
     fn call_send(&self, value: Datum) -> Result<&[u8], Error> {
         // SAFETY: a send function of the value's type.
-        let bytes = self.call(|info| unsafe { guard::catch(|| raw::SendFunctionCall(info, value)) })?;
+        let bytes =
+            self.call(|info| unsafe { guard::catch(|| raw::SendFunctionCall(info, value)) })?;
         // SAFETY: it returned a palloc'd, untoasted bytea.
         Ok(unsafe { varlena_bytes(bytes) })
     }
@@ -96,7 +118,9 @@ impl TypeFunction {
     fn call_input(&self, text: *mut core::ffi::c_char, typmod: i32) -> Result<Datum, Error> {
         let io_param = self.io_param;
         // SAFETY: an input function; `text` is null (a NULL for a domain's check) or a C string.
-        self.call(|info| unsafe { guard::catch(|| raw::InputFunctionCall(info, text, io_param, typmod)) })
+        self.call(|info| unsafe {
+            guard::catch(|| raw::InputFunctionCall(info, text, io_param, typmod))
+        })
     }
 
     fn call_receive(&self, bytes: &[u8]) -> Result<Datum, Error> {
@@ -104,11 +128,22 @@ impl TypeFunction {
         // Receive functions may write a NUL behind each element, so the buffer is a copy with one byte more.
         let data = encoding::palloc_cstring(bytes)?;
         let len = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        let mut buffer = pg_sys::StringInfoData { data, len, maxlen: len.saturating_add(1), cursor: 0 };
+        let mut buffer = pg_sys::StringInfoData {
+            data,
+            len,
+            maxlen: len.saturating_add(1),
+            cursor: 0,
+        };
         let pointer = &raw mut buffer;
         // SAFETY: a receive function and a well-formed StringInfo.
-        let value = self.call(|info| unsafe { guard::catch(|| raw::ReceiveFunctionCall(info, pointer, io_param, -1)) })?;
-        if buffer.cursor == len { Ok(value) } else { Err(malformed()) }
+        let value = self.call(|info| unsafe {
+            guard::catch(|| raw::ReceiveFunctionCall(info, pointer, io_param, -1))
+        })?;
+        if buffer.cursor == len {
+            Ok(value)
+        } else {
+            Err(malformed())
+        }
     }
 }
 
@@ -155,14 +190,18 @@ impl Encoder {
     pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
         let class = binary_class(info.oid);
         Ok(Self(match info.oid {
-            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID => Encode::Text,
+            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID => {
+                Encode::Text
+            }
             _ if text_only || class == BinaryClass::No || class == BinaryClass::SameAsText => {
                 Encode::Output(TypeFunction::output(info.oid)?)
             }
             pg_sys::BOOLOID => Encode::Bool,
             pg_sys::INT2OID => Encode::Int2,
             pg_sys::INT4OID => Encode::Int4,
-            pg_sys::INT8OID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::TIMEOID => Encode::Int8,
+            pg_sys::INT8OID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::TIMEOID => {
+                Encode::Int8
+            }
             pg_sys::BYTEAOID => Encode::Bytea,
             pg_sys::UUIDOID => Encode::Uuid,
             oid => Encode::Send(TypeFunction::send(oid)?),
@@ -176,7 +215,9 @@ impl Encoder {
 
     /// The value as a parameter; scratch memory comes from the current context.
     pub(crate) fn encode(&self, value: Option<Datum>) -> Result<Param, Error> {
-        let Some(value) = value else { return Ok(Param::Null) };
+        let Some(value) = value else {
+            return Ok(Param::Null);
+        };
         let number = value.value() as u64;
         Ok(match &self.0 {
             Encode::Bool => Param::Binary(vec![number as u8]),
@@ -186,7 +227,9 @@ impl Encoder {
             Encode::Text => Param::Text(wire(detoasted(value)?)?),
             Encode::Bytea => Param::Binary(copy(detoasted(value)?)?),
             // SAFETY: a uuid is 16 bytes by reference.
-            Encode::Uuid => Param::Binary(unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) }.to_vec()),
+            Encode::Uuid => Param::Binary(
+                unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) }.to_vec(),
+            ),
             Encode::Send(function) => Param::Binary(copy(function.call_send(value)?)?),
             Encode::Output(function) => Param::Text(wire(function.call_output(value)?.to_bytes())?),
         })
@@ -287,12 +330,20 @@ impl Decoder {
         let fixed = match (receive, bytes) {
             (Receive::Bool, [byte]) => Some(Datum::from(*byte != 0)),
             (Receive::Int2, [a, b]) => Some(Datum::from(i16::from_be_bytes([*a, *b]))),
-            (Receive::Int4, [a, b, c, d]) => Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d]))),
-            (Receive::Int8 | Receive::Float8, [a, b, c, d, e, f, g, h]) => {
-                Some(Datum::from(i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])))
+            (Receive::Int4, [a, b, c, d]) => {
+                Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d])))
             }
-            (Receive::Float4, [a, b, c, d]) => Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d]))),
-            (Receive::Uuid, bytes) if bytes.len() == 16 => Some(Datum::from(encoding::palloc_cstring(bytes)?)),
+            (Receive::Int8 | Receive::Float8, [a, b, c, d, e, f, g, h]) => {
+                Some(Datum::from(i64::from_be_bytes([
+                    *a, *b, *c, *d, *e, *f, *g, *h,
+                ])))
+            }
+            (Receive::Float4, [a, b, c, d]) => {
+                Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d])))
+            }
+            (Receive::Uuid, bytes) if bytes.len() == 16 => {
+                Some(Datum::from(encoding::palloc_cstring(bytes)?))
+            }
             (Receive::Text, bytes) => Some(varlena(ServerText::new(bytes)?.as_bytes())?),
             (Receive::Bytea, bytes) => Some(varlena(bytes)?),
             _ => None,
@@ -311,14 +362,23 @@ pub(super) fn varlena(bytes: &[u8]) -> Result<Datum, Error> {
     let size = bytes.len() + pg_sys::VARHDRSZ;
     // SAFETY: MemoryContextAlloc raises for more than a varlena can hold; what it gives is `size` bytes, aligned.
     unsafe {
-        let value: *mut c_void = guard::catch(|| raw::MemoryContextAlloc(pg_sys::CurrentMemoryContext, size))?;
+        let value: *mut c_void =
+            guard::catch(|| raw::MemoryContextAlloc(pg_sys::CurrentMemoryContext, size))?;
         pgrx::set_varsize_4b(value.cast(), size as i32);
-        ptr::copy_nonoverlapping(bytes.as_ptr(), value.cast::<u8>().add(pg_sys::VARHDRSZ), bytes.len());
+        ptr::copy_nonoverlapping(
+            bytes.as_ptr(),
+            value.cast::<u8>().add(pg_sys::VARHDRSZ),
+            bytes.len(),
+        );
         Ok(Datum::from(value))
     }
 }
 
 /// What a server sent is no value of the type.
 fn malformed() -> Error {
-    Report::new(sqlstate::PROTOCOL_VIOLATION, "incorrect binary data format in remote result").into()
+    Report::new(
+        sqlstate::PROTOCOL_VIOLATION,
+        "incorrect binary data format in remote result",
+    )
+    .into()
 }

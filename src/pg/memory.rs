@@ -21,7 +21,11 @@ impl Context {
     pub(crate) fn for_cache() -> Result<Self, Error> {
         // SAFETY: as above; CacheMemoryContext exists from the first catalog access on, TopMemoryContext always.
         Self::below(unsafe {
-            if pg_sys::CacheMemoryContext.is_null() { pg_sys::TopMemoryContext } else { pg_sys::CacheMemoryContext }
+            if pg_sys::CacheMemoryContext.is_null() {
+                pg_sys::TopMemoryContext
+            } else {
+                pg_sys::CacheMemoryContext
+            }
         })
     }
 
@@ -32,7 +36,9 @@ impl Context {
         const MAX: usize = 8 * 1024 * 1024;
         // SAFETY: `parent` is a live context; the name is static, as AllocSetContextCreate requires.
         let context = unsafe {
-            guard::catch(|| raw::AllocSetContextCreateInternal(parent, c"PL/Proxy".as_ptr(), MIN, INIT, MAX))
+            guard::catch(|| {
+                raw::AllocSetContextCreateInternal(parent, c"PL/Proxy".as_ptr(), MIN, INIT, MAX)
+            })
         }?;
         Ok(Self(context))
     }

@@ -23,7 +23,10 @@ impl CachedTuple {
         // SAFETY: GETSTRUCT; the fixed part starts at t_hoff.
         unsafe {
             let data = (*self.0).t_data;
-            &*data.cast::<u8>().add(usize::from((*data).t_hoff)).cast::<T>()
+            &*data
+                .cast::<u8>()
+                .add(usize::from((*data).t_hoff))
+                .cast::<T>()
         }
     }
 
@@ -34,7 +37,11 @@ impl CachedTuple {
         let text = unsafe {
             guard::catch(|| {
                 let value = raw::SysCacheGetAttr(cache, tuple, attribute as i16, &raw mut is_null);
-                if is_null { ptr::null_mut() } else { raw::text_to_cstring(value.cast_mut_ptr()) }
+                if is_null {
+                    ptr::null_mut()
+                } else {
+                    raw::text_to_cstring(value.cast_mut_ptr())
+                }
             })
         }?;
         if text.is_null() {
@@ -100,21 +107,28 @@ pub(crate) struct Proc {
 
 impl Proc {
     pub(crate) fn find(oid: Oid) -> Result<Self, Error> {
-        let tuple = CachedTuple::find(PROC, oid)?
-            .ok_or_else(|| Report::internal(format!("cache lookup failed for function {}", oid.to_u32())))?;
+        let tuple = CachedTuple::find(PROC, oid)?.ok_or_else(|| {
+            Report::internal(format!("cache lookup failed for function {}", oid.to_u32()))
+        })?;
         // SAFETY: a tuple of pg_proc.
         let form: &FormData_pg_proc = unsafe { tuple.form() };
         // SAFETY: reads the catalog; the result is palloc'd.
         let schema = unsafe { guard::catch(|| raw::get_namespace_name(form.pronamespace)) }?;
         if schema.is_null() {
-            return Err(Report::internal(format!("cache lookup failed for namespace {}", form.pronamespace.to_u32())).into());
+            return Err(Report::internal(format!(
+                "cache lookup failed for namespace {}",
+                form.pronamespace.to_u32()
+            ))
+            .into());
         }
         Ok(Self {
             // SAFETY: a live C string, see above.
             schema: unsafe { encoding::cstr_to_string(schema) }?,
             // SAFETY: NAMEDATALEN bytes with a NUL inside.
             name: unsafe { encoding::cstr_to_string(form.proname.data.as_ptr()) }?,
-            source: tuple.text(PROC, pg_sys::Anum_pg_proc_prosrc)?.unwrap_or_default(),
+            source: tuple
+                .text(PROC, pg_sys::Anum_pg_proc_prosrc)?
+                .unwrap_or_default(),
             args: Self::args(&tuple)?,
             result_type: form.prorettype,
             is_set: form.proretset,
@@ -130,7 +144,9 @@ impl Proc {
         let mut modes = ptr::null_mut();
         // SAFETY: the three out-parameters outlive the call; the arrays are palloc'd, or null where there is nothing.
         let count = unsafe {
-            guard::catch(|| raw::get_func_arg_info(handle, &raw mut types, &raw mut names, &raw mut modes))
+            guard::catch(|| {
+                raw::get_func_arg_info(handle, &raw mut types, &raw mut names, &raw mut modes)
+            })
         }?;
         (0..usize::try_from(count).unwrap_or(0))
             .map(|i| {
@@ -138,8 +154,16 @@ impl Proc {
                 let (type_oid, mode, name) = unsafe {
                     (
                         *types.add(i),
-                        if modes.is_null() { b'i' } else { *modes.add(i) as u8 },
-                        if names.is_null() { ptr::null_mut() } else { *names.add(i) },
+                        if modes.is_null() {
+                            b'i'
+                        } else {
+                            *modes.add(i) as u8
+                        },
+                        if names.is_null() {
+                            ptr::null_mut()
+                        } else {
+                            *names.add(i)
+                        },
                     )
                 };
                 let name = if name.is_null() {
@@ -155,7 +179,11 @@ impl Proc {
                     b't' => ArgMode::Table,
                     _ => ArgMode::In,
                 };
-                Ok(ProcArg { name, type_oid, mode })
+                Ok(ProcArg {
+                    name,
+                    type_oid,
+                    mode,
+                })
             })
             .collect()
     }

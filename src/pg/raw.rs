@@ -57,9 +57,19 @@ unsafe extern "C-unwind" {
 
     // fmgr.c
     pub(super) fn fmgr_info_cxt(function: Oid, info: *mut FmgrInfo, context: MemoryContext);
-    pub(super) fn InputFunctionCall(info: *mut FmgrInfo, text: *mut c_char, io_param: Oid, typmod: i32) -> Datum;
+    pub(super) fn InputFunctionCall(
+        info: *mut FmgrInfo,
+        text: *mut c_char,
+        io_param: Oid,
+        typmod: i32,
+    ) -> Datum;
     pub(super) fn OutputFunctionCall(info: *mut FmgrInfo, value: Datum) -> *mut c_char;
-    pub(super) fn ReceiveFunctionCall(info: *mut FmgrInfo, buffer: StringInfo, io_param: Oid, typmod: i32) -> Datum;
+    pub(super) fn ReceiveFunctionCall(
+        info: *mut FmgrInfo,
+        buffer: StringInfo,
+        io_param: Oid,
+        typmod: i32,
+    ) -> Datum;
     pub(super) fn SendFunctionCall(info: *mut FmgrInfo, value: Datum) -> *mut bytea;
     pub(super) fn pg_detoast_datum(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
     pub(super) fn pg_detoast_datum_packed(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
@@ -67,8 +77,13 @@ unsafe extern "C-unwind" {
     pub(super) fn CheckFunctionValidatorAccess(validator: Oid, function: Oid) -> bool;
 
     // funcapi.c, heaptuple.c, tupdesc.c
-    pub(super) fn get_call_result_type(fcinfo: FunctionCallInfo, oid: *mut Oid, desc: *mut TupleDesc) -> c_int;
-    pub(super) fn get_func_result_type(function: Oid, oid: *mut Oid, desc: *mut TupleDesc) -> c_int;
+    pub(super) fn get_call_result_type(
+        fcinfo: FunctionCallInfo,
+        oid: *mut Oid,
+        desc: *mut TupleDesc,
+    ) -> c_int;
+    pub(super) fn get_func_result_type(function: Oid, oid: *mut Oid, desc: *mut TupleDesc)
+    -> c_int;
     pub(super) fn get_func_arg_info(
         tuple: HeapTuple,
         types: *mut *mut Oid,
@@ -87,7 +102,11 @@ unsafe extern "C-unwind" {
     );
     pub(super) fn FreeTupleDesc(desc: TupleDesc);
     pub(super) fn BlessTupleDesc(desc: TupleDesc) -> TupleDesc;
-    pub(super) fn heap_form_tuple(desc: TupleDesc, values: *const Datum, nulls: *const bool) -> HeapTuple;
+    pub(super) fn heap_form_tuple(
+        desc: TupleDesc,
+        values: *const Datum,
+        nulls: *const bool,
+    ) -> HeapTuple;
     pub(super) fn HeapTupleHeaderGetDatum(tuple: pg_sys::HeapTupleHeader) -> Datum;
     pub(super) fn domain_check(
         value: Datum,
@@ -98,14 +117,21 @@ unsafe extern "C-unwind" {
     );
 
     // tuplestore.c, execTuples.c
-    pub(super) fn tuplestore_begin_heap(random: bool, across_transactions: bool, kbytes: c_int) -> *mut Tuplestorestate;
+    pub(super) fn tuplestore_begin_heap(
+        random: bool,
+        across_transactions: bool,
+        kbytes: c_int,
+    ) -> *mut Tuplestorestate;
     pub(super) fn tuplestore_putvalues(
         store: *mut Tuplestorestate,
         desc: TupleDesc,
         values: *const Datum,
         nulls: *const bool,
     );
-    pub(super) fn tuplestore_puttupleslot(store: *mut Tuplestorestate, slot: *mut pg_sys::TupleTableSlot);
+    pub(super) fn tuplestore_puttupleslot(
+        store: *mut Tuplestorestate,
+        slot: *mut pg_sys::TupleTableSlot,
+    );
     pub(super) fn tuplestore_gettupleslot(
         store: *mut Tuplestorestate,
         forward: bool,
@@ -136,8 +162,19 @@ unsafe extern "C-unwind" {
     // syscache.c, lsyscache.c, inval.c
     pub(super) fn SearchSysCache1(cache: c_int, key: Datum) -> HeapTuple;
     pub(super) fn ReleaseSysCache(tuple: HeapTuple);
-    pub(super) fn SysCacheGetAttr(cache: c_int, tuple: HeapTuple, attribute: i16, is_null: *mut bool) -> Datum;
-    pub(super) fn GetSysCacheHashValue(cache: c_int, k1: Datum, k2: Datum, k3: Datum, k4: Datum) -> u32;
+    pub(super) fn SysCacheGetAttr(
+        cache: c_int,
+        tuple: HeapTuple,
+        attribute: i16,
+        is_null: *mut bool,
+    ) -> Datum;
+    pub(super) fn GetSysCacheHashValue(
+        cache: c_int,
+        k1: Datum,
+        k2: Datum,
+        k3: Datum,
+        k4: Datum,
+    ) -> u32;
     pub(super) fn get_namespace_name(namespace: Oid) -> *mut c_char;
     pub(super) fn getTypeInputInfo(type_oid: Oid, input: *mut Oid, io_param: *mut Oid);
     pub(super) fn getTypeOutputInfo(type_oid: Oid, output: *mut Oid, is_varlena: *mut bool);
@@ -161,11 +198,19 @@ unsafe extern "C-unwind" {
         limit: c_long,
     ) -> c_int;
     pub(super) fn SPI_result_code_string(code: c_int) -> *const c_char;
-    pub(super) fn SPI_getbinval(tuple: HeapTuple, desc: TupleDesc, number: c_int, is_null: *mut bool) -> Datum;
+    pub(super) fn SPI_getbinval(
+        tuple: HeapTuple,
+        desc: TupleDesc,
+        number: c_int,
+        is_null: *mut bool,
+    ) -> Datum;
     pub(super) fn SPI_gettypeid(desc: TupleDesc, number: c_int) -> Oid;
 
     // foreign.c, aclchk.c
-    pub(super) fn GetForeignServerByName(name: *const c_char, missing_ok: bool) -> *mut pg_sys::ForeignServer;
+    pub(super) fn GetForeignServerByName(
+        name: *const c_char,
+        missing_ok: bool,
+    ) -> *mut pg_sys::ForeignServer;
     pub(super) fn GetForeignDataWrapper(oid: Oid) -> *mut pg_sys::ForeignDataWrapper;
     pub(super) fn GetUserMapping(user: Oid, server: Oid) -> *mut pg_sys::UserMapping;
     pub(super) fn untransformRelOptions(options: Datum) -> *mut pg_sys::List;
@@ -173,15 +218,26 @@ unsafe extern "C-unwind" {
     pub(super) fn aclcheck_error(result: c_int, object_type: c_int, name: *const c_char);
 
     #[cfg(any(feature = "pg14", feature = "pg15"))]
-    pub(super) fn pg_foreign_server_aclcheck(server: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+    pub(super) fn pg_foreign_server_aclcheck(
+        server: Oid,
+        role: Oid,
+        mode: pg_sys::AclMode,
+    ) -> c_int;
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-    pub(super) fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+    pub(super) fn object_aclcheck(
+        class: Oid,
+        object: Oid,
+        role: Oid,
+        mode: pg_sys::AclMode,
+    ) -> c_int;
 
     // mbutils.c
     pub(super) fn GetDatabaseEncoding() -> c_int;
     pub(super) fn pg_get_client_encoding() -> c_int;
-    pub(super) fn pg_any_to_server(text: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
-    pub(super) fn pg_server_to_any(text: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
+    pub(super) fn pg_any_to_server(text: *const c_char, len: c_int, encoding: c_int)
+    -> *mut c_char;
+    pub(super) fn pg_server_to_any(text: *const c_char, len: c_int, encoding: c_int)
+    -> *mut c_char;
 
     // arrayfuncs.c
     pub(super) fn deconstruct_array(
@@ -206,4 +262,3 @@ unsafe extern "C-unwind" {
         align: c_char,
     ) -> *mut pg_sys::ArrayType;
 }
-

@@ -59,7 +59,10 @@ struct Fields {
 
 impl Fields {
     fn copy(report: &Report) -> Self {
-        let text = |text: &Option<String>| text.as_ref().map_or(ptr::null(), |text| encoding::message(text));
+        let text = |text: &Option<String>| {
+            text.as_ref()
+                .map_or(ptr::null(), |text| encoding::message(text))
+        };
         Self {
             sqlstate: pack(report.sqlstate),
             message: encoding::message(&report.message),
@@ -112,8 +115,7 @@ impl Fields {
 
 /// MAKE_SQLSTATE of elog.h: six bits a character.
 fn pack(state: SqlState) -> c_int {
-    state
-        .iter()
-        .enumerate()
-        .fold(0, |code, (i, byte)| code | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * i)))
+    state.iter().enumerate().fold(0, |code, (i, byte)| {
+        code | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * i))
+    })
 }

@@ -3,9 +3,9 @@
 use super::{guard, raw};
 use crate::error::Error;
 use core::ffi::CStr;
+use pgrx::pg_sys;
 use plproxy_remote::TextStyle;
 use std::ffi::CString;
-use pgrx::pg_sys;
 
 /// `work_mem`, in kilobytes.
 pub(crate) fn work_mem() -> i32 {
@@ -53,7 +53,10 @@ impl TextSettings {
     /// Has input functions read values as a server with these settings wrote them.
     pub(crate) fn for_input(style: &TextStyle) -> Result<Self, Error> {
         let this = Self::level()?;
-        for (name, value) in [(c"datestyle", &style.dates), (c"intervalstyle", &style.intervals)] {
+        for (name, value) in [
+            (c"datestyle", &style.dates),
+            (c"intervalstyle", &style.intervals),
+        ] {
             if let Ok(value) = CString::new(value.as_str()) {
                 set(name, &value)?;
             }
@@ -64,7 +67,9 @@ impl TextSettings {
     /// Opens a level of settings, which our end closes.
     fn level() -> Result<Self, Error> {
         // SAFETY: counts a level up.
-        Ok(Self(Some(unsafe { guard::catch(|| raw::NewGUCNestLevel()) }?)))
+        Ok(Self(Some(unsafe {
+            guard::catch(|| raw::NewGUCNestLevel())
+        }?)))
     }
 }
 

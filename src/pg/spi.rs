@@ -11,7 +11,9 @@ struct Connection;
 impl Connection {
     fn open() -> Result<Self, Error> {
         // SAFETY: pushes one level; raises only when out of memory.
-        check("SPI_connect", unsafe { guard::catch(|| raw::SPI_connect()) }?)?;
+        check("SPI_connect", unsafe {
+            guard::catch(|| raw::SPI_connect())
+        }?)?;
         Ok(Self)
     }
 }
@@ -44,7 +46,10 @@ impl Plan {
         let _connection = Connection::open()?;
         let text = encoding::cstring(sql)?;
         let mut types = types.to_vec();
-        let (nargs, oids) = (i32::try_from(types.len()).unwrap_or(i32::MAX), types.as_mut_ptr());
+        let (nargs, oids) = (
+            i32::try_from(types.len()).unwrap_or(i32::MAX),
+            types.as_mut_ptr(),
+        );
         // SAFETY: `text` and `oids` outlive the call; the plan moves to long-lived memory.
         let plan = unsafe {
             guard::catch(|| {
@@ -60,7 +65,10 @@ impl Plan {
             check("SPI_prepare", unsafe { pg_sys::SPI_result })?;
             return Err(Report::internal("SPI_prepare failed").into());
         }
-        Ok(Self { plan, nargs: types.len() })
+        Ok(Self {
+            plan,
+            nargs: types.len(),
+        })
     }
 
     /// Runs the query and hands each row to `each`. At most `limit` rows are fetched; 0 is no limit.
@@ -71,13 +79,19 @@ impl Plan {
         mut each: impl FnMut(&LocalRow) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let _connection = Connection::open()?;
-        let mut values: Vec<Datum> = args.iter().map(|arg| arg.unwrap_or(Datum::null())).collect();
-        let nulls: Vec<c_char> =
-            args.iter().map(|arg| if arg.is_none() { b'n' } else { b' ' } as c_char).collect();
+        let mut values: Vec<Datum> = args
+            .iter()
+            .map(|arg| arg.unwrap_or(Datum::null()))
+            .collect();
+        let nulls: Vec<c_char> = args
+            .iter()
+            .map(|arg| if arg.is_none() { b'n' } else { b' ' } as c_char)
+            .collect();
         debug_assert_eq!(values.len(), self.nargs);
         let (plan, values, nulls) = (self.plan, values.as_mut_ptr(), nulls.as_ptr());
         // SAFETY: the arrays are as long as the plan has parameters, and their types are those it was prepared for.
-        let code = unsafe { guard::catch(|| raw::SPI_execute_plan(plan, values, nulls, true, limit)) }?;
+        let code =
+            unsafe { guard::catch(|| raw::SPI_execute_plan(plan, values, nulls, true, limit)) }?;
         check("SPI_execute_plan", code)?;
         // SAFETY: statics of the backend, set by the call above.
         let (table, count) = unsafe { (pg_sys::SPI_tuptable, pg_sys::SPI_processed) };
@@ -87,7 +101,12 @@ impl Plan {
         let count = usize::try_from(count).unwrap_or(0);
         for i in 0..count {
             // SAFETY: the table has `count` rows, and lives until the connection is left.
-            let row = unsafe { LocalRow { tuple: *(*table).vals.add(i), desc: (*table).tupdesc } };
+            let row = unsafe {
+                LocalRow {
+                    tuple: *(*table).vals.add(i),
+                    desc: (*table).tupdesc,
+                }
+            };
             each(&row)?;
         }
         Ok(count)
@@ -124,7 +143,8 @@ impl LocalRow {
         let (tuple, desc) = (self.tuple, self.desc);
         let mut is_null = false;
         // SAFETY: tuple and descriptor belong together.
-        let value = unsafe { guard::catch(|| raw::SPI_getbinval(tuple, desc, number, &raw mut is_null)) }?;
+        let value =
+            unsafe { guard::catch(|| raw::SPI_getbinval(tuple, desc, number, &raw mut is_null)) }?;
         Ok((!is_null).then_some(value))
     }
 }

@@ -30,7 +30,10 @@ impl RowType {
             let _for_long = Switched::to(pg_sys::TopMemoryContext);
             guard::catch(|| raw::BlessTupleDesc(raw::CreateTupleDescCopy(desc)))?
         };
-        let mut this = Self { desc: copy, columns: Vec::new() };
+        let mut this = Self {
+            desc: copy,
+            columns: Vec::new(),
+        };
         this.columns = compat::attributes(&this)
             .iter()
             .enumerate()
@@ -38,7 +41,11 @@ impl RowType {
             .map(|(index, attribute)| {
                 // SAFETY: NAMEDATALEN bytes with a NUL inside.
                 let name = unsafe { encoding::cstr_to_string(attribute.attname.data.as_ptr()) }?;
-                Ok(RowColumn { index, name, type_oid: attribute.atttypid })
+                Ok(RowColumn {
+                    index,
+                    name,
+                    type_oid: attribute.atttypid,
+                })
             })
             .collect::<Result<_, Error>>()?;
         Ok(this)
@@ -55,7 +62,14 @@ impl RowType {
                 raw::BlessTupleDesc(desc)
             })?
         };
-        Ok(Self { desc, columns: vec![RowColumn { index: 0, name: "r".to_owned(), type_oid }] })
+        Ok(Self {
+            desc,
+            columns: vec![RowColumn {
+                index: 0,
+                name: "r".to_owned(),
+                type_oid,
+            }],
+        })
     }
 
     pub(super) fn as_ptr(&self) -> TupleDesc {
@@ -89,7 +103,10 @@ impl RowType {
 
     /// An empty row of this type: all NULL.
     pub(crate) fn row(&self) -> Row {
-        Row { values: vec![Datum::null(); self.width()], nulls: vec![true; self.width()] }
+        Row {
+            values: vec![Datum::null(); self.width()],
+            nulls: vec![true; self.width()],
+        }
     }
 
     /// Whether two row types have the same columns, dropped ones included.
@@ -120,7 +137,8 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn set(&mut self, index: usize, value: Option<Datum>) {
-        if let (Some(slot), Some(is_null)) = (self.values.get_mut(index), self.nulls.get_mut(index)) {
+        if let (Some(slot), Some(is_null)) = (self.values.get_mut(index), self.nulls.get_mut(index))
+        {
             *is_null = value.is_none();
             *slot = value.unwrap_or(Datum::null());
         }

@@ -16,7 +16,9 @@ impl Store {
     /// `kbytes`: the memory it may use before it goes to disk. It is made in the current memory context.
     pub(crate) fn new(random_access: bool, kbytes: i32) -> Result<Self, Error> {
         // SAFETY: no requirements beyond a live current context.
-        Ok(Self(unsafe { guard::catch(|| raw::tuplestore_begin_heap(random_access, false, kbytes)) }?))
+        Ok(Self(unsafe {
+            guard::catch(|| raw::tuplestore_begin_heap(random_access, false, kbytes))
+        }?))
     }
 
     /// Appends a row.
@@ -34,7 +36,8 @@ impl Store {
         // SAFETY: all three are live. The slot is dropped on the way out; an error leaves it to its memory context.
         unsafe {
             guard::catch(|| {
-                let slot = raw::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
+                let slot =
+                    raw::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
                 let mut rows = 0_u32;
                 while raw::tuplestore_gettupleslot(source, true, false, slot) {
                     raw::tuplestore_puttupleslot(target, slot);

@@ -73,7 +73,8 @@ impl TypeInfo {
                 b'm' => TypeClass::Multirange,
                 _ => TypeClass::Base,
             },
-            element: some(form.typelem).filter(|_| form.typsubscript == Oid::from(pg_sys::F_ARRAY_SUBSCRIPT_HANDLER)),
+            element: some(form.typelem)
+                .filter(|_| form.typsubscript == Oid::from(pg_sys::F_ARRAY_SUBSCRIPT_HANDLER)),
             domain_base: some(form.typbasetype),
             relation: some(form.typrelid),
             len: form.typlen,
@@ -98,8 +99,16 @@ impl TypeInfo {
             BinaryClass::SameAsText => true,
             BinaryClass::Exact | BinaryClass::HoldsText => !text_only,
         };
-        let transfer = if binary { Transfer::Binary } else { Transfer::Text };
-        TypeName { sql: self.sql.clone(), is_array: self.element.is_some(), transfer }
+        let transfer = if binary {
+            Transfer::Binary
+        } else {
+            Transfer::Text
+        };
+        TypeName {
+            sql: self.sql.clone(),
+            is_array: self.element.is_some(),
+            transfer,
+        }
     }
 
     /// The name as messages show it.
