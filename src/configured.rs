@@ -64,8 +64,8 @@ pub(crate) fn load(
 
     let mut version = None;
     let rows = plans.version.run(&arg, 0, |row| {
-        if row.type_oid(1) != pg_sys::INT4OID {
-            return Err(label.error("get_version: expected int4"));
+        if ![pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&row.type_oid(1)) {
+            return Err(label.error("get_version: expected an integer"));
         }
         version = row.value(1)?.map(|value| value.value() as i32);
         Ok(())
