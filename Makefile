@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test check clean clean-ground
+.PHONY: help build install demo test differential check clean clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=
@@ -17,6 +17,7 @@ help:
 	@echo 'make test                        all tests; ends with "N passed, N failed"'
 	@echo 'make build   [PG_CONFIG=...]     the library, for that PostgreSQL (default: a private tree)'
 	@echo 'make install PG_CONFIG=...       build and install into that PostgreSQL (DESTDIR=... honoured)'
+	@echo 'make differential                the same SQL through the C handler and ours, and the swap from one to the other'
 	@echo 'make check                       formatting and lints'
 	@echo 'make clean                       what the build made'
 	@echo 'make clean-ground                the private PostgreSQL trees (in PLPROXY_GROUND)'
@@ -36,6 +37,9 @@ demo:
 
 test:
 	@PG_CONFIG= scripts/test.sh
+
+differential:
+	@PG_CONFIG= scripts/test.sh differential swap
 
 check:
 	@PG_CONFIG= scripts/check.sh

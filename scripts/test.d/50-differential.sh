@@ -2,4 +2,8 @@
 # or from its apt sources.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-exec "$ROOT/tests/differential/run.sh"
+cd "$ROOT"
+log=$(mktemp /tmp/plproxy-differential.XXXXXX)
+trap 'rm -f "$log"' EXIT
+counted cargo "$log" cargo test --locked -p plproxy-differential
+"$ROOT/tests/differential/run.sh"

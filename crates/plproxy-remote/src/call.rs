@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream};
@@ -256,6 +256,7 @@ impl<'a> Call<'a> {
                 )
             };
             let keys = self.outbox.running();
+            let started = Instant::now();
             let mut cancels: FuturesUnordered<_> = self.cancels().collect();
             runtime.wait(|cx, _| {
                 while let Poll::Ready(Some(())) = Pin::new(&mut cancels).poll_next(cx) {}
@@ -274,15 +275,20 @@ impl<'a> Call<'a> {
                         cx.waker().wake_by_ref();
                     }
                 }
-                // Over a slow network the bound may be too short even to send the requests, and a statement that nobody
-                // stops runs on.
-                if limit.is_elapsed() || limit.as_mut().poll(cx).is_ready() {
-                    let unsent = keys.iter().any(|key| key.is_unsent());
-                    return if unsent {
-                        last.as_mut().poll(cx)
-                    } else {
-                        Poll::Ready(())
-                    };
+                // By the clock: a server that never stops talking uses up what the runtime allows one poll, and its timers
+                // would never seem to go off. Over a slow network the bound may be too short even to send the requests, and
+                // a statement that nobody stops runs on.
+                let unsent = keys.iter().any(|key| key.is_unsent());
+                if started.elapsed() >= if unsent { bound.max(UNTIL_SENT) } else { bound } {
+                    return Poll::Ready(());
+                }
+                let timer = if limit.is_elapsed() {
+                    &mut last
+                } else {
+                    &mut limit
+                };
+                if timer.as_mut().poll(cx).is_ready() {
+                    cx.waker().wake_by_ref();
                 }
                 Poll::Pending
             });

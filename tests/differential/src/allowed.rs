@@ -46,7 +46,9 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
             continue;
         }
         let number = number + 1;
-        let (key, value) = line.split_once(':').ok_or(format!("allowed, line {number}: no key"))?;
+        let (key, value) = line
+            .split_once(':')
+            .ok_or(format!("allowed, line {number}: no key"))?;
         // One blank after the colon; more belong to the pattern.
         let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
         match key {
@@ -68,18 +70,34 @@ fn finished(entry: Entry) -> Result<Entry, String> {
         "no reason"
     } else if entry.c.is_empty() && entry.ours.is_empty() {
         "no difference"
-    } else if entry.c.iter().chain(&entry.ours).any(|pattern| pattern == "*") {
+    } else if entry
+        .c
+        .iter()
+        .chain(&entry.ours)
+        .any(|pattern| pattern == "*")
+    {
         "a pattern that fits every line"
     } else {
         return Ok(entry);
     };
-    Err(format!("allowed, line {}: {} has {lacks}", entry.line, entry.id))
+    Err(format!(
+        "allowed, line {}: {} has {lacks}",
+        entry.line, entry.id
+    ))
 }
 
 impl Entry {
+    /// Whether it is for files of this kind alone.
+    pub fn is_for(&self, name: &str) -> bool {
+        self.places.starts_with(name)
+    }
+
     fn applies(&self, file: &str, statement: &str) -> bool {
         (self.places.is_empty() || fits(&self.places, file))
-            && self.statement.as_ref().is_none_or(|pattern| fits(pattern, statement))
+            && self
+                .statement
+                .as_ref()
+                .is_none_or(|pattern| fits(pattern, statement))
     }
 
     /// Whether the entry's lines stand at the beginning of the difference.
@@ -88,9 +106,16 @@ impl Entry {
             if patterns.len() > lines.len() {
                 return None;
             }
-            patterns.iter().zip(lines).try_fold(bindings, |bindings, (pattern, line)| bound(pattern, line, &bindings))
+            patterns
+                .iter()
+                .zip(lines)
+                .try_fold(bindings, |bindings, (pattern, line)| {
+                    bound(pattern, line, &bindings)
+                })
         };
-        leads(&self.c, c, Bindings::new()).and_then(|bindings| leads(&self.ours, ours, bindings)).is_some()
+        leads(&self.c, c, Bindings::new())
+            .and_then(|bindings| leads(&self.ours, ours, bindings))
+            .is_some()
     }
 }
 
@@ -105,11 +130,20 @@ pub fn explain<'a>(
     if c.is_empty() && ours.is_empty() {
         return Some(Vec::new());
     }
-    entries.iter().filter(|entry| entry.applies(file, statement) && entry.begins(c, ours)).find_map(|entry| {
-        let mut others = explain(entries, file, statement, c.get(entry.c.len()..)?, ours.get(entry.ours.len()..)?)?;
-        others.push(entry);
-        Some(others)
-    })
+    entries
+        .iter()
+        .filter(|entry| entry.applies(file, statement) && entry.begins(c, ours))
+        .find_map(|entry| {
+            let mut others = explain(
+                entries,
+                file,
+                statement,
+                c.get(entry.c.len()..)?,
+                ours.get(entry.ours.len()..)?,
+            )?;
+            others.push(entry);
+            Some(others)
+        })
 }
 
 /// What `{a}`, `{b}` … stood for.
@@ -124,7 +158,9 @@ pub fn fits(pattern: &str, text: &str) -> bool {
 /// The same with what earlier lines have bound; adds what this line binds.
 fn bound(pattern: &str, text: &str, bindings: &Bindings) -> Option<Bindings> {
     let mut chars = pattern.chars();
-    let Some(first) = chars.next() else { return text.is_empty().then(|| bindings.clone()) };
+    let Some(first) = chars.next() else {
+        return text.is_empty().then(|| bindings.clone());
+    };
     let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
     if first == '*' {
         return ends.find_map(|end| bound(chars.as_str(), text.get(end..)?, bindings));
@@ -173,11 +209,16 @@ mod tests {
 
     #[test]
     fn a_difference_is_explained_as_a_whole() {
-        let entries = parse("id: a\nc: x*\nwhy: w\n\nid: b\nwhere: 1*\nc: y\nours: z\nwhy: w\n").unwrap_or_default();
+        let entries = parse("id: a\nc: x*\nwhy: w\n\nid: b\nwhere: 1*\nc: y\nours: z\nwhy: w\n")
+            .unwrap_or_default();
         let check = |file: &str, c: &[&str], ours: &[&str], expected: Option<&[&str]>| {
             let lines = |of: &[&str]| of.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-            let found = explain(&entries, file, "", &lines(c), &lines(ours))
-                .map(|found| found.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>());
+            let found = explain(&entries, file, "", &lines(c), &lines(ours)).map(|found| {
+                found
+                    .iter()
+                    .map(|entry| entry.id.as_str())
+                    .collect::<Vec<_>>()
+            });
             assert_eq!(found.as_deref(), expected, "{c:?} {ours:?}");
         };
         check("1", &["x1"], &[], Some(&["a"]));

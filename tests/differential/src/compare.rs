@@ -10,7 +10,7 @@ pub struct Findings {
     pub compared: usize,
     pub equal: usize,
     pub allowed: usize,
-    /// Statements that fail, on either side.
+    /// Statements that fail on our side.
     pub failing: usize,
     /// Failing statements after which ours answered the next call.
     pub alive: usize,
@@ -24,16 +24,20 @@ type Answers = BTreeMap<Place, Vec<String>>;
 
 impl Findings {
     /// Compares one file's outputs.
-    pub fn add(&mut self, file: &str, statements: &[String], c: &[u8], ours: &[u8], entries: &[Entry]) {
+    pub fn add(
+        &mut self,
+        file: &str,
+        statements: &[String],
+        c: &[u8],
+        ours: &[u8],
+        entries: &[Entry],
+    ) {
         let (c, ours) = (answers(c), answers(ours));
         for (number, statement) in statements.iter().enumerate() {
             self.compared += 1;
-            let place = (number, false);
-            if fails(c.get(&place)) || fails(ours.get(&place)) {
-                self.failing += 1;
-            }
             let found = self.alive(file, number, &ours);
-            let judged = [false, true].map(|probe| judge(file, statement, (number, probe), &c, &ours, entries));
+            let judged = [false, true]
+                .map(|probe| judge(file, statement, (number, probe), &c, &ours, entries));
             let mut used = Vec::new();
             let mut unexplained: Vec<String> = found.into_iter().collect();
             for judgement in judged {
@@ -43,12 +47,16 @@ impl Findings {
                 }
             }
             if !unexplained.is_empty() {
-                self.unexplained.push(format!("{file}, statement {number}:\n{statement}\n{}", unexplained.join("\n")));
+                self.unexplained.push(format!(
+                    "{file}, statement {number}:\n{statement}\n{}",
+                    unexplained.join("\n")
+                ));
             } else if used.is_empty() {
                 self.equal += 1;
             } else {
                 self.allowed += 1;
-                used.iter().for_each(|entry| entry.uses.set(entry.uses.get() + 1));
+                used.iter()
+                    .for_each(|entry| entry.uses.set(entry.uses.get() + 1));
             }
         }
     }
@@ -56,17 +64,19 @@ impl Findings {
     /// The call after a failing statement must work on our side, but in a transaction that the failure has ended.
     fn alive(&mut self, file: &str, number: usize, ours: &Answers) -> Option<String> {
         let probe = ours.get(&(number, true))?;
-        let works = probe.iter().any(|line| line == "42" || line.starts_with("ERROR:  25P02:"));
+        self.failing += 1;
+        let works = probe
+            .iter()
+            .any(|line| line == "42" || line.starts_with("ERROR:  25P02:"));
         if works {
             self.alive += 1;
             return None;
         }
-        Some(format!("{file}: after this our session is not usable:\n{}", probe.join("\n")))
+        Some(format!(
+            "{file}: after this our session is not usable:\n{}",
+            probe.join("\n")
+        ))
     }
-}
-
-fn fails(answer: Option<&Vec<String>>) -> bool {
-    answer.is_some_and(|lines| lines.iter().any(|line| line.starts_with("ERROR:  ") || line.starts_with("FATAL:  ")))
 }
 
 /// The entries that explain the differences of one statement, or the first difference that nothing explains.
@@ -90,8 +100,17 @@ fn judge<'a>(
         match explain(entries, file, statement, &only_c, &only_ours) {
             Some(found) => used.extend(found),
             None => {
-                let lines = |sign: &str, lines: &[String]| lines.iter().map(|line| format!("{sign}{line}\n")).collect::<String>();
-                return Err(format!("{}{}", lines("  C:    ", &only_c), lines("  ours: ", &only_ours)));
+                let lines = |sign: &str, lines: &[String]| {
+                    lines
+                        .iter()
+                        .map(|line| format!("{sign}{line}\n"))
+                        .collect::<String>()
+                };
+                return Err(format!(
+                    "{}{}",
+                    lines("  C:    ", &only_c),
+                    lines("  ours: ", &only_ours)
+                ));
             }
         }
     }
@@ -141,14 +160,26 @@ fn readable(line: &[u8]) -> String {
 fn differences(c: &[String], ours: &[String]) -> Vec<(Vec<String>, Vec<String>)> {
     // What both have at the beginning and at the end needs no table.
     let lead = c.iter().zip(ours).take_while(|(a, b)| a == b).count();
-    let (c, ours) = (c.get(lead..).unwrap_or_default(), ours.get(lead..).unwrap_or_default());
-    let tail = c.iter().rev().zip(ours.iter().rev()).take_while(|(a, b)| a == b).count();
-    let (c, ours) = (c.get(..c.len() - tail).unwrap_or_default(), ours.get(..ours.len() - tail).unwrap_or_default());
+    let (c, ours) = (
+        c.get(lead..).unwrap_or_default(),
+        ours.get(lead..).unwrap_or_default(),
+    );
+    let tail = c
+        .iter()
+        .rev()
+        .zip(ours.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (c, ours) = (
+        c.get(..c.len() - tail).unwrap_or_default(),
+        ours.get(..ours.len() - tail).unwrap_or_default(),
+    );
 
     // The longest common subsequence of the rest.
     let width = ours.len() + 1;
     let mut longest = vec![0usize; (c.len() + 1) * width];
-    let at = |table: &[usize], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or_default();
+    let at =
+        |table: &[usize], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or_default();
     for (i, a) in c.iter().enumerate().rev() {
         for (j, b) in ours.iter().enumerate().rev() {
             let value = if a == b {
@@ -194,9 +225,16 @@ mod tests {
     #[test]
     fn stretches() {
         fn check(c: &str, ours: &str, expected: &[(&str, &str)]) {
-            let lines = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let lines = |text: &str| {
+                text.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
             let found = differences(&lines(c), &lines(ours));
-            let expected: Vec<_> = expected.iter().map(|(c, ours)| (lines(c), lines(ours))).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(c, ours)| (lines(c), lines(ours)))
+                .collect();
             assert_eq!(found, expected, "{c} / {ours}");
         }
         check("a b c", "a b c", &[]);
@@ -211,17 +249,40 @@ mod tests {
         let entries = parse("id: a\nc: old\nours: new\nwhy: w\n").unwrap_or_default();
         let check = |c: &str, ours: &str, expected: [usize; 5]| {
             let mut findings = Findings::default();
-            findings.add("f", &["select 1;".to_owned()], c.as_bytes(), ours.as_bytes(), &entries);
-            let found = [findings.equal, findings.allowed, findings.unexplained.len(), findings.failing, findings.alive];
+            findings.add(
+                "f",
+                &["select 1;".to_owned()],
+                c.as_bytes(),
+                ours.as_bytes(),
+                &entries,
+            );
+            let found = [
+                findings.equal,
+                findings.allowed,
+                findings.unexplained.len(),
+                findings.failing,
+                findings.alive,
+            ];
             assert_eq!(found, expected, "{c} / {ours}");
         };
         check("@@ 0\na\n", "@@ 0\na\n", [1, 0, 0, 0, 0]);
         check("@@ 0\na\n", "@@ 0\nb\n", [0, 0, 1, 0, 0]);
         check("@@ 0\nold\n", "@@ 0\nnew\n", [0, 1, 0, 0, 0]);
-        check("@@ 0\nERROR:  1\n@@ 0 alive\n42\n", "@@ 0\nERROR:  1\n@@ 0 alive\n42\n", [1, 0, 0, 1, 1]);
-        check("@@ 0\nERROR:  1\n@@ 0 alive\nx\n", "@@ 0\nERROR:  1\n@@ 0 alive\nx\n", [0, 0, 1, 1, 0]);
-        check("@@ 0\nERROR:  1\nLOCATION:  a.c:1\n@@ 0 alive\n42\n", "@@ 0\nERROR:  1\nLOCATION:  b.rs:2\n@@ 0 alive\n42\n",
-            [1, 0, 0, 1, 1]);
+        check(
+            "@@ 0\nERROR:  1\n@@ 0 alive\n42\n",
+            "@@ 0\nERROR:  1\n@@ 0 alive\n42\n",
+            [1, 0, 0, 1, 1],
+        );
+        check(
+            "@@ 0\nERROR:  1\n@@ 0 alive\nx\n",
+            "@@ 0\nERROR:  1\n@@ 0 alive\nx\n",
+            [0, 0, 1, 1, 0],
+        );
+        check(
+            "@@ 0\nERROR:  1\nLOCATION:  a.c:1\n@@ 0 alive\n42\n",
+            "@@ 0\nERROR:  1\nLOCATION:  b.rs:2\n@@ 0 alive\n42\n",
+            [1, 0, 0, 1, 1],
+        );
         check("@@ 0\na\n", "", [0, 0, 1, 0, 0]);
     }
 }

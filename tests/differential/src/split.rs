@@ -42,7 +42,9 @@ pub fn statements(script: &str) -> Vec<String> {
                 '\\' => taken = rest.find('\n').map_or(rest.len(), |end| end + 1),
                 _ => {}
             },
-            Inside::Quoted(_, true) if next == '\\' => taken += rest.chars().nth(1).map_or(0, char::len_utf8),
+            Inside::Quoted(_, true) if next == '\\' => {
+                taken += rest.chars().nth(1).map_or(0, char::len_utf8)
+            }
             Inside::Quoted(quote, _) if next == *quote => inside = Inside::Sql,
             Inside::Dollar(tag) if rest.starts_with(tag.as_str()) => {
                 taken = tag.len();
@@ -79,7 +81,9 @@ fn dollar_tag(rest: &str, before: &str) -> Option<String> {
     let end = rest.get(1..)?.find('$')? + 1;
     let tag = rest.get(1..end)?;
     let fits = !tag.starts_with(|first: char| first.is_ascii_digit())
-        && tag.chars().all(|part| part.is_alphanumeric() || part == '_');
+        && tag
+            .chars()
+            .all(|part| part.is_alphanumeric() || part == '_');
     fits.then(|| format!("${tag}$"))
 }
 
@@ -89,7 +93,9 @@ pub fn marked(script: &str) -> String {
     for (number, statement) in statements(script).iter().enumerate() {
         out.push_str(&format!("\\echo {MARK} {number}\n{statement}\n"));
         if !statement.starts_with('\\') {
-            out.push_str(&format!("\\if :ERROR\n\\echo {MARK} {number} {PROBE}\nselect d_probe.alive();\n\\endif\n"));
+            out.push_str(&format!(
+                "\\if :ERROR\n\\echo {MARK} {number} {PROBE}\nselect d_probe.alive();\n\\endif\n"
+            ));
         }
     }
     out
@@ -106,9 +112,15 @@ mod tests {
     #[test]
     fn cuts_where_psql_cuts() {
         check("select 1; select 2;", &["select 1;", "select 2;"]);
-        check("select ';', \";\", E'\\';', $$;$$, $a$;$$;$a$;", &["select ';', \";\", E'\\';', $$;$$, $a$;$$;$a$;"]);
+        check(
+            "select ';', \";\", E'\\';', $$;$$, $a$;$$;$a$;",
+            &["select ';', \";\", E'\\';', $$;$$, $a$;$$;$a$;"],
+        );
         check("-- a;\nselect /* ; */ 1;", &["-- a;\nselect /* ; */ 1;"]);
-        check("\\set a b;\nselect 1 as a \\gset\nselect (1;2);", &["\\set a b;", "select 1 as a \\gset", "select (1;2);"]);
+        check(
+            "\\set a b;\nselect 1 as a \\gset\nselect (1;2);",
+            &["\\set a b;", "select 1 as a \\gset", "select (1;2);"],
+        );
         check("select $1 || '$' || a$b$;", &["select $1 || '$' || a$b$;"]);
         check("-- only a comment\n", &[]);
     }

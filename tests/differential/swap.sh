@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# A database made under the C handler (Debian's 2.10.0) goes on under ours: the library is replaced, nothing is told to
+# the database, and everything works; then ALTER EXTENSION … UPDATE; then back. Also every older version, dump and
+# restore, and pg_upgrade. Needs PLPROXY_TREE; counts its checks and ends with "N passed, N failed".
+
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
+need_tree
+source "$SCRIPTS/install.sh"
+HERE=$ROOT/tests/differential
+passed=0 failed=0
+
+# check "claim" expected got
+check() {
+    if [ "$2" = "$3" ]; then
+        passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else
+        failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"
+    fi
+}
+
+# ask server database statement: its answer, or its error
+ask() { server_psql "$1" -Atq -d "$2" -c "$3" 2>&1 || true; }
+
+# What the database of the old days is used for.
+USE="select string_agg(where_is(n), ' ') from generate_series(0, 3) n"
+USED='part0:postgres part1:postgres part2:postgres part3:postgres'
+# The setting exists only where our library is loaded, by the call before it.
+WHOSE="select part_at(0); select coalesce(current_setting('plproxy.standard_sqlstates', true), 'c')"
+
+# works server database what: functions, servers, mappings, functions that tell of a cluster
+works() {
+    check "$3: calls" "$USED" "$(ask "$1" "$2" "$USE")"
+    check "$3: RUN ON ALL, SPLIT" '0 1 2 3|1{1,5} 2{2}' "$(ask "$1" "$2" \
+        "select (select string_agg(n::text, ' ') from every() n), (select string_agg(s, ' ') from cut('{1,2,5}') s)")"
+    check "$3: CONNECT, cluster functions, rows" 'part1|part2|(1,part1)' \
+        "$(ask "$1" "$2" "select by_connstr(), by_functions(), a_row()")"
+    check "$3: another user, by his own mapping" d_bob "$(ask "$1" "$2" "set role d_alice; select who()")"
+    check "$3: an error" 'ERROR:  public.fails(0): [part3] REMOTE ERROR: division by zero' \
+        "$(ask "$1" "$2" 'select fails()')"
+    check "$3: new functions are checked" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
+        "$(ask "$1" "$2" "create function bad() returns int language plproxy as 'bogus'")"
+}
+
+version() { ask "$1" "$2" "select extversion from pg_extension where extname = 'plproxy'"; }
+
+# put tree library-and-files-of: as a package does it
+put_ours() { install_files "$(tree_bin "$1")/pg_config" "$(tree_file "$PLPROXY_TREE" lib/plproxy.so)"; }
+put_c() {
+    rm -f "$(tree_file "$1" lib/plproxy.so)" "$1/share/postgresql/$PGMAJOR/extension"/plproxy*
+    cp -a "$(tree_file "$C" lib/plproxy.so)" "$(tree_file "$1" lib/plproxy.so)"
+    cp -a "$C/share/postgresql/$PGMAJOR/extension"/plproxy* "$1/share/postgresql/$PGMAJOR/extension/"
+}
+tree_file() { printf '%s/lib/postgresql/%s/%s' "$1" "$PGMAJOR" "$2"; }
+
+run_begin
+C=$("$SCRIPTS/tree.sh" c)
+# A tree of this run's own, whose library can be replaced.
+SWAPPED=$PLPROXY_RUN/tree
+cp -a "$C" "$SWAPPED"
+settings=(--auth trust --set 'shared_buffers = 16MB')
+server_start parts --tree "$PLPROXY_TREE" "${settings[@]}"
+server_psql parts -q -f "$HERE/setup/partition.sql" >/dev/null
+server_start proxy --tree "$SWAPPED" "${settings[@]}"
+server_psql proxy -q -c 'create database app'
+server_psql proxy -q -d app -v port="$(server_port parts)" -f "$HERE/setup/swap.sql" >/dev/null
+check 'the old version' 2.10.0 "$(version proxy app)"
+check 'the C handler runs' c "$(ask proxy app "$WHOSE" | tail -n 1)"
+works proxy app 'under the C handler'
+(umask 077; server_tool proxy pg_dump -d app >"$PLPROXY_RUN/app.sql")
+
+# A session that is open while the library is replaced keeps the one that it has.
+coproc SESSION { server_psql proxy -Atq -d app 2>&1; }
+session() { printf '%s\n' "$1" >&"${SESSION[1]}"; IFS= read -r -t 20 reply <&"${SESSION[0]}"; printf '%s' "$reply"; }
+check 'an open session, before' 'part1:postgres' "$(session 'select where_is(1);')"
+put_ours "$SWAPPED"
+check 'an open session, after' 'part2:postgres' "$(session 'select where_is(2);')"
+check 'a new session has ours' off "$(ask proxy app "$WHOSE" | tail -n 1)"
+works proxy app 'library replaced, no restart'
+printf '%s\n' '\q' >&"${SESSION[1]}"
+wait "$SESSION_PID" 2>/dev/null || true
+server_restart proxy
+works proxy app 'library replaced, restarted'
+check 'no DDL: still the old version' 2.10.0 "$(version proxy app)"
+check 'ALTER EXTENSION UPDATE' '' "$(ask proxy app 'alter extension plproxy update')"
+check 'the new version' 3.0.0 "$(version proxy app)"
+check 'what is new' '-7583489610679606711' "$(ask proxy app "select plproxy_hash('a'::text)")"
+works proxy app 'updated'
+
+# Back again, as docs/migrating.md says.
+put_c "$SWAPPED"
+server_restart proxy
+works proxy app 'the C library again'
+check 'its own version again' '' "$(ask proxy app "alter extension plproxy drop function plproxy_hash(anyelement);
+    drop function plproxy_hash(anyelement);
+    update pg_extension set extversion = '2.10.0' where extname = 'plproxy'")"
+check 'the old version again' 2.10.0 "$(version proxy app)"
+check 'the C handler runs again' c "$(ask proxy app "$WHOSE" | tail -n 1)"
+works proxy app 'back'
+
+# Every released version, as the C handler's scripts left it.
+server_start ours --tree "$PLPROXY_TREE" "${settings[@]}"
+server_psql ours -q -c 'create role d_alice login'
+for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
+    server_psql ours -q -c 'create database old'
+    server_psql ours -q -d old -v port="$(server_port parts)" -f "$HERE/setup/swap.sql" >/dev/null
+    ask ours old "alter extension plproxy drop function plproxy_hash(anyelement); drop function plproxy_hash(anyelement);
+        update pg_extension set extversion = '$old' where extname = 'plproxy'" >/dev/null
+    # The language had no validator before 2.3, and its upgrades brought it none.
+    [ "$old" != 2.3.0 ] || ask ours old "update pg_language set lanvalidator = 0 where lanname = 'plproxy';
+        delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
+        alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
+    check "from $old" '' "$(ask ours old 'alter extension plproxy update')"
+    check "from $old: version, members" '3.0.0|6' "$(ask ours old "select extversion, count(*) from pg_extension e
+        join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
+    check "from $old: calls" "$USED" "$(ask ours old "$USE")"
+    check "from $old: the validator" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
+        "$(ask ours old "create function bad() returns int language plproxy as 'bogus'")"
+    server_psql ours -q -c 'drop database old'
+done
+
+# Dump and restore.
+server_psql ours -q -c 'create database restored'
+check 'restoring the dump' '' "$(server_psql ours -q -d restored -f "$PLPROXY_RUN/app.sql" 2>&1 >/dev/null || true)"
+check 'restored: the version' 3.0.0 "$(version ours restored)"
+works ours restored 'dumped and restored'
+
+# pg_upgrade, from the C handler's tree into ours.
+server_start new --tree "$PLPROXY_TREE" "${settings[@]}"
+server_stop new; server_stop proxy
+upgrade() {
+    (cd "$(server_dir new)" && as_server bash -c 'cd "$1" && shift && "$@"' - "$(server_dir new)" \
+        "$(tree_bin "$PLPROXY_TREE")/pg_upgrade" -b "$(tree_bin "$SWAPPED")" -B "$(tree_bin "$PLPROXY_TREE")" \
+        -d "$(server_dir proxy)/data" -D "$(server_dir new)/data" -U postgres -s "$(server_dir new)" \
+        -p "$(free_port)" -P "$(free_port)" "$@") 2>&1
+}
+check 'pg_upgrade --check' '*Clusters are compatible*' "$(upgrade --check | grep -o '\*Clusters are compatible\*')"
+check 'pg_upgrade' 'Upgrade Complete' "$(upgrade | tee "$PLPROXY_RUN/upgrade.log" | grep -o 'Upgrade Complete')"
+[ "$failed" = 0 ] || tail -n 20 "$PLPROXY_RUN/upgrade.log"
+server_launch new same
+check 'upgraded: still the old version' 2.10.0 "$(version new app)"
+works new app 'upgraded by pg_upgrade'
+check 'upgraded: ALTER EXTENSION UPDATE' '' "$(ask new app 'alter extension plproxy update')"
+check 'upgraded: the new version' 3.0.0 "$(version new app)"
+works new app 'upgraded and updated'
+
+printf '%s passed, %s failed\n' "$passed" "$failed"
+tally "$passed" "$failed"
+[ "$failed" = 0 ]
