@@ -42,7 +42,7 @@ impl Store {
                 while raw::tuplestore_gettupleslot(source, true, false, slot) {
                     raw::tuplestore_puttupleslot(target, slot);
                     rows = rows.wrapping_add(1);
-                    if rows % ROWS_BETWEEN_CHECKS == 0 {
+                    if rows.is_multiple_of(ROWS_BETWEEN_CHECKS) {
                         raw::ProcessInterrupts();
                     }
                 }
