@@ -9,7 +9,7 @@ use crate::remote::remote;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, SystemEnvironment};
-use plproxy_remote::Endpoint;
+use plproxy_remote::{Endpoint, Hold, label as label_of};
 use std::rc::Rc;
 
 /// The credentials of a user, and the partitions looked at so far.
@@ -17,7 +17,7 @@ pub(crate) struct Access {
     role: Oid,
     user: String,
     password: Option<String>,
-    endpoints: Vec<OnceCell<Rc<Endpoint>>>,
+    endpoints: Vec<OnceCell<Hold>>,
 }
 
 impl Access {
@@ -56,18 +56,11 @@ impl Access {
         ) else {
             return Err(label.error("part number out of range"));
         };
-        if let Some(endpoint) = slot.get() {
-            return Ok(Rc::clone(endpoint));
+        if let Some(hold) = slot.get() {
+            return Ok(Rc::clone(hold.endpoint()));
         }
         let params = self.params(connstr).map_err(|error| label.error(error))?;
-        // A password that was not encoded makes a URI's parts fall where they do not belong.
-        let dbname = params.get("dbname").unwrap_or(&self.user);
-        let dbname = if dbname.contains(['@', ':', '/', '=']) {
-            "***"
-        } else {
-            dbname
-        }
-        .to_owned();
+        let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
         let mut warnings = Vec::new();
         // Two users never share a connection, nor do two sets of credentials.
         let key = format!(
@@ -87,7 +80,7 @@ impl Access {
         for warning in warnings {
             emit(Level::Warning, &Report::new(*b"01000", warning.to_string()))?;
         }
-        Ok(Rc::clone(slot.get_or_init(|| endpoint)))
+        Ok(Rc::clone(slot.get_or_init(|| endpoint.hold()).endpoint()))
     }
 
     /// The connection string with the user that it lacks.

@@ -3,7 +3,7 @@
 
 use crate::cluster::Cluster;
 use crate::collect::Collector;
-use crate::error::{Error, FunctionLabel, sqlstate};
+use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function::ProxyFunction;
 use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::interrupts;
@@ -167,10 +167,17 @@ impl Call {
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
     fn interrupted(&mut self) -> Result<(), Error> {
-        if interrupts::will_end() {
-            self.remote.cancel(CANCEL_BOUND);
+        if !interrupts::will_end() {
+            return interrupts::check();
         }
-        interrupts::check()
+        self.remote.cancel(CANCEL_BOUND);
+        interrupts::check()?;
+        // The work is cancelled, so there is no going on even if PostgreSQL has changed its mind.
+        Err(Report::new(
+            sqlstate::QUERY_CANCELED,
+            "canceling statement due to user request",
+        )
+        .into())
     }
 
     /// Raises a partition's notice, at the moment it arrived.
@@ -189,7 +196,7 @@ impl Call {
     fn dbname(&self, request: usize) -> &str {
         self.endpoints
             .get(request)
-            .map_or("", |endpoint| endpoint.dbname())
+            .map_or("", |endpoint| endpoint.label())
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn forget_servers() {
         }
     });
     CONNECTED.with_borrow_mut(HashMap::clear);
-    remote::next_generation();
+    remote::sweep_later();
 }
 
 /// The cluster that a call goes to.
@@ -120,7 +120,7 @@ fn connect(connstr: &str) -> Rc<Cluster> {
         }
         if connected.len() >= MOST_CONNECT_STRINGS {
             connected.clear();
-            remote::next_generation();
+            remote::sweep_later();
         }
         let partitions = vec![connstr.to_owned()];
         let cluster = Rc::new(Cluster::new(
@@ -161,6 +161,7 @@ fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
     CLUSTERS.with_borrow_mut(|clusters| {
         if clusters.len() >= MOST_CLUSTERS {
             clusters.clear();
+            remote::sweep_later();
         }
         clusters.insert(name.to_owned(), known);
     });

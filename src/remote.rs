@@ -24,12 +24,12 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
     })
 }
 
-/// Closes the connections that nobody asked for since the last time: of replaced credentials, of dropped servers, of
+/// Has connections closed before long that no cluster needs any more: of replaced credentials, of dropped servers, of
 /// connection strings that came once.
-pub(crate) fn next_generation() {
+pub(crate) fn sweep_later() {
     REMOTE.with(|slot| {
         if let Some(remote) = slot.get() {
-            remote.next_generation();
+            remote.sweep_later();
         }
     });
 }

@@ -107,6 +107,12 @@ select missing(to_part(1));
 create function no_table(connstr text) returns int language plproxy as $$ connect connstr; select x from no_such_table; $$;
 select no_table(to_part(1));
 select by_name(to_part(1));
+-- connection strings that come once do not pile up, and cost no cluster its connections
+create function pid_at(n int) returns int language plproxy as $$ cluster 'parts'; run on n; select pg_backend_pid(); $$;
+select pid_at(0) as pid \gset
+select count(by_name(to_part(1) || ' application_name=regress_once_' || i)) from generate_series(1, 150) i;
+select pid_at(0) = :pid as same_connection;
+select count(*) < 140 as bounded from pg_stat_activity where application_name like 'regress_once_%';
 -- CONNECT stands alone
 create function bad1() returns int language plproxy as $$ connect 'dbname=x'; cluster 'parts'; $$;
 create function bad2() returns int language plproxy as $$ connect 'dbname=x'; run on 1; $$;

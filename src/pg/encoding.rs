@@ -47,31 +47,40 @@ pub(crate) fn client_is_utf8() -> bool {
     unsafe { raw::pg_get_client_encoding() == UTF8 }
 }
 
+/// Appends bytes. A value may be large: without memory for it the call fails, not the server.
+pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    out.try_reserve(bytes.len()).map_err(|_| {
+        let mut report = Report::new(sqlstate::OUT_OF_MEMORY, "out of memory");
+        report.detail = Some(format!("Failed on request of size {}.", bytes.len()));
+        report
+    })?;
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
 /// Text of the database in the encoding of the wire, appended to `out`.
 pub(crate) fn append_wire(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     if database_is_utf8() || database_is_sql_ascii() {
-        out.extend_from_slice(text);
-        return Ok(());
+        return append(text, out);
     }
     let len = i32::try_from(text.len()).unwrap_or(i32::MAX);
     let start: *const c_char = text.as_ptr().cast();
     // SAFETY: `text` is `len` bytes; the result is the same pointer or a NUL-terminated copy.
     let converted = unsafe { guard::catch(|| raw::pg_server_to_any(start, len, UTF8)) }?;
     if core::ptr::eq(converted, start) {
-        out.extend_from_slice(text);
-    } else {
-        // SAFETY: a converted copy is NUL-terminated, palloc'd and ours.
-        unsafe {
-            out.extend_from_slice(CStr::from_ptr(converted).to_bytes());
-            raw::pfree(converted.cast());
-        }
+        return append(text, out);
+    }
+    // SAFETY: a converted copy is NUL-terminated, palloc'd and ours.
+    unsafe {
+        append(CStr::from_ptr(converted).to_bytes(), out)?;
+        raw::pfree(converted.cast());
     }
     Ok(())
 }
 
 /// Text of the database as a `String`: a name, a statement, a connection string.
 pub(crate) fn to_string(text: &[u8]) -> Result<String, Error> {
-    let mut wire = Vec::with_capacity(text.len());
+    let mut wire = Vec::new();
     append_wire(text, &mut wire)?;
     // The text itself is not shown: it may hold a password.
     String::from_utf8(wire).map_err(|_| {

@@ -238,27 +238,16 @@ impl Encoder {
 
 /// Text of the database in the encoding of the wire.
 fn wire(text: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut wire = buffer(text.len())?;
+    let mut wire = Vec::new();
     encoding::append_wire(text, &mut wire)?;
     Ok(wire)
 }
 
 /// A copy of a value's bytes.
 fn copy(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut copy = buffer(bytes.len())?;
-    copy.extend_from_slice(bytes);
+    let mut copy = Vec::new();
+    encoding::append(bytes, &mut copy)?;
     Ok(copy)
-}
-
-/// An empty buffer. A value may be large: without memory for it the call fails, not the server.
-fn buffer(size: usize) -> Result<Vec<u8>, Error> {
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(size).map_err(|_| {
-        let mut report = Report::new(sqlstate::OUT_OF_MEMORY, "out of memory");
-        report.detail = Some(format!("Failed on request of size {size}."));
-        report
-    })?;
-    Ok(buffer)
 }
 
 enum Receive {

@@ -29,7 +29,7 @@ pub(crate) struct TypeInfo {
     pub(crate) sql: String,
     pub(crate) name: String,
     pub(crate) class: TypeClass,
-    /// The element of a true array type: not of one that is only like an array, as `point` and `int2vector`.
+    /// The element of an array type, `int2vector` among them: not of one that is only like an array, as `point`.
     pub(crate) element: Option<Oid>,
     pub(crate) domain_base: Option<Oid>,
     /// The table or composite type behind a row type.
@@ -143,7 +143,8 @@ pub(crate) enum BinaryClass {
 /// The built-in types that cross the wire in binary.
 ///
 /// Left out on purpose: types that hold OIDs of their server (`regclass` and the like), those without a send function
-/// (`aclitem`), those whose receive function refuses what their send function sends (an empty `int2vector`), `xml` (its binary form carries an encoding declaration) and the pseudo-types.
+/// (`aclitem`), those whose receive function refuses what their send function sends (an empty `int2vector`), `xml` (its
+/// binary form carries an encoding declaration) and the pseudo-types.
 pub(crate) fn binary_class(oid: Oid) -> BinaryClass {
     use pg_sys as p;
     const fn n(oid: Oid) -> u32 {

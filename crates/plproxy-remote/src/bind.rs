@@ -85,6 +85,11 @@ impl Binder {
         self.waiting = edit;
     }
 
+    /// Whether everything edited is on its way.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }

@@ -177,7 +177,7 @@ impl Connection {
 
     /// Whether it is in a known state: everything answered, no transaction open.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.broken && self.monitor.borrow().is_idle()
+        !self.broken && self.monitor.borrow().is_idle() && self.binder.borrow().is_sent()
     }
 
     /// A call begins.

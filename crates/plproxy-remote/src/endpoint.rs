@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
 use plproxy_core::conninfo::ConnInfo;
 
@@ -12,8 +13,8 @@ pub struct Endpoint {
     id: u64,
     info: ConnInfo,
     encoding: Encoding,
-    /// When it was last asked for, by the generations of `Remote`.
-    generation: Cell<u64>,
+    /// How many of the caller's own values count on it.
+    holders: Cell<usize>,
     /// Nobody can ask for it any more.
     retired: Cell<bool>,
 }
@@ -24,7 +25,7 @@ impl Endpoint {
             id,
             info,
             encoding,
-            generation: Cell::new(0),
+            holders: Cell::new(0),
             retired: Cell::new(false),
         }
     }
@@ -41,12 +42,24 @@ impl Endpoint {
         self.encoding
     }
 
-    pub(crate) fn generation(&self) -> &Cell<u64> {
-        &self.generation
+    pub(crate) fn is_held(&self) -> bool {
+        self.holders.get() > 0
     }
 
     pub(crate) fn retired(&self) -> &Cell<bool> {
         &self.retired
+    }
+
+    /// Keeps the endpoint's connections at rest open while the result lives.
+    pub fn hold(self: &Rc<Self>) -> Hold {
+        self.holders.set(self.holders.get() + 1);
+        Hold(Rc::clone(self))
+    }
+
+    /// The database's name for messages. A password that was not encoded makes a URI's parts fall where they do not
+    /// belong, so what is no plain name is not shown.
+    pub fn label(&self) -> &str {
+        label(&self.info.dbname)
     }
 
     /// The database's name.
@@ -57,6 +70,32 @@ impl Endpoint {
     /// The role that connections log in as.
     pub fn user(&self) -> &str {
         &self.info.user
+    }
+}
+
+/// A database's name as a message may show it.
+pub fn label(dbname: &str) -> &str {
+    if dbname.contains(['@', ':', '/', '=']) {
+        "***"
+    } else {
+        dbname
+    }
+}
+
+/// See [`Endpoint::hold`].
+#[derive(Debug)]
+pub struct Hold(Rc<Endpoint>);
+
+impl Hold {
+    /// What is held.
+    pub fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.holders.set(self.0.holders.get() - 1);
     }
 }
 

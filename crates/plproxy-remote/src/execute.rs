@@ -210,10 +210,19 @@ impl Task {
 }
 
 /// Whether a prepared statement, refused before it ran, may have been refused for what it is: it is gone, its result would
-/// have other columns now, a type or a function that it names was made anew. Values that do not fit are refused in any form,
-/// and an interrupted server means what it says.
+/// have other columns now, or a type, a table or a function that it names was made anew. Anything else, such as what a
+/// domain's check on a parameter raises, is reported: that check must not run twice.
 fn is_stale(diagnostic: &Diagnostic) -> bool {
-    !diagnostic.fatal && !matches!(&diagnostic.code[..2], b"22" | b"23" | b"53" | b"57")
+    match &diagnostic.code {
+        // invalid_sql_statement_name; undefined table, column, object, function, schema; datatype_mismatch.
+        b"26000" | b"42P01" | b"42703" | b"42704" | b"42883" | b"3F000" | b"42804" => true,
+        b"0A000" => {
+            diagnostic.routine.as_deref() == Some("RevalidateCachedQuery")
+                || diagnostic.message == "cached plan must not change result type"
+        }
+        b"XX000" => diagnostic.message.starts_with("cache lookup failed"),
+        _ => false,
+    }
 }
 
 fn process_id(messages: &[SimpleQueryMessage]) -> Option<i32> {

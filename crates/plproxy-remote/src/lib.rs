@@ -38,7 +38,7 @@ pub use call::{Call, CallOptions, Event, Prepared, Request};
 pub use connection::ConnectionInfo;
 pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Hold, label};
 pub use error::{Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;

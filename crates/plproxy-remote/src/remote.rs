@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use plproxy_core::conninfo::ConnInfo;
@@ -15,13 +16,19 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
 
+/// Endpoints that nobody holds are kept for that long: the caller may soon ask for them again.
+const UNHELD: Duration = Duration::from_secs(60);
+/// So many of them are kept at the most.
+const MOST_UNHELD: usize = 64;
+
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
     runtime: Runtime,
     encoding: Encoding,
     endpoints: DashMap<String, Rc<Endpoint>>,
     next_endpoint: Cell<u64>,
-    generation: Cell<u64>,
+    /// When to look for endpoints that nobody holds.
+    sweep_due: Cell<Option<Instant>>,
     pool: Rc<Pool>,
 }
 
@@ -34,7 +41,7 @@ impl Remote {
             encoding,
             endpoints: DashMap::with_shard_amount(2),
             next_endpoint: Cell::new(0),
-            generation: Cell::new(0),
+            sweep_due: Cell::new(None),
             pool: Rc::new(Pool::new()),
         })
     }
@@ -47,30 +54,42 @@ impl Remote {
         make: impl FnOnce() -> Result<ConnInfo, E>,
     ) -> Result<Rc<Endpoint>, E> {
         if let Some(endpoint) = self.endpoints.get(key) {
-            endpoint.generation().set(self.generation.get());
             return Ok(endpoint.clone());
         }
         let info = make()?;
+        if self.unheld() >= MOST_UNHELD {
+            self.sweep();
+        }
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
         let endpoint = Rc::new(Endpoint::new(id, info, self.encoding));
-        endpoint.generation().set(self.generation.get());
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
     }
 
-    /// To be called when the caller forgets its endpoints, to ask for them anew: those that nobody asked for since the
-    /// last time are closed. What is in use is closed after its use.
-    pub fn next_generation(&self) {
-        let generation = self.generation.get();
+    /// To be called when the caller let go of endpoints: what nobody holds after a while is closed, at some call.
+    pub fn sweep_later(&self) {
+        if self.sweep_due.get().is_none() {
+            self.sweep_due.set(Some(Instant::now() + UNHELD));
+        }
+    }
+
+    /// Forgets the endpoints that nobody holds and closes their connections; those in use after their use.
+    fn sweep(&self) {
+        self.sweep_due.set(None);
         self.endpoints.retain(|_, endpoint| {
-            let wanted = endpoint.generation().get() == generation;
-            if !wanted {
+            if !endpoint.is_held() {
                 endpoint.retired().set(true);
                 self.pool.close(endpoint);
             }
-            wanted
+            endpoint.is_held()
         });
-        self.generation.set(generation + 1);
+    }
+
+    fn unheld(&self) -> usize {
+        self.endpoints
+            .iter()
+            .filter(|endpoint| !endpoint.is_held())
+            .count()
     }
 
     /// Gets a statement ready to run on all of the endpoints at once. Nothing is sent before the call's first `next`.
@@ -80,6 +99,13 @@ impl Remote {
         requests: Vec<Request>,
         options: &CallOptions,
     ) -> Call<'_> {
+        if self
+            .sweep_due
+            .get()
+            .is_some_and(|due| Instant::now() >= due)
+        {
+            self.sweep();
+        }
         Call::new(self, statement, requests, options)
     }
 
