@@ -63,13 +63,13 @@ impl LocalPlan {
             used: Cell::new(0),
         });
         let forgotten = PLANS.with_borrow_mut(|plans| {
-            let oldest = plans
-                .iter()
-                .min_by_key(|(_, shared)| shared.used.get())
-                .map(|(key, _)| key.clone());
-            let forgotten = oldest
-                .filter(|_| plans.len() >= MOST_PLANS)
-                .and_then(|key| plans.remove(&key));
+            let oldest = if plans.len() < MOST_PLANS {
+                None
+            } else {
+                let oldest = plans.iter().min_by_key(|(_, shared)| shared.used.get());
+                oldest.map(|(key, _)| key.clone())
+            };
+            let forgotten = oldest.and_then(|key| plans.remove(&key));
             (forgotten, plans.insert(key, Rc::clone(&shared)))
         });
         // Only now, when the map is no longer borrowed: freeing a plan goes through PostgreSQL.

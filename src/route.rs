@@ -53,8 +53,8 @@ pub(crate) fn pick(
         run_on,
     };
     let count = cluster.partitions.len();
-    if let RunOn::Query(query) = run_on {
-        // A query that cannot be prepared is an error, whether it is needed or not.
+    if let (RunOn::Query(query), false) = (run_on, function.program.split.is_empty()) {
+        // A query that cannot be prepared is an error, even if there turns out to be no element to run it for.
         function.run_on_plan.check(function, query)?;
     }
     let arrays = split(function, args)?;
