@@ -23,6 +23,10 @@ pub struct ServerOptions {
 pub struct ClusterConfig {
     /// After this time a connection is not used again.
     pub connection_lifetime: Option<Duration>,
+    /// After this time without use a connection is closed.
+    pub idle_timeout: Option<Duration>,
+    /// What a connection runs after each call, before it rests.
+    pub reset_query: Option<String>,
     /// After this time a call fails.
     pub query_timeout: Option<Duration>,
     /// After this time an attempt to connect fails.
@@ -129,6 +133,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     ConnectionLifetime,
+    IdleTimeout,
+    ResetQuery,
     QueryTimeout,
     ConnectTimeout,
     DisableBinary,
@@ -141,8 +147,10 @@ enum Key {
 
 impl Key {
     fn find(key: &str) -> Option<Self> {
-        const KEYS: [(&str, Key); 11] = [
+        const KEYS: [(&str, Key); 13] = [
             ("connection_lifetime", Key::ConnectionLifetime),
+            ("idle_timeout", Key::IdleTimeout),
+            ("reset_query", Key::ResetQuery),
             ("query_timeout", Key::QueryTimeout),
             ("connect_timeout", Key::ConnectTimeout),
             ("disable_binary", Key::DisableBinary),
@@ -159,8 +167,11 @@ impl Key {
             .map(|(_, key)| *key)
     }
 
-    fn takes_words(self) -> bool {
-        matches!(self, Self::DefaultUser | Self::PreparedStatements)
+    fn takes_text(self) -> bool {
+        matches!(
+            self,
+            Self::DefaultUser | Self::PreparedStatements | Self::ResetQuery
+        )
     }
 }
 
@@ -169,6 +180,18 @@ impl ClusterConfig {
         let number = leading_integer(value);
         match key {
             Key::ConnectionLifetime => self.connection_lifetime = seconds(number),
+            // A newer key than the others: nobody relies on what a bad value of it would be taken for.
+            Key::IdleTimeout if !value.bytes().all(|b| b.is_ascii_digit()) => {
+                return Err(OptionError::plain(format!(
+                    "idle_timeout: Expect a number of seconds, got '{value}'"
+                )));
+            }
+            Key::IdleTimeout => self.idle_timeout = seconds(number),
+            Key::ResetQuery => {
+                self.reset_query = Some(value.trim())
+                    .filter(|query| !query.is_empty())
+                    .map(str::to_owned);
+            }
             Key::QueryTimeout => self.query_timeout = seconds(number),
             Key::ConnectTimeout => self.connect_timeout = seconds(number),
             Key::DisableBinary => self.disable_binary = number != 0,
@@ -261,6 +284,14 @@ pub fn parse_server(wrapper: &Options, server: &Options) -> Result<ServerOptions
     Ok(ServerOptions { partitions, config })
 }
 
+/// The options of a server that are connection strings, in the order given.
+pub fn connection_strings(options: &Options) -> impl Iterator<Item = (&str, &str)> {
+    options.iter().filter_map(|(key, value)| {
+        partition_number(key)?;
+        Some((key.as_str(), value.as_deref()?))
+    })
+}
+
 /// Reads the rows of `plproxy.get_cluster_config`.
 pub fn parse_config(
     rows: &[(Option<String>, Option<String>)],
@@ -316,7 +347,7 @@ fn validate_key(
         )));
     };
     let value = value.ok_or_else(|| OptionError::without_value(key))?;
-    if !known.takes_words() && !value.bytes().all(|b| b.is_ascii_digit()) {
+    if !known.takes_text() && !value.bytes().all(|b| b.is_ascii_digit()) {
         return Err(OptionError::plain(format!(
             "Pl/Proxy: only integer options are allowed: {key}={value}"
         )));

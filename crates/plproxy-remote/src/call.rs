@@ -19,6 +19,7 @@ use crate::execute::Task;
 use crate::outbox::{Item, Outbox};
 use crate::params::Param;
 use crate::remote::Remote;
+use crate::reset::Reset;
 use crate::rows::{Batch, ColumnDescription};
 use crate::statement::Statement;
 
@@ -61,8 +62,12 @@ pub struct CallOptions {
     pub query_timeout: Option<Duration>,
     /// For each attempt to connect; the connection string's own limit counts as well.
     pub connect_timeout: Option<Duration>,
-    /// The age from which on a connection is replaced.
+    /// The age from which on a connection is replaced, give or take a tenth.
     pub connection_lifetime: Option<Duration>,
+    /// The time without use after which its connections are closed.
+    pub idle_timeout: Option<Duration>,
+    /// What its connections run before they rest.
+    pub reset: Option<Rc<Reset>>,
     /// Whether to prepare.
     pub prepared: Prepared,
 }
@@ -112,6 +117,7 @@ pub struct Call<'a> {
     remote: &'a Remote,
     outbox: Outbox,
     tasks: Tasks,
+    requests: usize,
     query_timeout: Option<Duration>,
 }
 
@@ -130,7 +136,8 @@ impl<'a> Call<'a> {
         options: &CallOptions,
     ) -> Call<'a> {
         let outbox = Outbox::default();
-        let batch = (ROUND / requests.len().max(1)).clamp(2048, ROUND / 4);
+        let count = requests.len();
+        let batch = (ROUND / count.max(1)).clamp(2048, ROUND / 4);
         let mut works =
             requests
                 .into_iter()
@@ -155,6 +162,7 @@ impl<'a> Call<'a> {
         Call {
             remote,
             tasks,
+            requests: count,
             query_timeout: options.query_timeout,
             outbox,
         }
@@ -181,7 +189,7 @@ impl<'a> Call<'a> {
                 address::answer(lookups);
             }
             if self.is_overdue() {
-                return Err(self.time_out());
+                return self.time_out();
             }
             if matches!(self.tasks, Tasks::None) {
                 return Ok(Event::Finished);
@@ -189,7 +197,7 @@ impl<'a> Call<'a> {
             match self.wait() {
                 Woken::Interrupted => return Ok(Event::Interrupted),
                 Woken::Wanted => {}
-                Woken::Overdue => return Err(self.time_out()),
+                Woken::Overdue => return self.time_out(),
             }
         }
     }
@@ -226,13 +234,18 @@ impl<'a> Call<'a> {
             .is_some_and(|sent| sent.elapsed() >= limit)
     }
 
-    fn time_out(&mut self) -> Error {
+    fn time_out(&mut self) -> Result<Event, Error> {
+        if self.outbox.done_count() == self.requests {
+            // What is still under way has no part in the result: connections that are being reset. They are closed.
+            self.tasks = Tasks::None;
+            return Ok(Event::Finished);
+        }
         let request = self.outbox.first_running();
         self.stop(AFTER_TIMEOUT, false);
-        Error {
+        Err(Error {
             request,
             kind: ErrorKind::QueryTimeout,
-        }
+        })
     }
 
     /// A request to cancel for each statement that is with a server.
@@ -243,7 +256,7 @@ impl<'a> Call<'a> {
     /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.
     fn stop(&mut self, bound: Duration, drain: bool) {
         self.outbox.close();
-        if self.outbox.is_running() {
+        if self.outbox.is_running() || drain && self.outbox.is_busy() {
             let runtime = self.remote.runtime();
             // The wait is short in any case, and what it does must not be left half done.
             let _quiet = runtime.gate().hush();
@@ -263,7 +276,7 @@ impl<'a> Call<'a> {
                 if drain {
                     self.tasks.poll(cx);
                 }
-                let running = drain && self.outbox.is_running();
+                let running = drain && self.outbox.is_busy();
                 if !running && cancels.is_empty() {
                     return Poll::Ready(());
                 }

@@ -13,7 +13,6 @@ use tokio_postgres::{Config, NoTls};
 use crate::address::{self, Address};
 use crate::bind::Binder;
 use crate::connection::Connection;
-use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::monitor::Monitor;
@@ -201,12 +200,7 @@ async fn attempt(
         host,
         endpoint.clone(),
     ));
-    let encoding = endpoint.encoding();
-    if encoding != Encoding::Utf8 {
-        // The library asks for UTF-8 in the start-up, whatever it is told.
-        let sql = format!("set client_encoding = '{}'", encoding.name());
-        connection.run(&sql).await?;
-    }
+    connection.agree_on_encoding().await?;
     match check_session(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(words) => {

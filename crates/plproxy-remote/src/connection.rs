@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::TryStreamExt;
 use plproxy_core::conninfo::{Host, HostName};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
@@ -15,11 +17,19 @@ use crate::address::Address;
 use crate::bind::Binder;
 use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
+use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::monitor::Monitor;
+use crate::reset::Reset;
 use crate::statement::{Direct, Statements};
 use crate::stream::{Socket, Stream};
+
+/// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
+/// do not all end in one moment.
+const LEAST_SHARE: u32 = 900;
+const MOST_SHARE: u32 = 1100;
+const WHOLE: u32 = 1000;
 
 /// The protocol's farewell.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
@@ -86,6 +96,10 @@ pub(crate) struct Connection {
     cancel: Rc<CancelKey>,
     endpoint: Rc<Endpoint>,
     opened: Instant,
+    /// Its share of a lifetime, in thousandths.
+    share: u32,
+    /// When it is to be closed if nobody uses it until then.
+    due: Option<Instant>,
     facts: Rc<Facts>,
 }
 
@@ -147,6 +161,8 @@ impl Connection {
             socket,
             endpoint,
             opened: Instant::now(),
+            share: share(RandomState::new().hash_one(0)),
+            due: None,
             facts: Rc::new(facts),
         }
     }
@@ -164,7 +180,25 @@ impl Connection {
     }
 
     pub(crate) fn is_older_than(&self, lifetime: Duration) -> bool {
-        self.opened.elapsed() >= lifetime
+        self.opened.elapsed() >= shared(lifetime, self.share)
+    }
+
+    /// It goes to rest. Says when it is to be closed.
+    pub(crate) fn rests(
+        &mut self,
+        lifetime: Option<Duration>,
+        idle: Option<Duration>,
+    ) -> Option<Instant> {
+        let end =
+            lifetime.and_then(|lifetime| self.opened.checked_add(shared(lifetime, self.share)));
+        let idle = idle.and_then(|idle| Instant::now().checked_add(idle));
+        self.due = [end, idle].into_iter().flatten().min();
+        self.due
+    }
+
+    /// When it is to be closed.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     /// Whether a statement may be sent on it, as far as can be seen without sending anything.
@@ -202,6 +236,28 @@ impl Connection {
         }
     }
 
+    /// Runs the reset query. Without success the session is of no more use.
+    pub(crate) async fn reset(&mut self, reset: &Reset) -> Result<(), ErrorKind> {
+        if reset.discards() {
+            self.statements.clear();
+        }
+        self.monitor.borrow_mut().overlook_columns(true);
+        let done = self.run_unread(reset.sql()).await;
+        self.monitor.borrow_mut().overlook_columns(false);
+        done?;
+        self.agree_on_encoding().await
+    }
+
+    /// The library asks for UTF-8 in the start-up, whatever it is told, and that is also what a reset goes back to.
+    pub(crate) async fn agree_on_encoding(&mut self) -> Result<(), ErrorKind> {
+        let encoding = self.endpoint.encoding();
+        if encoding == Encoding::Utf8 {
+            return Ok(());
+        }
+        let sql = format!("set client_encoding = '{}'", encoding.name());
+        self.run_unread(&sql).await
+    }
+
     /// Runs a statement with one short answer, for the connection's own needs.
     pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
         let messages = self.run(question).await?;
@@ -213,23 +269,42 @@ impl Connection {
     }
 
     /// Runs a statement for the connection's own needs.
-    pub(crate) async fn run(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, ErrorKind> {
+    async fn run(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, ErrorKind> {
         let Connection { client, driver, .. } = self;
-        let mut answer = pin!(client.simple_query(sql));
-        poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                    return Poll::Ready(answer.map_err(|error| ErrorKind::from_library(&error)));
-                }
-                match poll_driver(driver, cx) {
-                    Poll::Ready(Aside::Notice(_)) => {}
-                    Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(Err(kind)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        })
-        .await
+        drive(driver, client.simple_query(sql)).await
     }
+
+    /// The same where the answer does not matter, however long it may be.
+    async fn run_unread(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        let Connection { client, driver, .. } = self;
+        let answer = async {
+            let mut stream = pin!(client.simple_query_raw(sql).await?);
+            while stream.try_next().await?.is_some() {}
+            Ok(())
+        };
+        drive(driver, answer).await
+    }
+}
+
+/// Lets the driver work until the answer is there. What the server says beside it is dropped.
+async fn drive<T>(
+    driver: &mut Driver,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, ErrorKind> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer.map_err(|error| ErrorKind::from_library(&error)));
+            }
+            match poll_driver(driver, cx) {
+                Poll::Ready(Aside::Notice(_)) => {}
+                Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(Err(kind)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
 }
 
 /// Lets the driver read and write, and returns what it comes upon that answers no statement.
@@ -247,5 +322,39 @@ pub(crate) fn poll_driver(driver: &mut Driver, cx: &mut Context<'_>) -> Poll<Asi
             }
             Poll::Ready(None) => Poll::Ready(Aside::Failed(ErrorKind::Closed)),
         };
+    }
+}
+
+/// A connection's share of a lifetime, from any number.
+fn share(chance: u64) -> u32 {
+    let room = u64::from(MOST_SHARE - LEAST_SHARE + 1);
+    LEAST_SHARE + (chance % room) as u32
+}
+
+fn shared(lifetime: Duration, share: u32) -> Duration {
+    lifetime.saturating_mul(share) / WHOLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_spread_by_a_tenth() {
+        let hour = Duration::from_secs(3600);
+        let lives: Vec<Duration> = (0..2000)
+            .map(|at| shared(hour, share(RandomState::new().hash_one(at))))
+            .collect();
+        let (least, most) = (lives.iter().min().unwrap(), lives.iter().max().unwrap());
+        assert!((3240..3270).contains(&least.as_secs()), "{least:?}");
+        assert!((3930..=3960).contains(&most.as_secs()), "{most:?}");
+        let mean = lives.iter().sum::<Duration>() / 2000;
+        assert!((3570..3630).contains(&mean.as_secs()), "{mean:?}");
+        let longest = Duration::from_secs(i32::MAX as u64);
+        assert!(
+            Instant::now()
+                .checked_add(shared(longest, MOST_SHARE))
+                .is_some()
+        );
     }
 }

@@ -15,17 +15,25 @@ pub struct Endpoint {
     encoding: Encoding,
     /// How many of the caller's own values count on it.
     holders: Cell<usize>,
+    /// Set when the last of them is gone; all endpoints share it.
+    let_go: Rc<Cell<bool>>,
     /// Nobody can ask for it any more.
     retired: Cell<bool>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(id: u64, info: ConnInfo, encoding: Encoding) -> Endpoint {
+    pub(crate) fn new(
+        id: u64,
+        info: ConnInfo,
+        encoding: Encoding,
+        let_go: Rc<Cell<bool>>,
+    ) -> Endpoint {
         Endpoint {
             id,
             info,
             encoding,
             holders: Cell::new(0),
+            let_go,
             retired: Cell::new(false),
         }
     }
@@ -50,7 +58,8 @@ impl Endpoint {
         &self.retired
     }
 
-    /// Keeps the endpoint's connections at rest open while the result lives.
+    /// Keeps the endpoint's connections at rest open while the result lives. When the last of the results is gone, they are
+    /// closed, see [`Remote::tidy`](crate::Remote::tidy).
     pub fn hold(self: &Rc<Self>) -> Hold {
         self.holders.set(self.holders.get() + 1);
         Hold(Rc::clone(self))
@@ -95,7 +104,11 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.0.holders.set(self.0.holders.get() - 1);
+        let left = self.0.holders.get() - 1;
+        self.0.holders.set(left);
+        if left == 0 {
+            self.0.let_go.set(true);
+        }
     }
 }
 

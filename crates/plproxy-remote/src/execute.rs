@@ -8,7 +8,7 @@ use postgres_types::Type;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::bind::Edit;
-use crate::call::{CallOptions, Event};
+use crate::call::{CallOptions, Event, Prepared};
 use crate::connect::connect;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
@@ -18,6 +18,7 @@ use crate::error::ErrorKind;
 use crate::outbox::Outbox;
 use crate::params::{Param, Wire};
 use crate::pool::Pool;
+use crate::reset::Reset;
 use crate::rows::{Batch, ColumnDescription, Format};
 use crate::statement::{Aside, Direct, Plan, PreparedStatement, Statement};
 
@@ -33,6 +34,9 @@ pub(crate) struct Task {
     /// Rows are handed over in batches of about that many bytes, or of what is there.
     pub(crate) batch: usize,
 }
+
+/// `read_only_sql_transaction`: the server is not, or no longer, one that takes changes.
+const READ_ONLY: &[u8; 5] = b"25006";
 
 /// The end of a statement: its last rows, and its columns if they are known.
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
@@ -71,19 +75,38 @@ impl Task {
             connection.cancel_key(),
             self.options.query_timeout.is_some(),
         ) {
-            return self.pool.put(connection);
+            return self.pool.put(connection, &self.options);
         }
         connection.begin_use();
         let end = self.execute(&mut connection).await;
         // What was ordered for a statement that was not sent must not happen to the next.
         connection.binder.borrow_mut().order(None);
-        self.pool.put(connection);
         self.outbox.ends(self.request);
+        if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
+            // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
+            connection.terminate();
+            self.pool.close(&self.endpoint);
+            return self.tell(end);
+        }
+        match &self.options.reset {
+            Some(reset) if connection.is_idle() => {
+                self.tell(end);
+                self.reset(connection, reset).await;
+            }
+            _ => {
+                self.pool.put(connection, &self.options);
+                self.tell(end);
+            }
+        }
+    }
+
+    /// Tells how the request ended.
+    fn tell(&self, end: Result<End, ErrorKind>) {
         let request = self.request;
         match end {
             Ok((Some(batch), _)) => {
                 let size = batch.size();
-                self.outbox.event(
+                self.outbox.done(
                     Event::Rows {
                         request,
                         batch,
@@ -92,18 +115,40 @@ impl Task {
                     size,
                 );
             }
-            Ok((None, columns)) => self
-                .outbox
-                .event(Event::RequestDone { request, columns }, 0),
+            Ok((None, columns)) => self.outbox.done(Event::RequestDone { request, columns }, 0),
             Err(kind) => self.outbox.fail(request, kind),
         }
     }
 
+    /// Resets a connection and lets it rest, or closes it if that fails: the request itself is over.
+    async fn reset(&self, mut connection: Box<Connection>, reset: &Reset) {
+        let request = self.request;
+        self.outbox.resets(request);
+        let done = connection.reset(reset).await;
+        self.outbox.ends(request);
+        match done {
+            Ok(()) => self.pool.put(connection, &self.options),
+            Err(ErrorKind::Db(notice)) if !notice.fatal => {
+                // Who misspelt it would otherwise see no more than slow calls.
+                let size = notice.size();
+                self.outbox.event(Event::Notice { request, notice }, size);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Whether to prepare.
+    fn prepared(&self) -> Prepared {
+        match &self.options.reset {
+            Some(reset) if reset.discards() => Prepared::Off,
+            _ => self.options.prepared,
+        }
+    }
+
     async fn execute(&self, connection: &mut Connection) -> Result<End, ErrorKind> {
-        let plan =
-            connection
-                .statements
-                .plan(&self.statement, self.options.prepared, connection.direct);
+        let plan = connection
+            .statements
+            .plan(&self.statement, self.prepared(), connection.direct);
         let aside = match plan {
             Plan::Prepared(prepared) => {
                 match self.run_prepared(connection, prepared).await {

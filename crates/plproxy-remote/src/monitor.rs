@@ -60,6 +60,8 @@ pub(crate) struct Monitor {
     style: TextStyle,
     asked: u64,
     answered: u64,
+    /// Descriptions of columns are of no interest at the moment.
+    overlooks_columns: bool,
     descriptions: VecDeque<(u64, Rc<[ColumnDescription]>)>,
 }
 
@@ -91,6 +93,7 @@ impl Monitor {
             style: TextStyle::default(),
             asked: 1,
             answered: 0,
+            overlooks_columns: false,
             descriptions: VecDeque::new(),
         }
     }
@@ -135,6 +138,11 @@ impl Monitor {
             }
             _ => None,
         }
+    }
+
+    /// From now on, whether descriptions of columns are of no interest. Then a round may have any number of them.
+    pub(crate) fn overlook_columns(&mut self, overlook: bool) {
+        self.overlooks_columns = overlook;
     }
 
     /// How much of a message that went out in part is still to come; at least one byte while that is not known.
@@ -289,6 +297,7 @@ impl Monitor {
     /// A message is over.
     fn end(&mut self) -> io::Result<()> {
         match self.tag() {
+            b'T' if self.overlooks_columns => {}
             b'T' => {
                 let columns = describe(&self.collected)
                     .ok_or_else(|| refuse("server sent a malformed description of columns"))?;

@@ -42,6 +42,10 @@ struct State {
     lookups: Vec<Lookup>,
     /// The requests whose statements are with a server, and how to cancel them.
     running: Vec<(usize, Rc<CancelKey>)>,
+    /// The requests whose connections are being reset.
+    resetting: Vec<usize>,
+    /// How many requests have come to a good end.
+    done: usize,
     first_sent: Option<Instant>,
     /// The caller wants no more: nothing is kept, nothing is started.
     closed: bool,
@@ -109,17 +113,35 @@ impl Outbox {
         true
     }
 
-    /// A request's statement is over.
+    /// A request's statement is over, or its connection's reset.
     pub(crate) fn ends(&self, request: usize) {
-        self.0
-            .borrow_mut()
-            .running
-            .retain(|(running, _)| *running != request);
+        let mut state = self.0.borrow_mut();
+        state.running.retain(|(running, _)| *running != request);
+        state.resetting.retain(|resetting| *resetting != request);
+    }
+
+    /// A request's connection is about to be reset.
+    pub(crate) fn resets(&self, request: usize) {
+        self.0.borrow_mut().resetting.push(request);
+    }
+
+    /// The last event of a request.
+    pub(crate) fn done(&self, event: Event, size: usize) {
+        self.0.borrow_mut().done += 1;
+        self.event(event, size);
+    }
+
+    /// How many requests have come to a good end.
+    pub(crate) fn done_count(&self) -> usize {
+        self.0.borrow().done
     }
 
     /// No request is with a server any more.
     pub(crate) fn forget_running(&self) {
-        let running = std::mem::take(&mut self.0.borrow_mut().running);
+        let mut state = self.0.borrow_mut();
+        let running = std::mem::take(&mut state.running);
+        state.resetting.clear();
+        drop(state);
         drop(running);
     }
 
@@ -134,6 +156,12 @@ impl Outbox {
 
     pub(crate) fn is_running(&self) -> bool {
         !self.0.borrow().running.is_empty()
+    }
+
+    /// Whether something is with a server, a statement or a reset.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.0.borrow();
+        !state.running.is_empty() || !state.resetting.is_empty()
     }
 
     /// The first in the list of the requests that are with a server, for a timeout's report.

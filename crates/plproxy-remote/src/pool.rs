@@ -3,12 +3,13 @@
 //! A connection is taken out for the time of one statement and comes back only if it is idle. So a call within a call
 //! finds the pool without it and opens another, and what is lost on the way is closed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
+use crate::call::CallOptions;
 use crate::connection::{Connection, ConnectionInfo, Facts};
 use crate::endpoint::Endpoint;
 
@@ -19,6 +20,8 @@ pub(crate) struct Pool {
     /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
     #[allow(clippy::vec_box)]
     idle: DashMap<u64, Vec<Box<Connection>>>,
+    /// No connection at rest is to be closed before that time.
+    due: Cell<Option<Instant>>,
     /// Of all connections, also those in use.
     facts: RefCell<Vec<Weak<Facts>>>,
 }
@@ -27,6 +30,7 @@ impl Pool {
     pub(crate) fn new() -> Pool {
         Pool {
             idle: DashMap::with_shard_amount(SHARDS),
+            due: Cell::new(None),
             facts: RefCell::default(),
         }
     }
@@ -56,9 +60,12 @@ impl Pool {
     }
 
     /// Takes a connection back, or closes it.
-    pub(crate) fn put(&self, connection: Box<Connection>) {
+    pub(crate) fn put(&self, mut connection: Box<Connection>, options: &CallOptions) {
         connection.end_use();
         if connection.is_idle() && !connection.endpoint().retired().get() {
+            let due = connection.rests(options.connection_lifetime, options.idle_timeout);
+            self.due
+                .set([self.due.get(), due].into_iter().flatten().min());
             self.idle
                 .entry(connection.endpoint().id())
                 .or_default()
@@ -71,6 +78,26 @@ impl Pool {
         if let Some((_, connections)) = self.idle.remove(&endpoint.id()) {
             connections.into_iter().for_each(Connection::terminate);
         }
+    }
+
+    /// Closes the connections at rest that have rested or lived for too long.
+    pub(crate) fn close_due(&self) {
+        let Some(due) = self.due.get() else { return };
+        let now = Instant::now();
+        if now < due {
+            return;
+        }
+        let mut next = None;
+        for mut connections in self.idle.iter_mut() {
+            connections
+                .extract_if(.., |connection| {
+                    connection.due().is_some_and(|due| due <= now)
+                })
+                .for_each(Connection::terminate);
+            let first = connections.iter().filter_map(|rest| rest.due()).min();
+            next = [next, first].into_iter().flatten().min();
+        }
+        self.due.set(next);
     }
 
     /// Closes all connections at rest.

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use plproxy_core::conninfo::ConnInfo;
@@ -16,19 +15,14 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
 
-/// Endpoints that nobody holds are kept for that long: the caller may soon ask for them again.
-const UNHELD: Duration = Duration::from_secs(60);
-/// So many of them are kept at the most.
-const MOST_UNHELD: usize = 64;
-
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
     runtime: Runtime,
     encoding: Encoding,
     endpoints: DashMap<String, Rc<Endpoint>>,
     next_endpoint: Cell<u64>,
-    /// When to look for endpoints that nobody holds.
-    sweep_due: Cell<Option<Instant>>,
+    /// There are endpoints that nobody holds any more.
+    let_go: Rc<Cell<bool>>,
     pool: Rc<Pool>,
 }
 
@@ -41,7 +35,7 @@ impl Remote {
             encoding,
             endpoints: DashMap::with_shard_amount(2),
             next_endpoint: Cell::new(0),
-            sweep_due: Cell::new(None),
+            let_go: Rc::default(),
             pool: Rc::new(Pool::new()),
         })
     }
@@ -57,25 +51,28 @@ impl Remote {
             return Ok(endpoint.clone());
         }
         let info = make()?;
-        if self.unheld() >= MOST_UNHELD {
-            self.sweep();
-        }
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
-        let endpoint = Rc::new(Endpoint::new(id, info, self.encoding));
+        let endpoint = Rc::new(Endpoint::new(
+            id,
+            info,
+            self.encoding,
+            Rc::clone(&self.let_go),
+        ));
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
     }
 
-    /// To be called when the caller let go of endpoints: what nobody holds after a while is closed, at some call.
-    pub fn sweep_later(&self) {
-        if self.sweep_due.get().is_none() {
-            self.sweep_due.set(Some(Instant::now() + UNHELD));
+    /// Closes the connections at rest whose time is over, and those to endpoints that nobody holds any more. Every call
+    /// begins with it. Never blocks, and costs next to nothing when there is nothing to close.
+    pub fn tidy(&self) {
+        if self.let_go.replace(false) {
+            self.sweep();
         }
+        self.pool.close_due();
     }
 
     /// Forgets the endpoints that nobody holds and closes their connections; those in use after their use.
     fn sweep(&self) {
-        self.sweep_due.set(None);
         self.endpoints.retain(|_, endpoint| {
             if !endpoint.is_held() {
                 endpoint.retired().set(true);
@@ -85,13 +82,6 @@ impl Remote {
         });
     }
 
-    fn unheld(&self) -> usize {
-        self.endpoints
-            .iter()
-            .filter(|endpoint| !endpoint.is_held())
-            .count()
-    }
-
     /// Gets a statement ready to run on all of the endpoints at once. Nothing is sent before the call's first `next`.
     pub fn start(
         &self,
@@ -99,13 +89,7 @@ impl Remote {
         requests: Vec<Request>,
         options: &CallOptions,
     ) -> Call<'_> {
-        if self
-            .sweep_due
-            .get()
-            .is_some_and(|due| Instant::now() >= due)
-        {
-            self.sweep();
-        }
+        self.tidy();
         Call::new(self, statement, requests, options)
     }
 

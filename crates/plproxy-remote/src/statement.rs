@@ -166,6 +166,13 @@ impl Statements {
         self.remove(statement.id);
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.any_forgotten |= self.prepared > 0;
+        self.prepared = 0;
+        self.entries.clear();
+    }
+
     /// How many prepared statements there are.
     pub(crate) fn prepared(&self) -> usize {
         self.prepared

@@ -48,6 +48,19 @@ fn servers_are_validated() {
             "p0=a,connect_timeout=5,default_user=session_user,prepared_statements=off",
             "ok".to_owned(),
         ),
+        (
+            "p0=a,idle_timeout=60,reset_query=discard all",
+            "ok".to_owned(),
+        ),
+        ("p0=a,idle_timeout=,reset_query=", "ok".to_owned()),
+        (
+            "p0=a,idle_timeout=1min",
+            "XX000 Pl/Proxy: only integer options are allowed: idle_timeout=1min".to_owned(),
+        ),
+        (
+            "p0=a,reset_query",
+            "XX000 Pl/Proxy: option \"reset_query\" requires a value".to_owned(),
+        ),
         ("", format!("{COUNT} 0))")),
         ("modular_mapping=1", format!("{COUNT} 0))")),
         ("p0=a,p1=b,p2=c", format!("{COUNT} 3))")),
@@ -272,6 +285,8 @@ fn configs_are_read() {
     };
     let expected = ClusterConfig {
         connection_lifetime: Some(Duration::from_secs(30)),
+        idle_timeout: Some(Duration::from_secs(60)),
+        reset_query: Some("discard all".to_owned()),
         query_timeout: None,
         connect_timeout: Some(Duration::from_secs(2)),
         disable_binary: true,
@@ -283,12 +298,13 @@ fn configs_are_read() {
     assert_eq!(
         read(
             "Connection_Lifetime=30,query_timeout=5,query_timeout=0,connect_timeout=2,disable_binary=1,\
-             modular_mapping=-1,default_user=session_user,prepared_statements=on,keepalive_count=3,statement_timeout=x"
+             modular_mapping=-1,default_user=session_user,prepared_statements=on,keepalive_count=3,statement_timeout=x,\
+             idle_timeout=60,reset_query= discard all "
         ),
         Ok(expected)
     );
     assert_eq!(
-        read("keepalive_idle=0,default_user="),
+        read("keepalive_idle=0,default_user=,idle_timeout=0,reset_query=  "),
         Ok(ClusterConfig::default())
     );
     for (given, message) in [
@@ -296,6 +312,14 @@ fn configs_are_read() {
         ("p0=1", "XX000 P Unknown config param: p0"),
         ("=1", "XX000 P Unknown config param: "),
         ("foo", "XX000 P val must not be NULL"),
+        (
+            "idle_timeout=soon",
+            "XX000 idle_timeout: Expect a number of seconds, got 'soon'",
+        ),
+        (
+            "idle_timeout=-1",
+            "XX000 idle_timeout: Expect a number of seconds, got '-1'",
+        ),
         (
             "default_user=SESSION_USER",
             "XX000 default_user: Expect 'current_user' or 'session_user', got 'SESSION_USER'",
@@ -307,6 +331,13 @@ fn configs_are_read() {
         told(parse_config(&[(None, None)]).map(drop)),
         "XX000 P key must not be NULL"
     );
+}
+
+#[test]
+fn connection_strings_are_told_apart() {
+    let given = options("query_timeout=5,p1=b,partition_00=a,p2,p3x=c,default_user=d");
+    let found: Vec<_> = connection_strings(&given).collect();
+    assert_eq!(found, [("p1", "b"), ("partition_00", "a")]);
 }
 
 #[test]
