@@ -10,6 +10,7 @@ use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, SystemEnvironment};
 use plproxy_remote::{Endpoint, Hold, label as label_of};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The credentials of a user, and the partitions looked at so far.
@@ -23,24 +24,64 @@ pub(crate) struct Access {
 impl Access {
     /// Checks the right to use the cluster and finds the remote user.
     pub(crate) fn check(cluster: &Cluster, role: Oid) -> Result<Self, Error> {
-        let (mut user, mut password) = (None, None);
+        let mut mapping = foreign::Options::new();
         if let Origin::Server(server) = cluster.origin {
             foreign::check_usage(server, role, &cluster.name)?;
-            for (name, value) in foreign::user_mapping(role, server)? {
-                match name.as_str() {
-                    "user" => user = value,
-                    "password" => password = value,
-                    // Another wrapper's server may serve as a cluster; its mappings have options of their own.
-                    _ => (),
+            mapping = foreign::user_mapping(role, server)?;
+        }
+        Ok(Self::new(cluster, role, role::name(role)?, mapping))
+    }
+
+    /// The same user's access to `cluster` as it is now, which was `was`; `None` if there is none any more. The partitions
+    /// that stay what they were stay connected.
+    pub(crate) fn renew(&self, was: &Cluster, cluster: &Cluster) -> Result<Option<Self>, Error> {
+        let role = self.role;
+        let Some(name) = role::find_name(role)? else {
+            return Ok(None);
+        };
+        let mut mapping = foreign::Options::new();
+        if let Origin::Server(server) = cluster.origin {
+            if !foreign::may_use(server, role)? {
+                return Ok(None);
+            }
+            match foreign::find_user_mapping(role, server)? {
+                Some(found) => mapping = found,
+                None => return Ok(None),
+            }
+        }
+        let access = Self::new(cluster, role, name, mapping);
+        if access.user == self.user && access.password == self.password {
+            let held: HashMap<&str, &Hold> = was
+                .partitions
+                .iter()
+                .zip(&self.endpoints)
+                .filter_map(|(connstr, slot)| Some((connstr.as_str(), slot.get()?)))
+                .collect();
+            for (connstr, slot) in cluster.partitions.iter().zip(&access.endpoints) {
+                if let Some(hold) = held.get(connstr.as_str()) {
+                    slot.get_or_init(|| hold.endpoint().hold());
                 }
             }
         }
-        Ok(Self {
+        Ok(Some(access))
+    }
+
+    fn new(cluster: &Cluster, role: Oid, name: String, mapping: foreign::Options) -> Self {
+        let (mut user, mut password) = (None, None);
+        for (name, value) in mapping {
+            match name.as_str() {
+                "user" => user = value,
+                "password" => password = value,
+                // Another wrapper's server may serve as a cluster; its mappings have options of their own.
+                _ => (),
+            }
+        }
+        Self {
             role,
-            user: user.map_or_else(|| role::name(role), Ok)?,
+            user: user.unwrap_or(name),
             password,
             endpoints: cluster.partitions.iter().map(|_| OnceCell::new()).collect(),
-        })
+        }
     }
 
     /// The pool's slot for a partition.

@@ -41,6 +41,8 @@ impl Call {
             query_timeout: config.query_timeout,
             connect_timeout: config.connect_timeout,
             connection_lifetime: config.connection_lifetime,
+            idle_timeout: config.idle_timeout,
+            reset: cluster.reset.clone(),
             prepared: match config.prepared_statements {
                 PreparedStatements::Auto => Prepared::Auto,
                 PreparedStatements::On => Prepared::On,

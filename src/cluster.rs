@@ -7,13 +7,15 @@ use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
 use crate::function::ProxyFunction;
 use crate::pg::foreign::Server;
+use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
 use crate::pg::{role, spi};
-use crate::remote;
+use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{Location, Source};
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
+use plproxy_remote::Reset;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -26,6 +28,8 @@ const MOST_CLUSTERS: usize = 1024;
 pub(crate) struct Cluster {
     pub(crate) name: String,
     pub(crate) config: ClusterConfig,
+    /// What connections run after a call.
+    pub(crate) reset: Option<Rc<Reset>>,
     /// Connection strings, by partition number.
     pub(crate) partitions: Vec<String>,
     /// For each partition the first one with the same connection string: the two are one.
@@ -46,30 +50,46 @@ pub(crate) enum Origin {
     Connect,
 }
 
-/// A cluster that was looked up before.
-struct Known {
-    cluster: Rc<Cluster>,
-    /// Since it was seen that no server has the name, no server has changed.
-    no_server: bool,
-}
-
 thread_local! {
-    static CLUSTERS: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
-    static CONNECTED: RefCell<HashMap<String, Rc<Cluster>>> = RefCell::new(HashMap::new());
+    /// Named clusters. One that functions define is known to have no server of its name.
+    static CLUSTERS: RefCell<Recent<Rc<Cluster>>> = RefCell::new(Recent::new(MOST_CLUSTERS));
+    static CONNECTED: RefCell<Recent<Rc<Cluster>>> =
+        RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
     static KEEPALIVE_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// After a change of servers, wrappers, mappings or roles: what came from them is read again.
-pub(crate) fn forget_servers() {
-    CLUSTERS.with_borrow_mut(|clusters| {
-        clusters.retain(|_, known| !matches!(known.cluster.origin, Origin::Server(_)));
-        for known in clusters.values_mut() {
-            known.no_server = false;
-            known.cluster.access.borrow_mut().clear();
+/// After a change of servers, wrappers, mappings or roles: what came from them is read again. Now and not when each cluster
+/// is called the next time, so that connections which nothing stands for any more are seen and closed.
+pub(crate) fn renew() -> Result<(), Error> {
+    let memory = Context::for_call()?;
+    memory.enter(|| {
+        // Should this fail, what is left out is read again when it is called.
+        for (name, known) in CLUSTERS.with_borrow_mut(Recent::drain) {
+            if let Some(cluster) = renewed(&name, &known)? {
+                CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name, cluster));
+            }
         }
-    });
-    CONNECTED.with_borrow_mut(HashMap::clear);
-    remote::sweep_later();
+        for (connstr, cluster) in CONNECTED.with_borrow_mut(Recent::drain) {
+            cluster.inherit(&cluster)?;
+            CONNECTED.with_borrow_mut(|connected| connected.insert(connstr, cluster));
+        }
+        Ok(())
+    })
+}
+
+/// A named cluster as it is now, if it can be told without calling anybody's functions.
+fn renewed(name: &str, known: &Rc<Cluster>) -> Result<Option<Rc<Cluster>>, Error> {
+    let cluster = match (Server::find(name)?, known.origin) {
+        (Some(server), _) => match read_server(name, &server)? {
+            Ok(cluster) => Rc::new(cluster),
+            // Told to who calls it.
+            Err(_) => return Ok(None),
+        },
+        (None, Origin::Functions(_)) => Rc::clone(known),
+        (None, _) => return Ok(None),
+    };
+    cluster.inherit(known)?;
+    Ok(Some(cluster))
 }
 
 /// The cluster that a call goes to.
@@ -118,10 +138,6 @@ fn connect(connstr: &str) -> Rc<Cluster> {
         if let Some(cluster) = connected.get(connstr) {
             return Rc::clone(cluster);
         }
-        if connected.len() >= MOST_CONNECT_STRINGS {
-            connected.clear();
-            remote::sweep_later();
-        }
         let partitions = vec![connstr.to_owned()];
         let cluster = Rc::new(Cluster::new(
             connstr.to_owned(),
@@ -136,49 +152,39 @@ fn connect(connstr: &str) -> Rc<Cluster> {
 
 /// The cluster of a name: a foreign server, else what the configuration functions say.
 fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
-    let known = CLUSTERS.with_borrow(|clusters| {
-        clusters
-            .get(name)
-            .map(|known| (Rc::clone(&known.cluster), known.no_server))
-    });
-    let (known, no_server) = match known {
-        Some((cluster, _)) if matches!(cluster.origin, Origin::Server(_)) => return Ok(cluster),
-        Some((cluster, no_server)) => (Some(cluster), no_server),
-        None => (None, false),
+    let known = CLUSTERS.with_borrow_mut(|clusters| clusters.get(name).cloned());
+    let cluster = match &known {
+        Some(cluster) if matches!(cluster.origin, Origin::Server(_)) => Rc::clone(cluster),
+        Some(_) => configured::load(function, name, known.as_ref())?,
+        None => match Server::find(name)? {
+            Some(server) => Rc::new(
+                read_server(name, &server)?
+                    .map_err(|error| option_error(&function.label, error))?,
+            ),
+            None => configured::load(function, name, None)?,
+        },
     };
-    let server = if no_server { None } else { Server::find(name)? };
-    let cluster = match server {
-        Some(server) => Rc::new(from_server(function, name, &server)?),
-        None => configured::load(function, name, known.as_ref())?,
-    };
-    if known.is_some_and(|known| Rc::ptr_eq(&known, &cluster)) && no_server {
-        return Ok(cluster);
+    warn_of_ignored(&cluster.config)?;
+    match known {
+        Some(known) if Rc::ptr_eq(&known, &cluster) => return Ok(cluster),
+        Some(known) => cluster.inherit(&known)?,
+        None => {}
     }
-    let known = Known {
-        cluster: Rc::clone(&cluster),
-        no_server: true,
-    };
-    CLUSTERS.with_borrow_mut(|clusters| {
-        if clusters.len() >= MOST_CLUSTERS {
-            clusters.clear();
-            remote::sweep_later();
-        }
-        clusters.insert(name.to_owned(), known);
-    });
+    CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), Rc::clone(&cluster)));
     Ok(cluster)
 }
 
 /// A cluster as a foreign server defines it; the wrapper's options are the defaults.
-fn from_server(function: &ProxyFunction, name: &str, server: &Server) -> Result<Cluster, Error> {
-    let parsed = options::parse_server(&server.wrapper_options()?, &server.options)
-        .map_err(|error| option_error(&function.label, error))?;
-    warn_of_ignored(&parsed.config)?;
-    Ok(Cluster::new(
-        name.to_owned(),
-        parsed.config,
-        parsed.partitions,
-        Origin::Server(server.oid),
-    ))
+fn read_server(name: &str, server: &Server) -> Result<Result<Cluster, OptionError>, Error> {
+    let parsed = options::parse_server(&server.wrapper_options()?, &server.options);
+    Ok(parsed.map(|parsed| {
+        Cluster::new(
+            name.to_owned(),
+            parsed.config,
+            parsed.partitions,
+            Origin::Server(server.oid),
+        )
+    }))
 }
 
 impl Cluster {
@@ -196,6 +202,7 @@ impl Cluster {
             .collect();
         Self {
             name,
+            reset: config.reset_query.as_deref().map(Reset::new),
             config,
             same_as,
             origin,
@@ -207,6 +214,21 @@ impl Cluster {
     /// Whether values travel as text only.
     pub(crate) fn text_only(&self) -> bool {
         self.config.disable_binary
+    }
+
+    /// Takes over who has come by from what the cluster was before, which may be itself.
+    fn inherit(&self, was: &Self) -> Result<(), Error> {
+        let mut inherited = HashMap::new();
+        if self.config.default_user == was.config.default_user {
+            let before = was.access.borrow().clone();
+            for (role, access) in before {
+                if let Some(access) = access.renew(was, self)? {
+                    inherited.insert(role, Rc::new(access));
+                }
+            }
+        }
+        self.access.replace(inherited);
+        Ok(())
     }
 
     /// What the calling user may reach, and as whom.
@@ -225,7 +247,7 @@ impl Cluster {
 }
 
 /// Says once per session that some options have no effect.
-pub(crate) fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
+fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
     if config.ignored_keepalive && !KEEPALIVE_WARNED.replace(true) {
         let message = "Use libpq keepalive options, PL/Proxy keepalive options not supported";
         emit(Level::Warning, &Report::new(*b"01000", message))?;

@@ -6,7 +6,8 @@ use crate::pg::fcinfo::CallInfo;
 use crate::pg::foreign;
 use crate::pg::report::{Level, emit};
 use pgrx::pg_sys::{self, Datum};
-use plproxy_core::options::{Kind, OptionError, validate as check};
+use plproxy_core::conninfo;
+use plproxy_core::options::{Kind, OptionError, connection_strings, validate as check};
 
 /// `plproxy_fdw_validator(text[], oid) → bool`.
 pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
@@ -29,7 +30,21 @@ pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
         _ => Kind::Other,
     };
     check(kind, &options).map_err(report)?;
+    if kind == Kind::Server {
+        warn_of_unusable(&options)?;
+    }
     Ok(Datum::from(true))
+}
+
+/// Connection strings that no call can use get no more than a warning: old configurations must restore.
+fn warn_of_unusable(options: &foreign::Options) -> Result<(), Error> {
+    for (name, connstr) in connection_strings(options) {
+        if let Err(error) = conninfo::parse(connstr) {
+            let message = format!("Pl/Proxy: option \"{name}\": {error}");
+            emit(Level::Warning, &Report::new(*b"01000", message))?;
+        }
+    }
+    Ok(())
 }
 
 /// An option's error as PostgreSQL shows it.

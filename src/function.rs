@@ -73,7 +73,7 @@ thread_local! {
 /// The compiled function, from the cache unless the catalogs changed.
 pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
     if let Some(changes) = inval::take() {
-        forget(&changes);
+        forget(&changes)?;
     }
     if let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&oid).cloned()) {
         return Ok(function);
@@ -84,7 +84,7 @@ pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
 }
 
 /// Drops from all caches what changes of the catalogs have made stale.
-fn forget(changes: &Changes) {
+fn forget(changes: &Changes) -> Result<(), Error> {
     let stale: Vec<_> = FUNCTIONS.with_borrow_mut(|functions| {
         functions
             .extract_if(|_, function| function.depends_on.touched_by(changes))
@@ -92,12 +92,13 @@ fn forget(changes: &Changes) {
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
     drop(stale);
-    if changes.all || changes.foreign {
-        cluster::forget_servers();
-    }
     if changes.all || !changes.types.is_empty() {
         codecs::forget();
     }
+    if changes.all || changes.foreign {
+        cluster::renew()?;
+    }
+    Ok(())
 }
 
 impl ProxyFunction {

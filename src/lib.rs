@@ -42,6 +42,8 @@ mod local;
 #[allow(unsafe_code)]
 mod pg;
 #[cfg(feature = "postgres")]
+mod recent;
+#[cfg(feature = "postgres")]
 mod remote;
 #[cfg(feature = "postgres")]
 mod route;

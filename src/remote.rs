@@ -24,12 +24,12 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
     })
 }
 
-/// Has connections closed before long that no cluster needs any more: of replaced credentials, of dropped servers, of
-/// connection strings that came once.
-pub(crate) fn sweep_later() {
+/// Closes the connections that nothing needs any more: of replaced credentials, of dropped servers, of connection strings
+/// that came once, and those that have rested for too long.
+pub(crate) fn tidy() {
     REMOTE.with(|slot| {
         if let Some(remote) = slot.get() {
-            remote.sweep_later();
+            remote.tidy();
         }
     });
 }

@@ -3,7 +3,7 @@
 //! `pg_extern` would export them with a suffix; databases made under the C handler look for the plain names.
 
 use super::fcinfo::CallInfo;
-use super::{inval, report};
+use super::{inval, report, xact};
 use crate::error::{Error, Report};
 use crate::{fdw_validator, gucs, handler, hash, validator};
 use pgrx::pg_sys::{Datum, FunctionCallInfo, Pg_finfo_record};
@@ -55,6 +55,7 @@ export!(plproxy_hash, pg_finfo_plproxy_hash, hash::sql_hash);
 pub extern "C-unwind" fn _PG_init() {
     gucs::init();
     inval::register();
+    xact::register();
 }
 
 /// Runs `body`; whatever goes wrong in it, an error value or a panic, is raised when all its values are gone.

@@ -64,6 +64,29 @@ pub(crate) fn check_usage(server: Oid, role: Oid, name: &str) -> Result<(), Erro
     Ok(())
 }
 
+/// Whether `role` has USAGE.
+pub(crate) fn may_use(server: Oid, role: Oid) -> Result<bool, Error> {
+    compat::may_use_server(server, role)
+}
+
+/// The options of a role's user mapping, else of PUBLIC's, if there is either.
+pub(crate) fn find_user_mapping(role: Oid, server: Oid) -> Result<Option<Options>, Error> {
+    let none = Datum::null();
+    for user in [role, Oid::INVALID] {
+        let keys = [Datum::from(user), Datum::from(server), none, none];
+        // SAFETY: looks at a catalog; the cache exists and has these two keys.
+        let exists = unsafe {
+            let cache = pg_sys::SysCacheIdentifier::USERMAPPINGUSERSERVER as i32;
+            let [user, server, third, fourth] = keys;
+            guard::catch(|| raw::SearchSysCacheExists(cache, user, server, third, fourth))
+        }?;
+        if exists {
+            return user_mapping(role, server).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// The options of a role's user mapping, else of PUBLIC's; PostgreSQL's own error where there is neither.
 pub(crate) fn user_mapping(role: Oid, server: Oid) -> Result<Options, Error> {
     // SAFETY: the result is palloc'd; a missing mapping raises.

@@ -30,3 +30,4 @@ pub(crate) mod spi;
 pub(crate) mod tuple;
 pub(crate) mod tuplestore;
 pub(crate) mod types;
+mod xact;

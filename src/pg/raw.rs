@@ -162,6 +162,13 @@ unsafe extern "C-unwind" {
     // syscache.c, lsyscache.c, inval.c
     pub(super) fn SearchSysCache1(cache: c_int, key: Datum) -> HeapTuple;
     pub(super) fn ReleaseSysCache(tuple: HeapTuple);
+    pub(super) fn SearchSysCacheExists(
+        cache: c_int,
+        key1: Datum,
+        key2: Datum,
+        key3: Datum,
+        key4: Datum,
+    ) -> bool;
     pub(super) fn SysCacheGetAttr(
         cache: c_int,
         tuple: HeapTuple,

@@ -16,6 +16,18 @@ pub(crate) fn session() -> Oid {
     unsafe { pg_sys::GetSessionUserId() }
 }
 
+/// A role's name, if there still is such a role.
+pub(crate) fn find_name(role: Oid) -> Result<Option<String>, Error> {
+    // SAFETY: the result is palloc'd, or null for an unknown role.
+    unsafe {
+        let name = guard::catch(|| raw::GetUserNameFromId(role, true))?;
+        if name.is_null() {
+            return Ok(None);
+        }
+        encoding::cstr_to_string(name).map(Some)
+    }
+}
+
 /// A role's name.
 pub(crate) fn name(role: Oid) -> Result<String, Error> {
     // SAFETY: the result is palloc'd; an unknown role raises.
