@@ -247,7 +247,7 @@ impl Cluster {
 }
 
 /// Says once per session that some options have no effect.
-fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
+pub(crate) fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
     if config.ignored_keepalive && !KEEPALIVE_WARNED.replace(true) {
         let message = "Use libpq keepalive options, PL/Proxy keepalive options not supported";
         emit(Level::Warning, &Report::new(*b"01000", message))?;

@@ -1,7 +1,7 @@
 //! Clusters that the functions `plproxy.get_cluster_*` define.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{Cluster, Origin, option_error};
+use crate::cluster::{Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::function::ProxyFunction;
 use crate::pg::spi::{self, LocalRow, Plan};
@@ -90,6 +90,7 @@ pub(crate) fn load(
         Ok(())
     })?;
     let config = options::parse_config(&config).map_err(|error| option_error(label, error))?;
+    warn_of_ignored(&config)?;
 
     let mut partitions = Vec::new();
     plans.partitions.run(&arg, 0, |row| {

@@ -237,7 +237,7 @@ impl<'a> Call<'a> {
     fn time_out(&mut self) -> Result<Event, Error> {
         if self.outbox.done_count() == self.requests {
             // What is still under way has no part in the result: connections that are being reset. They are closed.
-            self.tasks = Tasks::None;
+            self.stop(AFTER_TIMEOUT, false);
             return Ok(Event::Finished);
         }
         let request = self.outbox.first_running();
@@ -248,15 +248,10 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// A request to cancel for each statement that is with a server.
-    fn cancels(&self) -> impl Iterator<Item = impl Future<Output = ()> + use<>> + use<> {
-        self.outbox.running().into_iter().map(CancelKey::send)
-    }
-
     /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.
     fn stop(&mut self, bound: Duration, drain: bool) {
         self.outbox.close();
-        if self.outbox.is_running() || drain && self.outbox.is_busy() {
+        if self.outbox.is_busy() {
             let runtime = self.remote.runtime();
             // The wait is short in any case, and what it does must not be left half done.
             let _quiet = runtime.gate().hush();
@@ -268,9 +263,15 @@ impl<'a> Call<'a> {
                     Box::pin(tokio::time::sleep(REPEAT)),
                 )
             };
-            let keys = self.outbox.running();
+            // A reset is nearly over, and is given the time until the requests are repeated.
+            let keys = if drain {
+                self.outbox.running()
+            } else {
+                self.outbox.busy()
+            };
             let started = Instant::now();
-            let mut cancels: FuturesUnordered<_> = self.cancels().collect();
+            let mut cancels: FuturesUnordered<_> =
+                keys.iter().cloned().map(CancelKey::send).collect();
             runtime.wait(|cx, _| {
                 while let Poll::Ready(Some(())) = Pin::new(&mut cancels).poll_next(cx) {}
                 if drain {
@@ -284,7 +285,7 @@ impl<'a> Call<'a> {
                 while repeat.as_mut().poll(cx).is_ready() {
                     repeat.as_mut().reset(tokio::time::Instant::now() + REPEAT);
                     if running && cancels.is_empty() {
-                        cancels.extend(self.cancels());
+                        cancels.extend(self.outbox.busy().into_iter().map(CancelKey::send));
                         cx.waker().wake_by_ref();
                     }
                 }

@@ -123,13 +123,15 @@ impl Task {
     /// Resets a connection and lets it rest, or closes it if that fails: the request itself is over.
     async fn reset(&self, mut connection: Box<Connection>, reset: &Reset) {
         let request = self.request;
-        self.outbox.resets(request);
+        self.outbox.resets(request, connection.cancel_key());
         let done = connection.reset(reset).await;
         self.outbox.ends(request);
         match done {
             Ok(()) => self.pool.put(connection, &self.options),
-            Err(ErrorKind::Db(notice)) if !notice.fatal => {
+            Err(ErrorKind::Db(mut notice)) if !notice.fatal => {
                 // Who misspelt it would otherwise see no more than slow calls.
+                notice.message.insert_str(0, "reset query failed: ");
+                notice.position = None;
                 let size = notice.size();
                 self.outbox.event(Event::Notice { request, notice }, size);
             }

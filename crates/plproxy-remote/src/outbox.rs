@@ -43,7 +43,7 @@ struct State {
     /// The requests whose statements are with a server, and how to cancel them.
     running: Vec<(usize, Rc<CancelKey>)>,
     /// The requests whose connections are being reset.
-    resetting: Vec<usize>,
+    resetting: Vec<(usize, Rc<CancelKey>)>,
     /// How many requests have come to a good end.
     done: usize,
     first_sent: Option<Instant>,
@@ -117,12 +117,15 @@ impl Outbox {
     pub(crate) fn ends(&self, request: usize) {
         let mut state = self.0.borrow_mut();
         state.running.retain(|(running, _)| *running != request);
-        state.resetting.retain(|resetting| *resetting != request);
+        state
+            .resetting
+            .retain(|(resetting, _)| *resetting != request);
     }
 
     /// A request's connection is about to be reset.
-    pub(crate) fn resets(&self, request: usize) {
-        self.0.borrow_mut().resetting.push(request);
+    pub(crate) fn resets(&self, request: usize, key: &Rc<CancelKey>) {
+        let mut state = self.0.borrow_mut();
+        state.resetting.push((request, key.clone()));
     }
 
     /// The last event of a request.
@@ -140,9 +143,9 @@ impl Outbox {
     pub(crate) fn forget_running(&self) {
         let mut state = self.0.borrow_mut();
         let running = std::mem::take(&mut state.running);
-        state.resetting.clear();
+        let resetting = std::mem::take(&mut state.resetting);
         drop(state);
-        drop(running);
+        drop((running, resetting));
     }
 
     pub(crate) fn running(&self) -> Vec<Rc<CancelKey>> {
@@ -154,8 +157,11 @@ impl Outbox {
             .collect()
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        !self.0.borrow().running.is_empty()
+    /// The same, and how to cancel the resets.
+    pub(crate) fn busy(&self) -> Vec<Rc<CancelKey>> {
+        let state = self.0.borrow();
+        let all = state.running.iter().chain(&state.resetting);
+        all.map(|(_, key)| key.clone()).collect()
     }
 
     /// Whether something is with a server, a statement or a reset.
