@@ -9,6 +9,7 @@ mod harness;
 mod hostile;
 mod interrupts;
 mod limits;
+mod pool;
 mod prepared;
 mod results;
 mod scripted;
