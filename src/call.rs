@@ -43,6 +43,7 @@ impl Call {
             connection_lifetime: config.connection_lifetime,
             idle_timeout: config.idle_timeout,
             reset: cluster.reset.clone(),
+            reset_after_error: Some(cluster.reset_after_error.clone()),
             prepared: match config.prepared_statements {
                 PreparedStatements::Auto => Prepared::Auto,
                 PreparedStatements::On => Prepared::On,

@@ -30,6 +30,8 @@ pub(crate) struct Cluster {
     pub(crate) config: ClusterConfig,
     /// What connections run after a call.
     pub(crate) reset: Option<Rc<Reset>>,
+    /// The same after a call that failed. Nobody expects a session to outlive an error: under the C handler it never did.
+    pub(crate) reset_after_error: Rc<Reset>,
     /// Connection strings, by partition number.
     pub(crate) partitions: Vec<String>,
     /// For each partition the first one with the same connection string: the two are one.
@@ -203,6 +205,7 @@ impl Cluster {
         Self {
             name,
             reset: config.reset_query.as_deref().map(Reset::new),
+            reset_after_error: Reset::all(),
             config,
             same_as,
             origin,

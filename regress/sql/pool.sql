@@ -238,7 +238,15 @@ create function leave() returns text language plproxy as $$ cluster 't_pool_a'; 
 create function found() returns text language plproxy as $$ cluster 't_pool_a'; run on 0; $$;
 select set_a('my.own', 'x'), lock_a(1), leave();
 select found(), locks_a();
--- unless a reset query takes it away
+-- a call that fails ends it, and not the connection
+select pid_a(0) as pid \gset
+call everywhere($$ create function t_pool.fails() returns text language plpgsql as $f$ begin
+    perform set_config('my.own', 'x', false), pg_advisory_lock(2); raise exception 'no'; end $f$ $$);
+create function fails_a() returns text language plproxy as $$ cluster 't_pool_a'; run on 0; target t_pool.fails; $$;
+select fails_a();
+select found() as nothing, locks_a(), pid_a(0) = :pid as same_connection;
+select set_a('my.own', 'x'), lock_a(1), leave();
+-- a reset query ends it after every call
 select pid_a(0) as pid \gset
 alter server t_pool_a options (add reset_query 'discard all');
 select found() like 'left_behind%' as still_there;
@@ -248,9 +256,6 @@ select found() as nothing, locks_a(), setting_a('my.own');
 select pid_a(0) = :pid as same_connection;
 select count(*), count(distinct pid_a(0)) from generate_series(1, 20);
 -- also after an error
-create function fails_a() returns text language plproxy as $$ cluster 't_pool_a'; run on 0; target t_pool.fails; $$;
-call everywhere($$ create function t_pool.fails() returns text language plpgsql as $f$ begin
-    perform set_config('my.own', 'x', false), pg_advisory_lock(2); raise exception 'no'; end $f$ $$);
 select fails_a();
 select found() as nothing, locks_a(), pid_a(0) = :pid as same_connection;
 -- on all partitions

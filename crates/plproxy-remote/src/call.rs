@@ -68,6 +68,8 @@ pub struct CallOptions {
     pub idle_timeout: Option<Duration>,
     /// What its connections run before they rest.
     pub reset: Option<Rc<Reset>>,
+    /// What they run after a statement that failed, unless `reset` is given.
+    pub reset_after_error: Option<Rc<Reset>>,
     /// Whether to prepare.
     pub prepared: Prepared,
 }

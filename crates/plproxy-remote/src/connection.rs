@@ -239,7 +239,7 @@ impl Connection {
     /// Runs the reset query. Without success the session is of no more use.
     pub(crate) async fn reset(&mut self, reset: &Reset) -> Result<(), ErrorKind> {
         if reset.discards() {
-            self.statements.clear();
+            self.statements.forget_prepared();
         }
         self.monitor.borrow_mut().overlook_columns(true);
         let done = self.run_unread(reset.sql()).await;

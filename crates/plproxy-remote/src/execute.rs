@@ -88,7 +88,7 @@ impl Task {
             self.pool.close(&self.endpoint);
             return self.tell(end);
         }
-        match &self.options.reset {
+        match self.reset_after(&end) {
             Some(reset) if connection.is_idle() => {
                 self.tell(end);
                 self.reset(connection, reset).await;
@@ -120,6 +120,15 @@ impl Task {
         }
     }
 
+    /// What is to be run before the connection rests.
+    fn reset_after(&self, end: &Result<End, ErrorKind>) -> Option<&Reset> {
+        let after_error = match end {
+            Err(ErrorKind::Db(_)) => self.options.reset_after_error.as_deref(),
+            _ => None,
+        };
+        self.options.reset.as_deref().or(after_error)
+    }
+
     /// Resets a connection and lets it rest, or closes it if that fails: the request itself is over.
     async fn reset(&self, mut connection: Box<Connection>, reset: &Reset) {
         let request = self.request;
@@ -128,8 +137,7 @@ impl Task {
         self.outbox.ends(request);
         match done {
             Ok(()) => self.pool.put(connection, &self.options),
-            Err(ErrorKind::Db(mut notice)) if !notice.fatal => {
-                // Who misspelt it would otherwise see no more than slow calls.
+            Err(ErrorKind::Db(mut notice)) if reset.is_told() && !notice.fatal => {
                 notice.message.insert_str(0, "reset query failed: ");
                 notice.position = None;
                 let size = notice.size();

@@ -7,6 +7,7 @@ use std::rc::Rc;
 pub struct Reset {
     sql: String,
     discards: bool,
+    told: bool,
 }
 
 impl Reset {
@@ -18,11 +19,26 @@ impl Reset {
             discards: ["discard", "deallocate"]
                 .iter()
                 .any(|word| words.contains(word)),
+            told: true,
+        })
+    }
+
+    /// PostgreSQL's own words for it.
+    pub fn all() -> Rc<Reset> {
+        Rc::new(Reset {
+            sql: "discard all".to_owned(),
+            discards: true,
+            told: false,
         })
     }
 
     pub(crate) fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// Whether to tell of its failure: the one who wrote it would otherwise see no more than slow calls.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told
     }
 
     /// Whether prepared statements do not outlive it, so that preparing does not pay. It is no more than a guess: what is

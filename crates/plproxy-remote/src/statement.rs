@@ -166,11 +166,15 @@ impl Statements {
         self.remove(statement.id);
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets all prepared forms; what is used again is prepared at once.
+    pub(crate) fn forget_prepared(&mut self) {
         self.any_forgotten |= self.prepared > 0;
         self.prepared = 0;
-        self.entries.clear();
+        for entry in self.entries.values_mut() {
+            if let State::Prepared(_) = entry.state {
+                entry.state = State::Counting;
+            }
+        }
     }
 
     /// How many prepared statements there are.

@@ -276,6 +276,36 @@ fn prepared_statements_outlive_a_reset_that_leaves_them() {
 
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
+fn an_error_leaves_no_state_where_that_is_wanted() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let options = CallOptions {
+        reset_after_error: Some(Reset::all()),
+        ..CallOptions::default()
+    };
+    let first = pid(&remote, &endpoint);
+    let count = Statement::call("select count(*)::text from pg_prepared_statements".into());
+    let prepared = || drain(remote.start(&count, vec![request(&endpoint, &[])], &options)).text();
+    let before: Vec<_> = (0..6).map(|_| prepared()).collect();
+    assert_eq!(before.concat(), "000111");
+    let leave = "select concat(set_config('work_mem', '321kB', false), pg_advisory_lock(7))";
+    let found = "select concat_ws(' ', current_setting('work_mem') = '321kB', \
+         (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()))";
+    let bad = Statement::call("select (1 / 0)::text".into());
+    value(&remote, &endpoint, leave, &options);
+    assert_eq!(value(&remote, &endpoint, found, &options), "t 1");
+    let outcome = drain(remote.start(&bad, vec![request(&endpoint, &[])], &options));
+    assert!(outcome.notices.is_empty());
+    assert_eq!(outcome.diagnostic().sqlstate(), "22012");
+    assert_eq!(value(&remote, &endpoint, found, &options), "f 0");
+    let after: Vec<_> = (0..3).map(|_| prepared()).collect();
+    assert_eq!(after.concat(), "011");
+    assert_eq!(pid(&remote, &endpoint), first);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_reset_that_fails_is_told_and_costs_the_connection() {
     let _turn = turn();
     let remote = remote();
