@@ -414,7 +414,7 @@ fn a_reset_runs_once_a_call_and_bounds_its_memory() {
         let columns = message(b'T', b"\0\x01c\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\0\0\0\0\0\0");
         let rows = row(&[&[b'x'; 1000]]).repeat(100);
         while read_round(&mut stream) {
-            if seen.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            if seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                 let _ = stream.write_all(&answer);
                 continue;
             }
