@@ -66,6 +66,21 @@ struct Shapes {
     records: RefCell<Vec<(bool, Rc<Shape>)>>,
 }
 
+impl Shapes {
+    fn touched_by(&self, changes: &Changes) -> bool {
+        let fixed = [&self.binary, &self.text];
+        fixed
+            .into_iter()
+            .filter_map(OnceCell::get)
+            .any(|shape| shape.touched_by(changes))
+            || self
+                .records
+                .borrow()
+                .iter()
+                .any(|(_, shape)| shape.touched_by(changes))
+    }
+}
+
 thread_local! {
     static FUNCTIONS: RefCell<HashMap<Oid, Rc<ProxyFunction>>> = RefCell::new(HashMap::new());
 }
@@ -87,7 +102,9 @@ pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
 fn forget(changes: &Changes) -> Result<(), Error> {
     let stale: Vec<_> = FUNCTIONS.with_borrow_mut(|functions| {
         functions
-            .extract_if(|_, function| function.depends_on.touched_by(changes))
+            .extract_if(|_, function| {
+                function.depends_on.touched_by(changes) || function.shapes.touched_by(changes)
+            })
             .collect()
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.

@@ -39,6 +39,8 @@ mod hash;
 #[cfg(feature = "postgres")]
 mod local;
 #[cfg(feature = "postgres")]
+mod needs;
+#[cfg(feature = "postgres")]
 #[allow(unsafe_code)]
 mod pg;
 #[cfg(feature = "postgres")]

@@ -4,11 +4,13 @@
 use crate::codecs;
 use crate::error::Error;
 use crate::function::{ProxyArg, ResultType};
+use crate::needs::Needs;
+use crate::pg::inval::Changes;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query};
-use plproxy_remote::Statement;
+use plproxy_remote::{Format, Statement};
 use std::rc::Rc;
 
 /// See the module.
@@ -21,6 +23,8 @@ pub(crate) struct Shape {
     pub(crate) result: ShapeResult,
     /// The row type of the result; of a set of scalars too, for the tuplestore.
     pub(crate) row_type: Option<Rc<RowType>>,
+    /// Composite types inside columns: what they are made of has a say in how the statement runs.
+    relations: Vec<Oid>,
 }
 
 /// A parameter of the remote statement.
@@ -61,19 +65,28 @@ impl Shape {
                 Ok(ShapeParam { argument, encoder })
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let statement = match query {
-            Query::Call(_) => Statement::call(remote.sql),
-            Query::Select(_) => Statement::select(remote.sql),
-        };
         let (result, row_type) = Self::result(result, text_only)?;
+        let format = match query {
+            Query::Call(_) => Format::Binary,
+            Query::Select(_) => Format::Text,
+        };
+        let needs = result.needs(row_type.as_deref(), format)?;
         let writes_text = params.iter().any(|param| param.encoder.writes_text());
         Ok(Self {
             writes_text,
-            statement,
+            statement: Statement::new(remote.sql, format, needs.text),
             params,
             result,
             row_type,
+            relations: needs.relations,
         })
+    }
+
+    /// Whether a change of the catalogs has made it stale.
+    pub(crate) fn touched_by(&self, changes: &Changes) -> bool {
+        self.relations
+            .iter()
+            .any(|relation| changes.relations.contains(relation))
     }
 
     fn result(
@@ -102,5 +115,24 @@ impl Shape {
             }
             ResultType::Record => (ShapeResult::Row(Vec::new(), None), None),
         })
+    }
+}
+
+impl ShapeResult {
+    /// What the columns that come as text need.
+    fn needs(&self, row_type: Option<&RowType>, format: Format) -> Result<Needs, Error> {
+        let decoders = match self {
+            Self::Void => &[],
+            Self::Scalar(decoder) => core::slice::from_ref(decoder),
+            Self::Row(decoders, _) => decoders,
+        };
+        let columns = row_type.map_or(&[][..], |row_type| &row_type.columns);
+        let mut needs = Needs::default();
+        for (decoder, column) in decoders.iter().zip(columns) {
+            if format == Format::Text || decoder.reads_text() {
+                needs.add(column.type_oid)?;
+            }
+        }
+        Ok(needs)
     }
 }

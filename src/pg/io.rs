@@ -298,6 +298,11 @@ impl Decoder {
         })
     }
 
+    /// Whether values come as text even where binary results are asked for.
+    pub(crate) fn reads_text(&self) -> bool {
+        self.receive.is_none()
+    }
+
     /// A value from its text off the wire; allocated in the current context.
     pub(crate) fn read_text(&self, text: Option<&[u8]>) -> Result<Option<Datum>, Error> {
         match text {

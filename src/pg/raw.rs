@@ -90,6 +90,7 @@ unsafe extern "C-unwind" {
         names: *mut *mut *mut c_char,
         modes: *mut *mut c_char,
     ) -> c_int;
+    pub(super) fn lookup_rowtype_tupdesc_copy(type_oid: Oid, typmod: i32) -> TupleDesc;
     pub(super) fn CreateTupleDescCopy(desc: TupleDesc) -> TupleDesc;
     pub(super) fn CreateTemplateTupleDesc(natts: c_int) -> TupleDesc;
     pub(super) fn TupleDescInitEntry(
@@ -187,6 +188,8 @@ unsafe extern "C-unwind" {
     pub(super) fn getTypeOutputInfo(type_oid: Oid, output: *mut Oid, is_varlena: *mut bool);
     pub(super) fn getTypeBinaryInputInfo(type_oid: Oid, receive: *mut Oid, io_param: *mut Oid);
     pub(super) fn getTypeBinaryOutputInfo(type_oid: Oid, send: *mut Oid, is_varlena: *mut bool);
+    pub(super) fn get_range_subtype(range: Oid) -> Oid;
+    pub(super) fn get_multirange_range(multirange: Oid) -> Oid;
     pub(super) fn format_type_be(type_oid: Oid) -> *mut c_char;
     pub(super) fn text_to_cstring(text: *const pg_sys::text) -> *mut c_char;
     pub(super) fn GetUserNameFromId(role: Oid, no_error: bool) -> *mut c_char;

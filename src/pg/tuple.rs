@@ -51,6 +51,15 @@ impl RowType {
         Ok(this)
     }
 
+    /// The row type that a composite type stands for.
+    pub(crate) fn of_composite(type_oid: Oid) -> Result<Self, Error> {
+        // SAFETY: reads the catalogs; the descriptor lives in the current memory context, longer than its copying.
+        unsafe {
+            let desc = guard::catch(|| raw::lookup_rowtype_tupdesc_copy(type_oid, -1))?;
+            Self::copy(desc)
+        }
+    }
+
     /// The row type of a set of scalars: one column.
     pub(crate) fn of_scalar(type_oid: Oid) -> Result<Self, Error> {
         // SAFETY: as in `copy`; the name is a C string.

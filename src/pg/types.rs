@@ -92,6 +92,25 @@ impl TypeInfo {
         Ok(info)
     }
 
+    /// Whether every server has it under that id.
+    pub(crate) fn is_built_in(&self) -> bool {
+        self.oid.to_u32() < pg_sys::FirstNormalObjectId
+    }
+
+    /// What a range type is a range of, and a multirange type a set of.
+    pub(crate) fn range_of(&self) -> Result<Option<Oid>, Error> {
+        let oid = self.oid;
+        // SAFETY: reads the catalog.
+        let part = unsafe {
+            match self.class {
+                TypeClass::Range => guard::catch(|| raw::get_range_subtype(oid))?,
+                TypeClass::Multirange => guard::catch(|| raw::get_multirange_range(oid))?,
+                _ => Oid::INVALID,
+            }
+        };
+        Ok((part != Oid::INVALID).then_some(part))
+    }
+
     /// The type as the generated query needs it.
     pub(crate) fn to_name(&self, text_only: bool) -> TypeName {
         let binary = match binary_class(self.oid) {
@@ -183,6 +202,7 @@ const EXACT: &[Oid] = &[
     pg_sys::FLOAT4OID,
     pg_sys::FLOAT8OID,
     pg_sys::NUMERICOID,
+    pg_sys::MONEYOID,
     pg_sys::CHAROID,
     pg_sys::BYTEAOID,
     pg_sys::UUIDOID,
@@ -232,6 +252,16 @@ const EXACT: &[Oid] = &[
     pg_sys::INETARRAYOID,
     pg_sys::CIDRARRAYOID,
     pg_sys::MACADDRARRAYOID,
+    pg_sys::MONEYARRAYOID,
+    pg_sys::POINTARRAYOID,
+    pg_sys::LSEGARRAYOID,
+    pg_sys::PATHARRAYOID,
+    pg_sys::BOXARRAYOID,
+    pg_sys::POLYGONARRAYOID,
+    pg_sys::LINEARRAYOID,
+    pg_sys::CIRCLEARRAYOID,
+    pg_sys::TSTZRANGEARRAYOID,
+    pg_sys::TSTZMULTIRANGEOID,
 ];
 
 const HOLDS_TEXT: &[Oid] = &[

@@ -22,6 +22,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::monitor::Monitor;
 use crate::reset::Reset;
+use crate::settings::Settings;
 use crate::statement::{Direct, Statements};
 use crate::stream::{Socket, Stream};
 
@@ -90,6 +91,7 @@ pub(crate) struct Connection {
     pub(crate) binder: Rc<RefCell<Binder>>,
     pub(crate) statements: Statements,
     pub(crate) direct: Direct,
+    pub(crate) settings: Settings,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
     socket: Rc<RefCell<Socket>>,
@@ -157,6 +159,7 @@ impl Connection {
             binder,
             statements: Statements::default(),
             direct: Direct::Unknown,
+            settings: Settings::default(),
             broken: false,
             socket,
             endpoint,

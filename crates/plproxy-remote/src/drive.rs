@@ -12,7 +12,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use tokio_postgres::{Client, Row, RowStream};
+use futures::future::{MaybeDone, maybe_done};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row, RowStream, SimpleQueryMessage};
 
 use crate::call::Event;
 use crate::connection::{Aside, Connection, Driver, poll_driver};
@@ -20,6 +22,8 @@ use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::monitor::Monitor;
 use crate::rows::{Batch, ColumnDescription, Format};
+use crate::settings::{Change, Settings};
+use crate::statement::Direct;
 
 /// What a row takes besides its bytes.
 const ROW_OVERHEAD: usize = 64;
@@ -30,6 +34,9 @@ pub(crate) struct Drive<'a> {
     driver: &'a mut Driver,
     monitor: &'a Rc<RefCell<Monitor>>,
     broken: &'a mut bool,
+    settings: &'a mut Settings,
+    direct: &'a mut Direct,
+    ahead: Option<Ahead<'a>>,
     columns: Option<Rc<[ColumnDescription]>>,
     format: Format,
     /// The round that the statement is; what is sent along is the next.
@@ -44,6 +51,44 @@ pub(crate) struct Driven {
     /// The last rows.
     pub(crate) batch: Option<Batch>,
     pub(crate) columns: Option<Rc<[ColumnDescription]>>,
+}
+
+/// A change of settings that goes out ahead of the statement.
+struct Ahead<'a> {
+    change: Rc<Change>,
+    answer: Pin<Box<MaybeDone<Asking<'a>>>>,
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+type Answer = Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>;
+
+impl<'a> Ahead<'a> {
+    /// Puts it in the queue, which the first poll does.
+    async fn new(client: &'a Client, change: Change) -> Ahead<'a> {
+        let change = Rc::new(change);
+        let sent = change.clone();
+        let answer: Asking<'a> = Box::pin(async move { client.simple_query(sent.sql()).await });
+        let mut ahead = Ahead {
+            change,
+            answer: Box::pin(maybe_done(answer)),
+        };
+        ahead.look().await;
+        ahead
+    }
+
+    /// Takes in what there is of the answer.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        let _ = self.answer.as_mut().poll(cx);
+    }
+
+    /// The same without a wait.
+    async fn look(&mut self) {
+        poll_fn(|cx| {
+            self.poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
 }
 
 /// Something sent along with the statement.
@@ -63,6 +108,8 @@ impl<'a> Drive<'a> {
             monitor,
             broken,
             statements,
+            settings,
+            direct,
             ..
         } = connection;
         if statements.any_forgotten() {
@@ -88,7 +135,19 @@ impl<'a> Drive<'a> {
             })
             .await;
         }
-        let round = monitor.borrow().asked();
+        let mut round = monitor.borrow().asked();
+        let change = {
+            let monitor = monitor.borrow();
+            let needs = task.statement.needs();
+            settings.change(needs, monitor.style(), monitor.process_id(), *direct)
+        };
+        let ahead = match change {
+            None => None,
+            Some(change) => {
+                round += 1;
+                Some(Ahead::new(client, change).await)
+            }
+        };
         monitor.borrow_mut().description(round);
         (
             client,
@@ -97,6 +156,9 @@ impl<'a> Drive<'a> {
                 driver,
                 monitor,
                 broken,
+                settings,
+                direct,
+                ahead,
                 columns,
                 format,
                 round,
@@ -126,6 +188,9 @@ impl<'a> Drive<'a> {
                 self.take_in(cx, opening.as_mut(), stream.as_mut(), &mut intake);
                 if self.is_over(&intake) {
                     return Poll::Ready(());
+                }
+                if let Some(ahead) = &mut self.ahead {
+                    ahead.poll(cx);
                 }
                 if let Some(polled) = &mut along
                     && polled.as_mut().poll(cx).is_ready()
@@ -171,6 +236,7 @@ impl<'a> Drive<'a> {
         .await;
         let batch = self.batch(&mut intake);
         self.learn_columns();
+        self.learn_settings().await;
         let result = intake.result.unwrap_or(Err(ErrorKind::Closed));
         Driven {
             opened: intake.opened,
@@ -261,6 +327,27 @@ impl<'a> Drive<'a> {
     fn learn_columns(&mut self) {
         if self.columns.is_none() {
             self.columns = self.monitor.borrow_mut().description(self.round);
+        }
+    }
+
+    /// Takes in what came of the change of settings.
+    async fn learn_settings(&mut self) {
+        let Some(mut ahead) = self.ahead.take() else {
+            return;
+        };
+        // The statement's answer is there, and so is this one, which came before it.
+        ahead.look().await;
+        match ahead.answer.as_mut().take_output() {
+            Some(Ok(messages)) => {
+                if let Some(direct) = self.settings.learn(&ahead.change, &messages) {
+                    *self.direct = direct;
+                }
+            }
+            // An error undoes it as a whole. But for a cancel it would not have been refused.
+            Some(Err(error)) if error.code() == Some(&SqlState::QUERY_CANCELED) => {}
+            Some(Err(error)) if error.as_db_error().is_some() => self.settings.refused(),
+            // Nobody knows what the session's settings are.
+            _ => *self.broken = true,
         }
     }
 

@@ -103,7 +103,12 @@ impl Monitor {
         self.process_id
     }
 
-    /// How the server writes values as text, where it is not as everybody reads it.
+    /// How the server writes values as text.
+    pub(crate) fn style(&self) -> &TextStyle {
+        &self.style
+    }
+
+    /// The same, where it is not as everybody reads it.
     pub(crate) fn peculiar_style(&self) -> Option<TextStyle> {
         self.style.is_peculiar().then(|| self.style.clone())
     }

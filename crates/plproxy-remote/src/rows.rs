@@ -50,8 +50,12 @@ impl TextStyle {
 
     /// Whether the text means something else under other settings.
     pub(crate) fn is_peculiar(&self) -> bool {
-        !(self.dates.is_empty() || self.dates.starts_with("ISO"))
-            || self.intervals == "sql_standard"
+        !self.has_iso_dates() || self.intervals == "sql_standard"
+    }
+
+    /// Whether dates are written as in ISO 8601, time zones as offsets.
+    pub(crate) fn has_iso_dates(&self) -> bool {
+        self.dates.is_empty() || self.dates.starts_with("ISO")
     }
 }
 

@@ -23,27 +23,59 @@ pub struct Statement {
     id: u64,
     sql: String,
     format: Format,
+    needs: TextNeeds,
+}
+
+/// What results as text need of the server's settings to be exact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextNeeds {
+    /// All digits of floating-point numbers.
+    pub digits: bool,
+    /// Time zones as offsets.
+    pub zones: bool,
+}
+
+impl TextNeeds {
+    /// What either needs.
+    pub fn and(self, other: TextNeeds) -> TextNeeds {
+        TextNeeds {
+            digits: self.digits || other.digits,
+            zones: self.zones || other.zones,
+        }
+    }
 }
 
 impl Statement {
     /// A statement whose result columns all have built-in types, so that the server is asked for binary values.
     pub fn call(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Format::Binary)
+        Statement::new(sql, Format::Binary, TextNeeds::default())
     }
 
     /// A statement with result columns of any type, whose values come as text.
     pub fn select(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Format::Text)
+        Statement::new(sql, Format::Text, TextNeeds::default())
     }
 
-    fn new(sql: String, format: Format) -> Rc<Statement> {
+    /// A statement with results of either form, and what those of its columns need that come as text: with
+    /// [`Format::Binary`] too, a column may have been cast to it.
+    pub fn new(sql: String, format: Format, needs: TextNeeds) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
-        Rc::new(Statement { id, sql, format })
+        Rc::new(Statement {
+            id,
+            sql,
+            format,
+            needs,
+        })
     }
 
     /// The text, with placeholders for parameters; the server is to learn their types from it, as by casts.
     pub fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// What the results need of the session.
+    pub(crate) fn needs(&self) -> TextNeeds {
+        self.needs
     }
 
     /// The form of the results.

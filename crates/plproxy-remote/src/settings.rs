@@ -1,0 +1,238 @@
+//! The session's settings that decide how much of a value its text holds.
+//!
+//! With `extra_float_digits` below 1 floating-point numbers lack digits, and in a `DateStyle` other than ISO a time zone
+//! is an abbreviation, which elsewhere means another zone or none. Before a statement whose results would suffer, in the
+//! same flight, goes one that changes the settings; before the next statement that does without goes one that changes
+//! them back, so that what a statement gets to see does not depend on what ran before it. Where they are good already,
+//! as the defaults are, all this is one question per connection. Through a pooler the session is another one every time,
+//! and others use it too: there nothing is changed.
+
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::rows::TextStyle;
+use crate::statement::{Direct, TextNeeds};
+
+/// What is known of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    digits: Digits,
+    /// The session's own `DateStyle`, if it has another for the time being.
+    own_dates: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    #[default]
+    Unknown,
+    /// All that a value has, or as many as we may ask for.
+    Enough,
+    /// The session's own setting leaves too few.
+    Few { own: i32, raised: bool },
+}
+
+/// A statement that changes settings.
+#[derive(Debug)]
+pub(crate) struct Change {
+    sql: String,
+    process_id: i32,
+    needs: TextNeeds,
+    /// The `DateStyle` before.
+    dates: String,
+}
+
+impl Change {
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
+    }
+}
+
+impl Settings {
+    /// What to send ahead of a statement with such needs; mostly nothing.
+    pub(crate) fn change(
+        &self,
+        needs: TextNeeds,
+        style: &TextStyle,
+        process_id: i32,
+        direct: Direct,
+    ) -> Option<Change> {
+        if direct == Direct::No {
+            return None;
+        }
+        let digits = match (self.digits, needs.digits) {
+            (Digits::Unknown | Digits::Few { raised: false, .. }, true) => Some(1),
+            (Digits::Few { own, raised: true }, false) => Some(own),
+            _ => None,
+        };
+        let dates = match (&self.own_dates, needs.zones, style.has_iso_dates()) {
+            (_, true, false) => Some("ISO"),
+            (Some(own), false, true) => Some(own.as_str()),
+            _ => None,
+        };
+        if digits.is_none() && dates.is_none() || !is_plain(&style.dates) {
+            return None;
+        }
+        // Only in the session that the start-up named: through a pooler it would be anybody's.
+        let set = |condition: &str, name: &str, value: &str| {
+            format!(
+                "case when {condition}pg_catalog.pg_backend_pid() = {process_id} \
+                 then pg_catalog.set_config('{name}', '{value}', false) end"
+            )
+        };
+        let digits = digits.map(|value| {
+            let few = if needs.digits {
+                "d::pg_catalog.int4 < 1 and "
+            } else {
+                ""
+            };
+            set(few, "extra_float_digits", &value.to_string())
+        });
+        let dates = dates.map(|value| set("", "datestyle", value));
+        let or_null = |change: Option<String>| change.unwrap_or_else(|| "null".into());
+        Some(Change {
+            sql: format!(
+                "select pg_catalog.pg_backend_pid(), d, {}, {} \
+                 from pg_catalog.current_setting('extra_float_digits') d",
+                or_null(digits),
+                or_null(dates)
+            ),
+            process_id,
+            needs,
+            dates: style.dates.clone(),
+        })
+    }
+
+    /// Learns from the answer. Whether the session is the one that the start-up named, if it says so.
+    pub(crate) fn learn(
+        &mut self,
+        change: &Change,
+        answer: &[SimpleQueryMessage],
+    ) -> Option<Direct> {
+        let row = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        })?;
+        let value = |column| row.try_get(column).ok().flatten();
+        let number = |column| value(column).and_then(|value| value.parse::<i32>().ok());
+        self.changed(change, number(1)?, value(2).is_some(), value(3).is_some());
+        Some(if number(0)? == change.process_id {
+            Direct::Yes
+        } else {
+            Direct::No
+        })
+    }
+
+    fn changed(&mut self, change: &Change, before: i32, digits: bool, dates: bool) {
+        self.digits = match self.digits {
+            Digits::Unknown if digits => Digits::Few {
+                own: before,
+                raised: true,
+            },
+            Digits::Unknown if change.needs.digits => Digits::Enough,
+            Digits::Few { own, .. } if digits => Digits::Few {
+                own,
+                raised: change.needs.digits,
+            },
+            other => other,
+        };
+        if dates {
+            self.own_dates = change.needs.zones.then(|| change.dates.clone());
+        }
+    }
+
+    /// The question was refused: whoever is there will not be asked again.
+    pub(crate) fn refused(&mut self) {
+        if self.digits == Digits::Unknown {
+            self.digits = Digits::Enough;
+        }
+    }
+}
+
+/// Whether a server's setting is what it should be, and so can be put between quotes.
+fn is_plain(dates: &str) -> bool {
+    dates
+        .chars()
+        .all(|char| char.is_ascii_alphanumeric() || matches!(char, ',' | ' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: TextNeeds = TextNeeds {
+        digits: true,
+        zones: true,
+    };
+
+    fn style(dates: &str) -> TextStyle {
+        TextStyle {
+            dates: dates.into(),
+            intervals: "postgres".into(),
+        }
+    }
+
+    /// The values that a change of these settings would set.
+    fn values(settings: &Settings, needs: TextNeeds, dates: &str) -> Vec<String> {
+        let change = settings.change(needs, &style(dates), 7, Direct::Unknown);
+        let sql = change.map(|change| change.sql).unwrap_or_default();
+        let mut values = Vec::new();
+        for part in sql.split("set_config('").skip(1) {
+            values.push(part.split('\'').nth(2).unwrap().to_owned());
+        }
+        values
+    }
+
+    fn apply(
+        settings: &mut Settings,
+        needs: TextNeeds,
+        dates: &str,
+        before: i32,
+        done: (bool, bool),
+    ) {
+        let change = settings
+            .change(needs, &style(dates), 7, Direct::Unknown)
+            .unwrap();
+        settings.changed(&change, before, done.0, done.1);
+    }
+
+    #[test]
+    fn good_settings_are_asked_for_once() {
+        let mut settings = Settings::default();
+        assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+        assert_eq!(values(&settings, NEEDED, "ISO, MDY"), ["1"]);
+        apply(&mut settings, NEEDED, "ISO, MDY", 1, (false, false));
+        assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
+    }
+
+    #[test]
+    fn others_are_changed_and_changed_back() {
+        let mut settings = Settings::default();
+        assert_eq!(values(&settings, NEEDED, "German, DMY"), ["1", "ISO"]);
+        apply(&mut settings, NEEDED, "German, DMY", -15, (true, true));
+        assert!(values(&settings, NEEDED, "ISO, DMY").is_empty());
+        let none = TextNeeds::default();
+        assert_eq!(values(&settings, none, "ISO, DMY"), ["-15", "German, DMY"]);
+        apply(&mut settings, none, "ISO, DMY", 1, (true, true));
+        assert!(values(&settings, none, "German, DMY").is_empty());
+        assert_eq!(values(&settings, NEEDED, "German, DMY"), ["1", "ISO"]);
+    }
+
+    #[test]
+    fn a_session_that_was_reset_is_changed_again() {
+        let mut settings = Settings::default();
+        apply(&mut settings, NEEDED, "SQL, DMY", 1, (false, true));
+        assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
+        assert!(values(&settings, TextNeeds::default(), "SQL, DMY").is_empty());
+    }
+
+    #[test]
+    fn a_pooler_is_left_alone() {
+        let settings = Settings::default();
+        let change = settings.change(NEEDED, &style("SQL, DMY"), 7, Direct::No);
+        assert!(change.is_none());
+    }
+
+    #[test]
+    fn what_a_server_says_is_not_taken_for_sql() {
+        assert!(values(&Settings::default(), NEEDED, "SQL', 'x").is_empty());
+    }
+}

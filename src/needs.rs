@@ -1,0 +1,69 @@
+//! What a type's text needs of the settings of the server that writes it, to hold the whole value.
+#![forbid(unsafe_code)]
+
+use crate::codecs;
+use crate::error::Error;
+use crate::pg::tuple::RowType;
+use crate::pg::types::TypeClass;
+use pgrx::pg_sys::{self, Oid};
+use plproxy_remote::TextNeeds;
+
+/// Types that hold floating-point numbers.
+const FLOATS: &[Oid] = &[
+    pg_sys::FLOAT4OID,
+    pg_sys::FLOAT8OID,
+    pg_sys::POINTOID,
+    pg_sys::LSEGOID,
+    pg_sys::PATHOID,
+    pg_sys::BOXOID,
+    pg_sys::POLYGONOID,
+    pg_sys::LINEOID,
+    pg_sys::CIRCLEOID,
+];
+
+/// The needs of some types, and the composite types that were looked into.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    pub(crate) text: TextNeeds,
+    pub(crate) relations: Vec<Oid>,
+}
+
+impl Needs {
+    /// Adds those of a type, whatever it is made of.
+    pub(crate) fn add(&mut self, oid: Oid) -> Result<(), Error> {
+        if oid == pg_sys::TIMESTAMPTZOID {
+            self.text.zones = true;
+            return Ok(());
+        }
+        if FLOATS.contains(&oid) {
+            self.text.digits = true;
+            return Ok(());
+        }
+        let info = codecs::type_info(oid)?;
+        let part = match info.class {
+            TypeClass::Domain => info.domain_base,
+            TypeClass::Range | TypeClass::Multirange => info.range_of()?,
+            TypeClass::Composite => return self.add_composite(oid, info.relation),
+            TypeClass::Base if info.element.is_some() => info.element,
+            TypeClass::Base => {
+                // An extension's, which may well hold numbers, as those for geometry do.
+                self.text.digits |= !info.is_built_in();
+                None
+            }
+            TypeClass::Enum | TypeClass::Pseudo => None,
+        };
+        part.map_or(Ok(()), |part| self.add(part))
+    }
+
+    fn add_composite(&mut self, oid: Oid, relation: Option<Oid>) -> Result<(), Error> {
+        // A composite type may hold an array of itself.
+        let Some(relation) = relation.filter(|relation| !self.relations.contains(relation)) else {
+            return Ok(());
+        };
+        self.relations.push(relation);
+        let row = RowType::of_composite(oid)?;
+        row.columns
+            .iter()
+            .try_for_each(|column| self.add(column.type_oid))
+    }
+}
