@@ -14,3 +14,4 @@ mod prepared;
 mod results;
 mod scripted;
 mod select;
+mod settings;

@@ -1,0 +1,189 @@
+//! Sessions whose settings leave too little of values as text.
+
+use std::net::TcpStream;
+use std::rc::Rc;
+
+use plproxy_remote::{CallOptions, Endpoint, Format, Prepared, Remote, Statement, TextNeeds};
+
+use crate::harness::*;
+use crate::scripted::{self, complaint, described, greet, message, read_round, ready, row};
+
+/// The values, and what the statement got to see.
+const SQL: &str = "select 0.1::float8 + 0.2::float8, '2001-10-28 06:30+00'::timestamptz, \
+    current_setting('extra_float_digits') || ' ' || current_setting('datestyle')";
+const OPTIONS: &str =
+    "options='-c extra_float_digits=-3 -c datestyle=German,DMY -c timezone=America/New_York'";
+const OWN: &str = "0.3|28.10.2001 01:30:00 EST|-3 German, DMY";
+
+fn statement(digits: bool, zones: bool) -> Rc<Statement> {
+    Statement::new(SQL.into(), Format::Text, TextNeeds { digits, zones })
+}
+
+/// Runs a statement of ours on an endpoint.
+fn seen(
+    remote: &Remote,
+    endpoint: &Rc<Endpoint>,
+    statement: &Rc<Statement>,
+    prepared: Prepared,
+) -> String {
+    let options = CallOptions {
+        prepared,
+        ..CallOptions::default()
+    };
+    let outcome = drain(remote.start(statement, vec![request(endpoint, &[])], &options));
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    let values = outcome.rows[0].1.iter().flatten();
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .collect();
+    values.join("|")
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn each_statement_has_what_it_needs_and_no_more() {
+    let _turn = turn();
+    let connstr = format!("{} {OPTIONS}", server());
+    for prepared in [Prepared::Off, Prepared::Auto, Prepared::On] {
+        let remote = remote();
+        let endpoint = endpoint(&remote, "a", &connstr);
+        let cases = [
+            (statement(false, false), OWN),
+            (
+                statement(true, true),
+                "0.30000000000000004|2001-10-28 01:30:00-05|1 ISO, DMY",
+            ),
+            (
+                statement(true, false),
+                "0.30000000000000004|28.10.2001 01:30:00 EST|1 German, DMY",
+            ),
+            (
+                statement(false, true),
+                "0.3|2001-10-28 01:30:00-05|-3 ISO, DMY",
+            ),
+        ];
+        for turn in 0..4 {
+            for (statement, expected) in &cases {
+                let seen = seen(&remote, &endpoint, statement, prepared);
+                assert_eq!(seen, *expected, "{prepared:?}, turn {turn}");
+            }
+        }
+        for (statement, expected) in cases.iter().rev() {
+            for turn in 0..3 {
+                let seen = seen(&remote, &endpoint, statement, prepared);
+                assert_eq!(seen, *expected, "{prepared:?}, turn {turn}");
+            }
+        }
+        assert_eq!(remote.connections().len(), 1);
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn an_error_leaves_what_is_known_right() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &format!("{} {OPTIONS}", server()));
+    let needs = TextNeeds {
+        digits: true,
+        zones: true,
+    };
+    let fails = Statement::new("select 1 / 0".into(), Format::Text, needs);
+    for _ in 0..3 {
+        let diagnostic = run(&remote, &endpoint, &fails, &[]).diagnostic();
+        assert_eq!(diagnostic.sqlstate(), "22012");
+        for (statement, expected) in [
+            (
+                statement(true, false),
+                "0.30000000000000004|28.10.2001 01:30:00 EST|1 German, DMY",
+            ),
+            (statement(false, false), OWN),
+        ] {
+            assert_eq!(
+                seen(&remote, &endpoint, &statement, Prepared::Auto),
+                expected
+            );
+        }
+    }
+    assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn sessions_behind_a_pooler_are_left_alone() {
+    let _turn = turn();
+    let remote = remote();
+    let relay = scripted::relay_with_other_process_id();
+    let relay = endpoint(&remote, "relay", &format!("{relay} {OPTIONS}"));
+    for prepared in [Prepared::Auto, Prepared::On] {
+        for _ in 0..3 {
+            assert_eq!(seen(&remote, &relay, &statement(true, true), prepared), OWN);
+        }
+    }
+    assert_eq!(remote.connections().len(), 1);
+}
+
+/// The answer of a session whose settings are good to the question for them.
+fn good_settings() -> Vec<u8> {
+    let columns = described(4, 25);
+    // The last message of those: a simple query has no others.
+    let description = &columns[columns.iter().position(|byte| *byte == b'T').unwrap()..];
+    let mut values = row(&[b"77", b"1"]);
+    // Two more values, NULL.
+    values[6] += 2;
+    values.extend_from_slice(&[0xff; 8]);
+    let length = (values.len() as u32 - 1).to_be_bytes();
+    values[1..5].copy_from_slice(&length);
+    [
+        description,
+        &values,
+        &message(b'C', b"SELECT 1\0"),
+        &ready(),
+    ]
+    .concat()
+}
+
+/// The answer to a statement with one column.
+fn one_row() -> Vec<u8> {
+    let end = message(b'C', b"SELECT 1\0");
+    [described(1, 25), row(&[b"0.5"]), end, ready()].concat()
+}
+
+/// Runs a statement that needs all digits three times against a server played by `script`.
+fn check(script: impl Fn(TcpStream) + Send + Sync + Clone + 'static) {
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &scripted::serve(script));
+    let statement = statement(true, false);
+    for _ in 0..3 {
+        assert_eq!(seen(&remote, &endpoint, &statement, Prepared::Off), "0.5");
+    }
+    assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn good_settings_are_asked_for_once_and_in_the_same_flight() {
+    let _turn = turn();
+    check(|mut stream| {
+        use std::io::Write;
+        // Nothing is answered before both are here.
+        if greet(&mut stream) && read_round(&mut stream) && read_round(&mut stream) {
+            let _ = stream.write_all(&[good_settings(), one_row()].concat());
+            while read_round(&mut stream) && stream.write_all(&one_row()).is_ok() {}
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_server_that_refuses_the_question_is_not_asked_again() {
+    let _turn = turn();
+    check(|mut stream| {
+        use std::io::Write;
+        let refusal = complaint(b'E', "ERROR", "42883", "no such function");
+        if greet(&mut stream) && read_round(&mut stream) && read_round(&mut stream) {
+            let _ = stream.write_all(&[refusal, ready(), one_row()].concat());
+            while read_round(&mut stream) && stream.write_all(&one_row()).is_ok() {}
+        }
+    });
+}
