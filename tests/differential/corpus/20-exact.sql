@@ -33,8 +33,9 @@ insert into samples values
     ('timestamptz', '{2001-02-03 04:05:06.789012+00,1890-01-01 00:00+00,2001-10-28 00:30+00,4713-01-02 BC,294276-12-31 00:00+00,infinity,-infinity}'),
     ('interval', '{0,1 year 2 mons -3 days 04:05:06.789,-1 mon +1 day -00:00:01.5,-0.000001 s,178000000 years,-1 year,1 day -1 s}'),
     ('inet', '{1.2.3.4/8,::1}'), ('cidr', '{10.0.0.0/8}'), ('macaddr', '{08:00:2b:01:02:03}'), ('macaddr8', '{08:00:2b:01:02:03:04:05}'),
-    ('point', '{"(0.1,-1e-300)","(NaN,Infinity)"}'), ('line', '{"{0.1,-1,0}"}'), ('lseg', '{"[(0.1,0),(1,1)]"}'), ('box', '{"(0.3,4),(0.1,2)"}'),
-    ('path', '{"[(0.1,0),(1,1)]","((0.1,0),(1,1))"}'), ('polygon', '{"((0.1,0),(1,1),(2,0))"}'), ('circle', '{"<(0.1,2),0.3>"}'),
+    ('point', '{"(0.30000000000000004,-1e-300)","(NaN,Infinity)"}'), ('line', '{"{0.30000000000000004,-1,0}"}'), ('lseg', '{"[(0.1,0),(1,0.30000000000000004)]"}'),
+    ('box', '{"(0.30000000000000004,4),(0.1,2)"}'), ('path', '{"[(0.30000000000000004,0),(1,1)]","((0.1,0),(1,1))"}'),
+    ('polygon', '{"((0.30000000000000004,0),(1,1),(2,0))"}'), ('circle', '{"<(0.1,2),0.30000000000000004>"}'),
     ('bit', '{1}'), ('varbit', '{"",101101110}'), ('tsvector', array['''a b'':1A,2 c']), ('tsquery', array['a & !b | c:*']),
     ('pg_lsn', '{16/B374D848}'), ('tid', '{"(42,7)"}'), ('xid', '{7}'), ('cid', '{7}'), ('xid8', '{18446744073709551615}'),
     ('pg_snapshot', array['10:20:10,14']), ('txid_snapshot', array['10:20:10,14']), ('refcursor', '{c}'),
@@ -50,7 +51,7 @@ insert into samples values
 -- arrays of all
 insert into samples select type || '[]', array[array[vals[1]]::text, (select array_agg(v)::text from unnest(vals || null::text) v)]
     from samples where type !~ '\[\]|spans|box';
-insert into samples values ('box[]', array['{(0.3,4),(0.1,2);(2,2),(0,0)}']);
+insert into samples values ('box[]', array['{(0.30000000000000004,4),(0.1,2);(2,2),(0,0)}']);
 -- every type of the catalog has its sample, but those whose values cannot be written
 select format_type(t.oid, null) from pg_type t
 where t.typtype in ('b', 'r') and t.typnamespace = 'pg_catalog'::regnamespace and t.typrelid = 0
@@ -110,7 +111,7 @@ select format('call check_exact(%L, %L)', type, vals) from samples order by type
 call check_exact('tstzmultirange', array['{[2001-02-03 04:05+00,2001-10-28 00:30+00)}']);
 reset all;
 select count(*) > 10000 as many from t_exact.results;
-create view t_exact.judged as select case when type ~ 't_exact.(floats|pair)' then 'rows' when type ~ '^timestamptz' then 'zones' when type ~ 'date|time|ts.*range|interval|recent|spans' then 'dates' when type ~ 'float' then 'floats' else 'others' end as types,
+create view t_exact.judged as select case when type ~ 't_exact.(floats|pair)' then 'rows' when type ~ '^timestamptz' then 'zones' when type ~ 'date|time|ts.*range|interval|recent|spans' then 'dates' when type ~ 'float|point|line|lseg|box|path|polygon|circle' then 'floats' else 'others' end as types,
     mode, case when form ~ 'given|gives' then 'select' else 'call' end as form, bool_and(bad = 0) as exact from t_exact.results where type !~ 'multirange' group by 1, 2, 3;
 select exact from t_exact.judged where types = 'dates' and mode = 'parts' and form = 'call';
 select exact from t_exact.judged where types = 'dates' and mode = 'parts_text' and form = 'call';
