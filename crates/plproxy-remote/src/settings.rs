@@ -123,15 +123,12 @@ impl Settings {
 
     fn changed(&mut self, change: &Change, before: i32, digits: bool, dates: bool) {
         self.digits = match self.digits {
-            Digits::Unknown if digits => Digits::Few {
+            _ if digits && change.needs.digits => Digits::Few {
                 own: before,
                 raised: true,
             },
+            Digits::Few { own, .. } if digits => Digits::Few { own, raised: false },
             Digits::Unknown if change.needs.digits => Digits::Enough,
-            Digits::Few { own, .. } if digits => Digits::Few {
-                own,
-                raised: change.needs.digits,
-            },
             other => other,
         };
         if dates {
