@@ -35,16 +35,6 @@ pub struct TextNeeds {
     pub zones: bool,
 }
 
-impl TextNeeds {
-    /// What either needs.
-    pub fn and(self, other: TextNeeds) -> TextNeeds {
-        TextNeeds {
-            digits: self.digits || other.digits,
-            zones: self.zones || other.zones,
-        }
-    }
-}
-
 impl Statement {
     /// A statement whose result columns all have built-in types, so that the server is asked for binary values.
     pub fn call(sql: String) -> Rc<Statement> {
