@@ -47,6 +47,14 @@ impl Change {
 }
 
 impl Settings {
+    /// The session was reset. Of `DateStyle` the server tells.
+    pub(crate) fn reset(&mut self) {
+        self.digits = match self.digits {
+            Digits::Unknown | Digits::Enough => Digits::Unknown,
+            Digits::Few { own, .. } => Digits::Few { own, raised: false },
+        };
+    }
+
     /// What to send ahead of a statement with such needs; mostly nothing.
     pub(crate) fn change(
         &self,
