@@ -18,6 +18,7 @@
 #   --hba 'line'          a line for pg_hba.conf, before ours; may be repeated
 #   --auth METHOD         pg_hba method, socket and loopback (default scram-sha-256)
 #   --encoding ENC        (default UTF8), --locale LOC (default C.UTF-8)
+#   --env NAME=VALUE      in the environment of the server; may be repeated
 #   --from COMMAND        instead of initdb: a command that fills the data directory "$PGDATA_NEW", e.g. pg_basebackup
 #
 # A server runs as nobody when root calls, as PostgreSQL refuses to run as root; else as the caller. It listens on
@@ -108,7 +109,7 @@ free_port() {
 
 server_start() {
     local name=$1 tree=${PLPROXY_TREE:-} max=100 auth=scram-sha-256 encoding=UTF8 locale=C.UTF-8 from='' dir data
-    local -a conf=() hba=()
+    local -a conf=() hba=() environment=()
     shift
     while [ $# -gt 0 ]; do
         case $1 in
@@ -119,6 +120,7 @@ server_start() {
             --auth) auth=$2 ;;
             --encoding) encoding=$2 ;;
             --locale) locale=$2 ;;
+            --env) environment+=("$2") ;;
             --from) from=$2 ;;
             *) die "server_start: unknown option $1" ;;
         esac
@@ -131,6 +133,7 @@ server_start() {
     [ ! -e "$dir" ] || die "a server called $name is there already"
     mkdir "$dir"
     echo "$tree" >"$dir/tree"
+    server_environment "$name" ${environment[@]+"${environment[@]}"}
     [ "$(id -u)" != 0 ] || chown $NOBODY:$NOBODY "$dir"
     chmod 755 "$dir"
     make_data || { tail -n 20 "$dir/made.log" >&2; die "could not make the data directory of server $name"; }
@@ -149,6 +152,13 @@ server_start() {
     server_launch "$name" any
 }
 
+# server_environment NAME [NAME=VALUE...]: what the server finds in its environment from its next start on.
+server_environment() {
+    local dir; dir=$(server_dir "$1"); shift
+    : >"$dir/environment"
+    [ $# = 0 ] || printf '%s\0' "$@" >"$dir/environment"
+}
+
 make_data() {
     if [ -n "$from" ]; then
         as_server env "PGDATA_NEW=$data" "PGPASSWORD=$(cat "$PLPROXY_RUN/password")" "PATH=$(tree_bin "$tree"):$PATH" \
@@ -165,13 +175,15 @@ make_data() {
 # server_launch NAME same|any: starts what is there, on the port that it had, or on any free one.
 server_launch() {
     local name=$1 which=$2 dir port tree try
+    local -a environment
     dir=$(server_dir "$name"); tree=$(server_tree "$name")
     use_ground_libs
+    mapfile -d '' -t environment <"$dir/environment"
     # A killed server may stay a zombie where nobody collects them (containers): PostgreSQL takes that for a live one.
     server_running "$name" || rm -f "$dir/data/postmaster.pid" "$dir"/.s.PGSQL.*
     for try in 1 2 3 4 5 6 7 8 9 10; do
         if [ "$which" = same ]; then port=$(server_port "$name"); else port=$(free_port); fi
-        if as_server "$(tree_bin "$tree")/pg_ctl" start -D "$dir/data" -l "$dir/log" -w -t 60 -s -o "-p $port" \
+        if as_server env ${environment[@]+"${environment[@]}"} "$(tree_bin "$tree")/pg_ctl" start -D "$dir/data" -l "$dir/log" -w -t 60 -s -o "-p $port" \
             >/dev/null 2>&1 </dev/null; then
             if [ "$which" = any ]; then
                 echo "$port" >"$dir/port"

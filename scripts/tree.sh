@@ -6,6 +6,7 @@
 #   scripts/tree.sh work      this checkout's own copy of it: what we install into and run
 #   scripts/tree.sh c         a tree with Debian's PL/Proxy (the C handler), for comparison
 #   scripts/tree.sh sys       downloaded programs and libraries beside PostgreSQL (pgbouncer, libclang), if any
+#   scripts/tree.sh names     <path>/libnss_wrapper.so: host names of a file of our own, for a server that is told so
 #   scripts/tree.sh remove    delete the whole ground
 # Each makes what is missing and prints the path; <path>/lib/postgresql/15/bin/pg_config answers for that tree.
 #
@@ -53,7 +54,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg15,pg15-c,sys,apt,trees,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg15,pg15-c,sys,apt,trees,names,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -217,11 +218,23 @@ make_c() {
     mv "$tmp" "$GROUND/pg15-c"
 }
 
+make_names() {
+    [ -d "$GROUND/names" ] && return
+    prepare_apt
+    rm -rf "$GROUND/names.tmp"
+    fetch "$GROUND/names.tmp" libnss-wrapper
+    mv "$GROUND/names.tmp"/usr/lib/*/libnss_wrapper.so* "$GROUND/names.tmp/"
+    rm -rf "$GROUND/names.tmp/usr"
+    chmod -R u+rwX,go+rX,go-w "$GROUND/names.tmp"
+    mv "$GROUND/names.tmp" "$GROUND/names"
+}
+
 case ${1:-} in
     base)   open_ground; make_base; echo "$GROUND/pg15" ;;
     work)   open_ground; make_work; echo "$WORK" ;;
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
     sys)    open_ground; make_base; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
+    names)  open_ground; make_names; echo "$GROUND/names" ;;
     remove) open_ground; empty_ground; rm -f "$GROUND/lock"; rmdir "$GROUND" ;;
     *)      sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -4,7 +4,7 @@
 use crate::cluster::{Cluster, Origin};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::report::{Level, emit};
-use crate::pg::{foreign, role};
+use crate::pg::{foreign, machine, role};
 use crate::remote::remote;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
@@ -111,7 +111,10 @@ impl Access {
             self.password.as_deref().unwrap_or_default()
         );
         let resolve = || {
-            let (conninfo, found) = params.resolve(&SystemEnvironment::default())?;
+            let env = SystemEnvironment::new()
+                .with_default_socket_dir(machine::default_socket_dir())
+                .with_user(machine::user);
+            let (conninfo, found) = params.resolve(&env)?;
             warnings = found;
             Ok(conninfo)
         };

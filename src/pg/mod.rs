@@ -20,6 +20,7 @@ pub(crate) mod guard;
 pub(crate) mod interrupts;
 pub(crate) mod inval;
 pub(crate) mod io;
+pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod proc;
 mod raw;

@@ -41,6 +41,7 @@ pub trait Environment {
 pub struct SystemEnvironment {
     socket_dir: Option<PathBuf>,
     sysconfdir: Option<PathBuf>,
+    user: Option<fn() -> Option<String>>,
 }
 
 /// Far above any password or service file: what is larger is a mistake, and must not fill the memory.
@@ -64,6 +65,14 @@ impl SystemEnvironment {
     pub fn with_sysconfdir(self, dir: impl Into<PathBuf>) -> Self {
         Self {
             sysconfdir: Some(dir.into()),
+            ..self
+        }
+    }
+
+    /// With another way to find the user's name, asked only when the name is wanted.
+    pub fn with_user(self, ask: fn() -> Option<String>) -> Self {
+        Self {
+            user: Some(ask),
             ..self
         }
     }
@@ -95,12 +104,17 @@ impl Environment for SystemEnvironment {
     fn home(&self) -> Option<PathBuf> {
         match self.var("HOME") {
             Some(home) if !home.is_empty() => Some(home.into()),
-            _ => passwd_field(5).map(PathBuf::from),
+            // Asks getpwuid, and so knows the users of every service.
+            None => std::env::home_dir(),
+            Some(_) => passwd_field(5).map(PathBuf::from),
         }
     }
 
     fn user(&self) -> Option<String> {
-        passwd_field(0).or_else(|| self.var("USER"))
+        match self.user {
+            Some(ask) => ask(),
+            None => passwd_field(0),
+        }
     }
 
     fn default_socket_dir(&self) -> PathBuf {
@@ -117,7 +131,7 @@ impl Environment for SystemEnvironment {
 }
 
 /// A field of our own line in `/etc/passwd`. `getpwuid` would need unsafe code; users who are known to other services
-/// only are found by the caller's own means.
+/// only are found by the host's own means, see [`SystemEnvironment::with_user`].
 fn passwd_field(field: usize) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     // The owner of this directory is the effective user.
@@ -231,5 +245,8 @@ mod tests {
         );
         let env = SystemEnvironment::new().with_sysconfdir("/etc");
         assert_eq!(env.sysconfdir(), Path::new("/etc"));
+        let env = env.with_user(|| Some("somebody".into()));
+        assert_eq!(env.user().as_deref(), Some("somebody"));
+        assert_eq!(env.with_user(|| None).user(), None);
     }
 }

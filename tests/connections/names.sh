@@ -1,0 +1,44 @@
+# Host names: asked of the system's resolver, without a thread. The servers and psql see names of a file of our own.
+
+NAMES=$("$SCRIPTS/tree.sh" names)
+put "$HOME_DIR/hosts" 644 <<<"127.0.0.1 one.test
+127.0.0.9 dead-first.test
+127.0.0.1 dead-first.test
+127.0.0.9 dead.test
+127.0.0.8 dead.test
+::1 six.test"
+surround "LD_PRELOAD=$NAMES/libnss_wrapper.so" "NSS_WRAPPER_HOSTS=$HOME_DIR/hosts"
+
+named() { printf 'host=%s port=%s user=c_user dbname=other' "$1" "$MAIN"; }
+both names.one 'main c_user other' "$(named one.test)"
+both names.first_address_dead 'main c_user other' "$(named dead-first.test)"
+# That the dead one is first, a server that only the name's second address has shows.
+check names.first_address_is_tried "127.0.0.9 127.0.0.1" \
+    "$(as_server env "${SURROUNDINGS[@]}" getent ahostsv4 dead-first.test | awk '$2 == "STREAM" { print $1 }' | xargs)"
+both names.every_address_dead "$(theirs "$(named dead.test)")" "$(named dead.test)"
+check names.every_address_told 2 "$(ours "$(named dead.test)" | grep -c 'connection to server at "dead.test" (127\.0\.0\.[89]), port')"
+both names.port_dead "$(refused "$DEAD" 'one.test" (127.0.0.1)' | sed 's/)",/),/')" "$(named one.test) port=$DEAD"
+if grep -qs . /proc/net/if_inet6; then
+    both names.ipv6_only 'main c_user other' "$(named six.test)"
+    both names.ipv6_dead "$(theirs "$(named six.test) port=$DEAD")" "$(named six.test) port=$DEAD"
+    both names.ipv6_address 'main c_user other' "$(named ::1)"
+fi
+both names.unknown "$(theirs "$(named nobody.invalid) password=$SECRET")" "$(named nobody.invalid) password=$SECRET"
+check names.unknown_words yes \
+    "$(case $(ours "$(named nobody.invalid)") in 'could not translate host name "nobody.invalid" to address: '*) echo yes ;; esac)"
+both names.unknown_then_known 'main c_user other' "$(named nobody.invalid,one.test)"
+both names.address_given 'main c_user other' "$(named nobody.invalid) hostaddr=127.0.0.1"
+both names.not_a_name "$(theirs "$(named 'not a name' | sed "s/host=not a name/host='not a name'/")")" \
+    "$(named 'not a name' | sed "s/host=not a name/host='not a name'/")"
+
+# One thread, also after calls that asked for names, found and not.
+check names.threads 1 "$(server_psql proxy -Atq -v one="$(named one.test)" -v dead="$(named dead-first.test)" \
+    -v none="$(named nobody.invalid)" -v ON_ERROR_STOP=0 2>/dev/null <<-'SQL' | tail -n 1
+	select pg_backend_pid() as pid \gset
+	\setenv PID :pid
+	select look(:'one', 'select 1'), look(:'dead', 'select 1');
+	select look(:'none', 'select 1');
+	\! sed -n 's/^Threads:[[:space:]]*//p' /proc/$PID/status
+	SQL
+)"
+surround
