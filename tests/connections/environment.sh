@@ -8,24 +8,24 @@ in_environment host_port_database 'main c_user other' 'user=c_user'
 in_environment string_wins 'standby c_user spaced out' "user=c_user port=$STANDBY dbname='spaced out'"
 # PGUSER comes after the name that every call has.
 only environment.user 'main postgres other' ''
-in_environment user_empty 'main c_user other' "user=''"
+in_environment user_empty "$(said "$MAIN" "FATAL:  role \"$(as_server id -un)\" does not exist")" "user=''"
 in_environment application_name surroundings 'user=c_user' "$APP"
 in_environment application_name_string mine 'user=c_user application_name=mine' "$APP"
 in_environment options 1234kB 'user=c_user' 'show work_mem'
 in_environment options_string 4MB "user=c_user options=''" 'show work_mem'
 in_environment password 'main c_secret other' 'user=c_secret'
 in_environment timezone Asia/Tokyo 'user=c_user' 'show timezone'
-only environment.datestyle 'SQL, DMY' 'user=c_user' 'show datestyle'
+in_environment datestyle 'SQL, DMY' 'user=c_user' 'show datestyle'
 in_environment geqo off 'user=c_user' 'show geqo'
 only environment.client_encoding UTF8 'user=c_user' 'show client_encoding'
 
-surround PGHOST=nobody.invalid PGHOSTADDR=127.0.0.1,127.0.0.1 "PGPORT=$STANDBY,$MAIN" PGTARGETSESSIONATTRS=read-write \
-    PGCONNECT_TIMEOUT=x PGDATABASE=other PGHOST=a,b
+# PGPORT is the server's own port as well, so that a list of ports cannot be there.
+surround PGHOST=nobody.invalid PGHOSTADDR=127.0.0.1 PGTARGETSESSIONATTRS=read-write PGCONNECT_TIMEOUT=x PGDATABASE=other
 in_environment connect_timeout 'invalid integer value "x" for connection option "connect_timeout"' 'user=c_user'
-in_environment hostaddr 'main c_user other' 'user=c_user connect_timeout=5'
-in_environment target_session_attrs 'main c_user other' 'user=c_user connect_timeout=5'
-in_environment target_session_attrs_string 'standby c_user other' \
-    'user=c_user connect_timeout=5 target_session_attrs=standby'
+in_environment hostaddr 'main c_user other' "user=c_user connect_timeout=5 port=$MAIN"
+BOTH="user=c_user connect_timeout=5 host=a,b hostaddr=127.0.0.1,127.0.0.1 port=$STANDBY,$MAIN"
+in_environment target_session_attrs 'main c_user other' "$BOTH"
+in_environment target_session_attrs_string 'standby c_user other' "$BOTH target_session_attrs=standby"
 
 surround PGGSSENCMODE=x
 in_environment gssencmode 'invalid gssencmode value: "x"' "$AT"

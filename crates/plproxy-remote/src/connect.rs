@@ -45,6 +45,9 @@ enum Next {
 /// `cannot_connect_now`: starting up, shutting down, in recovery without hot standby.
 const NOT_NOW: &[u8; 5] = b"57P03";
 
+/// `invalid_password`.
+const WRONG_PASSWORD: &[u8; 5] = b"28P01";
+
 /// Connects to the first server of the endpoint that can be reached and has the properties asked for.
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
@@ -101,6 +104,7 @@ pub(crate) async fn connect(
                             describe(host, address.ip()),
                             failure.words
                         ));
+                        texts.extend(passfile_to_blame(&failure.kind, info, host));
                         last = failure.kind;
                         match failure.next {
                             Next::Address => {}
@@ -113,6 +117,16 @@ pub(crate) async fn connect(
         }
     }
     Err(summary(last, texts.join("\n")))
+}
+
+/// Where a wrong password came from, if from the password file, as libpq says it.
+fn passfile_to_blame(kind: &ErrorKind, info: &ConnInfo, host: &Host) -> Option<String> {
+    let wrong = matches!(kind, ErrorKind::Db(diagnostic) if diagnostic.code == *WRONG_PASSWORD);
+    if !wrong || info.password.is_some() || host.password.is_none() {
+        return None;
+    }
+    let file = info.passfile.as_deref()?;
+    Some(format!("password retrieved from file \"{file}\""))
 }
 
 /// The kind of the last failure, the words of all.

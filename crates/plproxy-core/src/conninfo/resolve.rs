@@ -35,9 +35,10 @@ impl Params {
 
         let mut warnings = Vec::new();
         let password = settings.owned("password").map(Secret::new);
-        if password.is_none() {
-            passwords(&mut hosts, &settings, env, &dbname, &user, &mut warnings);
-        }
+        let passfile = match password {
+            Some(_) => None,
+            None => passwords(&mut hosts, &settings, env, &dbname, &user, &mut warnings),
+        };
         let tcp = hosts.iter().any(|host| host.socket_path().is_none());
         let info = ConnInfo {
             tls: settings.tls(env)?,
@@ -90,6 +91,7 @@ impl Params {
             hosts,
             user,
             password,
+            passfile,
             dbname,
         };
         Ok((info, warnings))
@@ -166,7 +168,7 @@ impl Default for Keepalives {
     }
 }
 
-/// Looks in the password file for each host.
+/// Looks in the password file for each host, and gives the file's name for messages.
 fn passwords(
     hosts: &mut [Host],
     settings: &Settings,
@@ -174,15 +176,11 @@ fn passwords(
     dbname: &str,
     user: &str,
     warnings: &mut Vec<Warning>,
-) {
+) -> Option<String> {
     let path = settings.get("passfile").map(PathBuf::from);
-    let Some(path) = path.or_else(|| env.home().map(|home| home.join(".pgpass"))) else {
-        return;
-    };
-    let name = path.display().to_string();
-    let Some(file) = PassFile::open(env, &path, settings.show(&name), warnings) else {
-        return;
-    };
+    let path = path.or_else(|| env.home().map(|home| home.join(".pgpass")))?;
+    let shown = settings.show(&path.display().to_string()).to_owned();
+    let file = PassFile::open(env, &path, &shown, warnings)?;
     let socket_dir = env.default_socket_dir();
     for host in hosts {
         let name = match &host.name {
@@ -192,6 +190,7 @@ fn passwords(
         };
         host.password = file.find([&name, &host.port.to_string(), dbname, user], warnings);
     }
+    Some(shown)
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct ConnInfo {
     pub user: String,
     /// The password given for all hosts; each [`Host`] may have one of its own from the password file instead.
     pub password: Option<Secret>,
+    /// The password file as a message may name it, where a host's password comes from it.
+    pub passfile: Option<String>,
     /// The database; the user's name if none was given.
     pub dbname: String,
     /// `application_name`.
