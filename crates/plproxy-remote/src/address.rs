@@ -13,6 +13,9 @@ use plproxy_core::conninfo::{Host, HostName};
 use crate::error::system_words;
 use crate::outbox::{Lookup, Outbox};
 
+/// Bytes of a socket's path, by the system's address structure less the zero byte at its end.
+const LONGEST_SOCKET: usize = 107;
+
 /// Where a socket can be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
@@ -32,6 +35,12 @@ impl Address {
 /// All addresses of a host, in order; or why there are none, in libpq's words.
 pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>, String> {
     if let Some(path) = host.socket_path() {
+        if path.as_os_str().len() > LONGEST_SOCKET {
+            return Err(format!(
+                "Unix-domain socket path \"{}\" is too long (maximum {LONGEST_SOCKET} bytes)",
+                path.display()
+            ));
+        }
         return Ok(vec![Address::Unix(path)]);
     }
     if let Some(ip) = host.hostaddr {

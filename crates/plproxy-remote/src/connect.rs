@@ -373,3 +373,6 @@ fn options(info: &ConnInfo) -> Option<String> {
     options.push_str(info.options.as_deref().unwrap_or_default());
     (!options.is_empty()).then_some(options)
 }
+
+#[cfg(test)]
+mod tests;

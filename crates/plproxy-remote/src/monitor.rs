@@ -357,24 +357,18 @@ impl Monitor {
         if self.require_auth.allows(method) {
             return Ok(());
         }
-        Err(refuse(match method {
-            AuthMethod::Password => {
-                "authentication method requirement failed: server requested a cleartext password"
-            }
-            AuthMethod::Md5 => {
-                "authentication method requirement failed: server requested a hashed password"
-            }
-            AuthMethod::Gss => {
-                "authentication method requirement failed: server requested GSSAPI authentication"
-            }
-            AuthMethod::Sspi => {
-                "authentication method requirement failed: server requested SSPI authentication"
-            }
-            AuthMethod::None => {
-                "authentication method requirement failed: server did not complete authentication"
-            }
-            _ => "authentication method requirement failed: server requested SASL authentication",
-        }))
+        let asked = match method {
+            AuthMethod::None => "did not complete authentication",
+            AuthMethod::Password => "requested a cleartext password",
+            AuthMethod::Md5 => "requested a hashed password",
+            AuthMethod::Gss => "requested GSSAPI authentication",
+            AuthMethod::Sspi => "requested SSPI authentication",
+            AuthMethod::ScramSha256 | AuthMethod::OAuth => "requested SASL authentication",
+        };
+        Err(refuse(format!(
+            "authentication method requirement \"{}\" failed: server {asked}",
+            self.require_auth
+        )))
     }
 
     /// The server's first answer in SCRAM: it tells how often to hash.
@@ -413,8 +407,8 @@ impl Framing {
     }
 }
 
-fn refuse(words: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, words)
+fn refuse(words: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, words.into())
 }
 
 /// Puts a question mark in the place of every byte that is not ASCII.

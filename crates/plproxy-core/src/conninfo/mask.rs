@@ -3,17 +3,42 @@
 //! libpq quotes the offending piece. A piece can be part of a password, when someone forgot to quote or to encode it,
 //! so it is shown only where that cannot be, and as `***` otherwise.
 
+use super::keywords::KEYWORDS;
+
 /// Stands for whatever must not be seen.
 pub(super) const HIDDEN: &str = "***";
 
-/// A name found where a keyword should be. After a password, a stray word may be the rest of it; and what does not
-/// look like a keyword may be anything, such as a URI with a misspelt scheme.
+/// A name found where a keyword should be. After a password, a stray word may be the rest of it, unless it is all but a
+/// keyword; and what does not look like a keyword may be anything, such as a URI with a misspelt scheme.
 pub(super) fn name(text: &str, after_secret: bool) -> &str {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if !after_secret && text.len() <= 63 && text.chars().all(plain) {
-        text
+    let harmless = if after_secret {
+        text.len() >= 4 && KEYWORDS.iter().any(|keyword| one_slip(text, keyword.name))
     } else {
-        HIDDEN
+        text.len() <= 63 && text.chars().all(plain)
+    };
+    if harmless { text } else { HIDDEN }
+}
+
+/// Whether two words are the same but for one slip: a letter too many or too few, another letter, two letters swapped.
+/// Capitals count as no slip.
+fn one_slip(a: &str, b: &str) -> bool {
+    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while let (Some((x, rest_a)), Some((y, rest_b))) = (a.split_first(), b.split_first())
+        && x == y
+    {
+        (a, b) = (rest_a, rest_b);
+    }
+    while let (Some((x, rest_a)), Some((y, rest_b))) = (a.split_last(), b.split_last())
+        && x == y
+    {
+        (a, b) = (rest_a, rest_b);
+    }
+    match (a, b) {
+        ([] | [_], [] | [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
     }
 }
 
@@ -54,7 +79,14 @@ mod tests {
             |text, after_secret, expected: &str| assert_eq!(name(text, after_secret), expected);
         check("hosst", false, "hosst");
         check("", false, "");
-        check("hosst", true, HIDDEN);
+        check("hosst", true, "hosst");
+        check("Host", true, "Host");
+        check("sslmdoe", true, "sslmdoe");
+        check("passwordd", true, "passwordd");
+        check("sslmode2x", true, HIDDEN);
+        check("hunter2", true, HIDDEN);
+        check("x", true, HIDDEN);
+        check("", true, HIDDEN);
         check("postgre://u:p@h/d?sslmode", false, HIDDEN);
         check("password:x", false, HIDDEN);
     }

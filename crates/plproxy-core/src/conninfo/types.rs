@@ -187,6 +187,52 @@ pub enum RequireAuth {
     NoneOf(Vec<AuthMethod>),
 }
 
+/// As written in a connection string.
+impl fmt::Display for RequireAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (methods, mark) = match self {
+            Self::Any => return Ok(()),
+            Self::OneOf(methods) => (methods, ""),
+            Self::NoneOf(methods) => (methods, "!"),
+        };
+        for (at, method) in methods.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{mark}{}", method.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl AuthMethod {
+    /// As `require_auth` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Password => "password",
+            Self::Md5 => "md5",
+            Self::Gss => "gss",
+            Self::Sspi => "sspi",
+            Self::ScramSha256 => "scram-sha-256",
+            Self::OAuth => "oauth",
+        }
+    }
+
+    /// The method of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [
+            Self::None,
+            Self::Password,
+            Self::Md5,
+            Self::Gss,
+            Self::Sspi,
+            Self::ScramSha256,
+            Self::OAuth,
+        ]
+        .into_iter()
+        .find(|method| method.name() == name)
+    }
+}
+
 impl RequireAuth {
     /// Whether the server may ask for `method`.
     pub fn allows(&self, method: AuthMethod) -> bool {

@@ -148,7 +148,7 @@ impl Settings {
                     )
                 }));
             }
-            let method = auth_method(name)
+            let method = AuthMethod::named(name)
                 .ok_or_else(|| ConnInfoError::invalid_value("require_auth", self.show(name)))?;
             if methods.contains(&method) {
                 return Err(ConnInfoError::new(format!(
@@ -165,19 +165,6 @@ impl Settings {
     }
 }
 
-fn auth_method(name: &str) -> Option<AuthMethod> {
-    Some(match name {
-        "none" => AuthMethod::None,
-        "password" => AuthMethod::Password,
-        "md5" => AuthMethod::Md5,
-        "gss" => AuthMethod::Gss,
-        "sspi" => AuthMethod::Sspi,
-        "scram-sha-256" => AuthMethod::ScramSha256,
-        "oauth" => AuthMethod::OAuth,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +176,9 @@ mod tests {
             let mut settings = Settings::default();
             settings.put("require_auth", value);
             let found = settings.require_auth().map_err(|error| error.to_string());
+            if let Ok(list) = &found {
+                assert_eq!(list.to_string(), value);
+            }
             assert_eq!(found, expected.map_err(str::to_owned), "{value}");
         };
         check("", Ok(RequireAuth::Any));
