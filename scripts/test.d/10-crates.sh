@@ -1,5 +1,13 @@
-# Unit and property tests of the crates; no server.
+# Unit and property tests of the crates; no server. The comparison with libpq's own parser is made with the libpq that
+# psql of the private tree uses, so that it is never left out here.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 cd "$ROOT"
+base=$("$SCRIPTS/tree.sh" base)
+use_ground_libs
 run_begin
+libpq=$(ldd "$(tree_bin "$base")/psql" | awk '$1 == "libpq.so.5" { print $3 }')
+[ -n "$libpq" ] || die "psql of $base uses no libpq.so.5"
+export PLPROXY_PQPARSE=$PLPROXY_RUN/pqparse
+cc -o "$PLPROXY_PQPARSE" -I"$base/include/postgresql" crates/plproxy-core/tests/pqparse.c "$libpq" \
+    -Wl,--unresolved-symbols=ignore-in-shared-libs || die "pqparse.c does not build"
 counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked --no-fail-fast -p plproxy-core -p plproxy-remote

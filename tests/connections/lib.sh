@@ -5,6 +5,8 @@
 # the server's user and in the server's environment. Its first word is its name, by which docs/connections.md calls it.
 
 passed=0 failed=0
+# The names of the checks that have run.
+declare -A ran=()
 
 # Stands in every connection string that may fail, and in no answer.
 SECRET=hunter2
@@ -15,6 +17,7 @@ SURROUNDINGS=()
 # verdict name wanted ours theirs: theirs is '-' where libpq 15 has no say.
 verdict() {
     local bad=''
+    ran[${1%% *}]=1
     [ "$3" = "$2" ] || bad='ours differs'
     # libpq puts the server in front of what is wrong with the string as well.
     [ "$4" = - ] || [ "$4" = "$2" ] || [[ $4 == *"failed: $2" ]] || bad=${bad:-libpq differs}

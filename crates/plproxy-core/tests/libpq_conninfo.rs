@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use plproxy_core::conninfo::{KEYWORDS, parse};
 
-const STRINGS: usize = 1000;
+const STRINGS: usize = 4000;
 
 /// Not known to libpq 15.
 const NEWER: &[&str] = &[
