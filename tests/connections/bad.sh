@@ -48,6 +48,13 @@ wrong database "$(said "$MAIN" 'FATAL:  database "nowhere" does not exist')" 'db
 wrong role "$(said "$MAIN" 'FATAL:  role "c_nobody" does not exist')" 'user=c_nobody dbname=other'
 both bad.long_socket "$(theirs "host=/$(printf '%0120d' 0) port=1 user=c_user")" "host=/$(printf '%0120d' 0) port=1 user=c_user"
 
+as_server mkdir "$HOME_DIR/closed"
+as_server chmod 0 "$HOME_DIR/closed"
+for dir in closed passwords/under_a_file; do
+    both "bad.socket_in_${dir//\//_}" "$(theirs "host=$HOME_DIR/$dir port=1 user=c_user")" \
+        "host=$HOME_DIR/$dir port=1 user=c_user"
+done
+
 # URIs: a part of the password may stand anywhere when it is not encoded.
 both bad.uri_parameter 'invalid URI query parameter: "hosst"' "postgresql://127.0.0.1/?hosst=1"
 both bad.uri_no_value 'missing key/value separator "=" in URI query parameter: "host"' 'postgresql:///?host'

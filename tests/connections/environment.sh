@@ -8,7 +8,7 @@ in_environment host_port_database 'main c_user other' 'user=c_user'
 in_environment string_wins 'standby c_user spaced out' "user=c_user port=$STANDBY dbname='spaced out'"
 # PGUSER comes after the name that every call has.
 only environment.user 'main postgres other' ''
-in_environment user_empty "$(said "$MAIN" "FATAL:  role \"$(as_server id -un)\" does not exist")" "user=''"
+in_environment user_empty "$(theirs "user=''")" "user=''"
 in_environment application_name surroundings 'user=c_user' "$APP"
 in_environment application_name_string mine 'user=c_user application_name=mine' "$APP"
 in_environment options 1234kB 'user=c_user' 'show work_mem'

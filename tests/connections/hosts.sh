@@ -60,6 +60,8 @@ unfit primary 'server is in hot standby mode' "$STANDBY"
 unfit standby 'server is not in hot standby mode' "$MAIN" "$READONLY"
 both target_session_attrs.prefer_standby_none 'readonly c_user other' \
     "$(at "$READONLY" "$MAIN") target_session_attrs=prefer-standby"
+both target_session_attrs.prefer_standby_dead "$(theirs "$(at "$DEAD" "$DEAD") target_session_attrs=prefer-standby")" \
+    "$(at "$DEAD" "$DEAD") target_session_attrs=prefer-standby"
 both target_session_attrs.dead_first 'main c_user other' "$(at "$DEAD" "$STANDBY" "$MAIN") target_session_attrs=primary"
 
 # Chance: each of the three is taken some time; that one is not, in 60, has a chance of one in ten thousand million.

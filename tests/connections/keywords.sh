@@ -3,7 +3,7 @@
 both keywords.user 'main c_user c_user' "host=127.0.0.1 port=$MAIN user=c_user"
 # psql takes the operating system's user; a cluster's user is the caller.
 only keywords.user_of_the_session 'main postgres other' "host=127.0.0.1 port=$MAIN dbname=other"
-both keywords.user_empty "$(said "$MAIN" "FATAL:  role \"$(as_server id -un)\" does not exist")" \
+both keywords.user_empty "$(theirs "host=127.0.0.1 port=$MAIN user='' dbname=other")" \
     "host=127.0.0.1 port=$MAIN user='' dbname=other"
 both keywords.dbname 'main c_user other' "$AT dbname=other"
 both keywords.dbname_by_user 'main c_user c_user' "$AT"

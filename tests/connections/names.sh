@@ -21,6 +21,9 @@ both names.port_dead "$(refused "$DEAD" 'one.test" (127.0.0.1)' | sed 's/)",/),/
 if grep -qs . /proc/net/if_inet6; then
     both names.ipv6_only 'main c_user other' "$(named six.test)"
     both names.ipv6_dead "$(theirs "$(named six.test) port=$DEAD")" "$(named six.test) port=$DEAD"
+    # The connection fails, but not for want of the zone.
+    both names.ipv6_zone "$(theirs "$(named fe80::1%lo)")" "$(named fe80::1%lo)"
+    both names.ipv6_no_zone "$(theirs "$(named fe80::1)")" "$(named fe80::1)"
     both names.ipv6_address 'main c_user other' "$(named ::1)"
 fi
 both names.unknown "$(theirs "$(named nobody.invalid) password=$SECRET")" "$(named nobody.invalid) password=$SECRET"
@@ -41,4 +44,13 @@ check names.threads 1 "$(server_psql proxy -Atq -v one="$(named one.test)" -v de
 	\! sed -n 's/^Threads:[[:space:]]*//p' /proc/$PID/status
 	SQL
 )"
+
+# The server's user as another service than /etc/passwd knows it, with the home directory that it gives.
+put "$HOME_DIR/passwd" 644 <<<"c_user:x:$(as_server id -u):$(as_server id -g)::$HOME_DIR:/bin/sh"
+put "$HOME_DIR/group" 644 <<<"c_group:x:$(as_server id -g):"
+put "$HOME_DIR/.pgpass" 600 <<<"*:*:*:*:$SECRET"
+surround "LD_PRELOAD=$NAMES/libnss_wrapper.so" "NSS_WRAPPER_PASSWD=$HOME_DIR/passwd" "NSS_WRAPPER_GROUP=$HOME_DIR/group" HOME=
+both names.user 'main c_user other' "host=127.0.0.1 port=$MAIN user='' dbname=other"
+both names.home 'main c_secret other' "host=127.0.0.1 port=$MAIN user=c_secret dbname=other"
+as_server rm "$HOME_DIR/.pgpass"
 surround

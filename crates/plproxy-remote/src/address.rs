@@ -63,7 +63,7 @@ pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>
 
 /// Answers look-ups, each name once. Blocks.
 pub(crate) fn answer(lookups: Vec<Lookup>) {
-    let mut known: Vec<(String, io::Result<Vec<IpAddr>>)> = Vec::new();
+    let mut known: Vec<(String, io::Result<Vec<SocketAddr>>)> = Vec::new();
     for lookup in lookups {
         let at = known
             .iter()
@@ -73,7 +73,14 @@ pub(crate) fn answer(lookups: Vec<Lookup>) {
                 known.len() - 1
             });
         let found = match known.get(at).map(|(_, found)| found) {
-            Some(Ok(ips)) => Ok(ips.iter().map(|ip| (*ip, lookup.port).into()).collect()),
+            Some(Ok(addresses)) => Ok(addresses
+                .iter()
+                .map(|address| {
+                    let mut address = *address;
+                    address.set_port(lookup.port);
+                    address
+                })
+                .collect()),
             Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
             None => Ok(Vec::new()),
         };
@@ -81,14 +88,15 @@ pub(crate) fn answer(lookups: Vec<Lookup>) {
     }
 }
 
-fn ask(host: &str) -> io::Result<Vec<IpAddr>> {
-    let mut ips: Vec<IpAddr> = Vec::new();
+/// Whole socket addresses: a link-local one is of no use without its zone.
+fn ask(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let mut found = Vec::new();
     for address in (host, 0).to_socket_addrs()? {
-        if !ips.contains(&address.ip()) {
-            ips.push(address.ip());
+        if !found.contains(&address) {
+            found.push(address);
         }
     }
-    Ok(ips)
+    Ok(found)
 }
 
 /// What the resolver said, without Rust's introduction.
@@ -117,7 +125,13 @@ mod tests {
     #[test]
     fn names_are_asked_once_each() {
         let found = ask("localhost").unwrap();
-        assert!(found.iter().all(IpAddr::is_loopback) && !found.is_empty());
+        assert!(found.iter().all(|at| at.ip().is_loopback()) && !found.is_empty());
+        // The first interface is the loopback on every Linux.
+        let zoned = ask("fe80::1%1").unwrap();
+        assert!(
+            matches!(zoned.as_slice(), [SocketAddr::V6(address)] if address.scope_id() == 1),
+            "{zoned:?}"
+        );
         let error = ask("no-such-host.invalid").unwrap_err();
         assert!(
             !resolver_words(&error).contains("failed to lookup"),

@@ -183,7 +183,7 @@ async fn attempt(
 ) -> Result<Box<Connection>, Failure> {
     let info = endpoint.info();
     let socket = open_socket(address, info).await.map_err(|error| {
-        let words = format!("{}{}", system_words(&error), hint(&error, address));
+        let words = format!("{}{}", system_words(&error), hint(address));
         Failure {
             kind: ErrorKind::Connect {
                 message: String::new(),
@@ -261,18 +261,15 @@ async fn check_session(
     Ok((answer != welcome).then_some(words))
 }
 
-/// The hint that libpq gives with an error of the system.
-fn hint(error: &std::io::Error, address: &Address) -> &'static str {
-    use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
-    match (address, error.kind()) {
-        (Address::Unix(_), ConnectionRefused | NotFound) => {
+/// The hint that libpq gives where a connection cannot be made, whatever the reason.
+fn hint(address: &Address) -> &'static str {
+    match address {
+        Address::Unix(_) => {
             "\n\tIs the server running locally and accepting connections on that socket?"
         }
-        (Address::Unix(_), PermissionDenied) => "",
-        (Address::Tcp(_), ConnectionRefused) => {
+        Address::Tcp(_) => {
             "\n\tIs the server running on that host and accepting TCP/IP connections?"
         }
-        _ => "",
     }
 }
 

@@ -102,12 +102,10 @@ impl Environment for SystemEnvironment {
     }
 
     fn home(&self) -> Option<PathBuf> {
-        match self.var("HOME") {
-            Some(home) if !home.is_empty() => Some(home.into()),
-            // Asks getpwuid, and so knows the users of every service.
-            None => std::env::home_dir(),
-            Some(_) => passwd_field(5).map(PathBuf::from),
-        }
+        // Without a variable it asks getpwuid, and so knows the users of every service.
+        std::env::home_dir()
+            .filter(|home| !home.as_os_str().is_empty())
+            .or_else(|| passwd_field(5).map(PathBuf::from))
     }
 
     fn user(&self) -> Option<String> {
