@@ -54,6 +54,7 @@ for dir in closed passwords/under_a_file; do
     both "bad.socket_in_${dir//\//_}" "$(theirs "host=$HOME_DIR/$dir port=1 user=c_user")" \
         "host=$HOME_DIR/$dir port=1 user=c_user"
 done
+as_server chmod 700 "$HOME_DIR/closed"
 
 # URIs: a part of the password may stand anywhere when it is not encoded.
 both bad.uri_parameter 'invalid URI query parameter: "hosst"' "postgresql://127.0.0.1/?hosst=1"

@@ -67,6 +67,19 @@ put() {
     as_server chmod "$2" "$1"
 }
 
+# took name least wanted connstr: the answer, by both, and that it took that many seconds. A busy machine may take longer;
+# an attempt without end is ended by the server's statement_timeout, and by the step's limit.
+took() {
+    local side start got ms
+    for side in ours theirs; do
+        start=$(date +%s%N)
+        got=$($side "$4")
+        ms=$((($(date +%s%N) - start) / 1000000))
+        [ "$ms" -ge "$2"000 ] || got+=" (after $ms ms)"
+        check "$1 ($side)" "$3" "$got"
+    done
+}
+
 # refused port: how a host that nobody is at is told of.
 refused() {
     printf 'connection to server at "%s", port %s failed: Connection refused\n\t%s' "${2:-127.0.0.1}" "$1" \
@@ -114,9 +127,10 @@ start_servers() {
         --from "pg_basebackup -h 127.0.0.1 -p $MAIN -U postgres -D \"\$PGDATA_NEW\" -R -c fast"
     STANDBY=$(server_port standby)
     server_start readonly "${settings[@]}" "${methods[@]}" --from "pg_basebackup -h 127.0.0.1 -p $MAIN -U postgres \
-        -D \"\$PGDATA_NEW\" -c fast" --set 'default_transaction_read_only = on'
+        -D \"\$PGDATA_NEW\" -c fast" --set 'default_transaction_read_only = on' \
+        --set "listen_addresses = '127.0.0.1,127.0.0.2'"
     READONLY=$(server_port readonly)
-    server_start proxy "${settings[@]}" --env "HOME=$HOME_DIR"
+    server_start proxy "${settings[@]}" --set 'statement_timeout = 60s' --env "HOME=$HOME_DIR"
     server_psql proxy -q <<<'create extension plproxy; create function look(connstr text, q text) returns text
         language plproxy as $$ connect connstr; select look(q); $$'
     DEAD=$(free_port)

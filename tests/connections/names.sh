@@ -6,6 +6,8 @@ put "$HOME_DIR/hosts" 644 <<<"127.0.0.1 one.test
 127.0.0.1 dead-first.test
 127.0.0.9 dead.test
 127.0.0.8 dead.test
+127.0.0.2 silent.test
+127.0.0.1 silent.test
 ::1 six.test"
 surround "LD_PRELOAD=$NAMES/libnss_wrapper.so" "NSS_WRAPPER_HOSTS=$HOME_DIR/hosts"
 
@@ -33,6 +35,15 @@ both names.unknown_then_known 'main c_user other' "$(named nobody.invalid,one.te
 both names.address_given 'main c_user other' "$(named nobody.invalid) hostaddr=127.0.0.1"
 both names.not_a_name "$(theirs "$(named 'not a name' | sed "s/host=not a name/host='not a name'/")")" \
     "$(named 'not a name' | sed "s/host=not a name/host='not a name'/")"
+
+# The limit is for each address.
+SILENT="$(named silent.test) port=$READONLY connect_timeout=2"
+kill -STOP "$(server_pid readonly)"
+told() { printf 'connection to server at "silent.test" (%s), port %s failed: timeout expired' "$1" "$READONLY"; }
+took names.timeout 3 "$(told 127.0.0.2)
+$(told 127.0.0.1)" "$SILENT"
+kill -CONT "$(server_pid readonly)"
+both names.answering_again 'readonly c_user other' "$SILENT"
 
 # One thread, also after calls that asked for names, found and not.
 check names.threads 1 "$(server_psql proxy -Atq -v one="$(named one.test)" -v dead="$(named dead-first.test)" \
