@@ -183,8 +183,8 @@ server_launch() {
     server_running "$name" || rm -f "$dir/data/postmaster.pid" "$dir"/.s.PGSQL.*
     for try in 1 2 3 4 5 6 7 8 9 10; do
         if [ "$which" = same ]; then port=$(server_port "$name"); else port=$(free_port); fi
-        if as_server env ${environment[@]+"${environment[@]}"} "$(tree_bin "$tree")/pg_ctl" start -D "$dir/data" -l "$dir/log" -w -t 60 -s -o "-p $port" \
-            >/dev/null 2>&1 </dev/null; then
+        if as_server env ${environment[@]+"${environment[@]}"} "$(tree_bin "$tree")/pg_ctl" start -D "$dir/data" \
+            -l "$dir/log" -w -t 60 -s -o "-p $port" >/dev/null 2>&1 </dev/null; then
             if [ "$which" = any ]; then
                 echo "$port" >"$dir/port"
                 # For the socket, whose "host" is its directory, as well as for TCP.

@@ -35,7 +35,8 @@ wrong channel_binding 'invalid channel_binding value: "x"' 'channel_binding=x'
 wrong gssencmode 'invalid gssencmode value: "x"' 'gssencmode=x'
 wrong target_session_attrs 'invalid target_session_attrs value: "x"' 'target_session_attrs=x'
 wrong ssl_min_protocol_version 'invalid ssl_min_protocol_version value: "x"' 'ssl_min_protocol_version=x'
-wrong ssl_protocol_range 'invalid SSL protocol version range' 'ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2'
+wrong ssl_protocol_range 'invalid SSL protocol version range' \
+    'ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2'
 for key in load_balance_hosts sslnegotiation sslcertmode min_protocol_version max_protocol_version require_auth; do
     ours_only "$key" "invalid $key value: \"x\"" "$AT $P $key=x"
 done
@@ -43,10 +44,12 @@ ours_only require_auth_mixed 'negative require_auth method "!md5" cannot be mixe
     "$AT $P require_auth=password,!md5"
 ours_only require_auth_twice 'require_auth method "md5" is specified more than once' "$AT $P require_auth=md5,md5"
 # libpq 15 says it twice.
-ours_only options "$(said "$MAIN" 'FATAL:  unrecognized configuration parameter "nonsense"')" "$AT $P options='-c nonsense=1'"
+ours_only options "$(said "$MAIN" 'FATAL:  unrecognized configuration parameter "nonsense"')" \
+    "$AT $P options='-c nonsense=1'"
 wrong database "$(said "$MAIN" 'FATAL:  database "nowhere" does not exist')" 'dbname=nowhere'
 wrong role "$(said "$MAIN" 'FATAL:  role "c_nobody" does not exist')" 'user=c_nobody dbname=other'
-both bad.long_socket "$(theirs "host=/$(printf '%0120d' 0) port=1 user=c_user")" "host=/$(printf '%0120d' 0) port=1 user=c_user"
+LONG="host=/$(printf '%0120d' 0) port=1 user=c_user"
+both bad.long_socket "$(theirs "$LONG")" "$LONG"
 
 as_server mkdir "$HOME_DIR/closed"
 as_server chmod 0 "$HOME_DIR/closed"
@@ -75,14 +78,18 @@ server_psql proxy -q -v port="$MAIN" <<-'SQL'
 	create user mapping for public server bad options (user 'c_secret', password 'hunter2');
 	create function from_cluster() returns text language plproxy as $$ cluster 'bad'; select 'x'::text; $$;
 SQL
-cluster() { server_psql proxy -Atq -c 'select from_cluster()' 2>&1 | sed -E 's/^ERROR:  PL\/Proxy function public\.from_cluster\(0\): //' || true; }
+cluster() {
+    server_psql proxy -Atq -c 'select from_cluster()' 2>&1 \
+        | sed -E 's/^ERROR:  PL\/Proxy function public\.from_cluster\(0\): //' || true
+}
 check bad.cluster '[c_secret] invalid integer value "x" for connection option "port"' "$(cluster)"
 server_psql proxy -q -v c="host=127.0.0.1 port=$DEAD" <<<"alter server bad options (set p0 :'c')"
 check bad.cluster_refused "[c_secret] $(refused "$DEAD")" "$(cluster)"
 server_psql proxy -q -v c="host=127.0.0.1 port=$MAIN dbname=other" <<<"alter server bad options (set p0 :'c')"
 check bad.cluster_mended x "$(cluster)"
 server_psql main -q <<<"alter role c_secret password 'changed'"
-check bad.cluster_password "[other] $(said "$MAIN" 'FATAL:  password authentication failed for user "c_secret"')" "$(cluster)"
+check bad.cluster_password \
+    "[other] $(said "$MAIN" 'FATAL:  password authentication failed for user "c_secret"')" "$(cluster)"
 server_psql main -q <<<"alter role c_secret password 'hunter2'"
 
 # And nothing of all this has reached the proxy's log.

@@ -3,7 +3,8 @@
 in_environment() { both "environment.$1" "$2" "${@:3}"; }
 
 surround PGHOST=127.0.0.1 "PGPORT=$MAIN" PGDATABASE=other PGUSER=c_user PGAPPNAME=surroundings \
-    "PGOPTIONS=-c work_mem=1234kB" "PGPASSWORD=$SECRET" PGTZ=Asia/Tokyo 'PGDATESTYLE=SQL, DMY' PGGEQO=off PGCLIENTENCODING=LATIN1
+    "PGOPTIONS=-c work_mem=1234kB" "PGPASSWORD=$SECRET" \
+    PGTZ=Asia/Tokyo 'PGDATESTYLE=SQL, DMY' PGGEQO=off PGCLIENTENCODING=LATIN1
 in_environment host_port_database 'main c_user other' 'user=c_user'
 in_environment string_wins 'standby c_user spaced out' "user=c_user port=$STANDBY dbname='spaced out'"
 # PGUSER comes after the name that every call has.
@@ -30,11 +31,13 @@ in_environment target_session_attrs_string 'standby c_user other' "$BOTH target_
 surround PGGSSENCMODE=x
 in_environment gssencmode 'invalid gssencmode value: "x"' "$AT"
 surround PGREQUIREAUTH=md5 PGLOADBALANCEHOSTS=x PGMINPROTOCOLVERSION=3.2 PGMAXPROTOCOLVERSION=x
-only environment.load_balance_hosts 'invalid load_balance_hosts value: "x"' "$AT max_protocol_version=3.2 min_protocol_version=3.0"
+only environment.load_balance_hosts 'invalid load_balance_hosts value: "x"' \
+    "$AT max_protocol_version=3.2 min_protocol_version=3.0"
 only environment.min_protocol_version 'min_protocol_version value "3.2" is not supported' \
     "$AT load_balance_hosts=disable max_protocol_version=3.2"
 only environment.max_protocol_version 'invalid max_protocol_version value: "x"' \
     "$AT load_balance_hosts=disable min_protocol_version=3.0"
-only environment.require_auth "$(said "$MAIN" 'authentication method requirement "md5" failed: server did not complete authentication')" \
+only environment.require_auth \
+    "$(said "$MAIN" 'authentication method requirement "md5" failed: server did not complete authentication')" \
     "$AT load_balance_hosts=disable min_protocol_version=3.0 max_protocol_version=3.0"
 surround

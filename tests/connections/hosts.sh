@@ -23,7 +23,8 @@ both hosts.name_then_address "could not translate host name \"nobody.invalid\" t
     | sed -n 's/.*address: //p')
 $(refused "$DEAD")" "host=nobody.invalid,127.0.0.1 port=$DEAD user=c_user"
 # The server's own no is the answer; only one that is not ready sends on to the next.
-both hosts.no_such_database "$(said "$MAIN" 'FATAL:  database "nowhere" does not exist')" "$(at "$MAIN" "$STANDBY") dbname=nowhere"
+both hosts.no_such_database "$(said "$MAIN" 'FATAL:  database "nowhere" does not exist')" \
+    "$(at "$MAIN" "$STANDBY") dbname=nowhere"
 both hosts.wrong_password "$(said "$MAIN" 'FATAL:  password authentication failed for user "c_secret"')" \
     "$(at "$MAIN" "$STANDBY") user=c_secret password=wrong"
 as_server tee -a "$(server_dir standby)/data/postgresql.conf" >/dev/null <<<'hot_standby = off'
@@ -35,12 +36,15 @@ as_server tee -a "$(server_dir standby)/data/postgresql.conf" >/dev/null <<<'hot
 server_restart standby
 
 # target_session_attrs against a primary, a standby and a primary whose sessions are read-only by default.
-# attrs value wanted...: whom it takes of (main, standby, readonly), of (standby, readonly, main), of (readonly, main, standby)
+# attrs value wanted...: whom it takes of main, standby, readonly; of standby, readonly, main; of readonly, main, standby.
 attrs() {
     local value=$1 name=${1//-/_}
-    both "target_session_attrs.${name}_1" "$2 c_user other" "$(at "$MAIN" "$STANDBY" "$READONLY") target_session_attrs=$value"
-    both "target_session_attrs.${name}_2" "$3 c_user other" "$(at "$STANDBY" "$READONLY" "$MAIN") target_session_attrs=$value"
-    both "target_session_attrs.${name}_3" "$4 c_user other" "$(at "$READONLY" "$MAIN" "$STANDBY") target_session_attrs=$value"
+    both "target_session_attrs.${name}_1" "$2 c_user other" \
+        "$(at "$MAIN" "$STANDBY" "$READONLY") target_session_attrs=$value"
+    both "target_session_attrs.${name}_2" "$3 c_user other" \
+        "$(at "$STANDBY" "$READONLY" "$MAIN") target_session_attrs=$value"
+    both "target_session_attrs.${name}_3" "$4 c_user other" \
+        "$(at "$READONLY" "$MAIN" "$STANDBY") target_session_attrs=$value"
 }
 attrs any main standby readonly
 attrs read-write main main main

@@ -35,7 +35,8 @@ only keywords.gssdelegation 'main c_user c_user' "$AT gssdelegation=1"
 both keywords.replication 'main c_user c_user' "$AT replication=off"
 only keywords.replication_on 'connection option "replication" is not supported' "$AT replication=database"
 both keywords.sslcompression 'main c_user c_user' "$AT sslcompression=1"
-only keywords.oauth 'main c_user c_user' "$AT oauth_issuer=https://x oauth_client_id=x oauth_client_secret=$SECRET oauth_scope=x"
+only keywords.oauth 'main c_user c_user' \
+    "$AT oauth_issuer=https://x oauth_client_id=x oauth_client_secret=$SECRET oauth_scope=x"
 for key in scram_client_key scram_server_key; do
     only "keywords.$key" "connection option \"$key\" is not supported" "$AT $key=$SECRET"
 done

@@ -93,9 +93,12 @@ no_socket() {
 # said port words: what the server at that port answers.
 said() { printf 'connection to server at "127.0.0.1", port %s failed: %s' "$1" "$2"; }
 
+# has_ipv6: whether the machine has ::1.
+has_ipv6() { grep -qsE '^0{31}1 ' /proc/net/if_inet6; }
+
 start_servers() {
     local settings=(--auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" --tree "$PLPROXY_TREE")
-    local methods=() kind method
+    local methods=() kind method listen=127.0.0.1
     for kind in scram:scram-sha-256 md5:md5 plain:password; do
         method=${kind#*:} kind=${kind%%:*}
         methods+=(--hba "host all +c_$kind 127.0.0.1/32 $method" --hba "local all +c_$kind $method")
@@ -105,8 +108,8 @@ start_servers() {
     [ "$(id -u)" != 0 ] || chown $NOBODY:$NOBODY "$HOME_DIR"
     SURROUNDINGS=("HOME=$HOME_DIR")
 
-    server_start main "${settings[@]}" "${methods[@]}" --set "listen_addresses = '127.0.0.1$(grep -qs . /proc/net/if_inet6 && echo ',::1')'" \
-        --hba 'host all all ::1/128 trust'
+    if has_ipv6; then listen+=',::1'; fi
+    server_start main "${settings[@]}" "${methods[@]}" --set "listen_addresses = '$listen'" --hba 'host all all ::1/128 trust'
     MAIN=$(server_port main)
     server_psql main -q -d template1 <<-'SQL'
 	create function look(q text) returns text language plpgsql as

@@ -18,9 +18,10 @@ both names.first_address_dead 'main c_user other' "$(named dead-first.test)"
 check names.first_address_is_tried "127.0.0.9 127.0.0.1" \
     "$(as_server env "${SURROUNDINGS[@]}" getent ahostsv4 dead-first.test | awk '$2 == "STREAM" { print $1 }' | xargs)"
 both names.every_address_dead "$(theirs "$(named dead.test)")" "$(named dead.test)"
-check names.every_address_told 2 "$(ours "$(named dead.test)" | grep -c 'connection to server at "dead.test" (127\.0\.0\.[89]), port')"
+check names.every_address_told 2 \
+    "$(ours "$(named dead.test)" | grep -c 'connection to server at "dead.test" (127\.0\.0\.[89]), port')"
 both names.port_dead "$(refused "$DEAD" 'one.test" (127.0.0.1)' | sed 's/)",/),/')" "$(named one.test) port=$DEAD"
-if grep -qs . /proc/net/if_inet6; then
+if has_ipv6; then
     both names.ipv6_only 'main c_user other' "$(named six.test)"
     both names.ipv6_dead "$(theirs "$(named six.test) port=$DEAD")" "$(named six.test) port=$DEAD"
     # The connection fails, but not for want of the zone.
@@ -29,8 +30,8 @@ if grep -qs . /proc/net/if_inet6; then
     both names.ipv6_address 'main c_user other' "$(named ::1)"
 fi
 both names.unknown "$(theirs "$(named nobody.invalid) password=$SECRET")" "$(named nobody.invalid) password=$SECRET"
-check names.unknown_words yes \
-    "$(case $(ours "$(named nobody.invalid)") in 'could not translate host name "nobody.invalid" to address: '*) echo yes ;; esac)"
+check names.unknown_words 'could not translate host name "nobody.invalid" to address' \
+    "$(ours "$(named nobody.invalid)" | sed 's/: .*//')"
 both names.unknown_then_known 'main c_user other' "$(named nobody.invalid,one.test)"
 both names.address_given 'main c_user other' "$(named nobody.invalid) hostaddr=127.0.0.1"
 both names.not_a_name "$(theirs "$(named 'not a name' | sed "s/host=not a name/host='not a name'/")")" \
@@ -60,7 +61,8 @@ check names.threads 1 "$(server_psql proxy -Atq -v one="$(named one.test)" -v de
 put "$HOME_DIR/passwd" 644 <<<"c_user:x:$(as_server id -u):$(as_server id -g)::$HOME_DIR:/bin/sh"
 put "$HOME_DIR/group" 644 <<<"c_group:x:$(as_server id -g):"
 put "$HOME_DIR/.pgpass" 600 <<<"*:*:*:*:$SECRET"
-surround "LD_PRELOAD=$NAMES/libnss_wrapper.so" "NSS_WRAPPER_PASSWD=$HOME_DIR/passwd" "NSS_WRAPPER_GROUP=$HOME_DIR/group" HOME=
+surround "LD_PRELOAD=$NAMES/libnss_wrapper.so" "NSS_WRAPPER_PASSWD=$HOME_DIR/passwd" \
+    "NSS_WRAPPER_GROUP=$HOME_DIR/group" HOME=
 both names.user 'main c_user other' "host=127.0.0.1 port=$MAIN user='' dbname=other"
 both names.home 'main c_secret other' "host=127.0.0.1 port=$MAIN user=c_secret dbname=other"
 as_server rm "$HOME_DIR/.pgpass"

@@ -17,7 +17,8 @@ for kind in scram md5 plain; do
     encryption=scram-sha-256
     [ "$kind" != md5 ] || encryption=md5
     for name in "${!odd[@]}"; do
-        server_psql main -q -v role="c_${kind}_$name" -v password="${odd[$name]}" -v grantee="c_$kind" -v enc="$encryption" <<-'SQL'
+        server_psql main -q -v role="c_${kind}_$name" -v password="${odd[$name]}" -v grantee="c_$kind" \
+            -v enc="$encryption" <<-'SQL'
 	set password_encryption = :'enc';
 	create role :"role" login password :'password';
 	grant :"grantee" to :"role";

@@ -17,6 +17,6 @@ both uri.parameters "a&b=c%" "postgresql:///other?host=127.0.0.1&port=$MAIN&user
 both uri.socket 'main c_user other' "postgresql://c_user@$(server_dir main | sed 's|/|%2F|g'):$MAIN/other"
 both uri.hosts 'standby c_user other' "postgresql://c_user@127.0.0.1:$DEAD,127.0.0.1:$STANDBY/other"
 both uri.password 'main c_secret c_secret' "postgresql://c_secret:%68unter2@127.0.0.1:$MAIN"
-if grep -qs . /proc/net/if_inet6; then
+if has_ipv6; then
     both uri.ipv6 'main c_user other' "postgresql://c_user@[::1]:$MAIN/other"
 fi
