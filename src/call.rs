@@ -13,6 +13,7 @@ use crate::pg::settings::TextSettings;
 use crate::remote::remote;
 use crate::rows::RowReader;
 use crate::shape::Shape;
+use crate::stream::Stream;
 use pgrx::pg_sys::Datum;
 use plproxy_core::options::PreparedStatements;
 use plproxy_remote::{Batch, CallOptions, Diagnostic, Endpoint, Event, Prepared, Request};
@@ -67,16 +68,14 @@ impl Call {
         mut self,
         info: &mut CallInfo,
         mode: ResultMode,
-        shape: &Shape,
+        shape: &Rc<Shape>,
         memory: &Context,
     ) -> Result<Datum, Error> {
         match mode {
             ResultMode::Single => self.single(info, shape),
+            ResultMode::Stream => Stream::new(self, shape).advance(info),
             ResultMode::Set => {
-                let row_type = shape
-                    .row_type
-                    .as_ref()
-                    .ok_or_else(|| self.label.error("unsupported type"))?;
+                let row_type = shape.set_row_type(&self.label)?;
                 let mut collector = Collector::new(info, shape, row_type, self.endpoints.len())?;
                 let label = self.label.clone();
                 self.drive(|step| match step {
@@ -122,50 +121,105 @@ impl Call {
 
     /// Waits for what the partitions send and hands it to `take`, until all are done.
     fn drive(&mut self, mut take: impl FnMut(Step<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        while let Some(arrival) = self.next()? {
+            self.or_cancel(|| Self::hand_over(&arrival, &mut take))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next rows, or the end, of some request; `None` when all are done. Notices and interrupts are seen to
+    /// on the way, and an error has ended the remote work.
+    pub(crate) fn next(&mut self) -> Result<Option<Arrival>, Error> {
         loop {
-            let taken = match self.remote.next() {
+            match self.remote.next() {
                 Ok(Event::Rows {
                     request,
                     batch,
                     done,
-                }) => Self::rows(request, &batch, done, &mut take),
+                }) => {
+                    let batch = Some(batch);
+                    return Ok(Some(Arrival {
+                        request,
+                        batch,
+                        done,
+                    }));
+                }
                 Ok(Event::RequestDone {
                     request,
                     columns: Some(_),
-                }) => take(Step::Done(request)),
+                }) => {
+                    return Ok(Some(Arrival {
+                        request,
+                        batch: None,
+                        done: true,
+                    }));
+                }
                 // A statement without a result, which only the user's own can be.
                 Ok(Event::RequestDone { columns: None, .. }) => {
-                    Err(self.label.error("run_tag does not match res"))
+                    let error = self.label.error("run_tag does not match res");
+                    self.or_cancel(|| Err(error))?;
                 }
-                Ok(Event::Notice { request, notice }) => self.notice(request, &notice),
-                Ok(Event::Finished) => return Ok(()),
-                Ok(Event::Interrupted) => self.interrupted(),
+                Ok(Event::Notice { request, notice }) => {
+                    let raised = self.notice(request, &notice);
+                    self.or_cancel(|| raised)?;
+                }
+                Ok(Event::Finished) => return Ok(None),
+                Ok(Event::Interrupted) => {
+                    let seen_to = self.interrupted();
+                    self.or_cancel(|| seen_to)?;
+                }
                 Err(error) => {
                     let dbname = error.request.map_or("", |request| self.dbname(request));
                     return Err(self.label.remote_error(dbname, &error));
                 }
-            };
-            if let Err(error) = taken {
-                self.remote.cancel(CANCEL_BOUND);
-                return Err(error);
             }
         }
     }
 
+    /// Runs `f`; if it fails, the remote work ends with it.
+    pub(crate) fn or_cancel<T>(
+        &mut self,
+        f: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let result = f();
+        if result.is_err() {
+            self.cancel();
+        }
+        result
+    }
+
+    /// Ends the remote work within a bound.
+    pub(crate) fn cancel(&mut self) {
+        self.remote.cancel(CANCEL_BOUND);
+    }
+
+    /// The caller turns to other things for a while, which does not count for `query_timeout`.
+    pub(crate) fn rest(&mut self) {
+        self.remote.rest();
+    }
+
+    /// How many partitions are asked.
+    pub(crate) fn requests(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    pub(crate) fn label(&self) -> &FunctionLabel {
+        &self.label
+    }
+
     /// Hands rows over; values as text are read as the partition's settings mean them.
-    fn rows(
-        request: usize,
-        batch: &Batch,
-        done: bool,
+    fn hand_over(
+        arrival: &Arrival,
         take: &mut impl FnMut(Step<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let _style = batch.style().map(TextSettings::for_input).transpose()?;
-        take(Step::Rows(request, batch))?;
-        if done {
-            take(Step::Done(request))
-        } else {
-            Ok(())
+        if let Some(batch) = &arrival.batch {
+            let _style = batch.style().map(TextSettings::for_input).transpose()?;
+            take(Step::Rows(arrival.request, batch))?;
         }
+        if arrival.done {
+            take(Step::Done(arrival.request))?;
+        }
+        Ok(())
     }
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
@@ -201,6 +255,14 @@ impl Call {
             .get(request)
             .map_or("", |endpoint| endpoint.label())
     }
+}
+
+/// Something of a request has come.
+pub(crate) struct Arrival {
+    pub(crate) request: usize,
+    pub(crate) batch: Option<Batch>,
+    /// Whether that was the last of it.
+    pub(crate) done: bool,
 }
 
 /// What a call's result is made of.

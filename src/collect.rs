@@ -24,17 +24,45 @@ pub(crate) struct Collector<'a> {
     result: ResultStore,
     /// The request whose rows go to the result.
     turn: usize,
-    requests: Vec<Progress>,
+    requests: Vec<Source>,
     /// Reused from row to row.
     row: Row,
 }
 
+/// What is known of a request's rows.
 #[derive(Default)]
-struct Progress {
+pub(crate) struct Source {
     reader: Option<RowReader>,
     /// Rows that came ahead of their turn.
-    ahead: Option<Store>,
-    done: bool,
+    pub(crate) ahead: Option<Store>,
+    pub(crate) done: bool,
+}
+
+impl Source {
+    /// How the rows are read, from the first ones on.
+    pub(crate) fn reader(
+        &mut self,
+        shape: &Shape,
+        batch: &Batch,
+        label: &FunctionLabel,
+    ) -> Result<&RowReader, Error> {
+        Ok(match &mut self.reader {
+            Some(reader) => reader,
+            reader => reader.insert(RowReader::new(shape, batch, label)?),
+        })
+    }
+
+    /// Where rows go that are ahead of their turn; the memory is one of `requests` shares.
+    pub(crate) fn ahead(&mut self, requests: usize) -> Result<&mut Store, Error> {
+        Ok(match &mut self.ahead {
+            Some(store) => store,
+            ahead => {
+                let requests = i32::try_from(requests).unwrap_or(i32::MAX).max(1);
+                let share = (settings::work_mem() / requests).max(LEAST_MEMORY);
+                ahead.insert(Store::new(false, share)?)
+            }
+        })
+    }
 }
 
 impl<'a> Collector<'a> {
@@ -49,7 +77,7 @@ impl<'a> Collector<'a> {
             row_type,
             result: info.result_store(row_type)?,
             turn: 0,
-            requests: std::iter::repeat_with(Progress::default)
+            requests: std::iter::repeat_with(Source::default)
                 .take(requests)
                 .collect(),
             row: row_type.row(),
@@ -64,26 +92,17 @@ impl<'a> Collector<'a> {
         label: &FunctionLabel,
         scratch: &Context,
     ) -> Result<(), Error> {
-        let share = (settings::work_mem() / i32::try_from(self.requests.len()).unwrap_or(i32::MAX))
-            .max(LEAST_MEMORY);
-        let Some(progress) = self.requests.get_mut(request) else {
+        let requests = self.requests.len();
+        let Some(source) = self.requests.get_mut(request) else {
             return Ok(());
         };
         for row in batch.iter() {
-            let reader = match &progress.reader {
-                Some(reader) => reader,
-                None => progress
-                    .reader
-                    .insert(RowReader::new(self.shape, batch, label)?),
-            };
+            let reader = source.reader(self.shape, batch, label)?;
             scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
             let store = if request == self.turn {
                 &mut self.result.store
             } else {
-                match &mut progress.ahead {
-                    Some(store) => store,
-                    ahead => ahead.insert(Store::new(false, share)?),
-                }
+                source.ahead(requests)?
             };
             store.put(self.row_type, &self.row)?;
             scratch.reset();
@@ -93,19 +112,19 @@ impl<'a> Collector<'a> {
 
     /// A request has sent all it has.
     pub(crate) fn done(&mut self, request: usize) -> Result<(), Error> {
-        if let Some(progress) = self.requests.get_mut(request) {
-            progress.done = true;
+        if let Some(source) = self.requests.get_mut(request) {
+            source.done = true;
         }
         while self
             .requests
             .get(self.turn)
-            .is_some_and(|progress| progress.done)
+            .is_some_and(|source| source.done)
         {
             self.turn += 1;
             if let Some(ahead) = self
                 .requests
                 .get_mut(self.turn)
-                .and_then(|progress| progress.ahead.take())
+                .and_then(|source| source.ahead.take())
             {
                 self.result.store.append(ahead, self.row_type)?;
             }

@@ -17,6 +17,9 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         return Err(Report::internal("PL/Proxy procedures can't be used as triggers").into());
     }
     let mode = info.result_mode()?;
+    if let Some(stream) = info.resume() {
+        return stream.advance(info);
+    }
     let function = function::find(info.function_oid())?;
     let args: Vec<Option<Datum>> = (0..function.args.len())
         .map(|number| info.arg(number))

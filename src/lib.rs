@@ -53,6 +53,7 @@ mod route;
 mod rows;
 #[cfg(feature = "postgres")]
 mod shape;
+mod stream;
 #[cfg(feature = "postgres")]
 mod validator;
 

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::codecs;
-use crate::error::Error;
+use crate::error::{Error, FunctionLabel};
 use crate::function::{ProxyArg, ResultType};
 use crate::needs::Needs;
 use crate::pg::inval::Changes;
@@ -87,6 +87,12 @@ impl Shape {
         self.relations
             .iter()
             .any(|relation| changes.relations.contains(relation))
+    }
+
+    /// The row type of a set.
+    pub(crate) fn set_row_type(&self, label: &FunctionLabel) -> Result<&Rc<RowType>, Error> {
+        let row_type = self.row_type.as_ref();
+        row_type.ok_or_else(|| label.error("unsupported type"))
     }
 
     fn result(

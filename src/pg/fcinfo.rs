@@ -14,6 +14,8 @@ pub(crate) enum ResultMode {
     Single,
     /// A set, in a tuplestore.
     Set,
+    /// A set, value by value as the caller asks for it.
+    Stream,
 }
 
 /// What the caller expects of a function that returns rows.
@@ -36,7 +38,7 @@ impl CallInfo {
         Self { fcinfo }
     }
 
-    fn raw(&self) -> &pg_sys::FunctionCallInfoBaseData {
+    pub(super) fn raw(&self) -> &pg_sys::FunctionCallInfoBaseData {
         // SAFETY: live, see `new`.
         unsafe { &*self.fcinfo }
     }
@@ -99,9 +101,15 @@ impl CallInfo {
                 "set-valued function called in context that cannot accept a set",
             )
         })?;
+        use pg_sys::SetFunctionReturnMode as Mode;
         // SAFETY: `result_info` checked the node.
         let modes = unsafe { (*info).allowedModes } as u32;
-        if modes & pg_sys::SetFunctionReturnMode::SFRM_Materialize == 0 {
+        let has = |mode| modes & mode != 0;
+        // A caller that reads the whole set in any case says that it prefers a tuplestore.
+        if has(Mode::SFRM_ValuePerCall) && !has(Mode::SFRM_Materialize_Preferred) {
+            return Ok(ResultMode::Stream);
+        }
+        if !has(Mode::SFRM_Materialize) {
             return Err(Report::new(
                 sqlstate::FEATURE_NOT_SUPPORTED,
                 "materialize mode required, but it is not allowed in this context",
@@ -111,7 +119,7 @@ impl CallInfo {
         Ok(ResultMode::Set)
     }
 
-    fn result_info(&self) -> Option<*mut pg_sys::ReturnSetInfo> {
+    pub(super) fn result_info(&self) -> Option<*mut pg_sys::ReturnSetInfo> {
         let info = self.raw().resultinfo;
         // SAFETY: a non-null resultinfo is a node.
         (!info.is_null() && unsafe { (*info).type_ } == NodeTag::T_ReturnSetInfo)

@@ -28,6 +28,7 @@ pub(crate) mod report;
 pub(crate) mod role;
 pub(crate) mod settings;
 pub(crate) mod spi;
+mod srf;
 pub(crate) mod tuple;
 pub(crate) mod tuplestore;
 pub(crate) mod types;

@@ -34,6 +34,10 @@ unsafe extern "C-unwind" {
     pub(super) fn MemoryContextAlloc(context: MemoryContext, size: usize) -> *mut c_void;
     pub(super) fn MemoryContextAllocHuge(context: MemoryContext, size: usize) -> *mut c_void;
     pub(super) fn MemoryContextReset(context: MemoryContext);
+    pub(super) fn MemoryContextRegisterResetCallback(
+        context: MemoryContext,
+        callback: *mut pg_sys::MemoryContextCallback,
+    );
     pub(super) fn MemoryContextDelete(context: MemoryContext);
     pub(super) fn AllocSetContextCreateInternal(
         parent: MemoryContext,
@@ -148,6 +152,21 @@ unsafe extern "C-unwind" {
         ops: *const pg_sys::TupleTableSlotOps,
     ) -> *mut pg_sys::TupleTableSlot;
     pub(super) fn ExecDropSingleTupleTableSlot(slot: *mut pg_sys::TupleTableSlot);
+    pub(super) fn ExecFetchSlotHeapTupleDatum(slot: *mut pg_sys::TupleTableSlot) -> Datum;
+    pub(super) fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, number: c_int);
+    pub(super) fn datumCopy(value: Datum, by_value: bool, length: c_int) -> Datum;
+
+    // execUtils.c
+    pub(super) fn RegisterExprContextCallback(
+        context: *mut pg_sys::ExprContext,
+        function: pg_sys::ExprContextCallbackFunction,
+        arg: Datum,
+    );
+    pub(super) fn UnregisterExprContextCallback(
+        context: *mut pg_sys::ExprContext,
+        function: pg_sys::ExprContextCallbackFunction,
+        arg: Datum,
+    );
 
     // guc.c
     pub(super) fn NewGUCNestLevel() -> c_int;

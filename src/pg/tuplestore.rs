@@ -1,10 +1,11 @@
 //! Rows kept in memory up to a bound, then on disk.
 
 use super::tuple::{Row, RowType};
-use super::{guard, raw};
+use super::{compat, guard, raw};
 use crate::error::Error;
+use core::ffi::c_int;
 use core::mem::ManuallyDrop;
-use pgrx::pg_sys::{self, Tuplestorestate};
+use pgrx::pg_sys::{self, Datum, Tuplestorestate};
 
 /// Copying many rows takes its time; an interrupt is seen after so many.
 const ROWS_BETWEEN_CHECKS: u32 = 4096;
@@ -52,9 +53,87 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets the store without touching memory that may be gone already. Its files end with the transaction.
+    pub(super) fn abandon(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+
     /// Gives the store away.
     pub(super) fn into_raw(self) -> *mut Tuplestorestate {
         ManuallyDrop::new(self).0
+    }
+}
+
+/// A store whose rows are read back one by one, as the values of a set.
+pub(crate) struct StoreReader {
+    store: Store,
+    slot: *mut pg_sys::TupleTableSlot,
+    /// Where it was made. A row read back from a file belongs to the slot until the next one, so it must live there too.
+    memory: pg_sys::MemoryContext,
+}
+
+impl StoreReader {
+    /// Its own memory comes from the current context.
+    pub(crate) fn new(store: Store, row_type: &RowType) -> Result<Self, Error> {
+        let desc = row_type.as_ptr();
+        // SAFETY: the descriptor is live; whoever reads keeps the row type.
+        let slot = unsafe {
+            guard::catch(|| {
+                raw::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple)
+            })
+        }?;
+        Ok(Self {
+            store,
+            slot,
+            // SAFETY: reads a static of this backend's one thread.
+            memory: unsafe { pg_sys::CurrentMemoryContext },
+        })
+    }
+
+    /// The next row: as a composite value or, of a set of scalars, its one column. In the current memory context.
+    pub(crate) fn next(
+        &mut self,
+        row_type: &RowType,
+        composite: bool,
+    ) -> Result<Option<Option<Datum>>, Error> {
+        let (store, slot, memory) = (self.store.0, self.slot, self.memory);
+        let Some(column) = compat::attributes(row_type).first() else {
+            return Ok(None);
+        };
+        // SAFETY: store and slot are live; the slot has the row type's descriptor, and after a fetch the first column.
+        Ok(unsafe {
+            guard::catch(|| {
+                let callers = pg_sys::CurrentMemoryContext;
+                pg_sys::CurrentMemoryContext = memory;
+                let found = raw::tuplestore_gettupleslot(store, true, false, slot);
+                pg_sys::CurrentMemoryContext = callers;
+                if !found {
+                    return None;
+                }
+                if composite {
+                    return Some(Some(raw::ExecFetchSlotHeapTupleDatum(slot)));
+                }
+                raw::slot_getsomeattrs_int(slot, 1);
+                if *(*slot).tts_isnull {
+                    return Some(None);
+                }
+                let (by_value, length) = (column.attbyval, c_int::from(column.attlen));
+                Some(Some(raw::datumCopy(*(*slot).tts_values, by_value, length)))
+            })
+        }?)
+    }
+
+    /// Forgets it without touching memory that may be gone already.
+    pub(super) fn abandon(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+}
+
+impl Drop for StoreReader {
+    fn drop(&mut self) {
+        let slot = self.slot;
+        // SAFETY: ours; its memory context is alive as long as we are, else we are abandoned.
+        let _ = unsafe { guard::catch(|| raw::ExecDropSingleTupleTableSlot(slot)) };
     }
 }
 

@@ -121,6 +121,10 @@ pub struct Call<'a> {
     tasks: Tasks,
     requests: usize,
     query_timeout: Option<Duration>,
+    /// When the caller turned to other things.
+    resting_since: Option<Instant>,
+    /// How long it did so in all.
+    rested: Duration,
 }
 
 /// Why a wait ended.
@@ -167,6 +171,8 @@ impl<'a> Call<'a> {
             requests: count,
             query_timeout: options.query_timeout,
             outbox,
+            resting_since: None,
+            rested: Duration::ZERO,
         }
     }
 
@@ -174,6 +180,9 @@ impl<'a> Call<'a> {
     // Not an iterator: after an interrupt or an error the caller decides whether to come back.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Event, Error> {
+        if let Some(since) = self.resting_since.take() {
+            self.rested = self.rested.saturating_add(since.elapsed());
+        }
         if self.remote.runtime().gate().interrupted() {
             return Ok(Event::Interrupted);
         }
@@ -201,6 +210,13 @@ impl<'a> Call<'a> {
                 Woken::Wanted => {}
                 Woken::Overdue => return self.time_out(),
             }
+        }
+    }
+
+    /// The caller turns to other things: until the next call of `next` the time does not count for `query_timeout`.
+    pub fn rest(&mut self) {
+        if self.query_timeout.is_some() && self.resting_since.is_none() {
+            self.resting_since = Some(Instant::now());
         }
     }
 
@@ -233,7 +249,7 @@ impl<'a> Call<'a> {
         };
         self.outbox
             .first_sent()
-            .is_some_and(|sent| sent.elapsed() >= limit)
+            .is_some_and(|sent| sent.elapsed().saturating_sub(self.rested) >= limit)
     }
 
     fn time_out(&mut self) -> Result<Event, Error> {

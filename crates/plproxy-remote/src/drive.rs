@@ -182,7 +182,12 @@ impl<'a> Drive<'a> {
         };
         poll_fn(|cx| {
             loop {
-                if self.task.outbox.poll_room(cx).is_pending() {
+                if self
+                    .task
+                    .outbox
+                    .poll_room(self.task.request, cx)
+                    .is_pending()
+                {
                     return Poll::Pending;
                 }
                 self.take_in(cx, opening.as_mut(), stream.as_mut(), &mut intake);
@@ -281,7 +286,12 @@ impl<'a> Drive<'a> {
         let result = loop {
             if intake.size >= self.task.batch {
                 self.flush(intake);
-                if self.task.outbox.poll_room(cx).is_pending() {
+                if self
+                    .task
+                    .outbox
+                    .poll_room(self.task.request, cx)
+                    .is_pending()
+                {
                     return progress;
                 }
             }

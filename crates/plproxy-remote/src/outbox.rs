@@ -37,8 +37,9 @@ pub(crate) struct Lookup {
 struct State {
     items: VecDeque<(Item, usize)>,
     size: usize,
-    /// Requests that wait for room.
-    waiting: Vec<Waker>,
+    /// Requests that wait for room, in the order in which they will get it: one that has much to say must not keep the
+    /// others from speaking.
+    waiting: VecDeque<(usize, Waker)>,
     lookups: Vec<Lookup>,
     /// The requests whose statements are with a server, and how to cancel them.
     running: Vec<(usize, Rc<CancelKey>)>,
@@ -49,6 +50,14 @@ struct State {
     first_sent: Option<Instant>,
     /// The caller wants no more: nothing is kept, nothing is started.
     closed: bool,
+}
+
+impl State {
+    fn wake_next(&self) {
+        if let Some((_, waker)) = self.waiting.front() {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 /// Shared by a call and its requests.
@@ -72,13 +81,27 @@ impl Outbox {
         }
     }
 
-    /// Ready when there is room.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when there is room and no other request has waited for it longer.
+    pub(crate) fn poll_room(&self, request: usize, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.0.borrow_mut();
-        if state.size < BUDGET {
+        let next = state.waiting.front().map(|(waiting, _)| *waiting);
+        if state.closed || (state.size < BUDGET && next.is_none_or(|next| next == request)) {
+            if next == Some(request) {
+                state.waiting.pop_front();
+            }
+            // There may be room for another one too.
+            state.wake_next();
             return Poll::Ready(());
         }
-        state.waiting.push(cx.waker().clone());
+        let waker = cx.waker();
+        match state
+            .waiting
+            .iter_mut()
+            .find(|(waiting, _)| *waiting == request)
+        {
+            Some((_, known)) => known.clone_from(waker),
+            None => state.waiting.push_back((request, waker.clone())),
+        }
         Poll::Pending
     }
 
@@ -86,10 +109,8 @@ impl Outbox {
         let mut state = self.0.borrow_mut();
         let (item, size) = state.items.pop_front()?;
         state.size -= size;
-        if state.size < BUDGET && !state.waiting.is_empty() {
-            let waiting = std::mem::take(&mut state.waiting);
-            drop(state);
-            waiting.iter().for_each(Waker::wake_by_ref);
+        if state.size < BUDGET {
+            state.wake_next();
         }
         Some(item)
     }
@@ -194,7 +215,7 @@ impl Outbox {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         drop((items, lookups));
-        waiting.iter().for_each(Waker::wake_by_ref);
+        waiting.iter().for_each(|(_, waker)| waker.wake_by_ref());
     }
 
     pub(crate) fn take_lookups(&self) -> Vec<Lookup> {

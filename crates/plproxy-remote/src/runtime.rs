@@ -3,7 +3,7 @@
 //! A tokio runtime on the current thread, entered by [`Runtime::wait`] and by nothing else. It has no worker threads and
 //! nothing here uses its pool of blocking threads, so the process keeps the threads it has.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_millis(100);
 const REMINDER: Duration = Duration::from_millis(10);
 /// Polls without a look at the sockets, before those get their turn.
 const ROUNDS: usize = 16;
+/// Waits that may be over before they begin: so long servers that never stop talking keep the others' sockets from their
+/// turn.
+const STREAK: u32 = 16;
 
 pub(crate) struct Runtime {
     tokio: tokio::runtime::Runtime,
@@ -29,6 +32,8 @@ pub(crate) struct Runtime {
     waker: Waker,
     /// One timer for all waits: it is set anew only when it has gone off, so that most waits do not touch it.
     tick: RefCell<Pin<Box<Sleep>>>,
+    /// Waits in a row that were over before they began.
+    streak: Cell<u32>,
 }
 
 impl Runtime {
@@ -50,6 +55,7 @@ impl Runtime {
             waker: Waker::from(gate.clone()),
             gate,
             tick,
+            streak: Cell::new(0),
         })
     }
 
@@ -65,15 +71,22 @@ impl Runtime {
     /// Polls until `poll` is ready, and sleeps in between. `poll` is told whether the clock ticked since it last ran.
     pub(crate) fn wait<T>(&self, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> T {
         self.tokio.block_on(poll_fn(|outer| {
+            if self.streak.get() >= STREAK {
+                self.streak.set(0);
+                outer.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             self.gate.enter(outer.waker());
             let mut context = Context::from_waker(&self.waker);
             let mut ticked = self.ticked(&mut context);
             for _ in 0..ROUNDS {
                 self.gate.take_woken();
                 if let Poll::Ready(value) = poll(&mut context, ticked) {
+                    self.streak.set(self.streak.get() + 1);
                     return Poll::Ready(value);
                 }
                 if !self.gate.take_woken() {
+                    self.streak.set(0);
                     self.gate.leave();
                     return Poll::Pending;
                 }

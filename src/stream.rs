@@ -1,0 +1,155 @@
+//! A set handed out value by value, as the caller asks for it.
+//!
+//! The caller that stops early ends the remote work; rows that nobody asked for are not read. The order is the partitions',
+//! and one that is ahead of its turn fills a tuplestore meanwhile, as in [`collect`](crate::collect).
+#![forbid(unsafe_code)]
+
+use crate::call::{Arrival, Call};
+use crate::collect::Source;
+use crate::error::Error;
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::memory::Context;
+use crate::pg::settings::TextSettings;
+use crate::pg::tuplestore::{Store, StoreReader};
+use crate::shape::{Shape, ShapeResult};
+use pgrx::pg_sys::Datum;
+use plproxy_remote::Batch;
+use std::rc::Rc;
+
+/// See the module.
+pub(crate) struct Stream {
+    call: Call,
+    shape: Rc<Shape>,
+    /// The request whose rows are next.
+    turn: usize,
+    requests: Vec<Source>,
+    /// Rows of the turn's request that had come ahead of it: they are the first.
+    ahead: Option<StoreReader>,
+    /// Rows of the turn's request as they came, and the place of the next one.
+    batch: Option<(Batch, usize)>,
+}
+
+impl Stream {
+    pub(crate) fn new(call: Call, shape: &Rc<Shape>) -> Box<Self> {
+        let requests = std::iter::repeat_with(Source::default)
+            .take(call.requests())
+            .collect();
+        Box::new(Self {
+            call,
+            shape: Rc::clone(shape),
+            turn: 0,
+            requests,
+            ahead: None,
+            batch: None,
+        })
+    }
+
+    /// Returns the next value and keeps the rest for the next call, or returns the end of the set.
+    pub(crate) fn advance(mut self: Box<Self>, info: &mut CallInfo) -> Result<Datum, Error> {
+        let Some(value) = self.next(info).inspect_err(|_| self.call.cancel())? else {
+            return Ok(info.end_of_set());
+        };
+        self.call.rest();
+        info.suspend(self)?;
+        Ok(value.unwrap_or_else(|| info.return_null()))
+    }
+
+    /// The next value, in the caller's memory.
+    fn next(&mut self, info: &CallInfo) -> Result<Option<Option<Datum>>, Error> {
+        loop {
+            if let Some(ahead) = &mut self.ahead {
+                let row_type = self.shape.set_row_type(self.call.label())?;
+                let composite = matches!(self.shape.result, ShapeResult::Row(..));
+                if let Some(value) = ahead.next(row_type, composite)? {
+                    return Ok(Some(value));
+                }
+                self.ahead = None;
+            }
+            if let Some(value) = self.next_of_batch()? {
+                return Ok(Some(value));
+            }
+            while self
+                .requests
+                .get(self.turn)
+                .is_some_and(|source| source.done)
+            {
+                self.turn += 1;
+                let Some(source) = self.requests.get_mut(self.turn) else {
+                    break;
+                };
+                if let Some(store) = source.ahead.take() {
+                    let row_type = self.shape.set_row_type(self.call.label())?;
+                    let reader = info.in_query_memory(|| StoreReader::new(store, row_type))??;
+                    self.ahead = Some(reader);
+                    break;
+                }
+            }
+            if self.ahead.is_none() {
+                match self.call.next()? {
+                    Some(arrival) => self.take(arrival, info)?,
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+
+    /// The next value of the rows at hand.
+    fn next_of_batch(&mut self) -> Result<Option<Option<Datum>>, Error> {
+        let (Some((batch, next)), Some(source)) =
+            (&mut self.batch, self.requests.get_mut(self.turn))
+        else {
+            return Ok(None);
+        };
+        let Some(row) = batch.row(*next) else {
+            self.batch = None;
+            return Ok(None);
+        };
+        *next += 1;
+        // Values as text are read as the partition's settings mean them.
+        let _style = batch.style().map(TextSettings::for_input).transpose()?;
+        let reader = source.reader(&self.shape, batch, self.call.label())?;
+        reader.read_single(&self.shape, &row).map(Some)
+    }
+
+    /// Keeps what came: as it is if its turn has come, else in a tuplestore.
+    fn take(&mut self, arrival: Arrival, info: &CallInfo) -> Result<(), Error> {
+        let requests = self.requests.len();
+        let Some(source) = self.requests.get_mut(arrival.request) else {
+            return Ok(());
+        };
+        source.done = arrival.done;
+        let Some(batch) = arrival.batch else {
+            return Ok(());
+        };
+        if arrival.request == self.turn {
+            self.batch = Some((batch, 0));
+            return Ok(());
+        }
+        let _style = batch.style().map(TextSettings::for_input).transpose()?;
+        let row_type = self.shape.set_row_type(self.call.label())?;
+        let scratch = Context::for_call()?;
+        let mut values = row_type.row();
+        for row in batch.iter() {
+            let reader = source.reader(&self.shape, &batch, self.call.label())?;
+            scratch.enter(|| reader.read(&self.shape, &row, &mut values))?;
+            let store = info.in_query_memory(|| source.ahead(requests))??;
+            store.put(row_type, &values)?;
+            scratch.reset();
+        }
+        Ok(())
+    }
+
+    /// Nobody wants the rest.
+    pub(crate) fn end(mut self: Box<Self>) {
+        self.call.cancel();
+    }
+
+    /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to
+    /// forget it.
+    pub(crate) fn abandon(mut self: Box<Self>) -> (Vec<Store>, Option<StoreReader>) {
+        self.call.cancel();
+        let stores = self.requests.iter_mut();
+        let stores = stores.filter_map(|source| source.ahead.take()).collect();
+        (stores, self.ahead.take())
+    }
+}
