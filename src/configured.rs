@@ -4,6 +4,7 @@
 use crate::cluster::{Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::function::ProxyFunction;
+use crate::pg::expr::Arg;
 use crate::pg::spi::{self, LocalRow, Plan};
 use core::cell::RefCell;
 use pgrx::pg_sys;
@@ -32,7 +33,7 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
         return Ok(Rc::clone(plans));
     }
     let mut exist = false;
-    Plan::prepare(EXIST, &[])?.run(&[], 0, |row| {
+    Plan::prepare(EXIST, &[])?.run(&[], |row| {
         exist = row.value(1)?.is_some_and(|value| value.value() & 1 != 0);
         Ok(())
     })?;
@@ -59,11 +60,11 @@ pub(crate) fn load(
     known: Option<&Rc<Cluster>>,
 ) -> Result<Rc<Cluster>, Error> {
     let plans = plans(name, known.is_some())?;
-    let arg = [Some(spi::text_datum(name)?)];
+    let arg = [Arg::Whole(Some(spi::text_datum(name)?))];
     let label = &function.label;
 
     let mut version = None;
-    let rows = plans.version.run(&arg, 0, |row| {
+    let rows = plans.version.run(&arg, |row| {
         if ![pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&row.type_oid(1)) {
             return Err(label.error("get_version: expected an integer"));
         }
@@ -79,7 +80,7 @@ pub(crate) fn load(
     }
 
     let mut config = Vec::new();
-    plans.config.run(&arg, 0, |row| {
+    plans.config.run(&arg, |row| {
         if row.width() != 2 {
             return Err(label.error("Cluster config must have 2 columns"));
         }
@@ -93,7 +94,7 @@ pub(crate) fn load(
     warn_of_ignored(&config)?;
 
     let mut partitions = Vec::new();
-    plans.partitions.run(&arg, 0, |row| {
+    plans.partitions.run(&arg, |row| {
         partitions.push(
             text(row, 1, "partition", label)?
                 .ok_or_else(|| label.error("connstr must not be NULL"))?,

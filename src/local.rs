@@ -3,8 +3,10 @@
 
 use crate::error::Error;
 use crate::function::ProxyFunction;
-use crate::hash;
-use crate::pg::spi::{self, Plan};
+use crate::hash::{self, HashKind};
+use crate::pg::expr::Arg;
+use crate::pg::spi::{self, LocalRow, Plan};
+use crate::route::SplitArray;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::LocalQuery;
@@ -93,7 +95,8 @@ impl LocalPlan {
         let shared = self.get(query, |argument| function.type_of(argument))?;
         let mut type_oid = Oid::INVALID;
         let mut text = None;
-        let rows = shared.plan.run(&values(query, args), 0, |row| {
+        let whole = |argument| Arg::Whole(value(args, argument));
+        let rows = shared.plan.run(&params(query, whole), |row| {
             type_oid = row.type_oid(1);
             if type_oid == pg_sys::TEXTOID {
                 text = row.value(1)?.map(spi::text).transpose()?;
@@ -122,28 +125,75 @@ impl LocalPlan {
         function: &ProxyFunction,
         query: &LocalQuery,
         args: &[Option<Datum>],
-        mut each: impl FnMut(i64) -> Result<(), Error>,
+        mut each: impl FnMut(i64),
     ) -> Result<usize, Error> {
         let shared = self.get(query, |argument| function.element_type_of(argument))?;
-        let mut kind = None;
-        shared.plan.run(&values(query, args), 0, |row| {
-            let kind = match &kind {
-                Some(kind) => kind,
-                None => kind.insert(hash::kind(row.type_oid(1), &function.label)?),
-            };
-            let value = row
-                .value(1)?
-                .ok_or_else(|| function.label.error("Hash function returned NULL"))?;
-            each(kind.hash(value)?)
+        let mut reader = HashReader::new(function);
+        let whole = |argument| Arg::Whole(value(args, argument));
+        shared.plan.run(&params(query, whole), |row| {
+            each(reader.read(row)?);
+            Ok(())
         })
+    }
+
+    /// The same for each element that SPLIT gives, where there is one hash for each and all can be had in one go: each goes
+    /// to `each` with its element's number. Where not, nothing is done, and the result is `false`.
+    pub(crate) fn hashes_of_elements(
+        &self,
+        function: &ProxyFunction,
+        query: &LocalQuery,
+        args: &[Option<Datum>],
+        arrays: &[SplitArray],
+        mut each: impl FnMut(usize, i64),
+    ) -> Result<bool, Error> {
+        let shared = self.get(query, |argument| function.element_type_of(argument))?;
+        let mut reader = HashReader::new(function);
+        let count = arrays.first().map_or(0, |array| array.elements.len());
+        let param = |argument| match arrays.iter().find(|array| array.argument == argument) {
+            Some(array) => Arg::Each(&array.elements),
+            None => Arg::Whole(value(args, argument)),
+        };
+        shared
+            .plan
+            .run_each(&params(query, param), count, |element, row| {
+                each(element, reader.read(row)?);
+                Ok(())
+            })
     }
 }
 
-/// The arguments behind the query's parameters.
-fn values(query: &LocalQuery, args: &[Option<Datum>]) -> Vec<Option<Datum>> {
-    query
-        .args
-        .iter()
-        .map(|&argument| args.get(argument).copied().flatten())
-        .collect()
+/// Reads hashes out of rows, which are all of one type.
+struct HashReader<'a> {
+    function: &'a ProxyFunction,
+    kind: Option<Rc<HashKind>>,
+}
+
+impl<'a> HashReader<'a> {
+    fn new(function: &'a ProxyFunction) -> Self {
+        Self {
+            function,
+            kind: None,
+        }
+    }
+
+    fn read(&mut self, row: &LocalRow) -> Result<i64, Error> {
+        let label = &self.function.label;
+        let kind = match &self.kind {
+            Some(kind) => kind,
+            None => self.kind.insert(hash::kind(row.type_oid(1), label)?),
+        };
+        let value = row
+            .value(1)?
+            .ok_or_else(|| label.error("Hash function returned NULL"))?;
+        kind.hash(value)
+    }
+}
+
+/// What stands for the query's parameters; `param` gives it for an argument.
+fn params<'a>(query: &LocalQuery, param: impl Fn(usize) -> Arg<'a>) -> Vec<Arg<'a>> {
+    query.args.iter().map(|&argument| param(argument)).collect()
+}
+
+fn value(args: &[Option<Datum>], argument: usize) -> Option<Datum> {
+    args.get(argument).copied().flatten()
 }

@@ -77,19 +77,9 @@ pub(crate) fn pick(
         });
     }
     let mut elements = Split::new(count);
-    let mut row = args.to_vec();
-    for element in 0..length.unwrap_or(0) {
-        for array in &arrays {
-            if let (Some(slot), Some(value)) =
-                (row.get_mut(array.argument), array.elements.get(element))
-            {
-                *slot = *value;
-            }
-        }
-        picker.pick(&row, |partition| {
-            elements.add(element, partition);
-        })?;
-    }
+    picker.pick_elements(args, &arrays, |element, partition| {
+        elements.add(element, partition);
+    })?;
     Ok(Routing {
         targets: Targets::Split(elements),
         arrays,
@@ -163,14 +153,46 @@ impl Picker<'_> {
                 let hashes =
                     self.function
                         .run_on_plan
-                        .hashes(self.function, query, args, |hash| {
-                            tag(self.partition(hash));
-                            Ok(())
-                        })?;
+                        .hashes(self.function, query, args, |hash| tag(self.partition(hash)))?;
                 if hashes != 1 && !self.function.is_set {
                     return Err(label.error("Only set-returning function allows hashcount <> 1"));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The same for each element of the split arrays, which stand in their arguments' place.
+    fn pick_elements(
+        &self,
+        args: &[Option<Datum>],
+        arrays: &[SplitArray],
+        mut tag: impl FnMut(usize, usize),
+    ) -> Result<(), Error> {
+        if let RunOn::Query(query) = self.run_on {
+            let plan = &self.function.run_on_plan;
+            let same_as = &self.cluster.same_as;
+            let each = |element, hash| {
+                let partition = self.partition(hash);
+                tag(
+                    element,
+                    same_as.get(partition).copied().unwrap_or(partition),
+                );
+            };
+            if plan.hashes_of_elements(self.function, query, args, arrays, each)? {
+                return Ok(());
+            }
+        }
+        let mut row = args.to_vec();
+        for element in 0..arrays.first().map_or(0, |array| array.elements.len()) {
+            for array in arrays {
+                if let (Some(slot), Some(value)) =
+                    (row.get_mut(array.argument), array.elements.get(element))
+                {
+                    *slot = *value;
+                }
+            }
+            self.pick(&row, |partition| tag(element, partition))?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ pub(crate) mod array;
 pub(crate) mod compat;
 pub(crate) mod encoding;
 mod entry;
+pub(crate) mod expr;
 pub(crate) mod fcinfo;
 pub(crate) mod foreign;
 pub(crate) mod guard;

@@ -22,6 +22,8 @@ unsafe extern "C-unwind" {
     pub(super) fn errdetail_internal(format: *const c_char, ...) -> c_int;
     pub(super) fn errhint(format: *const c_char, ...) -> c_int;
     pub(super) fn errcontext_msg(format: *const c_char, ...) -> c_int;
+    pub(super) fn set_errcontext_domain(domain: *const c_char) -> c_int;
+    pub(super) fn geterrposition() -> c_int;
     pub(super) fn errposition(position: c_int) -> c_int;
     pub(super) fn internalerrposition(position: c_int) -> c_int;
     pub(super) fn internalerrquery(query: *const c_char) -> c_int;
@@ -220,6 +222,7 @@ unsafe extern "C-unwind" {
     pub(super) fn SPI_connect() -> c_int;
     pub(super) fn SPI_finish() -> c_int;
     pub(super) fn SPI_prepare(sql: *const c_char, nargs: c_int, types: *mut Oid) -> SPIPlanPtr;
+    pub(super) fn SPI_plan_get_plan_sources(plan: SPIPlanPtr) -> *mut pg_sys::List;
     pub(super) fn SPI_keepplan(plan: SPIPlanPtr) -> c_int;
     pub(super) fn SPI_freeplan(plan: SPIPlanPtr) -> c_int;
     pub(super) fn SPI_execute_plan(
@@ -237,6 +240,24 @@ unsafe extern "C-unwind" {
         is_null: *mut bool,
     ) -> Datum;
     pub(super) fn SPI_gettypeid(desc: TupleDesc, number: c_int) -> Oid;
+
+    // plancache.c, params.c, nodeFuncs.c, execExpr.c, execUtils.c
+    pub(super) fn GetCachedPlan(
+        source: *mut pg_sys::CachedPlanSource,
+        params: pg_sys::ParamListInfo,
+        owner: pg_sys::ResourceOwner,
+        environment: *mut pg_sys::QueryEnvironment,
+    ) -> *mut pg_sys::CachedPlan;
+    pub(super) fn ReleaseCachedPlan(plan: *mut pg_sys::CachedPlan, owner: pg_sys::ResourceOwner);
+    pub(super) fn makeParamList(count: c_int) -> pg_sys::ParamListInfo;
+    pub(super) fn exprType(expression: *const pg_sys::Node) -> Oid;
+    pub(super) fn expression_returns_set(expression: *mut pg_sys::Node) -> bool;
+    pub(super) fn ExecInitExpr(
+        expression: *mut pg_sys::Expr,
+        parent: *mut pg_sys::PlanState,
+    ) -> *mut pg_sys::ExprState;
+    pub(super) fn CreateStandaloneExprContext() -> *mut pg_sys::ExprContext;
+    pub(super) fn FreeExprContext(context: *mut pg_sys::ExprContext, is_commit: bool);
 
     // foreign.c, aclchk.c
     pub(super) fn GetForeignServerByName(

@@ -1,9 +1,15 @@
-//! Local queries through the server programming interface.
+//! Local queries: prepared by the server programming interface, and run by it unless they are no more than one
+//! expression.
 
+use super::expr::{self, Arg, Expression};
 use super::{encoding, guard, io, raw};
 use crate::error::{Error, Report};
+use core::cell::Cell;
 use core::ffi::{CStr, c_char};
-use pgrx::pg_sys::{self, Datum, Oid, SPIPlanPtr};
+use pgrx::pg_sys::{self, CachedPlanSource, Datum, Oid, SPIPlanPtr};
+
+/// Rows for which an expression is evaluated at a time.
+const BATCH: usize = 64;
 
 /// A connection to SPI: one level of its stack, left when dropped.
 struct Connection;
@@ -37,7 +43,11 @@ fn check(what: &str, code: i32) -> Result<i32, Error> {
 /// A prepared local query, kept until it is dropped.
 pub(crate) struct Plan {
     plan: SPIPlanPtr,
+    /// Null if the text has not exactly one statement.
+    source: *mut CachedPlanSource,
     nargs: usize,
+    /// Seen to be more than an expression, and not planned anew since.
+    needs_executor: Cell<bool>,
 }
 
 impl Plan {
@@ -67,31 +77,100 @@ impl Plan {
         }
         Ok(Self {
             plan,
+            // SAFETY: the list is the plan's own, and its members are of this type.
+            source: unsafe { expr::only(raw::SPI_plan_get_plan_sources(plan)) }.cast(),
             nargs: types.len(),
+            needs_executor: Cell::new(false),
         })
     }
 
-    /// Runs the query and hands each row to `each`. At most `limit` rows are fetched; 0 is no limit.
+    /// Runs the query and hands each row to `each`.
     pub(crate) fn run(
         &self,
-        args: &[Option<Datum>],
-        limit: i64,
+        args: &[Arg<'_>],
+        mut each: impl FnMut(&LocalRow) -> Result<(), Error>,
+    ) -> Result<usize, Error> {
+        debug_assert_eq!(args.len(), self.nargs);
+        let Some(expression) = self.expression()? else {
+            return self.execute(args, each);
+        };
+        Self::evaluate(expression, args, 1, |_, row| each(row))?;
+        Ok(1)
+    }
+
+    /// Runs the query for each of several rows of arguments, if that can be done in one go; else does nothing and returns
+    /// `false`. Each time it gives one row, which goes to `each` with the number of the row of arguments.
+    pub(crate) fn run_each(
+        &self,
+        args: &[Arg<'_>],
+        rows: usize,
+        each: impl FnMut(usize, &LocalRow) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        debug_assert_eq!(args.len(), self.nargs);
+        let Some(expression) = self.expression()? else {
+            return Ok(false);
+        };
+        Self::evaluate(expression, args, rows, each)?;
+        Ok(true)
+    }
+
+    /// The expression that the query amounts to, if it does.
+    fn expression(&self) -> Result<Option<Expression>, Error> {
+        let source = self.source;
+        // SAFETY: a source lives as long as its plan.
+        if source.is_null() || (self.needs_executor.get() && unsafe { (*source).is_valid }) {
+            return Ok(None);
+        }
+        // SAFETY: the plan was saved, and the caller's borrow of it outlives the expression.
+        let expression = unsafe { Expression::open(source) }?;
+        self.needs_executor.set(expression.is_none());
+        Ok(expression)
+    }
+
+    fn evaluate(
+        mut expression: Expression,
+        args: &[Arg<'_>],
+        rows: usize,
+        mut each: impl FnMut(usize, &LocalRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let type_oid = expression.type_oid;
+        // A value by reference does not outlive the next evaluation.
+        let at_once = match type_oid {
+            pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID => BATCH,
+            _ => 1,
+        };
+        let mut values = [None; BATCH];
+        let mut row = 0;
+        while row < rows {
+            let batch = values
+                .get_mut(..at_once.min(rows - row))
+                .unwrap_or_default();
+            let done = expression.evaluate(args, row, batch)?;
+            for value in batch.iter().take(done) {
+                each(row, &LocalRow::Value(type_oid, *value))?;
+                row += 1;
+            }
+        }
+        expression.finish()
+    }
+
+    /// Runs the query in the executor.
+    fn execute(
+        &self,
+        args: &[Arg<'_>],
         mut each: impl FnMut(&LocalRow) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let _connection = Connection::open()?;
-        let mut values: Vec<Datum> = args
+        let (mut values, nulls): (Vec<Datum>, Vec<c_char>) = args
             .iter()
-            .map(|arg| arg.unwrap_or(Datum::null()))
-            .collect();
-        let nulls: Vec<c_char> = args
-            .iter()
-            .map(|arg| if arg.is_none() { b'n' } else { b' ' } as c_char)
-            .collect();
-        debug_assert_eq!(values.len(), self.nargs);
+            .map(|arg| match arg.at(0) {
+                Some(value) => (value, b' ' as c_char),
+                None => (Datum::null(), b'n' as c_char),
+            })
+            .unzip();
         let (plan, values, nulls) = (self.plan, values.as_mut_ptr(), nulls.as_ptr());
         // SAFETY: the arrays are as long as the plan has parameters, and their types are those it was prepared for.
-        let code =
-            unsafe { guard::catch(|| raw::SPI_execute_plan(plan, values, nulls, true, limit)) }?;
+        let code = unsafe { guard::catch(|| raw::SPI_execute_plan(plan, values, nulls, true, 0)) }?;
         check("SPI_execute_plan", code)?;
         // SAFETY: statics of the backend, set by the call above.
         let (table, count) = unsafe { (pg_sys::SPI_tuptable, pg_sys::SPI_processed) };
@@ -101,12 +180,7 @@ impl Plan {
         let count = usize::try_from(count).unwrap_or(0);
         for i in 0..count {
             // SAFETY: the table has `count` rows, and lives until the connection is left.
-            let row = unsafe {
-                LocalRow {
-                    tuple: *(*table).vals.add(i),
-                    desc: (*table).tupdesc,
-                }
-            };
+            let row = unsafe { LocalRow::Tuple(*(*table).vals.add(i), (*table).tupdesc) };
             each(&row)?;
         }
         Ok(count)
@@ -121,26 +195,37 @@ impl Drop for Plan {
 }
 
 /// A row of a local query's result.
-pub(crate) struct LocalRow {
-    tuple: pg_sys::HeapTuple,
-    desc: pg_sys::TupleDesc,
+pub(crate) enum LocalRow {
+    Tuple(pg_sys::HeapTuple, pg_sys::TupleDesc),
+    /// Its only column: the type, the value.
+    Value(Oid, Option<Datum>),
 }
 
 impl LocalRow {
     pub(crate) fn width(&self) -> usize {
-        // SAFETY: live until the connection is left.
-        usize::try_from(unsafe { (*self.desc).natts }).unwrap_or(0)
+        match self {
+            // SAFETY: live until the connection is left.
+            Self::Tuple(_, desc) => usize::try_from(unsafe { (**desc).natts }).unwrap_or(0),
+            Self::Value(..) => 1,
+        }
     }
 
     /// The type of a column, counted from 1.
     pub(crate) fn type_oid(&self, number: i32) -> Oid {
-        // SAFETY: as above; an unknown column gives InvalidOid.
-        unsafe { raw::SPI_gettypeid(self.desc, number) }
+        match self {
+            // SAFETY: as above; an unknown column gives InvalidOid.
+            Self::Tuple(_, desc) => unsafe { raw::SPI_gettypeid(*desc, number) },
+            Self::Value(type_oid, _) if number == 1 => *type_oid,
+            Self::Value(..) => Oid::INVALID,
+        }
     }
 
-    /// A column's value, counted from 1; it lives until the connection is left.
+    /// A column's value, counted from 1; it lives until the next row.
     pub(crate) fn value(&self, number: i32) -> Result<Option<Datum>, Error> {
-        let (tuple, desc) = (self.tuple, self.desc);
+        let (tuple, desc) = match self {
+            Self::Tuple(tuple, desc) => (*tuple, *desc),
+            Self::Value(_, value) => return Ok(value.filter(|_| number == 1)),
+        };
         let mut is_null = false;
         // SAFETY: tuple and descriptor belong together.
         let value =
