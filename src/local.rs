@@ -5,9 +5,11 @@ use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::hash::{self, HashKind};
 use crate::pg::expr::Arg;
+use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
 use crate::route::SplitArray;
 use core::cell::{Cell, RefCell};
+use core::ops::Range;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::LocalQuery;
 use std::collections::HashMap;
@@ -16,14 +18,16 @@ use std::rc::{Rc, Weak};
 /// Plans that the session keeps. Functions with the same query share one.
 const MOST_PLANS: usize = 256;
 
-/// A plan and when it was last used, by the clock of uses.
+/// A plan, for whom it was made, and when it was last used, by the clock of uses.
 struct Shared {
     plan: Plan,
+    role: Oid,
     used: Cell<u64>,
 }
 
-/// The text of a query and the types of its parameters.
-type Key = (String, Vec<Oid>);
+/// The text of a query, the types of its parameters, and the role that runs it: a plan may have a function's body in the
+/// place of its call, because this role may execute it.
+type Key = (String, Vec<Oid>, Oid);
 
 thread_local! {
     static PLANS: RefCell<HashMap<Key, Rc<Shared>>> = RefCell::default();
@@ -37,11 +41,12 @@ pub(crate) struct LocalPlan(RefCell<Weak<Shared>>);
 impl LocalPlan {
     /// The plan; `type_of` gives an argument's type.
     fn get(&self, query: &LocalQuery, type_of: impl Fn(usize) -> Oid) -> Result<Rc<Shared>, Error> {
+        let role = role::current();
         let shared = self.0.borrow().upgrade();
-        let shared = match shared {
+        let shared = match shared.filter(|shared| shared.role == role) {
             Some(shared) => shared,
             None => {
-                let shared = Self::prepare(query, type_of)?;
+                let shared = Self::prepare(query, type_of, role)?;
                 self.0.replace(Rc::downgrade(&shared));
                 shared
             }
@@ -50,18 +55,23 @@ impl LocalPlan {
         Ok(shared)
     }
 
-    fn prepare(query: &LocalQuery, type_of: impl Fn(usize) -> Oid) -> Result<Rc<Shared>, Error> {
+    fn prepare(
+        query: &LocalQuery,
+        type_of: impl Fn(usize) -> Oid,
+        role: Oid,
+    ) -> Result<Rc<Shared>, Error> {
         let types = query
             .args
             .iter()
             .map(|&argument| type_of(argument))
             .collect();
-        let key: Key = (query.sql.clone(), types);
+        let key: Key = (query.sql.clone(), types, role);
         if let Some(shared) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
             return Ok(shared);
         }
         let shared = Rc::new(Shared {
             plan: Plan::prepare(&key.0, &key.1)?,
+            role,
             used: Cell::new(0),
         });
         let forgotten = PLANS.with_borrow_mut(|plans| {
@@ -136,26 +146,26 @@ impl LocalPlan {
         })
     }
 
-    /// The same for each element that SPLIT gives, where there is one hash for each and all can be had in one go: each goes
-    /// to `each` with its element's number. Where not, nothing is done, and the result is `false`.
+    /// The same for elements that SPLIT gives, from the first of `elements` on, as far as there is one hash for each and all can
+    /// be had in one go; each goes to `each` with its element's number. Returns how many elements were done.
     pub(crate) fn hashes_of_elements(
         &self,
         function: &ProxyFunction,
         query: &LocalQuery,
         args: &[Option<Datum>],
         arrays: &[SplitArray],
+        elements: Range<usize>,
         mut each: impl FnMut(usize, i64),
-    ) -> Result<bool, Error> {
+    ) -> Result<usize, Error> {
         let shared = self.get(query, |argument| function.element_type_of(argument))?;
         let mut reader = HashReader::new(function);
-        let count = arrays.first().map_or(0, |array| array.elements.len());
         let param = |argument| match arrays.iter().find(|array| array.argument == argument) {
             Some(array) => Arg::Each(&array.elements),
             None => Arg::Whole(value(args, argument)),
         };
         shared
             .plan
-            .run_each(&params(query, param), count, |element, row| {
+            .run_each(&params(query, param), elements, |element, row| {
                 each(element, reader.read(row)?);
                 Ok(())
             })

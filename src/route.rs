@@ -169,22 +169,28 @@ impl Picker<'_> {
         arrays: &[SplitArray],
         mut tag: impl FnMut(usize, usize),
     ) -> Result<(), Error> {
-        if let RunOn::Query(query) = self.run_on {
-            let plan = &self.function.run_on_plan;
-            let same_as = &self.cluster.same_as;
-            let each = |element, hash| {
-                let partition = self.partition(hash);
-                tag(
-                    element,
-                    same_as.get(partition).copied().unwrap_or(partition),
-                );
-            };
-            if plan.hashes_of_elements(self.function, query, args, arrays, each)? {
-                return Ok(());
-            }
-        }
+        let count = arrays.first().map_or(0, |array| array.elements.len());
+        let same_as = &self.cluster.same_as;
         let mut row = args.to_vec();
-        for element in 0..arrays.first().map_or(0, |array| array.elements.len()) {
+        let mut element = 0;
+        while element < count {
+            if let RunOn::Query(query) = self.run_on {
+                let function = self.function;
+                let rest = element..count;
+                let each = |element, hash| {
+                    let partition = self.partition(hash);
+                    tag(
+                        element,
+                        same_as.get(partition).copied().unwrap_or(partition),
+                    );
+                };
+                let plan = &function.run_on_plan;
+                let done = plan.hashes_of_elements(function, query, args, arrays, rest, each)?;
+                if done > 0 {
+                    element += done;
+                    continue;
+                }
+            }
             for array in arrays {
                 if let (Some(slot), Some(value)) =
                     (row.get_mut(array.argument), array.elements.get(element))
@@ -193,6 +199,7 @@ impl Picker<'_> {
                 }
             }
             self.pick(&row, |partition| tag(element, partition))?;
+            element += 1;
         }
         Ok(())
     }

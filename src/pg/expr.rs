@@ -41,6 +41,7 @@ pub(super) struct Expression {
     state: *mut ExprState,
     context: *mut ExprContext,
     params: ParamListInfo,
+    source: *mut CachedPlanSource,
     plan: *mut CachedPlan,
     owner: ResourceOwner,
     query: *const c_char,
@@ -72,6 +73,7 @@ impl Expression {
                     state: raw::ExecInitExpr(node, ptr::null_mut()),
                     context,
                     params: with_types(params, (*source).param_types),
+                    source,
                     plan,
                     owner,
                     query,
@@ -82,7 +84,8 @@ impl Expression {
         Ok(this)
     }
 
-    /// Evaluates for some rows, from `first` on, up to one that gives NULL. Returns how many it did, at least one.
+    /// Evaluates for some rows, from `first` on, up to one that gives NULL or makes the plan stale. Returns how many it did,
+    /// at least one.
     ///
     /// Values by reference live until the next call.
     pub(super) fn evaluate(
@@ -93,7 +96,7 @@ impl Expression {
     ) -> Result<usize, Error> {
         let memory = self.memory();
         let (state, context, params) = (self.state, self.context, self.params);
-        let query = self.query;
+        let (source, plan, query) = (self.source, self.plan, self.query);
         // SAFETY: the expression and what it needs live in the call's memory. The closure owns nothing, and its indexing
         // cannot fail: it only walks slices.
         let done = unsafe {
@@ -117,7 +120,7 @@ impl Expression {
                     pg_sys::CurrentMemoryContext = outside;
                     *slot = if is_null { None } else { Some(value) };
                     done += 1;
-                    if is_null {
+                    if is_null || !(*plan).is_valid || !(*source).is_valid {
                         break;
                     }
                 }
@@ -125,6 +128,12 @@ impl Expression {
             })
         }?;
         Ok(done)
+    }
+
+    /// Whether something that the plan was made from has changed since.
+    pub(super) fn is_stale(&self) -> bool {
+        // SAFETY: the plan is held, and its source outlives us.
+        unsafe { !(*self.plan).is_valid || !(*self.source).is_valid }
     }
 
     fn memory(&self) -> pg_sys::MemoryContext {

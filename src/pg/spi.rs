@@ -6,6 +6,7 @@ use super::{encoding, guard, io, raw};
 use crate::error::{Error, Report};
 use core::cell::Cell;
 use core::ffi::{CStr, c_char};
+use core::ops::Range;
 use pgrx::pg_sys::{self, CachedPlanSource, Datum, Oid, SPIPlanPtr};
 
 /// Rows for which an expression is evaluated at a time.
@@ -94,24 +95,23 @@ impl Plan {
         let Some(expression) = self.expression()? else {
             return self.execute(args, each);
         };
-        Self::evaluate(expression, args, 1, |_, row| each(row))?;
-        Ok(1)
+        Self::evaluate(expression, args, 0..1, |_, row| each(row))
     }
 
-    /// Runs the query for each of several rows of arguments, if that can be done in one go; else does nothing and returns
-    /// `false`. Each time it gives one row, which goes to `each` with the number of the row of arguments.
+    /// Runs the query for several rows of arguments, from the first of `rows` on, as far as that can be done in one go; each
+    /// time it gives one row, which goes to `each` with the number of the row of arguments. Returns how many rows of
+    /// arguments it did: none where the query needs the executor, fewer than all where a function has changed meanwhile.
     pub(crate) fn run_each(
         &self,
         args: &[Arg<'_>],
-        rows: usize,
+        rows: Range<usize>,
         each: impl FnMut(usize, &LocalRow) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
+    ) -> Result<usize, Error> {
         debug_assert_eq!(args.len(), self.nargs);
-        let Some(expression) = self.expression()? else {
-            return Ok(false);
-        };
-        Self::evaluate(expression, args, rows, each)?;
-        Ok(true)
+        match self.expression()? {
+            Some(expression) => Self::evaluate(expression, args, rows, each),
+            None => Ok(0),
+        }
     }
 
     /// The expression that the query amounts to, if it does.
@@ -130,9 +130,9 @@ impl Plan {
     fn evaluate(
         mut expression: Expression,
         args: &[Arg<'_>],
-        rows: usize,
+        rows: Range<usize>,
         mut each: impl FnMut(usize, &LocalRow) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         let type_oid = expression.type_oid;
         // A value by reference does not outlive the next evaluation.
         let at_once = match type_oid {
@@ -140,10 +140,10 @@ impl Plan {
             _ => 1,
         };
         let mut values = [None; BATCH];
-        let mut row = 0;
-        while row < rows {
+        let mut row = rows.start;
+        while row < rows.end && !(row > rows.start && expression.is_stale()) {
             let batch = values
-                .get_mut(..at_once.min(rows - row))
+                .get_mut(..at_once.min(rows.end - row))
                 .unwrap_or_default();
             let done = expression.evaluate(args, row, batch)?;
             for value in batch.iter().take(done) {
@@ -151,7 +151,8 @@ impl Plan {
                 row += 1;
             }
         }
-        expression.finish()
+        expression.finish()?;
+        Ok(row - rows.start)
     }
 
     /// Runs the query in the executor.
