@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::pg::array;
 use crate::pg::settings::TextSettings;
-use crate::route::{Routing, Targets};
-use crate::shape::Shape;
+use crate::route::{Routing, SplitArray, Targets};
+use crate::shape::{Shape, ShapeParam};
 use pgrx::pg_sys::Datum;
 use plproxy_remote::{Param, Request};
 use std::rc::Rc;
@@ -35,7 +35,11 @@ pub(crate) fn requests(
     match &routing.targets {
         Targets::Whole(tags) if tags.is_empty() => Ok(Vec::new()),
         Targets::Whole(tags) => {
-            let params = params(shape, args)?;
+            let params = shape
+                .params
+                .iter()
+                .map(|param| whole(param, args))
+                .collect::<Result<Rc<[Param]>, Error>>()?;
             tags.iter()
                 .map(|partition| request(partition, Rc::clone(&params)))
                 .collect()
@@ -43,38 +47,46 @@ pub(crate) fn requests(
         Targets::Split(split) => split
             .iter()
             .map(|(partition, elements)| {
-                request(partition, params(shape, &cut(args, routing, elements)?)?)
+                let params = shape
+                    .params
+                    .iter()
+                    .map(|param| {
+                        let array = routing
+                            .arrays
+                            .iter()
+                            .find(|array| array.argument == param.argument);
+                        match array {
+                            Some(array) => cut(param, array, elements),
+                            None => whole(param, args),
+                        }
+                    })
+                    .collect::<Result<Rc<[Param]>, Error>>()?;
+                request(partition, params)
             })
             .collect(),
     }
 }
 
-/// The arguments with the split arrays cut to some of their elements.
-fn cut(
-    args: &[Option<Datum>],
-    routing: &Routing,
-    elements: &[usize],
-) -> Result<Vec<Option<Datum>>, Error> {
-    let mut args = args.to_vec();
-    for split in &routing.arrays {
-        let elements = elements
-            .iter()
-            .map(|&element| split.elements.get(element).copied().flatten());
-        if let Some(slot) = args.get_mut(split.argument) {
-            *slot = Some(array::build(elements, split.layout)?);
-        }
-    }
-    Ok(args)
+/// An argument as it is.
+fn whole(param: &ShapeParam, args: &[Option<Datum>]) -> Result<Param, Error> {
+    param
+        .encoder
+        .encode(args.get(param.argument).copied().flatten())
 }
 
-fn params(shape: &Shape, args: &[Option<Datum>]) -> Result<Rc<[Param]>, Error> {
-    shape
-        .params
-        .iter()
-        .map(|param| {
-            param
-                .encoder
-                .encode(args.get(param.argument).copied().flatten())
-        })
-        .collect()
+/// A split array cut to some of its elements.
+fn cut(param: &ShapeParam, array: &SplitArray, elements: &[usize]) -> Result<Param, Error> {
+    let elements = || {
+        elements
+            .iter()
+            .map(|&element| array.elements.get(element).copied().flatten())
+    };
+    if param.encoder.sends()
+        && let Some(bytes) = array::binary(elements(), array.layout)?
+    {
+        return Ok(Param::Binary(bytes));
+    }
+    param
+        .encoder
+        .encode(Some(array::build(elements(), array.layout)?))
 }

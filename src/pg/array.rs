@@ -1,7 +1,7 @@
 //! Arrays taken apart and put together, for SPLIT.
 
 use super::types::TypeInfo;
-use super::{guard, raw};
+use super::{encoding, guard, io, raw};
 use crate::error::Error;
 use core::ptr;
 use pgrx::pg_sys::{self, ArrayType, Datum};
@@ -94,4 +94,92 @@ pub(crate) fn build(
         })
     }?;
     Ok(Datum::from(array))
+}
+
+/// How the elements of some arrays look in the binary form, which is then written without making the array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BinaryElement {
+    One,
+    Two,
+    Four,
+    Eight,
+    /// 16 bytes by reference.
+    Uuid,
+    Text,
+    Bytea,
+}
+
+impl BinaryElement {
+    fn of(element: pg_sys::Oid) -> Option<Self> {
+        Some(match element {
+            pg_sys::BOOLOID => Self::One,
+            pg_sys::INT2OID => Self::Two,
+            pg_sys::INT4OID | pg_sys::DATEOID | pg_sys::FLOAT4OID => Self::Four,
+            pg_sys::INT8OID
+            | pg_sys::FLOAT8OID
+            | pg_sys::TIMEOID
+            | pg_sys::TIMESTAMPOID
+            | pg_sys::TIMESTAMPTZOID => Self::Eight,
+            pg_sys::UUIDOID => Self::Uuid,
+            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID => Self::Text,
+            pg_sys::BYTEAOID => Self::Bytea,
+            _ => return None,
+        })
+    }
+
+    /// Appends an element's bytes.
+    fn append(self, value: Datum, out: &mut Vec<u8>) -> Result<(), Error> {
+        let number = value.value() as u64;
+        match self {
+            Self::One => encoding::append(&[number as u8], out),
+            Self::Two => encoding::append(&(number as u16).to_be_bytes(), out),
+            Self::Four => encoding::append(&(number as u32).to_be_bytes(), out),
+            Self::Eight => encoding::append(&number.to_be_bytes(), out),
+            // SAFETY: a uuid is 16 bytes by reference.
+            Self::Uuid => encoding::append(
+                unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) },
+                out,
+            ),
+            Self::Text => encoding::append_wire(io::detoasted(value)?, out),
+            Self::Bytea => encoding::append(io::detoasted(value)?, out),
+        }
+    }
+}
+
+/// The binary form of a one-dimensional array, as `array_send` writes it; `None` where that function is to write it.
+pub(crate) fn binary(
+    elements: impl ExactSizeIterator<Item = Option<Datum>>,
+    layout: ElementLayout,
+) -> Result<Option<Vec<u8>>, Error> {
+    const HAS_NULLS: usize = 7;
+    /// MaxAllocSize of memutils.h: `array_send` says what is wrong with more.
+    const MAX_ALLOC: usize = 0x3fff_ffff;
+    let (Some(form), Ok(count)) = (BinaryElement::of(layout.oid), i32::try_from(elements.len()))
+    else {
+        return Ok(None);
+    };
+    let mut out = Vec::new();
+    // Dimensions, whether there are NULLs, element type, length, lower bound.
+    for word in [1, 0, layout.oid.to_u32(), count.cast_unsigned(), 1] {
+        encoding::append(&word.to_be_bytes(), &mut out)?;
+    }
+    for element in elements {
+        let start = out.len();
+        encoding::append(&(-1i32).to_be_bytes(), &mut out)?;
+        let Some(value) = element else {
+            if let Some(flag) = out.get_mut(HAS_NULLS) {
+                *flag = 1;
+            }
+            continue;
+        };
+        form.append(value, &mut out)?;
+        let len = out.len() - start - size_of::<i32>();
+        let Ok(len) = i32::try_from(len) else {
+            return Ok(None);
+        };
+        if let Some(slot) = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+            *slot = len.to_be_bytes();
+        }
+    }
+    Ok((out.len() <= MAX_ALLOC).then_some(out))
 }

@@ -164,6 +164,11 @@ pub(super) fn detoasted(value: Datum) -> Result<&'static [u8], Error> {
     let pointer: *mut pg_sys::varlena = value.cast_mut_ptr();
     // SAFETY: the value is of a varlena type; the bytes live as long as the call's memory.
     unsafe {
+        if pgrx::varatt_is_4b_u(pointer)
+            || (pgrx::varatt_is_1b(pointer) && !pgrx::varatt_is_1b_e(pointer))
+        {
+            return Ok(varlena_bytes(pointer));
+        }
         let flat = guard::catch(|| raw::pg_detoast_datum_packed(pointer))?;
         Ok(varlena_bytes(flat))
     }
@@ -211,6 +216,11 @@ impl Encoder {
     /// Whether it uses the type's output function, whose text may depend on the session's settings.
     pub(crate) fn writes_text(&self) -> bool {
         matches!(self.0, Encode::Output(_))
+    }
+
+    /// Whether it uses the type's send function, and so writes the binary form.
+    pub(crate) fn sends(&self) -> bool {
+        matches!(self.0, Encode::Send(_))
     }
 
     /// The value as a parameter; scratch memory comes from the current context.
