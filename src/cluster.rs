@@ -6,6 +6,7 @@ use crate::configured;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
 use crate::function::ProxyFunction;
+use crate::oid_map::OidMap;
 use crate::pg::foreign::Server;
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
@@ -38,7 +39,7 @@ pub(crate) struct Cluster {
     pub(crate) same_as: Vec<usize>,
     pub(crate) origin: Origin,
     /// By the local user's OID.
-    access: RefCell<HashMap<Oid, Rc<Access>>>,
+    access: RefCell<OidMap<Rc<Access>>>,
 }
 
 /// Where a cluster is defined.

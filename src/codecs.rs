@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::hash::HashKind;
+use crate::oid_map::OidMap;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
@@ -20,7 +21,7 @@ struct Known {
     decoders: HashMap<(Oid, bool), Rc<Decoder>>,
     /// Rows of one column of the type.
     rows: HashMap<Oid, Rc<RowType>>,
-    hashes: HashMap<Oid, Rc<HashKind>>,
+    hashes: OidMap<Rc<HashKind>>,
 }
 
 thread_local! {
@@ -79,7 +80,11 @@ pub(crate) fn hash_kind(oid: Oid) -> Result<Result<Rc<HashKind>, String>, Error>
         return Ok(Ok(kind));
     }
     match HashKind::of(oid)? {
-        Some(kind) => get(|known| &mut known.hashes, oid, || Ok(kind)).map(Ok),
+        Some(kind) => {
+            let kind = Rc::new(kind);
+            KNOWN.with_borrow_mut(|known| known.hashes.insert(oid, Rc::clone(&kind)));
+            Ok(Ok(kind))
+        }
         None => type_info(oid)?.display().map(Err),
     }
 }

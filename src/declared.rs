@@ -59,7 +59,7 @@ impl Declared {
         }
         let mut this = Self {
             label: FunctionLabel {
-                name: format!("{}.{}", quote_ident(&proc.schema), quote_ident(&proc.name)),
+                name: format!("{}.{}", quote_ident(&proc.schema), quote_ident(&proc.name)).into(),
                 nargs: 0,
             },
             is_set: proc.is_set,

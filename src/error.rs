@@ -6,6 +6,7 @@
 use crate::gucs;
 use crate::pg::guard::Raised;
 use plproxy_remote::{Diagnostic, ErrorKind};
+use std::rc::Rc;
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -79,7 +80,8 @@ impl Report {
 /// How messages name a proxy function: `schema.name(nargs)`.
 #[derive(Debug, Clone)]
 pub(crate) struct FunctionLabel {
-    pub(crate) name: String,
+    /// Shared: every call takes a copy along.
+    pub(crate) name: Rc<str>,
     pub(crate) nargs: usize,
 }
 

@@ -5,6 +5,7 @@ use crate::declared::{Declared, Dependencies};
 use crate::error::{Error, FunctionLabel};
 use crate::hash::HashKind;
 use crate::local::LocalPlan;
+use crate::oid_map::OidMap;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::inval::{self, Changes};
 use crate::pg::tuple::RowType;
@@ -15,7 +16,6 @@ use crate::{cluster, codecs};
 use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Column lists of one `record` function that are remembered.
@@ -82,7 +82,7 @@ impl Shapes {
 }
 
 thread_local! {
-    static FUNCTIONS: RefCell<HashMap<Oid, Rc<ProxyFunction>>> = RefCell::new(HashMap::new());
+    static FUNCTIONS: RefCell<OidMap<Rc<ProxyFunction>>> = RefCell::default();
 }
 
 /// The compiled function, from the cache unless the catalogs changed.
