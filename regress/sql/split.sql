@@ -130,6 +130,14 @@ returns setof text language plproxy as $$
 $$;
 select show_types('{1,2,5}', '{"a b",c,NULL}', '{2020-01-01 00:00:00+00,infinity,NULL}', '{"\\x00","\\x",NULL}',
     '{1.50,NaN,NULL}', '{t,f,NULL}', '{00000000-0000-0000-0000-000000000001,NULL,00000000-0000-0000-0000-000000000003}');
+create function show_more_types(a int[], b int2[], c float4[], d float8[], e date[], f time[], g timestamp[], h varchar(2)[],
+    i char(3)[], j name[], k interval[])
+returns setof text language plproxy as $$
+    cluster 'parts'; split all; run on a; select concat_ws(' ', part(), a, b, c, d, e, f, g, h, i, j, k);
+$$;
+select show_more_types('{1,2,5}', '{-32768,NULL,32767}', '{1.5,NULL,-Infinity}', '{1e300,NULL,NaN}',
+    '{2020-02-29,NULL,-infinity}', '{12:34:56.789,NULL,24:00}', '{2020-02-29 12:34:56.789,NULL,infinity}', '{ab,NULL,""}',
+    '{a,NULL,abc}', '{a,NULL,b}', '{1 day,NULL,-1 mon}');
 create function sum_pairs(a int[], b int[]) returns setof int language plproxy as $$
     cluster 'parts'; split a, b; run on b;
     select sum(x * y)::int from unnest(a, b) u(x, y);
