@@ -55,8 +55,8 @@ pub(crate) enum Origin {
 
 thread_local! {
     /// Named clusters. One that functions define is known to have no server of its name.
-    static CLUSTERS: RefCell<Recent<Rc<Cluster>>> = RefCell::new(Recent::new(MOST_CLUSTERS));
-    static CONNECTED: RefCell<Recent<Rc<Cluster>>> =
+    static CLUSTERS: RefCell<Recent<String, Rc<Cluster>>> = RefCell::new(Recent::new(MOST_CLUSTERS));
+    static CONNECTED: RefCell<Recent<String, Rc<Cluster>>> =
         RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
     static KEEPALIVE_WARNED: Cell<bool> = const { Cell::new(false) };
 }
@@ -69,12 +69,12 @@ pub(crate) fn renew() -> Result<(), Error> {
         // Should this fail, what is left out is read again when it is called.
         for (name, known) in CLUSTERS.with_borrow_mut(Recent::drain) {
             if let Some(cluster) = renewed(&name, &known)? {
-                CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name, cluster));
+                let _ = CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name, cluster));
             }
         }
         for (connstr, cluster) in CONNECTED.with_borrow_mut(Recent::drain) {
             cluster.inherit(&cluster)?;
-            CONNECTED.with_borrow_mut(|connected| connected.insert(connstr, cluster));
+            let _ = CONNECTED.with_borrow_mut(|connected| connected.insert(connstr, cluster));
         }
         Ok(())
     })
@@ -148,7 +148,7 @@ fn connect(connstr: &str) -> Rc<Cluster> {
             partitions,
             Origin::Connect,
         ));
-        connected.insert(connstr.to_owned(), Rc::clone(&cluster));
+        let _gone = connected.insert(connstr.to_owned(), Rc::clone(&cluster));
         cluster
     })
 }
@@ -173,7 +173,8 @@ fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
         Some(known) => cluster.inherit(&known)?,
         None => {}
     }
-    CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), Rc::clone(&cluster)));
+    let _ =
+        CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), Rc::clone(&cluster)));
     Ok(cluster)
 }
 
@@ -222,7 +223,7 @@ impl Cluster {
 
     /// Takes over who has come by from what the cluster was before, which may be itself.
     fn inherit(&self, was: &Self) -> Result<(), Error> {
-        let mut inherited = HashMap::new();
+        let mut inherited = OidMap::default();
         if self.config.default_user == was.config.default_user {
             let before = was.access.borrow().clone();
             for (role, access) in before {

@@ -5,13 +5,16 @@ use crate::cluster::{Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::function::ProxyFunction;
 use crate::pg::expr::Arg;
+use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
+use crate::recent::Recent;
 use core::cell::RefCell;
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Oid};
 use plproxy_core::options;
 use std::rc::Rc;
 
-/// The three queries, prepared once per session.
+/// The three queries, prepared once per session and role: a plan may have a function's body in the place of its call,
+/// because this role may execute it.
 struct Plans {
     version: Plan,
     config: Plan,
@@ -19,8 +22,11 @@ struct Plans {
 }
 
 thread_local! {
-    static PLANS: RefCell<Option<Rc<Plans>>> = const { RefCell::new(None) };
+    static PLANS: RefCell<Recent<Oid, Rc<Plans>>> = RefCell::new(Recent::new(MOST_ROLES));
 }
+
+/// Roles whose plans are kept.
+const MOST_ROLES: usize = 16;
 
 /// All three, or none.
 const EXIST: &str = "select pg_catalog.to_regprocedure('plproxy.get_cluster_version(text)') is not null \
@@ -28,7 +34,8 @@ const EXIST: &str = "select pg_catalog.to_regprocedure('plproxy.get_cluster_vers
      and pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(text)') is not null";
 
 fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
-    let prepared = PLANS.with_borrow(Clone::clone);
+    let role = role::current();
+    let prepared = PLANS.with_borrow_mut(|plans| plans.get(&role).cloned());
     if let Some(plans) = prepared.as_ref().filter(|_| is_known) {
         return Ok(Rc::clone(plans));
     }
@@ -49,7 +56,9 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
         config: prepare("select * from plproxy.get_cluster_config($1)")?,
         partitions: prepare("select * from plproxy.get_cluster_partitions($1)")?,
     });
-    PLANS.replace(Some(Rc::clone(&plans)));
+    let gone = PLANS.with_borrow_mut(|known| known.insert(role, Rc::clone(&plans)));
+    // Only now, when the map is no longer borrowed: freeing plans goes through PostgreSQL.
+    drop(gone);
     Ok(plans)
 }
 

@@ -1,13 +1,15 @@
 //! A map that remembers what was asked for last, up to a number.
 #![forbid(unsafe_code)]
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 
-/// Values by name; when there are too many, the one that was not asked for during the longest time goes.
-pub(crate) struct Recent<V> {
+/// Values by key; when there are too many, the one that was not asked for during the longest time goes.
+pub(crate) struct Recent<K, V> {
     most: usize,
     clock: u64,
-    entries: HashMap<String, Entry<V>>,
+    entries: HashMap<K, Entry<V>>,
 }
 
 struct Entry<V> {
@@ -16,7 +18,7 @@ struct Entry<V> {
     used: u64,
 }
 
-impl<V> Recent<V> {
+impl<K: Eq + Hash + Clone, V> Recent<K, V> {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -25,32 +27,39 @@ impl<V> Recent<V> {
         }
     }
 
-    pub(crate) fn get(&mut self, name: &str) -> Option<&V> {
-        let entry = self.entries.get_mut(name)?;
+    pub(crate) fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        let entry = self.entries.get_mut(key)?;
         self.clock += 1;
         entry.used = self.clock;
         Some(&entry.value)
     }
 
-    pub(crate) fn insert(&mut self, name: String, value: V) {
-        if self.entries.len() >= self.most && !self.entries.contains_key(&name) {
+    /// Returns what had to go, for the caller to drop when nothing is borrowed any more.
+    #[must_use = "dropping a value may need what is borrowed"]
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let mut gone = None;
+        if self.entries.len() >= self.most && !self.entries.contains_key(&key) {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                self.entries.remove(&oldest);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                gone = self.entries.remove(&oldest);
             }
         }
         self.clock += 1;
         let used = self.clock;
-        self.entries.insert(name, Entry { value, used });
+        let replaced = self.entries.insert(key, Entry { value, used });
+        gone.or(replaced).map(|entry| entry.value)
     }
 
     /// Takes everything out, what was used longest ago first.
-    pub(crate) fn drain(&mut self) -> Vec<(String, V)> {
+    pub(crate) fn drain(&mut self) -> Vec<(K, V)> {
         let mut entries: Vec<_> = self.entries.drain().collect();
         entries.sort_unstable_by_key(|(_, entry)| entry.used);
         entries
             .into_iter()
-            .map(|(name, entry)| (name, entry.value))
+            .map(|(key, entry)| (key, entry.value))
             .collect()
     }
 }
