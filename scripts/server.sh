@@ -230,10 +230,24 @@ stop_all() {
     local dir
     [ -n "${PLPROXY_RUN:-}" ] && [ -d "$PLPROXY_RUN" ] || return 0
     for dir in "$PLPROXY_RUN"/*/; do
+        # Poolers (scripts/pooler.sh) first, or they would look for their servers.
+        [ ! -f "$dir/pooler.pid" ] || pooler_end "$dir"
+    done
+    for dir in "$PLPROXY_RUN"/*/; do
         [ -f "$dir/tree" ] || continue
         server_stop "$(basename "$dir")" || true
     done
     rm -rf "$PLPROXY_RUN"
+}
+
+# pooler_end directory: ends the pooler of that directory at once, if its process is still the one that we started.
+pooler_end() {
+    local pid; pid=$(cat "$1/pooler.pid")
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$(cat "$1/comm")" ] && ! zombie "$pid"; then
+        kill -9 "$pid" 2>/dev/null || true
+        while [ -d "/proc/$pid" ] && ! zombie "$pid"; do sleep 0.02; done
+    fi
+    rm -f "$1/pooler.pid"
 }
 
 # ---- as a command

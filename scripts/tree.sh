@@ -7,6 +7,8 @@
 #   scripts/tree.sh c         a tree with Debian's PL/Proxy (the C handler), for comparison
 #   scripts/tree.sh sys       downloaded programs and libraries beside PostgreSQL (pgbouncer, libclang), if any
 #   scripts/tree.sh names     <path>/libnss_wrapper.so: host names of a file of our own, for a server that is told so
+#   scripts/tree.sh pgbouncer two PgBouncers: <path>/debian/pgbouncer, Debian 12's own, and <path>/newer/pgbouncer, which
+#                             knows max_prepared_statements, built from the source of Debian 13
 #   scripts/tree.sh remove    delete the whole ground
 # Each makes what is missing and prints the path; <path>/lib/postgresql/15/bin/pg_config answers for that tree.
 #
@@ -54,7 +56,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg15,pg15-c,sys,apt,trees,names,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg15,pg15-c,sys,apt,trees,names,pgbouncer,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -229,12 +231,74 @@ make_names() {
     mv "$GROUND/names.tmp" "$GROUND/names"
 }
 
+# ---- PgBouncer
+
+make_pgbouncer() {
+    [ -d "$GROUND/pgbouncer" ] && return
+    local tmp=$GROUND/pgbouncer.tmp
+    prepare_apt
+    mkdir -p "$tmp/debian" "$tmp/newer"
+    # shellcheck disable=SC2046
+    fetch "$tmp/unpacked" pgbouncer libevent-dev $(missing_libraries "$(closure pgbouncer)")
+    cp "$tmp/unpacked/usr/sbin/pgbouncer" "$tmp/debian/program"
+    mkdir "$tmp/debian/lib"
+    find "$tmp/unpacked" -name 'lib*.so.*' -exec cp -P {} "$tmp/debian/lib/" \;
+    # With the libraries that it was downloaded with, wherever the ground lies.
+    cat >"$tmp/debian/pgbouncer" <<-'SH'
+	#!/bin/sh
+	here=$(dirname "$0")
+	LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/program" "$@"
+	SH
+    chmod 755 "$tmp/debian/pgbouncer"
+    build_pgbouncer "$tmp"
+    rm -rf "$tmp/unpacked" "$tmp/source"
+    chmod -R u+rwX,go+rX,go-w "$tmp"
+    mv "$tmp" "$GROUND/pgbouncer"
+}
+
+# build_pgbouncer directory: from the source package of Debian 13, as Debian 12 has no newer one, not even in its
+# backports. Without TLS and with libevent inside, so that it needs nothing but libc, gcc and make.
+build_pgbouncer() {
+    local dir=$1 sources=$GROUND/apt/newer.conf usr=$1/unpacked/usr
+    # The machine's own mirror where it says one for Debian 12, and a state apart from that of Debian 12.
+    {
+        cat "$GROUND/apt/apt.conf"
+        printf '%s\n' "Dir::State \"$dir/state\";" "Dir::Cache \"$dir/cache\";" \
+            "Dir::Etc::sourcelist \"$dir/sources.list\";" 'Dir::Etc::sourceparts "-";'
+    } >"$sources"
+    mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial" "$dir/source"
+    printf 'deb-src [signed-by=%s] %s trixie main\n' /usr/share/keyrings/debian-archive-keyring.gpg \
+        "$(debian_mirror)" >"$dir/sources.list"
+    quietly "reading the source lists of Debian 13" env APT_CONFIG= apt-get -c "$sources" update \
+        || die "Debian 13's sources cannot be read, of which the newer PgBouncer is built"
+    (cd "$dir/source" && quietly "downloading PgBouncer's source" \
+        env APT_CONFIG= apt-get -c "$sources" source --download-only pgbouncer) || die "no source of PgBouncer"
+    tar -xzf "$dir"/source/pgbouncer_*.orig.tar.gz -C "$dir/source" --strip-components=1
+    (
+        cd "$dir/source"
+        export PKG_CONFIG=false LIBEVENT_CFLAGS="-I$usr/include" LIBEVENT_LIBS
+        LIBEVENT_LIBS=$(find "$usr/lib" -name libevent.a)
+        # What event2/event-config.h includes lies apart, by architecture.
+        LIBEVENT_CFLAGS+=$(find "$usr/include" -maxdepth 1 -name '*-linux-gnu*' -printf ' -I%p')
+        quietly "configuring PgBouncer" ./configure --without-openssl --without-cares --without-pam --without-systemd \
+            --disable-evdns && quietly "building PgBouncer" make pgbouncer
+    ) || die "PgBouncer did not build"
+    cp "$dir/source/pgbouncer" "$dir/newer/"
+    rm -rf "$dir/state" "$dir/cache" "$dir/sources.list" "$sources"
+}
+
+debian_mirror() {
+    apt_private apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null \
+        | awk '$2 == "bookworm" { print $1; found = 1; exit } END { if (!found) print "http://deb.debian.org/debian/" }'
+}
+
 case ${1:-} in
     base)   open_ground; make_base; echo "$GROUND/pg15" ;;
     work)   open_ground; make_work; echo "$WORK" ;;
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
     sys)    open_ground; make_base; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
+    pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
     remove) open_ground; empty_ground; rm -f "$GROUND/lock"; rmdir "$GROUND" ;;
     *)      sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

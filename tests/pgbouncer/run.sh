@@ -1,0 +1,355 @@
+#!/usr/bin/env bash
+# PgBouncer between the proxy and a partition: every pool mode, with and without prepared statements in PgBouncer; restarts
+# on either side of it, cancels through it, and what it refuses. Ends with "N passed, N failed".
+#
+#   CALLS=n   calls of each of the two functions in each of the eight sessions (default 10,000)
+#   tests/pgbouncer/run.sh [word ...]   only the parts whose names contain one of the words
+
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
+source "$SCRIPTS/pooler.sh"
+need_tree
+HERE=$ROOT/tests/pgbouncer
+CALLS=${CALLS:-10000}
+WORKERS=8
+
+passed=0 failed=0
+# expect "what" expected actual: a trailing or leading line break does not count.
+expect() {
+    if [ "$2" = "$3" ]; then
+        passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else
+        failed=$((failed + 1)); printf 'FAILED  %s\n    expected: %s\n    got:      %s\n' "$1" "$2" "$3"
+    fi
+}
+
+# expect_like "what" pattern actual: an extended regular expression somewhere in it, and no password.
+expect_like() {
+    if [[ $3 == *"$PARTITION_PASSWORD"* ]]; then expect "$1" 'no password' 'a password in the message'; return; fi
+    if grep -qE -- "$2" <<<"$3"; then expect "$1" '' ''; else expect "$1" "$2" "$3"; fi
+}
+
+# wait_for "what" command...: until it succeeds, half a minute at the most.
+wait_for() {
+    local limit=$((SECONDS + 30))
+    until "${@:2}"; do
+        [ $SECONDS -lt $limit ] || { expect "$1" 'to happen' 'nothing'; return 1; }
+        sleep 0.05
+    done
+}
+
+# quiet SQL...: on the proxy, in one session; answers only. Errors are part of the answer and do not end it.
+quiet() { server_tool proxy psql -XAtq "${@:2}" -d "${DATABASE:-proxy}" -c "$1" 2>&1 || true; }
+
+# use POOLER [options]: the cluster goes by that pooler from now on. Options are those of ALTER SERVER, such as
+# "prepared_statements 'on'", instead of what the last call gave.
+use() {
+    server_psql proxy -q -d "${DATABASE:-proxy}" -v connstr="$(pooler_connstr "$1" part)" <<-SQL
+	select format('alter server parts options (drop %I)', split_part(option, '=', 1))
+	    from pg_foreign_server, unnest(srvoptions) option where option !~ '^p0=' \gexec
+	alter server parts options (set p0 :'connstr'${2:+, add $2});
+	SQL
+}
+
+# hammer what calls expected_processes: all workers at once.
+hammer() {
+    local what=$1 calls=$2 out=$PLPROXY_RUN/out worker
+    local -a workers=()
+    rm -rf "$out"; mkdir "$out"
+    for ((worker = 0; worker < WORKERS; worker++)); do
+        quiet "select * from hammer($worker, $calls)" >"$out/$worker" &
+        workers+=($!)
+    done
+    wait "${workers[@]}"
+    sum_up "$out" >"$PLPROXY_RUN/summary"
+}
+
+# Of the workers' lines "made|wrong|errors|{pids}|message": the sums, how many server processes there were, how many of
+# them one session saw at the most, and the first message.
+sum_up() {
+    awk -F'|' 'NF >= 5 {
+            made += $2 >= 0 ? $1 : 0; wrong += $2; errors += $3; n = split(substr($4, 2, length($4) - 2), pids, ",")
+            if (n > most) most = n
+            for (i = 1; i <= n; i++) seen[pids[i]] = 1
+            if (message == "" && $5 != "") message = $5
+            next
+        }
+        { lost++; if (message == "") message = $0 }
+        END { printf "%d made, %d wrong, %d errors, %d processes, up to %d in one session %s\n",
+            made, wrong, errors + lost, length(seen), most, message }' "$1"/*
+}
+
+# all_right what calls processes most: after hammer.
+all_right() {
+    expect "$1: $WORKERS sessions, $2 calls of each function" \
+        "$((WORKERS * 2 * $2)) made, 0 wrong, 0 errors, $3 processes, up to $4 in one session " \
+        "$(cat "$PLPROXY_RUN/summary")"
+}
+
+# ---- the parts
+
+# What the pooler is told in all cases: two server connections, and patience on a slow machine.
+TWO=(--set 'default_pool_size = 2' --set 'query_wait_timeout = 600' --set 'max_client_conn = 100')
+
+# Pool mode, max_prepared_statements (or "old": Debian 12's PgBouncer, which knows none), calls.
+part_modes() {
+    local mode prepared calls name most
+    while read -r mode prepared calls; do
+        name=$mode-$prepared
+        case $prepared in
+            old) pooler_start "$name" part --program debian "${TWO[@]}" --set "pool_mode = $mode" ;;
+            *) pooler_start "$name" part "${TWO[@]}" --set "pool_mode = $mode" --set "max_prepared_statements = $prepared" ;;
+        esac
+        # A session has one server connection where connections belong to sessions.
+        most=2; [ "$mode" != session ] || most=1
+        use "$name"
+        expect "$name: nothing is prepared behind a pooler of unknown ability" "one 1${NL}one 2${NL}one 3${NL}none" \
+            "$(quiet 'select said from one(1); select said from one(2); select said from one(3); select prepared()')"
+        hammer "$name" "$calls"
+        all_right "$name" "$calls" 2 $most
+        expect "$name: remote errors come from their own calls" 0 "$(quiet 'select stumble(200)')"
+        use "$name" "prepared_statements 'off'"
+        hammer "$name" 200
+        all_right "$name, prepared_statements off" 200 2 $most
+        pooler_kill "$name"
+    done <<-CASES
+	session 0 $CALLS
+	session 200 $CALLS
+	transaction 0 $CALLS
+	transaction 200 $CALLS
+	statement 0 $CALLS
+	statement 200 $CALLS
+	session old $((CALLS / 10))
+	transaction old $((CALLS / 10))
+	statement old $((CALLS / 10))
+	CASES
+}
+
+# The option `on`, where the pooler can do it, and what it does where it cannot: that shows that the comparison sees it.
+part_prepared() {
+    local mode
+    for mode in session transaction statement; do
+        pooler_start "on-$mode" part "${TWO[@]}" --set "pool_mode = $mode" --set 'max_prepared_statements = 200'
+        use "on-$mode" "prepared_statements 'on'"
+        hammer "on-$mode" $((CALLS / 4))
+        all_right "$mode, prepared_statements on" $((CALLS / 4)) 2 "$([ "$mode" = session ] && echo 1 || echo 2)"
+        expect "$mode, prepared_statements on: remote errors come from their own calls" 0 "$(quiet 'select stumble(200)')"
+        expect_like "$mode, prepared_statements on: there are some" '[a-zA-Z]*_?[0-9]' \
+            "$(quiet 'select said from one(1); select said from one(2); select said from one(3); select prepared()' | tail -n 1)"
+        pooler_kill "on-$mode"
+    done
+    pooler_start unable part "${TWO[@]}" --set 'pool_mode = transaction' --set 'max_prepared_statements = 0'
+    use unable "prepared_statements 'on'"
+    hammer unable 500
+    expect_like "transaction, prepared_statements on against a pooler that cannot: seen as wrong results or errors" \
+        '[1-9][0-9]* wrong|[1-9][0-9]* errors' "$(cat "$PLPROXY_RUN/summary")"
+    cat "$PLPROXY_RUN/summary"
+    pooler_kill unable
+}
+
+# Restarts between the calls of one session, ten times: of the pooler, both ways, and of the server behind it.
+part_restarts() {
+    local name program options
+    while IFS='|' read -r name program settings options; do
+        pooler_start "$name" part --program "$program" "${TWO[@]}" --set "$settings"
+        [ -z "$options" ] || [ "$program" = debian ] || pooler_admin "$name" 'set max_prepared_statements = 200' >/dev/null
+        use "$name" "$options"
+        restarts "$name" "$SCRIPTS/pooler.sh restart $name"
+        restarts "$name" "$SCRIPTS/pooler.sh restart $name shutdown"
+        restarts "$name" "$SCRIPTS/server.sh restart part"
+        pooler_kill "$name"
+    done <<-CASES
+	restart-transaction|newer|pool_mode = transaction|
+	restart-prepared|newer|pool_mode = transaction|prepared_statements 'on'
+	restart-session|newer|pool_mode = session|
+	restart-statement|newer|pool_mode = statement|
+	restart-old|debian|pool_mode = transaction|
+	CASES
+}
+
+restarts() {
+    local name=$1 command=$2 i expected=''
+    for i in 1 2 3 4 5; do
+        printf 'select said from one(%s);\nselect said from two(%s);\n\\! %s\n' "$i" "$i" "$command"
+    done >"$PLPROXY_RUN/restarts.sql"
+    printf 'select said from two(6);\n' >>"$PLPROXY_RUN/restarts.sql"
+    for i in 1 2 3 4 5; do expected+="one $i${NL}two $i$NL"; done
+    expect "$name: a call after each of 5 times ${command#"$SCRIPTS/"}" "${expected}two 6" \
+        "$(server_tool proxy psql -XAtq -d proxy -f "$PLPROXY_RUN/restarts.sql" 2>&1 || true)"
+}
+
+# Connections that are replaced by age, in a pool of transactions.
+part_lifetime() {
+    local before after
+    pooler_start aged part "${TWO[@]}" --set 'pool_mode = transaction'
+    use aged "connection_lifetime '1'"
+    printf '%s\n' 'select errors, wrong from hammer(1, 500);' 'select pg_sleep(1.1);' \
+        'select errors, wrong from hammer(1, 500);' 'select pg_sleep(1.1);' 'select errors, wrong from hammer(1, 500);' \
+        "\\! $SCRIPTS/pooler.sh admin aged 'show clients' | grep -c '|part|'" >"$PLPROXY_RUN/aged.sql"
+    before=$(grep -c 'login attempt: db=part' "$(pooler_log aged)" || true)
+    expect "connection_lifetime: old connections go, no error" "0|0${NL}${NL}0|0${NL}${NL}0|0${NL}1" \
+        "$(server_tool proxy psql -XAtq -d proxy -f "$PLPROXY_RUN/aged.sql" 2>&1)"
+    after=$(grep -c 'login attempt: db=part' "$(pooler_log aged)" || true)
+    expect "connection_lifetime: three connections or more were made" yes \
+        "$([ $((after - before)) -ge 3 ] && echo yes || echo "$before, then $after")"
+    pooler_kill aged
+}
+
+# A cancel ends the statement that it is meant for, and no other.
+part_cancel() {
+    local program
+    for program in newer debian; do
+        pooler_start "cancel-$program" part --program "$program" "${TWO[@]}" --set 'pool_mode = transaction'
+        use "cancel-$program"
+        cancel_one "cancel-$program"
+        cancel_many "cancel-$program"
+        pooler_kill "cancel-$program"
+    done
+}
+
+running() { [ "$(server_psql part -Atq -d part -c "select count(*) from pg_stat_activity
+    where state = 'active' and query ~ 'slow' and pid <> pg_backend_pid()")" = "$1" ]; }
+
+cancel_one() {
+    local bystander answer
+    quiet "select slow('bystander', 4)" >"$PLPROXY_RUN/bystander" &
+    bystander=$!
+    wait_for "$1: the bystander runs" running 1
+    answer=$(printf '%s\n' "set statement_timeout = '500ms';" "select slow('cancelled', 60);" 'set statement_timeout = 0;' \
+        'select said from one(7);' | server_tool proxy psql -XAtq -d proxy -v VERBOSITY=sqlstate 2>&1)
+    expect "$1: the statement is cancelled, the next call works" "ERROR:  57014${NL}one 7" "$answer"
+    wait "$bystander"
+    expect "$1: the other session's statement is not" bystander "$(cat "$PLPROXY_RUN/bystander")"
+    wait_for "$1: nothing goes on at the partition" running 0 && expect "$1: nothing goes on at the partition" '' ''
+}
+
+# Two sessions whose statements are cancelled all the time share the server connections with two that go on calling.
+cancel_many() {
+    local i j
+    local -a all=()
+    for i in 1 2; do
+        {
+            echo "set statement_timeout = '25ms';"
+            for ((j = 1; j <= 100; j++)); do echo "select slow('$i $j', 0.0$((j % 5 + 1)));"; done
+        } | server_tool proxy psql -XAtq -d proxy -v VERBOSITY=sqlstate >"$PLPROXY_RUN/cancelled-$i" 2>&1 &
+        all+=($!)
+        quiet "select made, wrong, errors, message from hammer($i, 1500)" >"$PLPROXY_RUN/calling-$i" &
+        all+=($!)
+    done
+    wait "${all[@]}" || true
+    for i in 1 2; do
+        expect "$1: calls beside cancelled ones" '3000|0|0|' "$(cat "$PLPROXY_RUN/calling-$i")"
+        expect "$1: cancelled, or finished with the own answer" 100 "$(awk -v i="$i" '
+            $0 == "ERROR:  57014" || ($1 == i && $2 >= 1 && $2 <= 100) { n++ } END { print n + 0 }' \
+            "$PLPROXY_RUN/cancelled-$i")"
+        expect_like "$1: some were cancelled" '^ERROR:  57014$' "$(cat "$PLPROXY_RUN/cancelled-$i")"
+    done
+}
+
+# Whatever the pooler refuses is said in its words, and no secret with it.
+part_refused() {
+    local program connstr answer holder
+    for program in newer debian; do
+        pooler_start "no-$program" part --program "$program" --set 'pool_mode = transaction' \
+            --set 'default_pool_size = 1' --set 'query_wait_timeout = 1' --set 'max_client_conn = 2'
+        connstr="$(pooler_connstr "no-$program" part) user=postgres password=$PARTITION_PASSWORD"
+        use "no-$program"
+        expect "$program: the start-up needs no ignore_startup_parameters" 'two 1' \
+            "$(refused "$connstr" | cut -d'|' -f1)"
+        expect_like "$program: options" 'unsupported startup parameter( in options)?: (options|geqo)' \
+            "$(refused "$connstr options='-c geqo=off'")"
+        expect_like "$program: wrong database" 'database "nowhere" does not exist|no such database: nowhere' \
+            "$(refused "${connstr/dbname=part/dbname=nowhere}")"
+        expect_like "$program: wrong password" 'SASL authentication failed|password authentication failed' \
+            "$(refused "$connstr password=wrong")"
+        quiet "select slow('holder', 3)" >"$PLPROXY_RUN/holder" &
+        holder=$!
+        wait_for "$program: the holder runs" running 1
+        expect_like "$program: no free server connection in time" 'query_wait_timeout' "$(quiet 'select said from one(1)')"
+        wait "$holder"
+        expect "$program: whoever had it is not disturbed" holder "$(cat "$PLPROXY_RUN/holder")"
+        # Two sessions fill it, a third is one too many.
+        answer=$(nested)
+        expect_like "$program: too many clients" 'no more connections allowed' "$answer"
+        expect "$program: the sessions that were there go on" 2 "$(grep -c '^still' <<<"$answer")"
+        pooler_kill "no-$program"
+    done
+}
+
+# refused connstr: the answer of a call by that connection string.
+refused() {
+    CONNSTR=$1 server_tool proxy psql -XAtq -d proxy 2>&1 <<-'SQL' || true
+	\getenv connstr CONNSTR
+	select * from two_by(:'connstr', 1);
+	SQL
+}
+
+# nested: a session that has called, within it another one, within that a third.
+nested() {
+    local level inner=''
+    for level in 3 2 1; do
+        {
+            echo "select said from one($level);"
+            [ -z "$inner" ] || echo "\\! $SCRIPTS/server.sh psql proxy -XAtq -d proxy -f $inner 2>&1"
+            echo "select 'still ' || said from one($level);"
+        } >"$PLPROXY_RUN/level-$level.sql"
+        inner=$PLPROXY_RUN/level-$level.sql
+    done
+    server_tool proxy psql -XAtq -d proxy -f "$inner" 2>&1 || true
+}
+
+# Sessions of proxies with different encodings take turns on one server connection.
+part_encodings() {
+    local program i utf8 raw
+    for program in newer debian; do
+        pooler_start "encodings-$program" part --program "$program" --set 'pool_mode = transaction' \
+            --set 'default_pool_size = 1'
+        use "encodings-$program"
+        DATABASE=ascii use "encodings-$program"
+        printf '%s\n' "select encode(convert_to(letter(), 'UTF8'), 'hex');" \
+            "\\! $SCRIPTS/server.sh psql proxy -XAtq -d ascii -c 'select encode(letter()::bytea, \$\$hex\$\$)'" \
+            >"$PLPROXY_RUN/turn.sql"
+        for i in 1 2 3; do cat "$PLPROXY_RUN/turn.sql"; done >"$PLPROXY_RUN/turns.sql"
+        expect "$program: UTF8 and SQL_ASCII proxies over one connection to a LATIN1 database" \
+            "c3a9${NL}e9${NL}c3a9${NL}e9${NL}c3a9${NL}e9" \
+            "$(server_tool proxy psql -XAtq -d proxy -v client_encoding=UTF8 -f "$PLPROXY_RUN/turns.sql" 2>&1 || true)"
+        pooler_kill "encodings-$program"
+    done
+}
+
+# The settings that docs/pgbouncer.md recommends are those of the file, and they do what is said there.
+part_recommended() {
+    expect "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
+        "$(sed -n '/^```ini$/,/^```$/p' "$ROOT/docs/pgbouncer.md" | grep -vE '^(```|;|\[|\*|auth|listen|$)' || true)"
+    SESSIONS=12 INSTANCES=2 DATABASES=4 SECONDS_EACH=3 LIMIT=20 POOL=2 DIRECT=no "$HERE/connections.sh" \
+        >"$PLPROXY_RUN/connections" 2>&1 || true
+    cat "$PLPROXY_RUN/connections"
+    expect_like "12 sessions, 4 partitions on each of 2 instances: at most 17 of 20 connections, no error" \
+        '^within the limit: yes, errors: 0$' "$(cat "$PLPROXY_RUN/connections")"
+}
+
+# ---- all of them
+
+NL=$'\n'
+run_begin
+PARTITION_PASSWORD=$(cat "$PLPROXY_RUN/password")
+export PARTITION_PASSWORD
+server_start part --max-connections 100
+server_start proxy --max-connections 100
+server_psql part -q -c "create database part template template0 encoding 'LATIN1' locale 'C'"
+server_psql part -q -d part -f "$HERE/partition.sql"
+server_psql proxy -q -c 'create database proxy' \
+    -c "create database ascii template template0 encoding 'SQL_ASCII' locale 'C'"
+for database in proxy ascii; do server_psql proxy -q -d $database -f "$HERE/proxy.sql"; done
+
+for part in modes prepared restarts lifetime cancel refused encodings recommended; do
+    wanted=no
+    [ $# -gt 0 ] || wanted=yes
+    for word in "$@"; do case $part in *"$word"*) wanted=yes ;; esac; done
+    if [ $wanted = yes ]; then
+        start=$SECONDS
+        "part_$part"
+        printf '(%s: %s s)\n' "$part" $((SECONDS - start))
+    fi
+done
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
