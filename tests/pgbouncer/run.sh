@@ -219,7 +219,7 @@ cancel_one() {
     expect "$1: the statement is cancelled, the next call works" "ERROR:  57014${NL}one 7" "$answer"
     wait "$bystander"
     expect "$1: the other session's statement is not" bystander "$(cat "$PLPROXY_RUN/bystander")"
-    wait_for "$1: nothing goes on at the partition" running 0 && expect "$1: nothing goes on at the partition" '' ''
+    wait_for "$1: nothing goes on at the partition" running 0 && expect "$1: nothing goes on at the partition" "" "" || { cat "$(pooler_log "$1")"; server_psql part -c "select pid,state,query_start,query from pg_stat_activity"; tail -5 $PLPROXY_RUN/part/log; }
 }
 
 # Two sessions whose statements are cancelled all the time share the server connections with two that go on calling.

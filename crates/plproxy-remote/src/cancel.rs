@@ -1,9 +1,12 @@
 //! Cancelling: a second connection to the same server, which tells it to stop what the first one asked for.
 
 use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_postgres::{CancelToken, NoTls};
 
 use crate::address::Address;
@@ -60,7 +63,10 @@ impl CancelKey {
         let Ok(mut socket) = open_socket(&self.address, self.endpoint.info()).await else {
             return Err(Unsent);
         };
-        let sent = self.token.cancel_query_raw(&mut socket, NoTls).await;
+        let sent = self
+            .token
+            .cancel_query_raw(HeldOpen(&mut socket), NoTls)
+            .await;
         Ok(sent.is_ok().then_some(socket))
     }
 
@@ -72,5 +78,37 @@ impl CancelKey {
     /// Whether a request may still be under way, so that the connection cannot be used again.
     pub(crate) fn is_astray(&self) -> bool {
         self.astray.get()
+    }
+}
+
+/// A socket that the library does not shut down once it has written. A pooler that has to wait for a connection of its own
+/// takes a request whose sender has hung up for abandoned; so it stays open, as libpq's does, until the other side hangs up.
+struct HeldOpen<'a>(&'a mut Socket);
+
+impl AsyncRead for HeldOpen<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for HeldOpen<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.get_mut().0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
