@@ -34,7 +34,7 @@ cat >"$PLPROXY_RUN/database.sql" <<'E2'
 create table item (id int primary key, info text);
 insert into item select i, 'item ' || i from generate_series(1, 1000) i;
 create function item(i_id int, out id int, out info text) returns setof record language plpgsql as
-    $$ begin return query select item.* from item where item.id = i_id; end $$;
+    $$ begin return query select t.* from item t where t.id = i_id; end $$;
 create function items() returns setof int8 language sql as 'select count(*) from item';
 alter table item owner to app;
 E2

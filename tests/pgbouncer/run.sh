@@ -320,7 +320,7 @@ part_encodings() {
 part_recommended() {
     expect "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
         "$(sed -n '/^```ini$/,/^```$/p' "$ROOT/docs/pgbouncer.md" | grep -vE '^(```|;|\[|\*|auth|listen|$)' || true)"
-    SESSIONS=12 INSTANCES=2 DATABASES=4 SECONDS_EACH=3 LIMIT=20 POOL=2 DIRECT=no "$HERE/connections.sh" \
+    SESSIONS=12 INSTANCES=2 DATABASES=4 SECONDS_EACH=3 LIMIT=20 DIRECT=no "$HERE/connections.sh" \
         >"$PLPROXY_RUN/connections" 2>&1 || true
     cat "$PLPROXY_RUN/connections"
     expect_like "12 sessions, 4 partitions on each of 2 instances: at most 17 of 20 connections, no error" \

@@ -1,6 +1,7 @@
 //! Servers that go away, keep silent, or end in the middle.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{CallOptions, ErrorKind, Event, Statement};
@@ -217,6 +218,36 @@ fn a_timeout_also_stops_the_server() {
                 query like '%/* out of time%' and pid <> pg_backend_pid()";
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(ask(&remote, &observer, left), "0");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_cancel_request_stays_open_until_it_is_taken() {
+    let _turn = turn();
+    let (tell, told) = mpsc::channel();
+    let connstr = scripted::serve(move |mut stream| {
+        if greet(&mut stream) {
+            scripted::stay_silent(stream);
+            return;
+        }
+        // The request has been read; a pooler may need a moment before it can pass it on.
+        let moment = Duration::from_millis(100);
+        stream.set_read_timeout(Some(moment)).unwrap();
+        let _ = tell.send(stream.read(&mut [0]).map_err(|error| error.kind()));
+    });
+    let remote = remote();
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(200)),
+        ..CallOptions::default()
+    };
+    let requests = vec![request(&endpoint(&remote, "a", &connstr), &[])];
+    let statement = Statement::call("select 'x'::text".into());
+    drain(remote.start(&statement, requests, &options)).error();
+    assert_eq!(
+        told.recv_timeout(Duration::from_secs(10)),
+        Ok(Err(std::io::ErrorKind::WouldBlock)),
+        "the client hung up on its cancel request"
+    );
 }
 
 #[test]
