@@ -13,7 +13,7 @@ create function letter() returns text language plproxy as $$ cluster 'parts'; ru
 create function two_by(connstr text, i int, out said text, out pid int) language plproxy as
     $$ connect connstr; select said, pid from two(i); $$;
 
--- Calls both functions many times, every other worker the second one first, and compares each answer.
+-- Calls the two functions in turn, every other worker the second one first, and compares each answer.
 create function hammer(worker int, calls int,
     out made int, out wrong int, out errors int, out pids int[], out message text) language plpgsql as $$
 declare
@@ -23,7 +23,7 @@ declare
     n int;
 begin
     made := 0; wrong := 0; errors := 0; pids := '{}';
-    for turn in 1 .. 2 * calls loop
+    for turn in 1 .. calls loop
         n := worker * 1000000 + turn;
         begin
             if (turn + worker) % 2 = 0 then
