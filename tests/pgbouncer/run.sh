@@ -317,7 +317,8 @@ part_auth() {
 	create role app login password :'password';
 	create function pooler_user(name text) returns table (role text, secret text)
 	    language sql security definer set search_path = pg_catalog as
-	    $$ select rolname::text, rolpassword from pg_authid where rolname = name and not rolsuper $$;
+	    $$ select rolname::text, case when rolvaliduntil < now() then null else rolpassword end
+	        from pg_authid where rolname = name and not rolsuper $$;
 	SQL
     for program in newer debian; do
         pooler_start "auth-$program" part --program "$program" --set 'pool_mode = transaction' --set 'auth_user = postgres' \
