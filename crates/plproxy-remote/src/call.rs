@@ -16,6 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::execute::Task;
+use crate::linger;
 use crate::outbox::{Item, Outbox};
 use crate::params::Param;
 use crate::remote::Remote;
@@ -141,6 +142,7 @@ impl<'a> Call<'a> {
         requests: Vec<Request>,
         options: &CallOptions,
     ) -> Call<'a> {
+        linger::sweep();
         let outbox = Outbox::default();
         let count = requests.len();
         let batch = (ROUND / count.max(1)).clamp(2048, ROUND / 4);

@@ -12,6 +12,7 @@ use tokio_postgres::{CancelToken, NoTls};
 use crate::address::Address;
 use crate::connect::open_socket;
 use crate::endpoint::Endpoint;
+use crate::linger::Lingering;
 use crate::stream::Socket;
 
 /// All that is needed to cancel the statement of a connection.
@@ -49,11 +50,14 @@ impl CancelKey {
         match socket {
             Err(Unsent) => self.astray.set(false),
             Ok(None) => {}
-            Ok(Some(mut socket)) => {
+            Ok(Some(socket)) => {
+                let mut open = Lingering::new(socket);
                 let mut nothing = [0];
+                let Some(socket) = open.socket() else { return };
                 if matches!(socket.read(&mut nothing).await, Ok(0)) {
                     self.astray.set(false);
                 }
+                open.close();
             }
         }
     }

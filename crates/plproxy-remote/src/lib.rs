@@ -23,6 +23,7 @@ mod endpoint;
 mod error;
 mod execute;
 mod interrupt;
+mod linger;
 mod monitor;
 mod outbox;
 mod params;

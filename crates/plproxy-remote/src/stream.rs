@@ -39,6 +39,14 @@ impl Socket {
         }
     }
 
+    /// The socket by itself, without the runtime; it does not block.
+    pub(crate) fn into_system(self) -> io::Result<socket2::Socket> {
+        match self {
+            Socket::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
+            Socket::Unix(socket) => socket.into_std().map(socket2::Socket::from),
+        }
+    }
+
     /// Whether the peer is silent, as it has to be between two statements. Anything that can be read (the end of the
     /// stream, a farewell, whatever) tells that the connection is not what it was.
     pub(crate) fn is_quiet(&self) -> bool {

@@ -230,8 +230,8 @@ fn a_cancel_request_stays_open_until_it_is_taken() {
             scripted::stay_silent(stream);
             return;
         }
-        // The request has been read; a pooler may need a moment before it can pass it on.
-        let moment = Duration::from_millis(100);
+        // The request has been read; a pooler may need longer to pass it on than the call waits.
+        let moment = Duration::from_secs(1);
         stream.set_read_timeout(Some(moment)).unwrap();
         let _ = tell.send(stream.read(&mut [0]).map_err(|error| error.kind()));
     });

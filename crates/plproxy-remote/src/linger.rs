@@ -1,0 +1,68 @@
+//! Cancel requests whose end nobody waits for any more.
+//!
+//! The time for cancelling is short, and a pooler may take longer to pass a request on. Should its sender hang up meanwhile,
+//! the request is lost, and PgBouncer 1.18 even ends with a fatal error. So the socket stays open until the other side has
+//! hung up, which later calls look for. Nothing is read from it or sent.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::{Duration, Instant};
+
+use crate::stream::Socket;
+
+/// How many there may be; the oldest goes for one more.
+const MOST: usize = 64;
+/// How long one may stay.
+const LONGEST: Duration = Duration::from_secs(60);
+
+thread_local! {
+    static SOCKETS: RefCell<VecDeque<(Instant, socket2::Socket)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The socket of a request that was sent. If it is dropped before the other side has hung up, it stays open apart.
+pub(crate) struct Lingering(Option<Socket>);
+
+impl Lingering {
+    pub(crate) fn new(socket: Socket) -> Lingering {
+        Lingering(Some(socket))
+    }
+
+    pub(crate) fn socket(&mut self) -> Option<&mut Socket> {
+        self.0.as_mut()
+    }
+
+    /// The other side has hung up, or the socket has failed.
+    pub(crate) fn close(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(Ok(socket)) = self.0.take().map(Socket::into_system) else {
+            return;
+        };
+        SOCKETS.with_borrow_mut(|sockets| {
+            if sockets.len() >= MOST {
+                sockets.pop_front();
+            }
+            sockets.push_back((Instant::now(), socket));
+        });
+    }
+}
+
+/// Closes the sockets whose other side has hung up, and those that have stayed too long.
+pub(crate) fn sweep() {
+    SOCKETS.with_borrow_mut(|sockets| {
+        if !sockets.is_empty() {
+            sockets.retain(|(since, socket)| since.elapsed() < LONGEST && is_open(socket));
+        }
+    });
+}
+
+fn is_open(socket: &socket2::Socket) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
