@@ -126,13 +126,17 @@ part_modes() {
 
 # The option `on`, where the pooler can do it, and what it does where it cannot: that shows that the comparison sees it.
 part_prepared() {
-    local mode
+    local mode stumbling
     for mode in session transaction statement; do
         pooler_start "on-$mode" part "${TWO[@]}" --set "pool_mode = $mode" --set 'max_prepared_statements = 200'
         use "on-$mode" "prepared_statements 'on'"
+        # What another session does after its errors must not take the statements away.
+        quiet 'select stumble(300)' >"$PLPROXY_RUN/stumbling" &
+        stumbling=$!
         hammer "on-$mode" $((CALLS / 4))
+        wait "$stumbling"
         all_right "$mode, prepared_statements on" $((CALLS / 4)) 2 "$([ "$mode" = session ] && echo 1 || echo 2)"
-        expect "$mode, prepared_statements on: remote errors come from their own calls" 0 "$(quiet 'select stumble(200)')"
+        expect "$mode, prepared_statements on: remote errors come from their own calls" 0 "$(cat "$PLPROXY_RUN/stumbling")"
         expect_like "$mode, prepared_statements on: there are some" '[0-9]$' \
             "$(quiet 'select said from one(1); select said from one(2); select said from one(3); select prepared()' | tail -n 1)"
         pooler_kill "on-$mode"
