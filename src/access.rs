@@ -127,6 +127,12 @@ impl Access {
         Ok(Rc::clone(slot.get_or_init(|| endpoint.hold()).endpoint()))
     }
 
+    /// The partitions looked at so far, with their slots.
+    pub(crate) fn opened(&self) -> impl Iterator<Item = (usize, Rc<Endpoint>)> {
+        let slots = self.endpoints.iter().enumerate();
+        slots.filter_map(|(partition, slot)| Some((partition, Rc::clone(slot.get()?.endpoint()))))
+    }
+
     /// The connection string with the user that it lacks.
     fn params(&self, connstr: &str) -> Result<Params, ConnInfoError> {
         let mut params = conninfo::parse(connstr)?;

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// How long the partitions have to confirm a cancel before their connections are closed.
-const CANCEL_BOUND: Duration = Duration::from_millis(80);
+pub(crate) const CANCEL_BOUND: Duration = Duration::from_millis(80);
 
 /// Remote work of one call; dropping it closes what is not finished.
 pub(crate) struct Call {
@@ -224,28 +224,13 @@ impl Call {
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
     fn interrupted(&mut self) -> Result<(), Error> {
-        if !interrupts::will_end() {
-            return interrupts::check();
-        }
-        self.remote.cancel(CANCEL_BOUND);
-        interrupts::check()?;
-        // The work is cancelled, so there is no going on even if PostgreSQL has changed its mind.
-        Err(Report::new(
-            sqlstate::QUERY_CANCELED,
-            "canceling statement due to user request",
-        )
-        .into())
+        interrupted(|| self.remote.cancel(CANCEL_BOUND))
     }
 
     /// Raises a partition's notice, at the moment it arrived.
     fn notice(&self, request: usize, notice: &Diagnostic) -> Result<(), Error> {
-        let level = if notice.code.starts_with(b"00") {
-            Level::Notice
-        } else {
-            Level::Warning
-        };
         emit(
-            level,
+            level_of(notice),
             &self.label.remote_report(self.dbname(request), notice),
         )
     }
@@ -263,6 +248,30 @@ pub(crate) struct Arrival {
     pub(crate) batch: Option<Batch>,
     /// Whether that was the last of it.
     pub(crate) done: bool,
+}
+
+/// How loud a partition's notice is here.
+pub(crate) fn level_of(notice: &Diagnostic) -> Level {
+    if notice.code.starts_with(b"00") {
+        Level::Notice
+    } else {
+        Level::Warning
+    }
+}
+
+/// Lets PostgreSQL handle its interrupt; if that is the end of the statement, `cancel` ends the remote work first.
+pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
+    if !interrupts::will_end() {
+        return interrupts::check();
+    }
+    cancel();
+    interrupts::check()?;
+    // The work is cancelled, so there is no going on even if PostgreSQL has changed its mind.
+    Err(Report::new(
+        sqlstate::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+    .into())
 }
 
 /// What a call's result is made of.

@@ -16,7 +16,7 @@ use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{Location, Source};
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
-use plproxy_remote::Reset;
+use plproxy_remote::{Endpoint, Reset};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -103,9 +103,58 @@ pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<R
         Location::Cluster {
             name: Source::Literal(name),
             ..
-        } => named(function, name),
-        Location::Cluster { name, .. } => named(function, &text_of(function, name, args)?),
+        } => named(&function.label, name),
+        Location::Cluster { name, .. } => named(&function.label, &text_of(function, name, args)?),
     }
+}
+
+/// Whether a function goes to the same cluster whatever its arguments are.
+pub(crate) fn is_fixed(function: &ProxyFunction) -> bool {
+    let (Location::Connect(source) | Location::Cluster { name: source, .. }) =
+        &function.program.location;
+    match source {
+        Source::Literal(_) => true,
+        Source::Argument(_) => false,
+        Source::Query(query) => query.args.is_empty(),
+    }
+}
+
+/// The name of the cluster that a function goes to whatever its arguments are.
+pub(crate) fn fixed_name(function: &ProxyFunction) -> Result<Option<String>, Error> {
+    match &function.program.location {
+        Location::Cluster { name, .. } if is_fixed(function) => {
+            text_of(function, name, &[]).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// An endpoint that a cluster has opened in this session.
+pub(crate) struct Opened {
+    /// The cluster; none where the body's own connection string stands for it.
+    pub(crate) cluster: Option<String>,
+    pub(crate) partition: usize,
+    /// The local user.
+    pub(crate) role: Oid,
+    pub(crate) endpoint: Rc<Endpoint>,
+}
+
+/// What the clusters known to this session have opened.
+pub(crate) fn opened() -> Vec<Opened> {
+    let mut found = Vec::new();
+    let mut add = |cluster: &Cluster| {
+        for (role, access) in cluster.access.borrow().iter() {
+            found.extend(access.opened().map(|(partition, endpoint)| Opened {
+                cluster: (cluster.origin != Origin::Connect).then(|| cluster.name.clone()),
+                partition,
+                role: *role,
+                endpoint,
+            }));
+        }
+    };
+    CLUSTERS.with_borrow(|clusters| clusters.values().for_each(|cluster| add(cluster)));
+    CONNECTED.with_borrow(|connected| connected.values().for_each(|cluster| add(cluster)));
+    found
 }
 
 /// The text that a source gives for these arguments.
@@ -154,17 +203,16 @@ fn connect(connstr: &str) -> Rc<Cluster> {
 }
 
 /// The cluster of a name: a foreign server, else what the configuration functions say.
-fn named(function: &ProxyFunction, name: &str) -> Result<Rc<Cluster>, Error> {
+pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Error> {
     let known = CLUSTERS.with_borrow_mut(|clusters| clusters.get(name).cloned());
     let cluster = match &known {
         Some(cluster) if matches!(cluster.origin, Origin::Server(_)) => Rc::clone(cluster),
-        Some(_) => configured::load(function, name, known.as_ref())?,
+        Some(_) => configured::load(label, name, known.as_ref())?,
         None => match Server::find(name)? {
-            Some(server) => Rc::new(
-                read_server(name, &server)?
-                    .map_err(|error| option_error(&function.label, error))?,
-            ),
-            None => configured::load(function, name, None)?,
+            Some(server) => {
+                Rc::new(read_server(name, &server)?.map_err(|error| option_error(label, error))?)
+            }
+            None => configured::load(label, name, None)?,
         },
     };
     warn_of_ignored(&cluster.config)?;

@@ -3,7 +3,6 @@
 
 use crate::cluster::{Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
-use crate::function::ProxyFunction;
 use crate::pg::expr::Arg;
 use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
@@ -64,13 +63,12 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
 
 /// The cluster of a name: the known one while its version stands, else read anew.
 pub(crate) fn load(
-    function: &ProxyFunction,
+    label: &FunctionLabel,
     name: &str,
     known: Option<&Rc<Cluster>>,
 ) -> Result<Rc<Cluster>, Error> {
     let plans = plans(name, known.is_some())?;
     let arg = [Arg::Whole(Some(spi::text_datum(name)?))];
-    let label = &function.label;
 
     let mut version = None;
     let rows = plans.version.run(&arg, |row| {

@@ -21,16 +21,25 @@ pub(crate) fn requests(
     routing: &Routing,
 ) -> Result<Vec<Request>, Error> {
     let access = cluster.access()?;
-    let _portable = if shape.writes_text {
-        Some(TextSettings::for_output()?)
-    } else {
-        None
-    };
-    let request = |partition, params| {
+    pieces(shape, args, routing, |partition, params| {
         Ok(Request {
             endpoint: access.endpoint(cluster, partition, &function.label)?,
             params,
         })
+    })
+}
+
+/// The partitions with what each gets, as `make` has it.
+pub(crate) fn pieces<T>(
+    shape: &Shape,
+    args: &[Option<Datum>],
+    routing: &Routing,
+    mut make: impl FnMut(usize, Rc<[Param]>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let _portable = if shape.writes_text {
+        Some(TextSettings::for_output()?)
+    } else {
+        None
     };
     match &routing.targets {
         Targets::Whole(tags) if tags.is_empty() => Ok(Vec::new()),
@@ -41,7 +50,7 @@ pub(crate) fn requests(
                 .map(|param| whole(param, args))
                 .collect::<Result<Rc<[Param]>, Error>>()?;
             tags.iter()
-                .map(|partition| request(partition, Rc::clone(&params)))
+                .map(|partition| make(partition, Rc::clone(&params)))
                 .collect()
         }
         Targets::Split(split) => split
@@ -61,7 +70,7 @@ pub(crate) fn requests(
                         }
                     })
                     .collect::<Result<Rc<[Param]>, Error>>()?;
-                request(partition, params)
+                make(partition, params)
             })
             .collect(),
     }

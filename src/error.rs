@@ -38,6 +38,14 @@ pub(crate) mod sqlstate {
     pub(crate) const INTERNAL_ERROR: SqlState = *b"XX000";
     pub(crate) const NO_DATA_FOUND: SqlState = *b"P0002";
     pub(crate) const TOO_MANY_ROWS: SqlState = *b"P0003";
+    pub(crate) const WARNING: SqlState = *b"01000";
+    pub(crate) const NULL_VALUE_NOT_ALLOWED: SqlState = *b"22004";
+    pub(crate) const INVALID_PARAMETER_VALUE: SqlState = *b"22023";
+    pub(crate) const ACTIVE_SQL_TRANSACTION: SqlState = *b"25001";
+    pub(crate) const UNDEFINED_OBJECT: SqlState = *b"42704";
+    pub(crate) const INSUFFICIENT_PRIVILEGE: SqlState = *b"42501";
+    pub(crate) const WRONG_OBJECT_TYPE: SqlState = *b"42809";
+    pub(crate) const OBJECT_NOT_IN_PREREQUISITE_STATE: SqlState = *b"55000";
     pub(crate) const FEATURE_NOT_SUPPORTED: SqlState = *b"0A000";
     pub(crate) const QUERY_CANCELED: SqlState = *b"57014";
     pub(crate) const UNABLE_TO_CONNECT: SqlState = *b"08001";

@@ -87,15 +87,21 @@ thread_local! {
 
 /// The compiled function, from the cache unless the catalogs changed.
 pub(crate) fn find(oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
-    if let Some(changes) = inval::take() {
-        forget(&changes)?;
-    }
+    refresh()?;
     if let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&oid).cloned()) {
         return Ok(function);
     }
     let function = Rc::new(ProxyFunction::compile(oid)?);
     FUNCTIONS.with_borrow_mut(|functions| functions.insert(oid, Rc::clone(&function)));
     Ok(function)
+}
+
+/// Sees to changes of the catalogs since the last call.
+pub(crate) fn refresh() -> Result<(), Error> {
+    match inval::take() {
+        Some(changes) => forget(&changes),
+        None => Ok(()),
+    }
 }
 
 /// Drops from all caches what changes of the catalogs have made stale.

@@ -11,6 +11,8 @@ compile_error!("name a PostgreSQL version: --features pg15");
 #[cfg(feature = "postgres")]
 mod access;
 #[cfg(feature = "postgres")]
+mod admin;
+#[cfg(feature = "postgres")]
 mod call;
 #[cfg(feature = "postgres")]
 mod cluster;

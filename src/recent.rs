@@ -53,6 +53,10 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         gone.or(replaced).map(|entry| entry.value)
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+
     /// Takes everything out, what was used longest ago first.
     pub(crate) fn drain(&mut self) -> Vec<(K, V)> {
         let mut entries: Vec<_> = self.entries.drain().collect();

@@ -5,7 +5,7 @@
 use super::fcinfo::CallInfo;
 use super::{inval, report, xact};
 use crate::error::{Error, Report};
-use crate::{fdw_validator, gucs, handler, hash, validator};
+use crate::{admin, fdw_validator, gucs, handler, hash, validator};
 use pgrx::pg_sys::{Datum, FunctionCallInfo, Pg_finfo_record};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,6 +48,48 @@ export!(
     fdw_validator::validate
 );
 export!(plproxy_hash, pg_finfo_plproxy_hash, hash::sql_hash);
+
+export!(
+    plproxy_get_connections,
+    pg_finfo_plproxy_get_connections,
+    admin::connections::get
+);
+export!(
+    plproxy_disconnect,
+    pg_finfo_plproxy_disconnect,
+    admin::connections::disconnect
+);
+export!(
+    plproxy_disconnect_all,
+    pg_finfo_plproxy_disconnect_all,
+    admin::connections::disconnect_all
+);
+export!(
+    plproxy_check_cluster,
+    pg_finfo_plproxy_check_cluster,
+    admin::check::cluster
+);
+export!(
+    plproxy_check_function,
+    pg_finfo_plproxy_check_function,
+    admin::functions::check_one
+);
+export!(
+    plproxy_check_functions,
+    pg_finfo_plproxy_check_functions,
+    admin::functions::check_all
+);
+export!(plproxy_route, pg_finfo_plproxy_route, admin::route::route);
+export!(
+    plproxy_run_on_all,
+    pg_finfo_plproxy_run_on_all,
+    admin::run_on_all::run
+);
+export!(
+    plproxy_recover_prepared,
+    pg_finfo_plproxy_recover_prepared,
+    admin::recover::recover
+);
 
 /// Called once, when the library is loaded.
 #[doc(hidden)]

@@ -284,6 +284,21 @@ unsafe extern "C-unwind" {
         mode: pg_sys::AclMode,
     ) -> c_int;
 
+    // xact.c, lock.c
+    pub(super) fn ForceSyncCommit();
+    pub(super) fn RegisterXactCallback(callback: pg_sys::XactCallback, arg: *mut c_void);
+    pub(super) fn RegisterSubXactCallback(callback: pg_sys::SubXactCallback, arg: *mut c_void);
+    pub(super) fn GetSystemIdentifier() -> u64;
+    pub(super) fn LockAcquire(
+        tag: *const pg_sys::LOCKTAG,
+        mode: c_int,
+        session: bool,
+        no_wait: bool,
+    ) -> c_int;
+
+    // parser.c
+    pub(super) fn raw_parser(text: *const c_char, mode: c_int) -> *mut pg_sys::List;
+
     // mbutils.c
     pub(super) fn GetDatabaseEncoding() -> c_int;
     pub(super) fn pg_get_client_encoding() -> c_int;

@@ -36,3 +36,34 @@ pub(crate) fn name(role: Oid) -> Result<String, Error> {
         encoding::cstr_to_string(name)
     }
 }
+
+/// While it lives the effective user is another one, as in a SECURITY DEFINER function.
+pub(crate) struct Acting {
+    role: Oid,
+    context: i32,
+}
+
+impl Acting {
+    pub(crate) fn as_role(role: Oid) -> Self {
+        let mut before = Self {
+            role: Oid::INVALID,
+            context: 0,
+        };
+        // SAFETY: reads and sets statics of the backend.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&raw mut before.role, &raw mut before.context);
+            pg_sys::SetUserIdAndSecContext(
+                role,
+                before.context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+            );
+        }
+        before
+    }
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        // SAFETY: as above; an aborted transaction would put the same values back.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.role, self.context) }
+    }
+}

@@ -1,24 +1,137 @@
-//! The end of transactions.
+//! The local transaction: what it is, and word of its end.
 
+use super::{guard, raw, report};
+use crate::error::Error;
 use crate::remote;
+use core::cell::Cell;
 use core::ffi::c_void;
-use core::ptr;
-use pgrx::pg_sys::{self, XactEvent};
+use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Asks PostgreSQL for the callback; once per backend.
+/// Asks PostgreSQL for the callback that tidies up; once per backend.
 pub(super) fn register() {
     // SAFETY: called once, from _PG_init; the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::RegisterXactCallback(Some(ended), ptr::null_mut()) }
+    unsafe { pg_sys::RegisterXactCallback(Some(tidy), core::ptr::null_mut()) }
 }
 
 /// Called by xact.c in the middle of a commit or an abort: must not raise, and calls nothing of PostgreSQL's.
-unsafe extern "C-unwind" fn ended(event: XactEvent::Type, _: *mut c_void) {
+unsafe extern "C-unwind" fn tidy(event: XactEvent::Type, _: *mut c_void) {
     if matches!(
         event,
         XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE
     ) {
         // A panic must not reach xact.c, and what was not closed now will be at another end.
         let _ = catch_unwind(AssertUnwindSafe(remote::tidy));
+    }
+}
+
+/// The end of a transaction, or of a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is committed, and its commit is on disk if that was asked for. Its locks are still held.
+    Committed,
+    /// It was rolled back. Its locks are still held.
+    Aborted,
+    /// It is about to be prepared; an error prevents that.
+    Preparing,
+    /// A subtransaction became part of another.
+    SubCommitted(SubTransactionId, SubTransactionId),
+    /// A subtransaction was rolled back. Its locks are still held.
+    SubAborted(SubTransactionId),
+}
+
+/// What is called at an end. Interrupts are held off meanwhile, and there is no catalog to look into. Only `Preparing` may
+/// fail.
+pub(crate) type Handler = fn(Ending) -> Result<(), Error>;
+
+thread_local! {
+    static HANDLER: Cell<Option<Handler>> = const { Cell::new(None) };
+}
+
+/// Has the handler of prepared transactions called, from now on.
+pub(crate) fn at_end_of_prepared(handler: Handler) -> Result<(), Error> {
+    if HANDLER.replace(Some(handler)).is_none() {
+        // SAFETY: the callbacks are functions of this library, which is never unloaded.
+        unsafe {
+            guard::catch(|| {
+                raw::RegisterXactCallback(Some(transaction_ends), core::ptr::null_mut());
+                raw::RegisterSubXactCallback(Some(subtransaction_ends), core::ptr::null_mut());
+            })
+        }?;
+    }
+    Ok(())
+}
+
+/// Tells the handler. A panic in it must not unwind into PostgreSQL; it leaves to the recovery what it left undone.
+fn tell(ending: Ending) -> Result<(), Error> {
+    let Some(handler) = HANDLER.get() else {
+        return Ok(());
+    };
+    catch_unwind(AssertUnwindSafe(|| handler(ending))).unwrap_or(Ok(()))
+}
+
+/// Called by xact.c.
+unsafe extern "C-unwind" fn transaction_ends(event: XactEvent::Type, _: *mut c_void) {
+    let ending = match event {
+        XactEvent::XACT_EVENT_COMMIT => Ending::Committed,
+        XactEvent::XACT_EVENT_ABORT => Ending::Aborted,
+        XactEvent::XACT_EVENT_PRE_PREPARE => Ending::Preparing,
+        _ => return,
+    };
+    if let Err(error) = tell(ending)
+        && ending == Ending::Preparing
+    {
+        // SAFETY: `error` is the only value left, and it is moved; before the prepare an error is an ordinary one.
+        unsafe { report::raise(error) }
+    }
+}
+
+/// Called by xact.c.
+unsafe extern "C-unwind" fn subtransaction_ends(
+    event: SubXactEvent::Type,
+    this: SubTransactionId,
+    parent: SubTransactionId,
+    _: *mut c_void,
+) {
+    let ending = match event {
+        SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => Ending::SubCommitted(this, parent),
+        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => Ending::SubAborted(this),
+        _ => return,
+    };
+    // Neither can fail.
+    let _ = tell(ending);
+}
+
+/// The current subtransaction.
+pub(crate) fn subtransaction() -> SubTransactionId {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::GetCurrentSubTransactionId() }
+}
+
+/// Has this transaction's commit wait for the disk, whatever `synchronous_commit` says.
+pub(crate) fn force_sync_commit() -> Result<(), Error> {
+    // SAFETY: sets a flag of the current transaction.
+    unsafe { guard::catch(|| raw::ForceSyncCommit()) }?;
+    Ok(())
+}
+
+/// Whether each statement sees what was committed before it, as in READ COMMITTED.
+pub(crate) fn sees_later_commits() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
+}
+
+/// Whether this server is a standby.
+pub(crate) fn in_recovery() -> bool {
+    // SAFETY: reads shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// What tells this session from all others: the server, the database, the process.
+pub(crate) fn identity() -> Result<(u64, u32, i32), Error> {
+    // SAFETY: reads the control file's copy in shared memory, and statics of the backend.
+    unsafe {
+        let system = guard::catch(|| raw::GetSystemIdentifier())?;
+        Ok((system, pg_sys::MyDatabaseId.to_u32(), pg_sys::MyProcPid))
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::ast::{Part, Sql};
 use crate::function::{Column, Returns, Signature, Transfer};
-use crate::ident::quote_ident;
+use crate::ident::{quote_ident, quote_literal};
 use std::fmt::Write;
 
 /// A query for the partitions.
@@ -14,6 +14,26 @@ pub struct RemoteQuery {
     pub sql: String,
     /// The argument behind each parameter: `args[0]` is `$1`.
     pub args: Vec<usize>,
+    /// Where parameters stand in the text, in order: the first byte, and which one it is, from 0.
+    mentions: Vec<(usize, usize)>,
+}
+
+impl RemoteQuery {
+    /// The text with a literal in the place of each parameter, for people to read: `None` is NULL.
+    pub fn filled(&self, values: &[Option<String>]) -> String {
+        let mut text = String::with_capacity(self.sql.len());
+        let mut rest = 0;
+        for (at, param) in &self.mentions {
+            text.push_str(self.sql.get(rest..*at).unwrap_or_default());
+            match values.get(*param).and_then(Option::as_deref) {
+                Some(value) => text.push_str(&quote_literal(value)),
+                None => text.push_str("NULL"),
+            }
+            rest = at + format!("${}", param + 1).len();
+        }
+        text.push_str(self.sql.get(rest..).unwrap_or_default());
+        text
+    }
 }
 
 /// A query that is evaluated locally: a hash, a cluster's name or a connection string.
@@ -93,10 +113,33 @@ impl CallTemplate {
         text.remote()
     }
 
+    /// The function's name on the partitions, as SQL text.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The types of its arguments, as SQL text.
+    pub fn argument_types(&self) -> impl Iterator<Item = &str> {
+        self.signature.args.iter().map(|arg| arg.ty.sql.as_str())
+    }
+
+    /// The call as a value, its result whatever it may be.
+    pub fn as_value(&self) -> RemoteQuery {
+        let mut text = Assembly::new(&self.signature, true);
+        text.sql("select ");
+        self.application(&mut text);
+        text.remote()
+    }
+
     fn call(&self, text: &mut Assembly<'_>, results: &str, alias: &str) {
         text.sql("select ");
         text.sql(results);
         text.sql(" from ");
+        self.application(text);
+        text.sql(alias);
+    }
+
+    fn application(&self, text: &mut Assembly<'_>) {
         text.sql(&self.target);
         text.sql("(");
         for arg in 0..self.signature.args.len() {
@@ -106,7 +149,6 @@ impl CallTemplate {
             text.argument(arg);
         }
         text.sql(")");
-        text.sql(alias);
     }
 }
 
@@ -153,6 +195,7 @@ struct Assembly<'a> {
     casts: bool,
     query: String,
     args: Vec<usize>,
+    mentions: Vec<(usize, usize)>,
     /// The parameter that each argument has become.
     params: Vec<Option<usize>>,
 }
@@ -164,6 +207,7 @@ impl<'a> Assembly<'a> {
             casts,
             query: String::new(),
             args: Vec::new(),
+            mentions: Vec::new(),
             params: vec![None; signature.args.len()],
         }
     }
@@ -184,6 +228,7 @@ impl<'a> Assembly<'a> {
                 param
             }
         };
+        self.mentions.push((self.query.len(), param));
         let _ = write!(self.query, "${}", param + 1);
         if self.casts
             && let Some(argument) = self.signature.args.get(arg)
@@ -209,6 +254,7 @@ impl<'a> Assembly<'a> {
         RemoteQuery {
             sql: self.query,
             args: self.args,
+            mentions: self.mentions,
         }
     }
 }

@@ -106,7 +106,7 @@ pub enum Event {
     Finished,
 }
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The requests that are not done. One is polled directly; of several, only those that can make progress.
 enum Tasks {
@@ -167,11 +167,32 @@ impl<'a> Call<'a> {
             (Some(work), 0) => Tasks::One(work),
             (Some(work), _) => Tasks::Many(std::iter::once(work).chain(works).collect()),
         };
+        Call::of_tasks(remote, outbox, tasks, count, options.query_timeout)
+    }
+
+    /// A call of other work than one statement.
+    pub(crate) fn of_works(remote: &'a Remote, outbox: Outbox, works: Vec<Work>) -> Call<'a> {
+        let requests = works.len();
+        let tasks = if works.is_empty() {
+            Tasks::None
+        } else {
+            Tasks::Many(works.into_iter().collect())
+        };
+        Call::of_tasks(remote, outbox, tasks, requests, None)
+    }
+
+    fn of_tasks(
+        remote: &'a Remote,
+        outbox: Outbox,
+        tasks: Tasks,
+        requests: usize,
+        query_timeout: Option<Duration>,
+    ) -> Call<'a> {
         Call {
             remote,
             tasks,
-            requests: count,
-            query_timeout: options.query_timeout,
+            requests,
+            query_timeout,
             outbox,
             resting_since: None,
             rested: Duration::ZERO,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::TryStreamExt;
-use plproxy_core::conninfo::{Host, HostName};
+use plproxy_core::conninfo::Host;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
@@ -46,6 +46,10 @@ pub struct ConnectionInfo {
     pub dbname: String,
     /// The role.
     pub user: String,
+    /// The endpoint's number, as [`Endpoint::id`] has it.
+    pub endpoint: u64,
+    /// The server's version, as the server gave it.
+    pub server_version: String,
     /// The server's process id, as the server gave it.
     pub process_id: i32,
     /// When it was made.
@@ -126,13 +130,12 @@ impl Connection {
         let now = SystemTime::now();
         let info = endpoint.info();
         let fixed = ConnectionInfo {
-            host: match &host.name {
-                HostName::Name(name) => name.clone(),
-                HostName::Unix(path) => path.display().to_string(),
-            },
+            host: host.name.to_string(),
             port: host.port,
             dbname: info.dbname.clone(),
             user: info.user.clone(),
+            endpoint: endpoint.id(),
+            server_version: driver.parameter("server_version").unwrap_or("").to_owned(),
             process_id: monitor.borrow().process_id(),
             connected_at: now,
             last_used_at: now,
@@ -215,6 +218,11 @@ impl Connection {
     /// Whether it is in a known state: everything answered, no transaction open.
     pub(crate) fn is_idle(&self) -> bool {
         !self.broken && self.monitor.borrow().is_idle() && self.binder.borrow().is_sent()
+    }
+
+    /// Whether everything sent was answered; a transaction may be open.
+    pub(crate) fn is_answered(&self) -> bool {
+        !self.broken && self.monitor.borrow().is_answered() && self.binder.borrow().is_sent()
     }
 
     /// A call begins.

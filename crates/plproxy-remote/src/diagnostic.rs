@@ -98,7 +98,7 @@ impl Diagnostic {
     }
 
     /// The lines that libpq prints for it.
-    pub(crate) fn lines(&self) -> String {
+    pub fn lines(&self) -> String {
         let mut lines = format!("{}:  {}", self.severity, self.message);
         for (label, text) in [("DETAIL", &self.detail), ("HINT", &self.hint)] {
             if let Some(text) = text {

@@ -38,7 +38,8 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn id(&self) -> u64 {
+    /// Its number, which no other endpoint has.
+    pub fn id(&self) -> u64 {
         self.id
     }
 
@@ -74,6 +75,21 @@ impl Endpoint {
     /// The database's name.
     pub fn dbname(&self) -> &str {
         &self.info.dbname
+    }
+
+    /// The hosts to try, divided by commas, as they were written.
+    pub fn hosts(&self) -> String {
+        let names: Vec<String> = (self.info.hosts.iter())
+            .map(|host| host.name.to_string())
+            .collect();
+        names.join(",")
+    }
+
+    /// The port, if it is the same for all hosts.
+    pub fn port(&self) -> Option<u16> {
+        let mut ports = self.info.hosts.iter().map(|host| host.port);
+        let first = ports.next()?;
+        ports.all(|port| port == first).then_some(first)
     }
 
     /// The role that connections log in as.

@@ -6,7 +6,7 @@
 //!
 //! How a call goes: `call` → `execute` (a connection from `pool` or `connect`, the form of the statement from
 //! `statement`) → `drive` (both halves of the client library) → `stream`, `bind` and `monitor` (the bytes) → `rows` → `outbox`
-//! → `call`. All waiting is in `runtime`, all attention to the host in `interrupt`.
+//! → `call`. What is to be done on each endpoint apart from the others is an `errand`. All waiting is in `runtime`, all attention to the host in `interrupt`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -20,6 +20,7 @@ mod diagnostic;
 mod drive;
 mod encoding;
 mod endpoint;
+mod errand;
 mod error;
 mod execute;
 mod interrupt;
@@ -42,6 +43,7 @@ pub use connection::ConnectionInfo;
 pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
 pub use endpoint::{Endpoint, Hold, label};
+pub use errand::{Done, Errand, ErrandOptions, Errands, On, Outcome, Session, Step, StepOutcome};
 pub use error::{Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;

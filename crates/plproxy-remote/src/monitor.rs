@@ -63,6 +63,8 @@ pub(crate) struct Monitor {
     /// Descriptions of columns are of no interest at the moment.
     overlooks_columns: bool,
     descriptions: VecDeque<(u64, Rc<[ColumnDescription]>)>,
+    /// While a string of statements is run: the command tag of the last one that is over.
+    script: Option<String>,
 }
 
 /// Where in a description the next byte belongs.
@@ -95,6 +97,7 @@ impl Monitor {
             answered: 0,
             overlooks_columns: false,
             descriptions: VecDeque::new(),
+            script: None,
         }
     }
 
@@ -148,6 +151,21 @@ impl Monitor {
     /// From now on, whether descriptions of columns are of no interest. Then a round may have any number of them.
     pub(crate) fn overlook_columns(&mut self, overlook: bool) {
         self.overlooks_columns = overlook;
+    }
+
+    /// From here on a round may have several statements, whose command tags are looked at.
+    pub(crate) fn begin_script(&mut self) {
+        self.script = Some(String::new());
+    }
+
+    /// The command tag of the last statement.
+    pub(crate) fn tag_of_script(&self) -> &str {
+        self.script.as_deref().unwrap_or_default()
+    }
+
+    /// A round has one statement again.
+    pub(crate) fn end_script(&mut self) {
+        self.script = None;
     }
 
     /// How much of a message that went out in part is still to come; at least one byte while that is not known.
@@ -237,6 +255,7 @@ impl Monitor {
                 }
             }
             b'R' | b'K' | b'Z' => {}
+            b'C' | b'I' if self.script.is_some() => {}
             _ => return Ok(()),
         }
         self.collected.clear();
@@ -259,6 +278,7 @@ impl Monitor {
             // Notifications, which nobody listens to.
             b'A' => to_ascii(body),
             b'R' | b'K' | b'Z' => self.collected.extend_from_slice(body),
+            b'C' | b'I' if self.script.is_some() => self.collected.extend_from_slice(body),
             _ => {}
         }
         Ok(())
@@ -303,6 +323,14 @@ impl Monitor {
     fn end(&mut self) -> io::Result<()> {
         match self.tag() {
             b'T' if self.overlooks_columns => {}
+            // Nobody asks for the columns of a script.
+            b'T' if self.script.is_some() => {}
+            b'C' | b'I' => {
+                if let Some(tag) = &mut self.script {
+                    let text = self.collected.strip_suffix(b"\0").unwrap_or_default();
+                    *tag = String::from_utf8_lossy(text).into_owned();
+                }
+            }
             b'T' => {
                 let columns = describe(&self.collected)
                     .ok_or_else(|| refuse("server sent a malformed description of columns"))?;

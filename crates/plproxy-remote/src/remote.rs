@@ -11,6 +11,7 @@ use crate::call::{Call, CallOptions, Request};
 use crate::connection::ConnectionInfo;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
+use crate::errand::{Errand, ErrandOptions, Errands};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
@@ -91,6 +92,11 @@ impl Remote {
     ) -> Call<'_> {
         self.tidy();
         Call::new(self, statement, requests, options)
+    }
+
+    /// Gets errands ready to be run at once, each on its own. Nothing is sent before the first `next`.
+    pub fn errands(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Errands<'_> {
+        Errands::new(self, errands, options)
     }
 
     /// Closes the connections at rest of an endpoint.

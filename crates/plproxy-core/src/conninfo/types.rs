@@ -92,6 +92,15 @@ pub enum HostName {
     Unix(PathBuf),
 }
 
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostName::Name(name) => f.write_str(name),
+            HostName::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl Host {
     /// The Unix socket to connect to, or `None` if this host is reached by TCP.
     pub fn socket_path(&self) -> Option<PathBuf> {

@@ -1,0 +1,85 @@
+//! This session's connections: which there are, and the end of those at rest.
+#![forbid(unsafe_code)]
+
+use super::Admin;
+use super::output::{Output, Value};
+use crate::cluster;
+use crate::error::Error;
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::role;
+use crate::remote::remote;
+use pgrx::pg_sys::Datum;
+
+/// `plproxy_get_connections() → setof record`: a row for each connection and each partition that it serves.
+pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
+    let admin = Admin::begin(info)?;
+    let mut output = Output::new(admin.info)?;
+    let mut opened = cluster::opened();
+    opened.sort_by(|a, b| (&a.cluster, a.partition).cmp(&(&b.cluster, b.partition)));
+    let mut connections = remote()?.connections();
+    connections.sort_by_key(|connection| (connection.endpoint, connection.connected_at));
+    // What no cluster needs any more, and will be closed before long, comes last.
+    let known = |number| {
+        let mut opened = opened.iter();
+        opened.any(|opened| opened.endpoint.id() == number)
+    };
+    let served = opened.iter().flat_map(|opened| {
+        let mine = |c: &&plproxy_remote::ConnectionInfo| c.endpoint == opened.endpoint.id();
+        let connections = connections.iter().filter(mine);
+        connections.map(move |connection| (connection, Some(opened)))
+    });
+    let left = connections
+        .iter()
+        .filter(|connection| !known(connection.endpoint))
+        .map(|connection| (connection, None));
+    for (connection, opened) in served.chain(left) {
+        // A body's own connection string is no cluster; it may hold a password.
+        let cluster = opened.and_then(|opened| opened.cluster.clone());
+        let partition = opened.filter(|opened| opened.cluster.is_some());
+        let user = match opened {
+            Some(opened) => role::find_name(opened.role)?,
+            None => None,
+        };
+        output.row([
+            Value::text(cluster),
+            partition.map_or(Value::Null, |opened| Value::int4(opened.partition)),
+            Value::Text(connection.host.clone()),
+            Value::int4(connection.port),
+            Value::Text(connection.dbname.clone()),
+            Value::Text(connection.user.clone()),
+            Value::text(user),
+            Value::Text(connection.server_version.clone()),
+            Value::Time(connection.connected_at),
+            Value::Time(connection.last_used_at),
+            Value::Int8(i64::try_from(connection.calls).unwrap_or(i64::MAX)),
+            Value::int4(connection.prepared_statements),
+            // The protocol's version, where the connection is encrypted.
+            Value::Null,
+        ])?;
+    }
+    Ok(output.give(admin.info))
+}
+
+/// `plproxy_disconnect(cluster text) → boolean`.
+pub(crate) fn disconnect(info: &mut CallInfo) -> Result<Datum, Error> {
+    let admin = Admin::begin(info)?;
+    let name = admin.text(0, "cluster")?;
+    cluster::named(&admin.label, &name)?;
+    let remote = remote()?;
+    let before = remote.connections().len();
+    for opened in cluster::opened() {
+        if opened.cluster.as_deref() == Some(&name) {
+            remote.close_endpoint(&opened.endpoint);
+        }
+    }
+    Ok(Datum::from(remote.connections().len() < before))
+}
+
+/// `plproxy_disconnect_all() → boolean`.
+pub(crate) fn disconnect_all(info: &mut CallInfo) -> Result<Datum, Error> {
+    let _admin = Admin::begin(info)?;
+    let remote = remote()?;
+    let before = remote.connections().len();
+    remote.close_all();
+    Ok(Datum::from(remote.connections().len() < before))
+}

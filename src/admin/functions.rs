@@ -1,0 +1,358 @@
+//! Whether the partitions have what proxy functions ask for.
+//!
+//! The remote statement is parsed there, not run: that finds missing functions, arguments and columns of other types, and
+//! casts that do not exist. What parsing does not look at is asked for: the right to execute the function, and for a body's
+//! own SELECT, whose columns come as they are, whether their text can be read as the local types.
+#![forbid(unsafe_code)]
+
+use super::output::{Output, Value};
+use super::{Admin, beside, options, words};
+use crate::cluster::{self, Cluster};
+use crate::codecs;
+use crate::error::{Error, sqlstate};
+use crate::function::{self, ProxyFunction, ResultType};
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::spi::{self, Plan};
+use pgrx::pg_sys::{self, Datum, Oid};
+use plproxy_core::function::{CallTemplate, Query};
+use plproxy_core::ident::quote_literal;
+use plproxy_core::result_map;
+use plproxy_remote::{ColumnDescription, Done, Errand, ErrandOptions, ErrorKind, On, Step};
+use std::rc::Rc;
+
+/// `plproxy_check_function(function regprocedure) → setof record`.
+pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
+    let admin = Admin::begin(info)?;
+    let oid = admin.function(0)?;
+    let function = admin.proxy_function(oid)?;
+    if !cluster::is_fixed(&function) {
+        let what = format_args!(
+            "where {} goes depends on its arguments",
+            function.label.name
+        );
+        let error = admin
+            .label
+            .error_with(sqlstate::FEATURE_NOT_SUPPORTED, what);
+        return Err(error);
+    }
+    let cluster = cluster::find(&function, &[])?;
+    let mut output = Output::new(admin.info)?;
+    for finding in admin.check(&cluster, &[function])? {
+        output.row([
+            Value::int4(finding.partition),
+            Value::Bool(finding.problem.is_none()),
+            Value::text(finding.problem),
+        ])?;
+    }
+    Ok(output.give(admin.info))
+}
+
+/// `plproxy_check_functions(cluster text) → setof record`: the same for all functions that go to the cluster whatever their
+/// arguments are. One that cannot be compiled has a row without a partition.
+pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
+    const ALL: &str = "select p.oid from pg_catalog.pg_proc p \
+         join pg_catalog.pg_language l on l.oid = p.prolang where l.lanname = 'plproxy' \
+         order by p.oid::pg_catalog.regprocedure::pg_catalog.text";
+    let admin = Admin::begin(info)?;
+    let name = admin.text(0, "cluster")?;
+    let cluster = cluster::named(&admin.label, &name)?;
+    let mut oids = Vec::new();
+    Plan::prepare(ALL, &[])?.run(&[], 0, |row| {
+        oids.extend(row.value(1)?.map(|value| Oid::from(value.value() as u32)));
+        Ok(())
+    })?;
+    let mut output = Output::new(admin.info)?;
+    let mut functions = Vec::new();
+    for oid in oids {
+        match function::find(oid).and_then(|function| Ok((goes_to(&function, &name)?, function))) {
+            Ok((true, function)) => functions.push((oid, function)),
+            Ok((false, _)) => (),
+            Err(Error::Report(report)) => output.row([
+                Value::Oid(oid),
+                Value::Null,
+                Value::Bool(false),
+                Value::Text(report.message),
+            ])?,
+            Err(error) => return Err(error),
+        }
+    }
+    let (oids, functions): (Vec<_>, Vec<_>) = functions.into_iter().unzip();
+    let mut findings = admin.check(&cluster, &functions)?;
+    findings.sort_by_key(|finding| (finding.function, finding.partition));
+    for finding in findings {
+        output.row([
+            oids.get(finding.function)
+                .map_or(Value::Null, |oid| Value::Oid(*oid)),
+            Value::int4(finding.partition),
+            Value::Bool(finding.problem.is_none()),
+            Value::text(finding.problem),
+        ])?;
+    }
+    Ok(output.give(admin.info))
+}
+
+/// Whether a function goes to the cluster of that name, whatever its arguments are.
+fn goes_to(function: &ProxyFunction, name: &str) -> Result<bool, Error> {
+    Ok(cluster::fixed_name(function)?.is_some_and(|own| own == name))
+}
+
+/// What was found of one function on one partition.
+struct Finding {
+    /// Its place in the list.
+    function: usize,
+    partition: usize,
+    problem: Option<String>,
+}
+
+impl Admin<'_> {
+    /// The proxy function of an OID, if the caller may execute it.
+    pub(super) fn proxy_function(&self, oid: Oid) -> Result<Rc<ProxyFunction>, Error> {
+        const FACTS: &str = "select l.lanname::pg_catalog.text, \
+             pg_catalog.has_function_privilege(p.oid, 'EXECUTE'), \
+             p.oid::pg_catalog.regprocedure::pg_catalog.text \
+             from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang \
+             where p.oid = $1";
+        let mut facts = None;
+        Plan::prepare(FACTS, &[pg_sys::OIDOID])?.run(&[Some(Datum::from(oid))], 0, |row| {
+            let text = |column| row.value(column)?.map(spi::text).transpose();
+            let may = row.value(2)?.is_some_and(|value| value.value() & 1 != 0);
+            facts = Some((text(1)?, may, text(3)?.unwrap_or_default()));
+            Ok(())
+        })?;
+        let (sqlstate, what) = match facts {
+            Some((language, true, _)) if language.as_deref() == Some("plproxy") => {
+                return function::find(oid);
+            }
+            Some((_, false, name)) => (
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for function {name}"),
+            ),
+            Some((_, true, name)) => (
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("{name} is not a function in language plproxy"),
+            ),
+            None => (
+                sqlstate::UNDEFINED_OBJECT,
+                format!("function with OID {} does not exist", oid.to_u32()),
+            ),
+        };
+        Err(self.label.error_with(sqlstate, what))
+    }
+
+    /// Checks functions on all partitions of a cluster, by one new connection to each.
+    fn check(
+        &self,
+        cluster: &Cluster,
+        functions: &[Rc<ProxyFunction>],
+    ) -> Result<Vec<Finding>, Error> {
+        let partitions = self.partitions(cluster)?;
+        let options = ErrandOptions {
+            go_on: true,
+            ..options(cluster)
+        };
+        let statements: Vec<Step> = functions
+            .iter()
+            .map(|function| Step::Describe(statement(function)))
+            .collect();
+        let errands = partitions
+            .iter()
+            .filter_map(|partition| partition.endpoint.as_ref().ok())
+            .map(|endpoint| Errand {
+                on: On::New(Rc::clone(endpoint)),
+                steps: statements.clone(),
+            })
+            .collect();
+        let parsed = self.run(errands, &options)?;
+
+        let mut findings = Vec::new();
+        let mut asking = Vec::new();
+        let mut asked = Vec::new();
+        for (partition, outcome) in beside(&partitions, parsed) {
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(why) => {
+                    findings.extend(everywhere(functions, partition.number, &why));
+                    continue;
+                }
+            };
+            if let Err(kind) = &outcome.connection {
+                findings.extend(everywhere(functions, partition.number, &words(kind)));
+                continue;
+            }
+            let mut steps = Vec::new();
+            let mut asks = Vec::new();
+            let mut results = outcome.steps.into_iter().map(|step| step.result);
+            for (number, function) in functions.iter().enumerate() {
+                let problem = match results.next() {
+                    Some(Ok(Done::Described(columns))) => {
+                        match question(function, columns.as_deref().unwrap_or_default())? {
+                            Ok(question) => {
+                                steps.push(Step::Run(question));
+                                asks.push(findings.len());
+                                None
+                            }
+                            Err(problem) => Some(problem),
+                        }
+                    }
+                    Some(Ok(Done::Ran { .. })) => None,
+                    Some(Err(kind)) => Some(words(&kind)),
+                    None => Some(words(&ErrorKind::Closed)),
+                };
+                findings.push(Finding {
+                    function: number,
+                    partition: partition.number,
+                    problem,
+                });
+            }
+            if let (Some(session), false) = (outcome.session, steps.is_empty()) {
+                let on = On::Session(session);
+                asking.push(Errand { on, steps });
+                asked.push(asks);
+            }
+        }
+        for (outcome, asks) in self.run(asking, &options)?.into_iter().zip(asked) {
+            let mut results = outcome.steps.into_iter().map(|step| step.result);
+            for finding in asks {
+                if let Some(finding) = findings.get_mut(finding) {
+                    finding.problem = match results.next() {
+                        Some(Ok(Done::Ran { value, .. })) => value.flatten(),
+                        Some(Ok(Done::Described(_))) => None,
+                        Some(Err(kind)) => Some(words(&kind)),
+                        None => Some(words(&ErrorKind::Closed)),
+                    };
+                }
+            }
+        }
+        // Partitions of the same connection string are one, and so is what was found of them.
+        let mut all = Vec::new();
+        for (number, first) in cluster.same_as.iter().enumerate() {
+            let found = findings
+                .iter()
+                .filter(|finding| finding.partition == *first);
+            all.extend(found.map(|finding| Finding {
+                function: finding.function,
+                partition: number,
+                problem: finding.problem.clone(),
+            }));
+        }
+        Ok(all)
+    }
+}
+
+/// The same problem of all functions.
+fn everywhere(
+    functions: &[Rc<ProxyFunction>],
+    partition: usize,
+    problem: &str,
+) -> impl Iterator<Item = Finding> {
+    (0..functions.len()).map(move |function| Finding {
+        function,
+        partition,
+        problem: Some(problem.to_owned()),
+    })
+}
+
+/// The statement that calls send. One that gets its columns from the caller is checked for the function alone.
+fn statement(function: &ProxyFunction) -> String {
+    match (&function.program.query, &function.result) {
+        (Query::Call(call), ResultType::Record) => call.as_value().sql,
+        (Query::Call(call), _) => call.remote_query(None).sql,
+        (Query::Select(select), _) => select.remote_query().sql,
+    }
+}
+
+/// What else to ask the partition: a statement that gives the problem if there is one. Or a problem that is clear already.
+fn question(
+    function: &ProxyFunction,
+    columns: &[ColumnDescription],
+) -> Result<Result<String, String>, Error> {
+    let call = match &function.program.query {
+        Query::Call(call) => return Ok(Ok(may_execute(call))),
+        Query::Select(_) => &function.result,
+    };
+    let names: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
+    let pairs: Vec<(String, String, u32)> = match call {
+        ResultType::Row(row_type, _) => {
+            let local: Vec<&str> = row_type
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            let places = match result_map::map(&local, &names) {
+                Ok(places) => places,
+                Err(problem) => return Ok(Err(problem.to_string())),
+            };
+            let mut pairs = Vec::new();
+            for (column, place) in row_type.columns.iter().zip(places) {
+                if let Some(remote) = columns.get(place) {
+                    let info = codecs::type_info(column.type_oid)?;
+                    pairs.push((column.name.clone(), info.sql.clone(), remote.type_oid));
+                }
+            }
+            pairs
+        }
+        ResultType::Scalar(info) => {
+            if let Err(problem) = result_map::single(names.len()) {
+                return Ok(Err(problem.to_string()));
+            }
+            columns
+                .first()
+                .map(|column| ("result".to_owned(), info.sql.clone(), column.type_oid))
+                .into_iter()
+                .collect()
+        }
+        ResultType::Void => match result_map::single(names.len()) {
+            Ok(()) => Vec::new(),
+            Err(problem) => return Ok(Err(problem.to_string())),
+        },
+        ResultType::Record => Vec::new(),
+    };
+    Ok(Ok(types_fit(&pairs)))
+}
+
+/// Asks whether the function may be executed. Where no function has just these argument types, PostgreSQL picks one by its
+/// rules; then it is enough that one of that name and number of arguments may be.
+fn may_execute(call: &CallTemplate) -> String {
+    let types: Vec<&str> = call.argument_types().collect();
+    let target = quote_literal(call.target());
+    let exact = quote_literal(&format!("{}({})", call.target(), types.join(",")));
+    let count = types.len();
+    format!(
+        "select 'permission denied for function ' || {target} \
+         from pg_catalog.parse_ident({target}) n, pg_catalog.pg_proc p \
+         join pg_catalog.pg_namespace s on s.oid = p.pronamespace \
+         where p.proname = n[pg_catalog.array_upper(n, 1)] \
+         and case when pg_catalog.array_upper(n, 1) > 1 then s.nspname = n[1] \
+             else pg_catalog.pg_function_is_visible(p.oid) end \
+         and case when pg_catalog.to_regprocedure({exact}) is not null \
+             then p.oid = pg_catalog.to_regprocedure({exact}) \
+             else {count} between p.pronargs - p.pronargdefaults and p.pronargs end \
+         having pg_catalog.count(*) > 0 \
+         and not pg_catalog.bool_or(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))"
+    )
+}
+
+/// Asks which columns have types whose text the local types do not read. Strings can hold, and be read as, anything.
+fn types_fit(pairs: &[(String, String, u32)]) -> String {
+    if pairs.is_empty() {
+        return "select null".to_owned();
+    }
+    let rows: Vec<String> = pairs
+        .iter()
+        .map(|(name, local, remote)| {
+            let (name, local) = (quote_literal(name), quote_literal(local));
+            format!("({name}, {local}, {remote}::pg_catalog.oid)")
+        })
+        .collect();
+    let rows = rows.join(", ");
+    format!(
+        "select pg_catalog.string_agg(pg_catalog.format('column %s is %s, not %s', v.name, \
+             pg_catalog.format_type(r.oid, -1), pg_catalog.format_type(l.oid, -1)), '; ') \
+         from (values {rows}) v (name, local, remote) \
+         join pg_catalog.pg_type r on r.oid = v.remote \
+         join pg_catalog.pg_type l on l.oid = pg_catalog.to_regtype(v.local) \
+         where r.oid <> l.oid and r.typcategory not in ('S', 'X') and l.typcategory not in ('S', 'X') \
+         and (r.typcategory <> l.typcategory \
+             or r.typcategory in ('U', 'G', 'E', 'R') and r.typname <> l.typname)"
+    )
+}

@@ -1,0 +1,203 @@
+//! The functions by which a DBA sees and steers clusters. Each goes the way that calls go, with the caller's own rights on
+//! the cluster; what they have in common is here.
+#![forbid(unsafe_code)]
+
+pub(crate) mod check;
+pub(crate) mod connections;
+pub(crate) mod functions;
+mod output;
+pub(crate) mod recover;
+pub(crate) mod route;
+pub(crate) mod run_on_all;
+mod two_phase;
+
+use crate::access::Access;
+use crate::call::{self, CANCEL_BOUND};
+use crate::cluster::{self, Cluster};
+use crate::error::{Error, FunctionLabel, Report, sqlstate};
+use crate::function;
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::proc::Proc;
+use crate::pg::report::emit;
+use crate::pg::spi;
+use crate::remote::remote;
+use pgrx::pg_sys::Oid;
+use plproxy_core::ident::quote_ident;
+use plproxy_remote::{Endpoint, Errand, ErrandOptions, ErrorKind, Event, Outcome};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long to try to connect where nothing is set.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A call of one of the functions.
+struct Admin<'a> {
+    info: &'a mut CallInfo,
+    label: FunctionLabel,
+    /// The extension's schema, quoted.
+    schema: String,
+}
+
+impl<'a> Admin<'a> {
+    fn begin(info: &'a mut CallInfo) -> Result<Self, Error> {
+        function::refresh()?;
+        let proc = Proc::find(info.function_oid())?;
+        let schema = quote_ident(&proc.schema).into_owned();
+        Ok(Self {
+            label: FunctionLabel {
+                name: format!("{schema}.{}", quote_ident(&proc.name)),
+                nargs: info.nargs(),
+            },
+            schema,
+            info,
+        })
+    }
+
+    /// An argument that must not be NULL.
+    fn text(&self, number: usize, what: &str) -> Result<String, Error> {
+        match self.info.arg(number) {
+            Some(value) => spi::text(value),
+            None => Err(self.null(what)),
+        }
+    }
+
+    fn null(&self, what: &str) -> Error {
+        let message = format_args!("{what} must not be NULL");
+        self.label
+            .error_with(sqlstate::NULL_VALUE_NOT_ALLOWED, message)
+    }
+
+    fn flag(&self, number: usize, what: &str) -> Result<bool, Error> {
+        let value = self.info.arg(number).ok_or_else(|| self.null(what))?;
+        Ok(value.value() & 1 != 0)
+    }
+
+    fn function(&self, number: usize) -> Result<Oid, Error> {
+        let value = self.info.arg(number).ok_or_else(|| self.null("function"))?;
+        Ok(Oid::from(value.value() as u32))
+    }
+
+    /// The cluster that the first argument names.
+    fn cluster(&self) -> Result<Rc<Cluster>, Error> {
+        cluster::named(&self.label, &self.text(0, "cluster")?)
+    }
+
+    /// The different partitions of a cluster, as the caller reaches them.
+    fn partitions(&self, cluster: &Cluster) -> Result<Vec<Partition>, Error> {
+        let access = cluster.access()?;
+        let numbers = cluster.same_as.iter().enumerate();
+        numbers
+            .filter(|(number, first)| number == *first)
+            .map(|(number, _)| Partition::find(cluster, &access, number, &self.label))
+            .collect()
+    }
+
+    /// Runs errands and waits for all of them.
+    fn run(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Result<Vec<Outcome>, Error> {
+        let names: Vec<String> = errands.iter().map(dbname).collect();
+        let mut running = remote()?.errands(errands, options);
+        loop {
+            let result = match running.next() {
+                Event::Finished => return Ok(running.outcomes()),
+                Event::Interrupted => call::interrupted(|| running.cancel(CANCEL_BOUND)),
+                Event::Notice { request, notice } => {
+                    let dbname = names.get(request).map_or("", String::as_str);
+                    let report = self.label.remote_report(dbname, &notice);
+                    emit(call::level_of(&notice), &report)
+                }
+                Event::Rows { .. } | Event::RequestDone { .. } => Ok(()),
+            };
+            if let Err(error) = result {
+                running.cancel(CANCEL_BOUND);
+                return Err(error);
+            }
+        }
+    }
+
+    /// A failed errand as an error of the local session.
+    fn remote_error(&self, partition: &Partition, kind: &ErrorKind) -> Error {
+        let error = plproxy_remote::Error {
+            request: None,
+            kind: kind.clone(),
+        };
+        self.label.remote_error(&partition.dbname(), &error)
+    }
+}
+
+/// The database that an errand goes to, for messages.
+fn dbname(errand: &Errand) -> String {
+    use plproxy_remote::On;
+    let endpoint = match &errand.on {
+        On::New(endpoint) | On::SessionOrNew(_, endpoint) => Some(endpoint),
+        On::Session(session) => session.endpoint(),
+    };
+    endpoint.map_or(String::new(), |endpoint| endpoint.label().to_owned())
+}
+
+/// How errands go to a cluster.
+fn options(cluster: &Cluster) -> ErrandOptions {
+    ErrandOptions {
+        connect_timeout: cluster.config.connect_timeout,
+        default_connect_timeout: Some(CONNECT_TIMEOUT),
+        time_limit: cluster.config.query_timeout,
+        ..ErrandOptions::default()
+    }
+}
+
+/// A partition, or why its connection string is of no use.
+struct Partition {
+    number: usize,
+    endpoint: Result<Rc<Endpoint>, String>,
+}
+
+impl Partition {
+    fn find(
+        cluster: &Cluster,
+        access: &Access,
+        number: usize,
+        label: &FunctionLabel,
+    ) -> Result<Self, Error> {
+        let endpoint = match access.endpoint(cluster, number, label) {
+            Ok(endpoint) => Ok(endpoint),
+            // Ours, about this partition; what PostgreSQL raised ends the statement.
+            Err(Error::Report(report)) => Err(without_prefix(label, &report)),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { number, endpoint })
+    }
+
+    fn dbname(&self) -> String {
+        let endpoint = self.endpoint.as_ref();
+        endpoint.map_or(String::new(), |endpoint| endpoint.label().to_owned())
+    }
+}
+
+/// A message without the function's name, for a row that stands for it.
+fn without_prefix(label: &FunctionLabel, report: &Report) -> String {
+    let prefix = format!("PL/Proxy function {}({}): ", label.name, label.nargs);
+    let message = &report.message;
+    message.strip_prefix(&prefix).unwrap_or(message).to_owned()
+}
+
+/// What went wrong, as a value in a row.
+fn words(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::Db(diagnostic) => diagnostic.lines(),
+        other => other.to_string(),
+    }
+}
+
+/// Outcomes of the partitions that can be connected to, put back beside all of them.
+fn beside<'a>(
+    partitions: &'a [Partition],
+    outcomes: Vec<Outcome>,
+) -> impl Iterator<Item = (&'a Partition, Result<Outcome, String>)> {
+    let mut outcomes = outcomes.into_iter();
+    partitions.iter().map(move |partition| {
+        let outcome = match &partition.endpoint {
+            Ok(_) => outcomes.next().ok_or_else(String::new),
+            Err(why) => Err(why.clone()),
+        };
+        (partition, outcome)
+    })
+}

@@ -1,0 +1,93 @@
+//! Where a call would go, and what it would send.
+#![forbid(unsafe_code)]
+
+use super::Admin;
+use super::output::{Output, Value};
+use crate::error::{Error, sqlstate};
+use crate::function::{ProxyFunction, ResultType};
+use crate::pg::array::{ElementLayout, Elements, elements};
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::spi;
+use crate::shape::Shape;
+use crate::{cluster, codecs, encode, route as routes};
+use pgrx::pg_sys::{self, Datum};
+use plproxy_core::function::Query;
+use plproxy_remote::Param;
+
+/// `plproxy_route(function regprocedure, VARIADIC args text[]) → setof record`: a row for each statement of the call.
+pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
+    let admin = Admin::begin(info)?;
+    let function = admin.proxy_function(admin.function(0)?)?;
+    let args = admin.values(&function)?;
+    let cluster = cluster::find(&function, &args)?;
+    let routing = routes::pick(&function, &cluster, &args)?;
+    // All values as text, for people to read; the result does not matter.
+    let query = &function.program.query;
+    let shape = Shape::new(query, Some(&[]), &function.args, &ResultType::Void, true)?;
+    let remote = match (query, &function.result) {
+        (Query::Call(call), ResultType::Record) => call.as_value(),
+        (Query::Call(call), _) => call.remote_query(None),
+        (Query::Select(select), _) => select.remote_query(),
+    };
+    let access = cluster.access()?;
+    let rows = encode::pieces(&shape, &args, &routing, |partition, params| {
+        let endpoint = access.endpoint(&cluster, partition, &function.label)?;
+        let values: Vec<Option<String>> = params.iter().map(text).collect();
+        Ok((partition, endpoint, remote.filled(&values)))
+    })?;
+    let mut output = Output::new(admin.info)?;
+    for (partition, endpoint, query) in rows {
+        output.row([
+            Value::int4(partition),
+            Value::Text(endpoint.hosts()),
+            endpoint.port().map_or(Value::Null, Value::int4),
+            Value::Text(endpoint.label().to_owned()),
+            Value::Text(endpoint.user().to_owned()),
+            Value::Text(query),
+        ])?;
+    }
+    Ok(output.give(admin.info))
+}
+
+/// A parameter as text.
+fn text(param: &Param) -> Option<String> {
+    match param {
+        Param::Null => None,
+        Param::Text(bytes) | Param::Binary(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+}
+
+impl Admin<'_> {
+    /// The values of the function's arguments that the texts of the last argument stand for.
+    fn values(&self, function: &ProxyFunction) -> Result<Vec<Option<Datum>>, Error> {
+        let array = self.info.arg(1).ok_or_else(|| self.null("args"))?;
+        let layout = ElementLayout::of(&*codecs::type_info(pg_sys::TEXTOID)?);
+        let Elements::Flat(texts) = elements(array, layout)? else {
+            let what = "args must be a one-dimensional array";
+            return Err(self
+                .label
+                .error_with(sqlstate::INVALID_PARAMETER_VALUE, what));
+        };
+        let wanted = function.args.len();
+        if texts.len() != wanted {
+            let what = format_args!(
+                "function {} has {wanted} arguments, not {}",
+                function.label.name,
+                texts.len()
+            );
+            return Err(self
+                .label
+                .error_with(sqlstate::INVALID_PARAMETER_VALUE, what));
+        }
+        let values = function.args.iter().zip(texts);
+        values
+            .map(|(arg, text)| {
+                let text = text.map(spi::text).transpose()?;
+                let decoder = codecs::decoder(&arg.type_info, true)?;
+                decoder.read_text(text.as_deref().map(str::as_bytes))
+            })
+            .collect()
+    }
+}
