@@ -82,3 +82,5 @@ REVOKE ALL ON FUNCTION
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
     plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text)
 FROM PUBLIC;
+
+REVOKE ALL ON TABLE plproxy_prepared_transactions FROM PUBLIC;

@@ -229,8 +229,13 @@ impl Call {
 
     /// Raises a partition's notice, at the moment it arrived.
     fn notice(&self, request: usize, notice: &Diagnostic) -> Result<(), Error> {
+        let level = if notice.code.starts_with(b"00") {
+            Level::Notice
+        } else {
+            Level::Warning
+        };
         emit(
-            level_of(notice),
+            level,
             &self.label.remote_report(self.dbname(request), notice),
         )
     }
@@ -248,15 +253,6 @@ pub(crate) struct Arrival {
     pub(crate) batch: Option<Batch>,
     /// Whether that was the last of it.
     pub(crate) done: bool,
-}
-
-/// How loud a partition's notice is here.
-pub(crate) fn level_of(notice: &Diagnostic) -> Level {
-    if notice.code.starts_with(b"00") {
-        Level::Notice
-    } else {
-        Level::Warning
-    }
 }
 
 /// Lets PostgreSQL handle its interrupt; if that is the end of the statement, `cancel` ends the remote work first.

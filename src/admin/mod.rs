@@ -18,12 +18,12 @@ use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::proc::Proc;
-use crate::pg::report::emit;
+use crate::pg::report::{Level, emit};
 use crate::pg::spi;
 use crate::remote::remote;
 use pgrx::pg_sys::Oid;
 use plproxy_core::ident::quote_ident;
-use plproxy_remote::{Endpoint, Errand, ErrandOptions, ErrorKind, Event, Outcome};
+use plproxy_remote::{Diagnostic, Endpoint, Errand, ErrandOptions, ErrorKind, Event, Outcome};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl<'a> Admin<'a> {
                 Event::Notice { request, notice } => {
                     let dbname = names.get(request).map_or("", String::as_str);
                     let report = self.label.remote_report(dbname, &notice);
-                    emit(call::level_of(&notice), &report)
+                    emit(level_of(&notice), &report)
                 }
                 Event::Rows { .. } | Event::RequestDone { .. } => Ok(()),
             };
@@ -121,6 +121,15 @@ impl<'a> Admin<'a> {
             kind: kind.clone(),
         };
         self.label.remote_error(&partition.dbname(), &error)
+    }
+}
+
+/// How loud a partition's notice is here: as loud as there, unlike in calls. Warnings have their class of SQLSTATEs.
+fn level_of(notice: &Diagnostic) -> Level {
+    if notice.code.starts_with(b"01") {
+        Level::Warning
+    } else {
+        Level::Notice
     }
 }
 
@@ -188,10 +197,10 @@ fn words(kind: &ErrorKind) -> String {
 }
 
 /// Outcomes of the partitions that can be connected to, put back beside all of them.
-fn beside<'a>(
-    partitions: &'a [Partition],
+fn beside(
+    partitions: &[Partition],
     outcomes: Vec<Outcome>,
-) -> impl Iterator<Item = (&'a Partition, Result<Outcome, String>)> {
+) -> impl Iterator<Item = (&Partition, Result<Outcome, String>)> {
     let mut outcomes = outcomes.into_iter();
     partitions.iter().map(move |partition| {
         let outcome = match &partition.endpoint {

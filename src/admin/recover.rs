@@ -21,6 +21,15 @@ struct Action {
     what: String,
 }
 
+/// What is prepared on a partition.
+struct Listed {
+    partition: usize,
+    session: Session,
+    /// What was known here to be decided before the partition was asked.
+    decided: Vec<String>,
+    prepared: Vec<String>,
+}
+
 /// A transaction to be ended.
 struct Ending {
     gid: String,
@@ -64,18 +73,22 @@ impl Admin<'_> {
         let mut errands = Vec::new();
         let mut endings = Vec::new();
         let mut seen = HashSet::new();
-        for (partition, session, decided, listed) in
-            self.list(cluster, &partitions, &decisions, &mut actions)?
-        {
+        for listed in self.list(cluster, &partitions, &decisions, &mut actions)? {
+            let Listed {
+                partition,
+                session,
+                decided,
+                prepared,
+            } = listed;
             // What was decided before the list was made and is not on it is committed.
             for gid in &decided {
-                if !listed.contains(gid) && !is_own(gid) {
+                if !prepared.contains(gid) && !is_own(gid) {
                     decisions.remove(gid)?;
                 }
             }
             let mut ends = Vec::new();
             // Two partitions may be one database.
-            for gid in listed.into_iter().filter(|gid| seen.insert(gid.clone())) {
+            for gid in prepared.into_iter().filter(|gid| seen.insert(gid.clone())) {
                 match self.decide(&decisions, &gid)? {
                     Some(verb) => ends.push(Ending { gid, verb }),
                     None => actions.push(Action {
@@ -141,15 +154,14 @@ impl Admin<'_> {
         }))
     }
 
-    /// For each partition that can be reached: its session, the transactions that are known here to be decided, and then
-    /// those that are prepared there.
+    /// Asks the partitions. Those that cannot be asked are among the actions.
     fn list(
         &self,
         cluster: &Cluster,
         partitions: &[Partition],
         decisions: &Decisions,
         actions: &mut Vec<Action>,
-    ) -> Result<Vec<(usize, Session, Vec<String>, Vec<String>)>, Error> {
+    ) -> Result<Vec<Listed>, Error> {
         let connect = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
@@ -195,7 +207,12 @@ impl Admin<'_> {
                 Err(kind) => Err(words(kind)),
             };
             match (list, session) {
-                (Ok(listed), Some(session)) => lists.push((partition, session, decided, listed)),
+                (Ok(prepared), Some(session)) => lists.push(Listed {
+                    partition,
+                    session,
+                    decided,
+                    prepared,
+                }),
                 (result, _) => actions.push(Action {
                     partition,
                     gid: None,

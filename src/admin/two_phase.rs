@@ -30,6 +30,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How long the second phase may take: nothing can interrupt it.
 const SECOND_PHASE: Duration = Duration::from_secs(10);
 
+/// The command tag of a preparation; that of one in a failed transaction is another.
+const PREPARED: &str = "PREPARE TRANSACTION";
+
 thread_local! {
     /// What this session's transaction has prepared, or is preparing.
     static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
@@ -334,11 +337,12 @@ impl<'a> Transaction<'a> {
         let mut failure = None;
         for ((partition, gid), outcome) in self.partitions.iter().zip(&self.gids).zip(outcomes) {
             let refused = matches!(outcome.error(), Some(ErrorKind::Db(d)) if !d.fatal);
-            if let Err(kind) = outcome.last()
-                && failure.is_none()
-            {
-                failure = Some(admin.remote_error(partition, kind));
-            }
+            let error = match outcome.last() {
+                Ok(Done::Ran { tag, .. }) if tag == PREPARED => None,
+                Ok(_) => Some(admin.remote_error(partition, &not_prepared())),
+                Err(kind) => Some(admin.remote_error(partition, kind)),
+            };
+            failure = failure.or(error);
             PENDING.with_borrow_mut(|all| {
                 if refused {
                     // The partition has rolled it back.
@@ -364,6 +368,10 @@ fn sessions_of(
         session.ok_or_else(|| admin.remote_error(partition, &ErrorKind::Closed))
     })
     .collect()
+}
+
+fn not_prepared() -> ErrorKind {
+    ErrorKind::Protocol("server did not prepare the transaction".to_owned())
 }
 
 fn cannot_prepare(admin: &Admin<'_>, partition: &Partition) -> Error {

@@ -368,3 +368,32 @@ fn the_first_of_two_names_that_differ_in_case_is_meant() {
     assert_eq!(signature.argument("a"), Some(0));
     assert_eq!(signature.argument("$5"), Some(4));
 }
+
+#[test]
+fn a_query_filled_in() {
+    for (sql, values, expected) in [
+        (
+            "select a, b, a",
+            &[Some("1"), Some("it's")][..],
+            "select '1'::int4, 'it''s'::text, '1'::int4",
+        ),
+        (
+            "select b, '$1', \"$1\", $$ $1 $$",
+            &[None],
+            "select NULL::text, '$1', \"$1\", $$ $1 $$",
+        ),
+        (
+            "select $1 + $1",
+            &[Some("$1")],
+            "select '$1'::int4 + '$1'::int4",
+        ),
+        ("select 1", &[], "select 1"),
+    ] {
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| value.map(str::to_owned))
+            .collect();
+        let query = remote(&compiled(&format!("connect 'x'; {sql};")), None);
+        assert_eq!(query.filled(&values), expected, "{sql:?}");
+    }
+}

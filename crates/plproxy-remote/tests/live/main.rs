@@ -4,6 +4,7 @@
 
 mod connecting;
 mod encodings;
+mod errands;
 mod faults;
 mod harness;
 mod hostile;

@@ -1,0 +1,285 @@
+//! Errands: steps on several endpoints, each on its own.
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use plproxy_remote::{
+    Done, Encoding, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Remote, Step,
+};
+
+use crate::harness::*;
+use crate::scripted;
+
+fn errand(endpoint: &Rc<Endpoint>, steps: &[&str]) -> Errand {
+    Errand {
+        on: On::New(endpoint.clone()),
+        steps: steps.iter().map(|sql| Step::Run((*sql).into())).collect(),
+    }
+}
+
+/// Runs errands to their ends: the texts of the notices, and the outcomes.
+fn run(
+    remote: &Remote,
+    errands: Vec<Errand>,
+    options: &ErrandOptions,
+) -> (Vec<String>, Vec<Outcome>) {
+    let mut running = remote.errands(errands, options);
+    let mut notices = Vec::new();
+    loop {
+        match running.next() {
+            Event::Notice { notice, .. } => notices.push(notice.message.clone()),
+            Event::Finished => return (notices, running.outcomes()),
+            _ => {}
+        }
+    }
+}
+
+/// What the last step of one errand gave: a value, or a command tag in brackets.
+fn last(remote: &Remote, steps: &[&str]) -> String {
+    let errand = errand(&endpoint(remote, "a", &server()), steps);
+    let (_, outcomes) = run(remote, vec![errand], &ErrandOptions::default());
+    match outcomes[0].last() {
+        Ok(Done::Ran {
+            value: Some(value), ..
+        }) => value.clone().unwrap_or_else(|| "NULL".into()),
+        Ok(Done::Ran { value: None, tag }) => format!("[{tag}]"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn the_last_statement_gives_the_result() {
+    let _turn = turn();
+    let remote = remote();
+    for (sql, expected) in [
+        ("select 1, 2", "1"),
+        ("select 1; select 'two'", "two"),
+        ("select 1; set work_mem = '1MB'", "[SET]"),
+        ("set work_mem = '1MB'; select null", "NULL"),
+        ("select 1; select 2 where false", "[SELECT 0]"),
+        (
+            "create temp table t as select generate_series(1, 7) n; delete from t",
+            "[DELETE 7]",
+        ),
+        (
+            "select n from generate_series(1, 200000) n; select n + 1 from generate_series(1, 200000) n",
+            "2",
+        ),
+        ("", "[]"),
+        ("-- nothing", "[]"),
+        ("vacuum pg_class", "[VACUUM]"),
+        ("select repeat('x', 1000)", &"x".repeat(1000)),
+    ] {
+        assert_eq!(last(&remote, &[sql]), expected, "{sql}");
+    }
+    assert_eq!(last(&remote, &["begin", "select 1", "commit"]), "[COMMIT]");
+    assert_eq!(
+        remote.connections().len(),
+        0,
+        "no errand's connection is pooled"
+    );
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn one_failure_is_one_outcome() {
+    let _turn = turn();
+    let remote = remote();
+    let good = endpoint(&remote, "good", &server());
+    let refused = endpoint(&remote, "refused", "host=127.0.0.1 port=1 dbname=x user=x");
+    let garbage = scripted::serve(|mut stream| {
+        use std::io::Write;
+        let _ = stream.write_all(b"garbage without an end, and then more of it");
+    });
+    let garbage = endpoint(&remote, "garbage", &garbage);
+    let errands = vec![
+        errand(&good, &["select 1 / 0", "select 'never'"]),
+        errand(&refused, &["select 1"]),
+        errand(&garbage, &["select 1"]),
+        errand(&good, &["select pg_sleep(0.3)", "select 'well'"]),
+    ];
+    let (_, outcomes) = run(&remote, errands, &ErrandOptions::default());
+    assert!(matches!(outcomes[0].last(), Err(ErrorKind::Db(d)) if d.sqlstate() == "22012"));
+    assert_eq!(outcomes[0].steps.len(), 1);
+    assert!(
+        outcomes[0].session.is_some(),
+        "an error is no reason to hang up"
+    );
+    assert!(matches!(outcomes[1].last(), Err(ErrorKind::Connect { .. })));
+    assert!(outcomes[2].last().is_err() && outcomes[2].session.is_none());
+    assert!(
+        matches!(outcomes[3].last(), Ok(Done::Ran { value: Some(Some(value)), .. }) if value == "well")
+    );
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn statements_are_described_and_not_run() {
+    let _turn = turn();
+    let remote = remote();
+    let describe = |sql: &str| Step::Describe(sql.into());
+    let errand = Errand {
+        on: On::New(endpoint(&remote, "a", &server())),
+        steps: vec![
+            describe("select 1 / 0 as one, $1::text as two"),
+            describe("select nothing"),
+            describe("create table never (n int)"),
+            Step::Run("select 'two' as two; select 3 as three".into()),
+            describe("select null::pg_class as three"),
+        ],
+    };
+    let options = ErrandOptions {
+        go_on: true,
+        ..ErrandOptions::default()
+    };
+    let (_, outcomes) = run(&remote, vec![errand], &options);
+    let results: Vec<String> = outcomes[0]
+        .steps
+        .iter()
+        .map(|step| match &step.result {
+            Ok(Done::Described(Some(columns))) => columns
+                .iter()
+                .map(|c| format!("{} {} ", String::from_utf8_lossy(&c.name), c.type_oid))
+                .collect(),
+            Ok(Done::Described(None)) => "none".into(),
+            Ok(Done::Ran { value, .. }) => format!("{value:?}"),
+            Err(kind) => kind.to_string(),
+        })
+        .collect();
+    assert_eq!(
+        results,
+        [
+            "one 23 two 25 ",
+            "ERROR: column \"nothing\" does not exist",
+            "none",
+            "Some(Some(\"3\"))",
+            "three 83 ",
+        ]
+    );
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_session_goes_from_errand_to_errand() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let one = |on, sql: &str| {
+        let steps = vec![Step::Run(sql.into())];
+        let (notices, mut outcomes) = run(
+            &remote,
+            vec![Errand { on, steps }],
+            &ErrandOptions::default(),
+        );
+        (notices, outcomes.remove(0))
+    };
+    let pid = |outcome: &Outcome| match outcome.last() {
+        Ok(Done::Ran { value, .. }) => value.clone().flatten(),
+        other => panic!("{other:?}"),
+    };
+    let (_, begun) = one(On::New(endpoint.clone()), "begin; select pg_backend_pid()");
+    let first = pid(&begun);
+    let session = begun.session.expect("an open transaction is a known state");
+    let (notices, again) = one(
+        On::Session(session),
+        "do $$ begin raise notice 'hello'; end $$; select pg_backend_pid()",
+    );
+    assert_eq!(
+        (pid(&again), notices),
+        (first.clone(), vec!["hello".into()])
+    );
+    // It dies; a new one is made only where that is allowed.
+    let kill = format!("select pg_terminate_backend({})::text", first.unwrap());
+    ask(&remote, &endpoint, &kill);
+    let session = again.session.unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let (_, renewed) = one(
+        On::SessionOrNew(session, endpoint.clone()),
+        "select pg_backend_pid()",
+    );
+    let second = pid(&renewed).unwrap();
+    ask(
+        &remote,
+        &endpoint,
+        &format!("select pg_terminate_backend({second})::text"),
+    );
+    std::thread::sleep(Duration::from_millis(100));
+    let (_, dead) = one(On::Session(renewed.session.unwrap()), "select 1");
+    assert!(matches!(dead.last(), Err(ErrorKind::Closed)), "{dead:?}");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn time_limits_are_for_each() {
+    let _turn = turn();
+    let remote = remote();
+    let good = endpoint(&remote, "good", &server());
+    let mute = endpoint(&remote, "mute", &scripted::serve(scripted::stay_silent));
+    let limit = Duration::from_millis(500);
+    let sleep = "select pg_sleep(30) /* too long */";
+    let start = Instant::now();
+    let options = ErrandOptions {
+        default_connect_timeout: Some(limit),
+        time_limit: Some(limit),
+        ..ErrandOptions::default()
+    };
+    let errands = vec![
+        errand(&good, &[sleep]),
+        errand(&mute, &["select 1"]),
+        errand(&good, &["select 1"]),
+    ];
+    let (_, outcomes) = run(&remote, errands, &options);
+    assert!(matches!(outcomes[0].last(), Err(ErrorKind::QueryTimeout)));
+    assert!(outcomes[0].session.is_none());
+    assert!(matches!(
+        outcomes[1].last(),
+        Err(ErrorKind::ConnectTimeout { .. })
+    ));
+    assert!(outcomes[2].last().is_ok());
+    let options = ErrandOptions {
+        whole_limit: Some(limit),
+        ..ErrandOptions::default()
+    };
+    let (_, outcomes) = run(&remote, vec![errand(&mute, &["select 1"])], &options);
+    assert!(matches!(outcomes[0].last(), Err(ErrorKind::QueryTimeout)));
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+    let left = "select count(*)::text from pg_stat_activity where state = 'active' and \
+                query like '%/* too long%' and pid <> pg_backend_pid()";
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(ask(&remote, &good, left), "0");
+}
+
+static FLAG: AtomicBool = AtomicBool::new(false);
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn an_interrupt_cancels_them_all() {
+    let _turn = turn();
+    FLAG.store(false, SeqCst);
+    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::Utf8).unwrap();
+    let good = endpoint(&remote, "good", &server());
+    let sleep = "select pg_sleep(30) /* interrupt me */";
+    let errands = (0..4).map(|_| errand(&good, &[sleep, sleep])).collect();
+    let options = ErrandOptions {
+        go_on: true,
+        ..ErrandOptions::default()
+    };
+    let mut running = remote.errands(errands, &options);
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_millis(400));
+        FLAG.store(true, SeqCst);
+    });
+    assert!(matches!(running.next(), Event::Interrupted));
+    FLAG.store(false, SeqCst);
+    running.cancel(Duration::from_millis(500));
+    assert!(matches!(running.next(), Event::Finished));
+    let left = "select count(*)::text from pg_stat_activity where state = 'active' and \
+                query like '%/* interrupt me%' and pid <> pg_backend_pid()";
+    assert_eq!(ask(&remote, &good, left), "0");
+}

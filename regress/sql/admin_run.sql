@@ -1,0 +1,86 @@
+-- SQL on all partitions. All or none: tests/admin/two_phase.sh, as this server prepares nothing.
+select * from plproxy_run_on_all('parts', 'select current_database()');
+select * from plproxy_run_on_all('parts', 'create table run (n int)');
+select * from plproxy_run_on_all('parts', 'insert into run select generate_series(1, 3) returning n');
+select * from plproxy_run_on_all('parts', 'update run set n = n');
+-- several statements: the last one's result, one transaction
+select * from plproxy_run_on_all('parts', 'select 1; select count(*) from run; select sum(n), 7 from run');
+select * from plproxy_run_on_all('parts', 'select 1; delete from run');
+select * from plproxy_run_on_all('parts', 'insert into run values (1); select nonsense');
+select * from plproxy_run_on_all('parts', 'select count(*) from run');
+-- NULL, no rows, nothing
+select * from plproxy_run_on_all('parts', 'select null');
+select * from plproxy_run_on_all('parts', 'select 1 where false');
+select * from plproxy_run_on_all('parts', '');
+select * from plproxy_run_on_all('parts', E'select \'ä\n€\'');
+-- one that fails is a row, and does not hide the others
+select * from plproxy_run_on_all('parts', $$ do 'begin if current_database() = ''regress_part2'' then
+    raise exception ''not here'' using detail = ''really'', hint = ''elsewhere''; end if; end'; select 'done' $$);
+-- what cannot run in a transaction block
+select * from plproxy_run_on_all('parts', 'vacuum run');
+select * from plproxy_run_on_all('parts', 'vacuum run; select 1');
+-- notices arrive
+select count(*) from plproxy_run_on_all('parts', $$ do 'begin if current_database() = ''regress_part1'' then
+    raise notice ''a notice''; raise warning ''a warning''; end if; end' $$);
+-- nothing of it stays: not a transaction, not a setting, not a temporary table
+select * from plproxy_run_on_all('parts', 'begin; insert into run values (1)');
+select * from plproxy_run_on_all('parts', 'select count(*) from run');
+create function setting() returns setof text language plproxy as $$
+    cluster 'parts'; run on all; select current_setting('work_mem') || coalesce(to_regclass('temporary')::text, '');
+$$;
+select distinct setting() = '4MB' from setting();
+select count(*) from plproxy_run_on_all('parts', 'set work_mem = ''1MB''; create temp table temporary (n int)');
+select distinct setting() = '4MB' from setting();
+select * from plproxy_run_on_all('parts', 'copy run to stdout') where success;
+-- partitions of one connection string are one
+select current_setting('port') as port \gset
+\set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port
+\set p1 'dbname=regress_part1 host=127.0.0.1 port=' :port
+create server twice foreign data wrapper plproxy options (p0 :'p0', p1 :'p1', p2 :'p0', p3 :'p1', query_timeout '1');
+create user mapping for public server twice;
+select * from plproxy_run_on_all('twice', 'insert into run values (1)');
+select * from plproxy_run_on_all('parts', 'select count(*) from run');
+-- the cluster's query_timeout
+select * from plproxy_run_on_all('twice',
+    $$ do 'begin if current_database() = ''regress_part0'' then perform pg_sleep(30); end if; end' $$);
+drop server twice cascade;
+-- all or none
+select * from plproxy_run_on_all('parts', 'insert into run values (2)', atomic => true);
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1; commit; select 2', atomic => true) $$);
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'not sql', atomic => true) $$);
+select * from plproxy_prepared_transactions;
+select * from plproxy_recover_prepared('parts');
+begin isolation level repeatable read;
+select * from plproxy_recover_prepared('parts');
+rollback;
+-- bad input
+select outcome($$ select count(*) from plproxy_run_on_all('nowhere', 'select 1') $$);
+select outcome($$ select count(*) from plproxy_run_on_all(null, 'select 1') $$);
+select outcome($$ select count(*) from plproxy_run_on_all('parts', null) $$);
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1', null) $$);
+select outcome($$ select count(*) from plproxy_recover_prepared(null) $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('nowhere') $$);
+-- rights: to the function, and to the cluster
+create role regress_admin_run login;
+set role regress_admin_run;
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts') $$);
+select outcome('select count(*) from plproxy_prepared_transactions');
+reset role;
+grant execute on function plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text) to regress_admin_run;
+set role regress_admin_run;
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts') $$);
+reset role;
+grant usage on foreign server parts to regress_admin_run;
+set role regress_admin_run;
+select * from plproxy_run_on_all('parts', 'select current_user');
+select * from plproxy_recover_prepared('parts');
+reset role;
+-- everything that can change or reveal something is nobody's
+select proname from pg_proc where proname like 'plproxy\_%' and has_function_privilege('regress_admin_run', oid, 'execute')
+    order by 1;
+drop owned by regress_admin_run;
+drop role regress_admin_run;
+select count(*) from plproxy_run_on_all('parts', 'drop table run') where success;
+drop function setting();

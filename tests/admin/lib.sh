@@ -1,0 +1,32 @@
+# What the scenarios of this directory share. Sourced.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/server.sh"
+
+passed=0 failed=0
+
+# check "claim" expected got
+check() {
+    if [ "$2" = "$3" ]; then
+        passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else
+        failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"
+    fi
+}
+
+finish() { printf '%s passed, %s failed\n' "$passed" "$failed"; [ "$failed" = 0 ]; }
+
+# ask server database statement: its answer, or its error, on one line; connstrings have ports that differ from run to run
+ask() {
+    { server_psql "$1" -Atq -d "$2" -c "$3" 2>&1 || true; } | sed -E 's/port [0-9]+/port N/g' | paste -sd ';' -
+}
+
+# until_is expected command...: runs it until it says so; what it said last
+until_is() {
+    local wanted=$1 got try; shift
+    for try in $(seq 300); do
+        got=$("$@" 2>/dev/null || true)
+        [ "$got" != "$wanted" ] || break
+        sleep 0.1
+    done
+    printf '%s' "$got"
+}
