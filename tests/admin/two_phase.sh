@@ -119,6 +119,12 @@ lose() {
             kill -9 "$worker"
             gone "$worker"
             alive proxy ;;
+        machine)
+            # The server and the session at once, as when the power fails.
+            kill -9 "$(server_pid proxy)" "$worker"
+            gone "$worker"
+            while server_running proxy; do sleep 0.05; done
+            server_launch proxy same ;;
         partition)
             if [ "$2" = commit ]; then
                 kill -9 "$stopped"
@@ -149,7 +155,7 @@ clear
 
 # What is committed locally when the loss comes is committed everywhere in the end, else nothing is.
 for step in command prepare prepared commit; do
-    for loss in terminated killed partition; do
+    for loss in terminated killed machine partition; do
         if [ "$step" = commit ]; then wanted='1|0 1|0'; else wanted='0|0 0|0'; fi
         at "$step"
         lose "$loss" "$step"

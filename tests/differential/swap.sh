@@ -41,6 +41,19 @@ works() {
         "$(ask "$1" "$2" "create function bad() returns int language plproxy as 'bogus'")"
 }
 
+# What is new in 3.0.0 goes, and the version: the block of docs/migrating.md.
+back_to() { sed "s/2\.10\.0/$1/" "$HERE/setup/back.sql"; }
+
+# Everything that the extension has, as it is declared.
+MEMBERS="select md5(string_agg(what, e'\\n' order by what collate \"C\")) from (
+    select pg_describe_object(d.classid, d.objid, 0) || coalesce(pg_get_functiondef(p.oid), '') || coalesce(p.proacl::text, '')
+        || coalesce(c.relacl::text, '') || coalesce((select string_agg(format('%s %s %s %s', attname, atttypid::regtype,
+            attnotnull, pg_get_expr(adbin, adrelid)), ',' order by attnum) from pg_attribute
+            left join pg_attrdef on adrelid = attrelid and adnum = attnum where attrelid = c.oid and attnum > 0), '') as what
+    from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
+    left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
+    left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid where extname = 'plproxy') members"
+
 version() { ask "$1" "$2" "select extversion from pg_extension where extname = 'plproxy'"; }
 
 # put tree library-and-files-of: as a package does it
@@ -90,9 +103,7 @@ works proxy app 'updated'
 put_c "$SWAPPED"
 server_restart proxy
 works proxy app 'the C library again'
-check 'its own version again' '' "$(ask proxy app "alter extension plproxy drop function plproxy_hash(anyelement);
-    drop function plproxy_hash(anyelement);
-    update pg_extension set extversion = '2.10.0' where extname = 'plproxy'")"
+check 'its own version again' '' "$(ask proxy app "$(back_to 2.10.0)")"
 check 'the old version again' 2.10.0 "$(version proxy app)"
 check 'the C handler runs again' c "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'back'
@@ -100,18 +111,19 @@ works proxy app 'back'
 # Every released version, as the C handler's scripts left it.
 server_start ours --tree "$PLPROXY_TREE" "${settings[@]}"
 server_psql ours -q -c 'create role d_alice login'
+anew=$(ask ours postgres "create extension plproxy; $MEMBERS")
 for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
     server_psql ours -q -c 'create database old'
     server_psql ours -q -d old -v port="$(server_port parts)" -f "$HERE/setup/swap.sql" >/dev/null
-    ask ours old "alter extension plproxy drop function plproxy_hash(anyelement); drop function plproxy_hash(anyelement);
-        update pg_extension set extversion = '$old' where extname = 'plproxy'" >/dev/null
+    ask ours old "$(back_to "$old")" >/dev/null
     # The language had no validator before 2.3, and its upgrades brought it none.
     [ "$old" != 2.3.0 ] || ask ours old "update pg_language set lanvalidator = 0 where lanname = 'plproxy';
         delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
         alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
     check "from $old" '' "$(ask ours old 'alter extension plproxy update')"
-    check "from $old: version, members" '3.0.0|6' "$(ask ours old "select extversion, count(*) from pg_extension e
+    check "from $old: version, members" '3.0.0|16' "$(ask ours old "select extversion, count(*) from pg_extension e
         join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
+    check "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
     check "from $old: calls" "$USED" "$(ask ours old "$USE")"
     check "from $old: the validator" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
         "$(ask ours old "create function bad() returns int language plproxy as 'bogus'")"
