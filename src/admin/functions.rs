@@ -11,6 +11,7 @@ use crate::cluster::{self, Cluster};
 use crate::codecs;
 use crate::error::{Error, sqlstate};
 use crate::function::{self, ProxyFunction, ResultType};
+use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi::{self, Plan};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -57,7 +58,7 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     let name = admin.text(0, "cluster")?;
     let cluster = cluster::named(&admin.label, &name)?;
     let mut oids = Vec::new();
-    Plan::prepare(ALL, &[])?.run(&[], 0, |row| {
+    Plan::prepare(ALL, &[])?.run(&[], |row| {
         oids.extend(row.value(1)?.map(|value| Oid::from(value.value() as u32)));
         Ok(())
     })?;
@@ -113,12 +114,15 @@ impl Admin<'_> {
              from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang \
              where p.oid = $1";
         let mut facts = None;
-        Plan::prepare(FACTS, &[pg_sys::OIDOID])?.run(&[Some(Datum::from(oid))], 0, |row| {
-            let text = |column| row.value(column)?.map(spi::text).transpose();
-            let may = row.value(2)?.is_some_and(|value| value.value() & 1 != 0);
-            facts = Some((text(1)?, may, text(3)?.unwrap_or_default()));
-            Ok(())
-        })?;
+        Plan::prepare(FACTS, &[pg_sys::OIDOID])?.run(
+            &[Arg::Whole(Some(Datum::from(oid)))],
+            |row| {
+                let text = |column| row.value(column)?.map(spi::text).transpose();
+                let may = row.value(2)?.is_some_and(|value| value.value() & 1 != 0);
+                facts = Some((text(1)?, may, text(3)?.unwrap_or_default()));
+                Ok(())
+            },
+        )?;
         let (sqlstate, what) = match facts {
             Some((language, true, _)) if language.as_deref() == Some("plproxy") => {
                 return function::find(oid);

@@ -45,7 +45,7 @@ impl<'a> Admin<'a> {
         let schema = quote_ident(&proc.schema).into_owned();
         Ok(Self {
             label: FunctionLabel {
-                name: format!("{schema}.{}", quote_ident(&proc.name)),
+                name: format!("{schema}.{}", quote_ident(&proc.name)).into(),
                 nargs: info.nargs(),
             },
             schema,

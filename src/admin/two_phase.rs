@@ -124,9 +124,9 @@ impl Decisions {
         const OWNER: &str = "select c.relowner from pg_catalog.pg_class c \
              where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)";
         let table = format!("{}.plproxy_prepared_transactions", admin.schema);
-        let arg = [Some(spi::text_datum(&table)?)];
+        let arg = [Arg::Whole(Some(spi::text_datum(&table)?))];
         let mut owner = None;
-        Plan::prepare(OWNER, &[pg_sys::TEXTOID])?.run(&arg, 1, |row| {
+        Plan::prepare(OWNER, &[pg_sys::TEXTOID])?.run(&arg, |row| {
             owner = row.value(1)?.map(|value| Oid::from(value.value() as u32));
             Ok(())
         })?;
