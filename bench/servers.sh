@@ -1,0 +1,46 @@
+# The servers of a measurement, for run.sh and profile.sh. Sourced.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../scripts/server.sh"
+
+BENCH=$ROOT/bench
+PARTITIONS=32
+# What both proxies and both partition servers have; nothing else differs from PostgreSQL's defaults.
+SETTINGS=(--set 'shared_buffers = 512MB' --set 'autovacuum = off' --set 'checkpoint_timeout = 1h'
+    --set 'max_wal_size = 16GB' --set 'work_mem = 4MB' --set 'jit = off' --set 'log_min_messages = fatal')
+
+# bench_servers USERS ROWS: `c` and `ours`, two proxies that differ in the handler only, and `part_a` and `part_b`, which
+# hold the 32 partitions of both. ROWS are the wide rows of each of the first eight partitions.
+bench_servers() {
+    local users=$1 rows=$2 ours c n
+    # Either may have to be built or fetched.
+    ours=${PLPROXY_TREE:-$("$SCRIPTS/ready.sh")}
+    c=$("$SCRIPTS/tree.sh" c)
+    run_begin
+    SHARD_PASSWORD=$(new_password); export SHARD_PASSWORD
+    for n in part_a part_b; do
+        server_start "$n" --tree "$c" --max-connections 1600 "${SETTINGS[@]}" \
+            --hba 'host all open_shard 127.0.0.1/32 trust'
+    done
+    load_node part_a 0 15 "$users" "$rows" & local first=$!
+    load_node part_b 16 31 "$users" 0 & local second=$!
+    wait "$first"; wait "$second"
+    server_start c --tree "$c" "${SETTINGS[@]}"
+    server_start ours --tree "$ours" "${SETTINGS[@]}"
+    for n in c ours; do
+        server_psql "$n" -q -v ports="{$(server_port part_a),$(server_port part_b)}" -f "$BENCH/setup/proxy.sql" \
+            >"$PLPROXY_RUN/setup.log"
+    done
+}
+
+# load_node NAME FIRST LAST USERS ROWS
+load_node() {
+    local n
+    server_psql "$1" -q -v databases="{$(seq -s , "$2" "$3")}" -f "$BENCH/setup/node.sql"
+    for ((n = $2; n <= $3; n++)); do
+        # The first eight are the cluster of eight too, where partition k has every eighth user.
+        printf '\\c db%s\n' "$n"
+        if [ "$n" -lt 8 ]; then printf 'select load(%s, 8, %s, %s);\n' "$n" "$4" "$5"
+        else printf 'select load(%s, %s, %s, 0);\n' "$n" "$PARTITIONS" "$4"; fi
+        printf 'vacuum analyze;\n'
+    done | server_psql "$1" -q -o /dev/null
+}

@@ -1,0 +1,181 @@
+//! The servers of the run, and sessions on them.
+
+use crate::Outcome;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+/// One PostgreSQL server on the loopback.
+pub struct Server {
+    pub port: u16,
+    password: String,
+}
+
+/// All servers of a measurement.
+pub struct Servers {
+    /// The proxy with the C handler.
+    pub c: Server,
+    /// The proxy with ours.
+    pub ours: Server,
+    /// Those that hold the partitions of both.
+    pub parts: [Server; 2],
+}
+
+impl Servers {
+    /// Those that run.sh has started.
+    pub fn find() -> Outcome<Self> {
+        let run: PathBuf = std::env::var_os("PLPROXY_RUN")
+            .ok_or("PLPROXY_RUN is not set")?
+            .into();
+        let read = |name: &str| {
+            let path = run.join(name);
+            fs::read_to_string(&path)
+                .map(|text| text.trim().to_owned())
+                .map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let password = read("password")?;
+        let server = |name: &str| -> Outcome<Server> {
+            let port = read(&format!("{name}/port"))?;
+            let port = port
+                .parse()
+                .map_err(|_| format!("{name}: {port} is no port"))?;
+            Ok(Server {
+                port,
+                password: password.clone(),
+            })
+        };
+        Ok(Self {
+            c: server("c")?,
+            ours: server("ours")?,
+            parts: [server("part_a")?, server("part_b")?],
+        })
+    }
+
+    /// Waits until the partitions' backends of closed sessions are gone, so that they do not weigh on what follows.
+    pub fn settle(&self) -> Outcome<()> {
+        for part in &self.parts {
+            let session = Session::open(part)?;
+            let others = session.prepare(
+                "select count(*) from pg_stat_activity
+                 where backend_type = 'client backend' and pid <> pg_backend_pid()",
+            )?;
+            let limit = Instant::now() + Duration::from_secs(60);
+            while session.ask(&others)? > 0 {
+                if Instant::now() > limit {
+                    return Err("sessions on the partitions do not end".to_owned());
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A session, with the process id of its backend.
+pub struct Session {
+    client: Client,
+    pub pid: i32,
+    // Last: what uses it is dropped before it.
+    runtime: Runtime,
+}
+
+impl Session {
+    /// Logs in as the superuser.
+    pub fn open(server: &Server) -> Outcome<Self> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let client = runtime.block_on(connect(server))?;
+        let mut session = Self {
+            client,
+            pid: 0,
+            runtime,
+        };
+        let pid = session.prepare("select pg_backend_pid()::int8")?;
+        session.pid = i32::try_from(session.ask(&pid)?).map_err(|error| error.to_string())?;
+        Ok(session)
+    }
+
+    pub fn prepare(&self, query: &str) -> Outcome<Statement> {
+        self.runtime
+            .block_on(self.client.prepare(query))
+            .map_err(|error| describe(&error))
+    }
+
+    /// The one value that a statement gives: an int8.
+    pub fn ask(&self, statement: &Statement) -> Outcome<i64> {
+        let row = self
+            .runtime
+            .block_on(self.client.query_one(statement, &[]))
+            .map_err(|error| describe(&error))?;
+        row.try_get(0).map_err(|error| describe(&error))
+    }
+
+    /// The one float8 that a query gives.
+    pub fn ask_float(&self, query: &str) -> Outcome<f64> {
+        let row = self
+            .runtime
+            .block_on(self.client.query_one(query, &[]))
+            .map_err(|error| describe(&error))?;
+        row.try_get(0).map_err(|error| describe(&error))
+    }
+
+    /// The one text that a query gives.
+    pub fn ask_text(&self, query: &str) -> Outcome<String> {
+        let row = self
+            .runtime
+            .block_on(self.client.query_one(query, &[]))
+            .map_err(|error| describe(&error))?;
+        row.try_get(0).map_err(|error| describe(&error))
+    }
+
+    /// The seconds until a statement has given what it must give.
+    pub fn time(&self, statement: &Statement, expected: i64) -> Outcome<f64> {
+        let start = Instant::now();
+        let value = self.ask(statement)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if value == expected {
+            Ok(seconds)
+        } else {
+            Err(format!("a call gave {value} instead of {expected}"))
+        }
+    }
+
+    /// The same, prepared first and outside the time.
+    pub fn time_query(&self, query: &str, expected: i64) -> Outcome<f64> {
+        let statement = self.prepare(query)?;
+        self.time(&statement, expected)
+    }
+}
+
+async fn connect(server: &Server) -> Outcome<Client> {
+    let stream = TcpStream::connect(("127.0.0.1", server.port))
+        .await
+        .map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let (client, connection) = Config::new()
+        .user("postgres")
+        .password(&server.password)
+        .dbname("postgres")
+        .connect_raw(stream, NoTls)
+        .await
+        .map_err(|error| describe(&error))?;
+    // Its end shows in the client.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(client)
+}
+
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(error) => error.message().to_owned(),
+        None => error.to_string(),
+    }
+}
