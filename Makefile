@@ -3,13 +3,17 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test differential check clean clean-ground
+.PHONY: help build install demo test differential bench check clean clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=
 DESTDIR ?=
 KEEP ?=
 SCALE ?=
+ONLY ?=
+QUICK ?=
+GROW ?=
+RESULTS ?=
 export PG_CONFIG DESTDIR
 
 help:
@@ -18,6 +22,8 @@ help:
 	@echo 'make build   [PG_CONFIG=...]     the library, for that PostgreSQL (default: a private tree)'
 	@echo 'make install PG_CONFIG=...       build and install into that PostgreSQL (DESTDIR=... honoured)'
 	@echo 'make differential                the same SQL through the C handler and ours, and the swap from one to the other'
+	@echo 'make bench                       both handlers side by side: a table, and bench/results.json (15 minutes)'
+	@echo '                                 ONLY=W2: one workload; QUICK=1: only whether it runs; GROW=1: plots instead'
 	@echo 'make check                       formatting and lints'
 	@echo 'make clean                       what the build made'
 	@echo 'make clean-ground                the private PostgreSQL trees (in PLPROXY_GROUND)'
@@ -40,6 +46,9 @@ test:
 
 differential:
 	@PG_CONFIG= scripts/test.sh differential swap
+
+bench:
+	@PG_CONFIG= ONLY='$(ONLY)' QUICK='$(QUICK)' GROW='$(GROW)' RESULTS='$(RESULTS)' bench/run.sh
 
 check:
 	@PG_CONFIG= scripts/check.sh

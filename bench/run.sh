@@ -3,23 +3,19 @@
 #
 #   bench/run.sh          all workloads; writes bench/results.json
 #   ONLY='W2 W5'          only these
-#   QUICK=1               one short round each: shows that it runs, not how fast anything is
 #   GROW=1                instead: cost as the work grows; writes bench/growth.json and bench/plots/*.svg
-#   RESULTS=path          where the figures go; for GROW a directory. With ONLY or QUICK nothing is written otherwise
+#   QUICK=1               both, one short round each: shows that it runs, not how fast anything is
+#   RESULTS=directory     where the files go (default: bench; with ONLY or QUICK, none are written)
 #   PLPROXY_TREE=path     a PostgreSQL tree with our handler (default: built and installed now)
 
 source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 
-if [ -n "${QUICK:-}" ]; then users=3200 rows=2000; else users=320000 rows=125000; fi
-mode=run
-if [ -n "${GROW:-}" ]; then
-    mode=grow
-    [ -n "${QUICK:-}" ] || rows=1250000
-fi
-if [ -z "${RESULTS:-}" ] && [ -z "${QUICK:-}" ] && [ -z "${ONLY:-}" ]; then
-    if [ "$mode" = run ]; then RESULTS=$BENCH/results.json; else RESULTS=$BENCH; fi
-fi
-[ -z "${RESULTS:-}" ] || RESULTS=$(realpath -m "$RESULTS")
+modes=(run) users=320000 rows=125000
+# Ten million rows in all.
+if [ -n "${GROW:-}" ]; then modes=(grow) rows=1250000; fi
+if [ -n "${QUICK:-}" ]; then modes=(run grow) users=3200 rows=2000; fi
+if [ -z "${QUICK:-}${ONLY:-}" ]; then RESULTS=${RESULTS:-$BENCH}; fi
+if [ -n "${RESULTS:-}" ]; then mkdir -p "$RESULTS"; RESULTS=$(realpath "$RESULTS"); fi
 
 (cd "$ROOT" && cargo build --locked --quiet -p plproxy-bench) || die "the measuring program did not build"
 BENCH_COMMIT=$(git -C "$ROOT" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
@@ -33,5 +29,7 @@ options=(--users "$users" --rows "$rows" --pgbench "$(tree_bin "$(server_tree c)
 [ -z "${QUICK:-}" ] || options+=(--quick)
 [ -z "${RESULTS:-}" ] || options+=(--results "$RESULTS")
 for word in ${ONLY:-}; do options+=(--only "$word"); done
-"${CARGO_TARGET_DIR:-$ROOT/target}/debug/plproxy-bench" "$mode" "${options[@]}"
+for mode in "${modes[@]}"; do
+    "${CARGO_TARGET_DIR:-$ROOT/target}/debug/plproxy-bench" "$mode" "${options[@]}"
+done
 say "$((SECONDS - start)) s in all"

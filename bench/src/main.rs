@@ -31,7 +31,7 @@ pub struct Options {
     pub only: Vec<String>,
     /// One short round each.
     pub quick: bool,
-    /// The file (for `grow` the directory) where the figures go.
+    /// The directory where the figures go.
     pub results: Option<PathBuf>,
     /// The pgbench program.
     pub pgbench: PathBuf,

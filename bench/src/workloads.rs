@@ -82,7 +82,8 @@ pub fn run(options: &Options) -> Outcome<()> {
         rows.extend(measured);
     }
     print(&render(&rows))?;
-    if let Some(path) = &options.results {
+    if let Some(directory) = &options.results {
+        let path = directory.join("results.json");
         let mut fields = machine;
         fields.push(("quick", Json::Bool(options.quick)));
         fields.push(("rounds", Json::Number(bench.rounds as f64)));
@@ -90,7 +91,7 @@ pub fn run(options: &Options) -> Outcome<()> {
             "workloads",
             Json::List(rows.iter().map(Row::json).collect()),
         ));
-        fs::write(path, format!("{}\n", Json::Object(fields)))
+        fs::write(&path, format!("{}\n", Json::Object(fields)))
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())

@@ -76,7 +76,7 @@ pub fn first_call(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
 /// W10: CPU time of the proxy's backend per call. All calls are of one statement, so that the client has no part in it.
 pub fn overhead(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
     let sessions = bench.sessions()?;
-    let calls = bench.size(60_000_u32, 2000);
+    let calls = bench.size(60_000_u32, 10_000);
     let query = format!("select count(trivial(i)) from generate_series(1, {calls}) i");
     let measured = rounds(bench.rounds, |side| {
         let session = sessions.of(side);

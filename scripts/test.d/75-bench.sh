@@ -1,0 +1,33 @@
+# The measurement of both handlers runs and gives a figure for everything that it should; how good they are is not asked.
+source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
+need_tree
+cd "$ROOT"
+run_begin
+counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked -p plproxy-bench
+passed=0 failed=0
+# check "what" condition...
+check() {
+    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
+}
+results=$PLPROXY_RUN/results
+check "it runs" env QUICK=1 ONLY= RESULTS="$results" "$ROOT/bench/run.sh"
+
+server_start reader
+# ask FILE QUERY: about the JSON in the file, which is `j` in the query.
+ask() {
+    server_psql reader -Atq -v json="$(cat "$1")" <<<"select q from (select :'json'::jsonb j) x, lateral ($2) y (q)" || true
+}
+# Every workload is there, and every one of its rows has figures.
+all='W1 W10 W2 W3 W4 W5 W6a W6b W7 W8 W9 idle'
+check "every workload has its row" [ "$(ask "$results/results.json" "select string_agg(distinct w->>'workload', ' ' order by
+    w->>'workload') from jsonb_array_elements(j->'workloads') w")" = "$all" ]
+check "every row has its figures" [ "$(ask "$results/results.json" "select bool_and((w->>'c')::float > 0 and (w->>'ours')::float > 0
+    and (w->>'ratio')::float > 0 and jsonb_typeof(w->'met') = 'boolean') from jsonb_array_elements(j->'workloads') w")" = t ]
+check "machine, versions and commit are named" [ "$(ask "$results/results.json" "select bool_and(coalesce(j->>k, '') <> '')
+    from unnest('{kernel,postgresql,plproxy_c,plproxy_ours,commit}'::text[]) k")" = t ]
+check "every growth has its figures" [ "$(ask "$results/growth.json" "select count(*) = 6 and bool_and(
+    jsonb_array_length(s->'ours') >= 2 and (s->>'exponent_ours')::float is not null)
+    from jsonb_array_elements(j->'series') s")" = t ]
+check "every growth has its plot" [ "$(grep -l '<polyline class="line l1"' "$results"/plots/*.svg | wc -l)" = 6 ]
+tally "$passed" "$failed"
+[ "$failed" = 0 ]
