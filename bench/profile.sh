@@ -36,7 +36,7 @@ under() {
 costs() {
     local out=$DIR/$1.$2
     under "$1" "$2" valgrind --tool=callgrind --callgrind-out-file="$out"
-    callgrind_annotate --threshold=100 "$out" | awk '
+    callgrind_annotate --auto=no --threshold=100 "$out" | awk '
         match($0, /^ *[0-9,]+ \([ 0-9.]+%\)  /) {
             cost = $1; gsub(",", "", cost)
             name = substr($0, RLENGTH + 1); object = ""
@@ -45,6 +45,8 @@ costs() {
             }
             if (name == "PROGRAM TOTALS") next
             sub(/^.*\//, "", object)
+            # Only our library has line numbers; of code inlined from another file the object is not told.
+            if (object == "") object = "plproxy.so"
             # The file is of no use where there is none, and the function tells its crate.
             sub(/^[^:]*:/, "", name)
             print cost "\t" object "\t" name
@@ -71,9 +73,10 @@ groups() {
         function group(object, name) {
             if (object ~ /^libpq/) return "client library (libpq; tokio, tokio-postgres)"
             if (object ~ /^plproxy/) {
-                if (name ~ /^<?(&mut )?(tokio|mio|tokio_postgres|postgres_protocol|postgres_types|bytes|futures|socket2|polling)[a-z_]*::/ \
-                    || name ~ / (tokio|mio|tokio_postgres|postgres_protocol|bytes|futures)[a-z_]*::/)
+                if (name ~ /(^|[< ])(tokio|tokio_util|tokio_postgres|mio|postgres_protocol|postgres_types|bytes|futures_[a-z]+|socket2)::/)
                     return "client library (libpq; tokio, tokio-postgres)"
+                if (name ~ /(^|[< ])plproxy(_remote|_core)?::/) return "handler"
+                if (name ~ /::/) return "Rust: standard library, dispatch"
                 return "handler"
             }
             if (object ~ /^postgres/) {

@@ -110,7 +110,7 @@ fn clients(bench: &Bench<'_>) -> Outcome<Series> {
             script: &script,
             clients: clients as usize,
             warm: bench.size(1.0, 0.2),
-            seconds: bench.size(3.0, 0.8),
+            seconds: bench.size(2.0, 0.8),
         };
         let measured = rounds(bench.rounds, |side| {
             let rate = pgbench::run(bench.options, bench.servers.proxy(side), &load)?;
@@ -134,7 +134,7 @@ fn partitions(bench: &Bench<'_>) -> Outcome<Series> {
     let xs: &[u32] = bench.size(&[1, 2, 4, 8, 16, 32, 64], &[1, 4]);
     series(empty, xs, |partitions| {
         let query = format!("select count(*) from one_row_{partitions}()");
-        let calls = bench.size(500, 10);
+        let calls = bench.size(200, 10);
         let measured = rounds(bench.rounds, |side| {
             sessions::latency(sessions.of(side), &query, i64::from(partitions), calls)
         })?;

@@ -47,7 +47,7 @@ fn rates(workload: &'static str, what: &'static str, least: f64, measured: &[Pai
 /// W1: query_pk on 8 partitions, one client.
 pub fn one_client(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
     let measured = rounds(bench.rounds, |side| {
-        bench.calls(side, "on_8.query_pk", 1, 4.0)
+        bench.calls(side, "on_8.query_pk", 1, 3.0)
     })?;
     Ok(vec![rates("W1", "query_pk, 1 client", 1.3, &measured)])
 }
@@ -85,7 +85,7 @@ fn two_hop_limit(bench: &Bench<'_>) -> Outcome<f64> {
         script,
         clients: 8,
         warm: bench.size(0.5, 0.2),
-        seconds: bench.size(2.5, 0.8),
+        seconds: bench.size(1.5, 0.8),
     };
     let near = bench.pgbench(&bench.servers.ours, &load("postgres", "select 1;\n"))?;
     // Every eighth user is in db0.
@@ -106,7 +106,7 @@ pub fn scenario(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
         database: "postgres",
         script: &script,
         clients: bench.size(45, 4),
-        warm: bench.size(8.0, 0.2),
+        warm: bench.size(6.0, 0.2),
         seconds: bench.size(20.0, 0.8),
     };
     let measured = rounds(bench.rounds, |side| {
@@ -132,7 +132,7 @@ pub fn writes(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
         ("update_pk, 8 clients", "on_8.update_pk"),
         ("query_insert, 8 clients", "on_8.query_insert"),
     ] {
-        let measured = rounds(bench.rounds, |side| bench.calls(side, call, 8, 3.0))?;
+        let measured = rounds(bench.rounds, |side| bench.calls(side, call, 8, 2.0))?;
         rows.push(rates("W8", what, 1.3, &measured));
     }
     Ok(rows)

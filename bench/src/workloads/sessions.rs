@@ -14,7 +14,7 @@ const EVERYWHERE: &str = "select count(*) from one_row_32()";
 /// W4: RUN ON ALL.
 pub fn run_on_all(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
     let sessions = bench.sessions()?;
-    let calls = bench.size(1000, 20);
+    let calls = bench.size(300, 20);
     let measured = rounds(bench.rounds, |side| {
         latency(sessions.of(side), EVERYWHERE, 32, calls)
     })?;
@@ -58,7 +58,7 @@ pub fn first_call(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
         // The first session of all finds cold caches.
         rounds(1, first)?;
         let measured = rounds(bench.rounds, |side| {
-            let sessions = bench.size(6, 1);
+            let sessions = bench.size(4, 1);
             let times: Vec<f64> = (0..sessions).map(|_| first(side)).collect::<Outcome<_>>()?;
             Ok(median(&times))
         })?;
