@@ -36,6 +36,7 @@ under() {
 costs() {
     local out=$DIR/$1.$2
     under "$1" "$2" valgrind --tool=callgrind --callgrind-out-file="$out"
+    sed -n 's/^\(totals\|summary\): //p' "$out" | head -n 1 >"$out.total"
     callgrind_annotate --auto=no --threshold=100 "$out" | awk '
         match($0, /^ *[0-9,]+ \([ 0-9.]+%\)  /) {
             cost = $1; gsub(",", "", cost)
@@ -103,6 +104,13 @@ for name in c ours; do
         for calls in $FEW $MANY; do "$kind" "$name" "$calls" >"$DIR/$kind.$name.$calls"; done
         per_call "$DIR/$kind.$name.$FEW" "$DIR/$kind.$name.$MANY" $((MANY - FEW)) >"$DIR/$kind.$name"
     done
+done
+
+# What was sorted must be all that there was.
+for name in c ours; do
+    awk -v n="$name" -v calls=$((MANY - FEW)) 'FILENAME ~ /total$/ { all = $1 - all; next } { sum += $1 }
+        END { if (sum < 0.95 * all / calls || sum > 1.05 * all / calls) { print n ": sorted " sum " of " all / calls; exit 1 } }' \
+        "$DIR/$name.$FEW.total" "$DIR/$name.$MANY.total" "$DIR/costs.$name" >&2 || die "instructions were lost"
 done
 
 for name in c ours; do
