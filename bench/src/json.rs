@@ -4,6 +4,7 @@ use std::fmt;
 
 /// A value.
 pub enum Json {
+    Null,
     Text(String),
     Number(f64),
     Bool(bool),
@@ -23,6 +24,7 @@ impl Json {
     /// Objects and lists of objects span lines; lists of plain values do not.
     fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
         match self {
+            Self::Null => f.write_str("null"),
             Self::Text(text) => write_text(f, text),
             // What is no number has no place in JSON.
             Self::Number(number) if !number.is_finite() => f.write_str("null"),

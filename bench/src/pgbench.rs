@@ -13,9 +13,16 @@ pub struct Load<'a> {
     /// pgbench's script.
     pub script: &'a str,
     pub clients: usize,
+    pub length: Length,
+}
+
+/// How long to run.
+#[derive(Clone, Copy)]
+pub enum Length {
     /// Seconds that do not count, and seconds that do.
-    pub warm: f64,
-    pub seconds: f64,
+    Seconds { warm: f64, counted: f64 },
+    /// So many transactions by each client, all of which count: ends well on the busiest machine, and soon on any other.
+    Transactions(usize),
 }
 
 /// What came of it.
@@ -31,7 +38,10 @@ pub fn run(options: &Options, server: &Server, load: &Load<'_>) -> Outcome<Rate>
     let directory = Directory::new()?;
     let script = directory.0.join("script.sql");
     fs::write(&script, load.script).map_err(|error| error.to_string())?;
-    let whole = (load.warm + load.seconds).ceil();
+    let (option, value, warm) = match load.length {
+        Length::Seconds { warm, counted } => ("-T", (warm + counted).ceil().to_string(), warm),
+        Length::Transactions(count) => ("-t", count.to_string(), 0.0),
+    };
     let clients = load.clients.to_string();
     let output = Command::new(&options.pgbench)
         .args(["-h", "127.0.0.1", "-p", &server.port.to_string()])
@@ -42,7 +52,7 @@ pub fn run(options: &Options, server: &Server, load: &Load<'_>) -> Outcome<Rate>
             "-j",
             if load.clients > 1 { "2" } else { "1" },
         ])
-        .args(["-T", &whole.to_string(), "-f"])
+        .args([option, &value, "-f"])
         .arg(&script)
         .arg("--log-prefix")
         .arg(directory.0.join("log"))
@@ -60,7 +70,7 @@ pub fn run(options: &Options, server: &Server, load: &Load<'_>) -> Outcome<Rate>
             done.push(transaction(line).ok_or_else(|| format!("pgbench logged: {line}"))?);
         }
     }
-    rate(&done, load.warm)
+    rate(&done, warm)
 }
 
 /// One finished transaction: when, in seconds, and after how many milliseconds.

@@ -39,25 +39,35 @@ fn field(text: &str, name: &str) -> Option<f64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// CPU seconds that a process has used, user and system, from /proc/<pid>/stat.
-pub fn cpu_seconds(pid: i32) -> Outcome<f64> {
-    let path = format!("/proc/{pid}/stat");
-    let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    ticks(&text)
-        .map(|ticks| ticks / TICKS_PER_SECOND)
-        .ok_or_else(|| format!("{path}: unexpected content"))
+/// CPU seconds that a process has used.
+#[derive(Clone, Copy)]
+pub struct Cpu {
+    pub user: f64,
+    pub system: f64,
+}
+
+impl Cpu {
+    /// From /proc/<pid>/stat.
+    pub fn of(pid: i32) -> Outcome<Self> {
+        let path = format!("/proc/{pid}/stat");
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        ticks(&text)
+            .map(|(user, system)| Self {
+                user: user / TICKS_PER_SECOND,
+                system: system / TICKS_PER_SECOND,
+            })
+            .ok_or_else(|| format!("{path}: unexpected content"))
+    }
 }
 
 /// USER_HZ, which Linux keeps at 100 on every architecture that PostgreSQL is packaged for.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// utime + stime, the 14th and 15th field. The second is the name in parentheses, which may contain anything.
-fn ticks(stat: &str) -> Option<f64> {
+/// utime and stime, the 14th and 15th field. The second is the name in parentheses, which may contain anything.
+fn ticks(stat: &str) -> Option<(f64, f64)> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -76,7 +86,7 @@ mod tests {
     #[test]
     fn stat_ticks() {
         let stat = "12 (a ) b) S 1 2 3 4 5 6 7 8 9 10 70 30 0 0 20 0 1 0";
-        assert_eq!(ticks(stat), Some(100.0));
+        assert_eq!(ticks(stat), Some((70.0, 30.0)));
         assert_eq!(ticks("12 (short) S 1"), None);
     }
 }

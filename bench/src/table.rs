@@ -14,6 +14,8 @@ pub enum Target {
     OursAtMost(f64),
     /// Ours less C's.
     MoreAtMost(f64),
+    /// Nothing: it explains another one.
+    None,
 }
 
 /// One quantity of one workload.
@@ -27,15 +29,17 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn met(&self) -> bool {
+    /// Whether it is what it should be, if anything is asked.
+    pub fn met(&self) -> Option<bool> {
         let medians = self.rounds.medians();
-        match self.target {
+        Some(match self.target {
             Target::RatioAtLeast(least) => self.rounds.ratio() >= least,
             Target::RatioAtMost(most) => self.rounds.ratio() <= most,
             Target::OursAtLeast(least) => medians.ours >= least,
             Target::OursAtMost(most) => medians.ours <= most,
             Target::MoreAtMost(most) => medians.ours - medians.c <= most,
-        }
+            Target::None => return None,
+        })
     }
 
     fn wanted(&self) -> String {
@@ -45,6 +49,7 @@ impl Row {
             Target::OursAtLeast(least) => format!("ours >= {least:.2}"),
             Target::OursAtMost(most) => format!("ours <= {most:.1}"),
             Target::MoreAtMost(most) => format!("<= C + {most:.1}"),
+            Target::None => String::new(),
         }
     }
 
@@ -62,7 +67,7 @@ impl Row {
             ("ratio_low", Json::Number(low)),
             ("ratio_high", Json::Number(high)),
             ("target", Json::text(self.wanted())),
-            ("met", Json::Bool(self.met())),
+            ("met", self.met().map_or(Json::Null, Json::Bool)),
             ("c_rounds", all(Side::C)),
             ("ours_rounds", all(Side::Ours)),
         ])
@@ -78,7 +83,12 @@ impl Row {
             figure(medians.ours),
             format!("{:.2} ({low:.2} to {high:.2})", self.rounds.ratio()),
             self.wanted(),
-            if self.met() { "met" } else { "NOT MET" }.to_owned(),
+            match self.met() {
+                Some(true) => "met",
+                Some(false) => "NOT MET",
+                None => "",
+            }
+            .to_owned(),
         ]
     }
 }
@@ -160,7 +170,7 @@ mod tests {
             (Target::MoreAtMost(5.0), true),
             (Target::MoreAtMost(4.9), false),
         ] {
-            assert_eq!(row(target).met(), met, "{}", row(target).wanted());
+            assert_eq!(row(target).met(), Some(met), "{}", row(target).wanted());
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::Outcome;
 use crate::measure::{Pair, Rounds, Side, rounds};
-use crate::pgbench::{self, Load, Rate};
+use crate::pgbench::{self, Length, Load, Rate};
 use crate::server::Server;
 use crate::table::{Row, Target};
 
@@ -22,13 +22,16 @@ impl Bench<'_> {
         Ok(rate)
     }
 
+    pub fn length(&self, warm: f64, counted: f64) -> Length {
+        self.size(Length::Seconds { warm, counted }, Length::Transactions(20))
+    }
+
     fn calls(&self, side: Side, call: &str, clients: usize, seconds: f64) -> Outcome<Rate> {
         let load = Load {
             database: "postgres",
             script: &script(self.options.users, call),
             clients,
-            warm: self.size(1.0, 0.2),
-            seconds: self.size(seconds, 0.8),
+            length: self.length(1.0, seconds),
         };
         self.pgbench(self.servers.proxy(side), &load)
     }
@@ -84,8 +87,7 @@ fn two_hop_limit(bench: &Bench<'_>) -> Outcome<f64> {
         database,
         script,
         clients: 8,
-        warm: bench.size(0.5, 0.2),
-        seconds: bench.size(1.5, 0.8),
+        length: bench.length(0.5, 1.5),
     };
     let near = bench.pgbench(&bench.servers.ours, &load("postgres", "select 1;\n"))?;
     // Every eighth user is in db0.
@@ -106,8 +108,7 @@ pub fn scenario(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
         database: "postgres",
         script: &script,
         clients: bench.size(45, 4),
-        warm: bench.size(6.0, 0.2),
-        seconds: bench.size(20.0, 0.8),
+        length: bench.length(6.0, 20.0),
     };
     let measured = rounds(bench.rounds, |side| {
         bench.pgbench(bench.servers.proxy(side), &load)

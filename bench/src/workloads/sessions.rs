@@ -2,8 +2,8 @@
 
 use super::Bench;
 use crate::Outcome;
-use crate::measure::{Rounds, Side, rounds};
-use crate::process::{Memory, cpu_seconds};
+use crate::measure::{Pair, Rounds, Side, rounds};
+use crate::process::{Cpu, Memory};
 use crate::server::Session;
 use crate::statistics::median;
 use crate::table::{Row, Target};
@@ -73,28 +73,75 @@ pub fn first_call(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-/// W10: CPU time of the proxy's backend per call. All calls are of one statement, so that the client has no part in it.
+/// W10: CPU time of the proxy's backend per call. All calls are of one statement, so that the client has no part in it;
+/// then each in a statement of its own, as applications call.
 pub fn overhead(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
     let sessions = bench.sessions()?;
-    let calls = bench.size(60_000_u32, 10_000);
+    let calls = bench.size(60_000_u32, 5_000);
     let query = format!("select count(trivial(i)) from generate_series(1, {calls}) i");
-    let measured = rounds(bench.rounds, |side| {
+    let inside = rounds(bench.rounds, |side| {
         let session = sessions.of(side);
+        let call = session.prepare(&query)?;
         session.time_query(
             "select count(trivial(i)) from generate_series(1, 500) i",
             500,
         )?;
-        let before = cpu_seconds(session.pid)?;
-        session.time_query(&query, i64::from(calls))?;
-        Ok(1e6 * (cpu_seconds(session.pid)? - before) / f64::from(calls))
+        micros_per_call(session, calls, || {
+            session.time(&call, i64::from(calls)).map(drop)
+        })
     })?;
-    Ok(vec![Row {
+    let calls = bench.size(25_000_u32, 1_000);
+    let each = rounds(bench.rounds, |side| {
+        let session = sessions.of(side);
+        let call = session.prepare("select trivial(7)::int8")?;
+        micros_per_call(session, calls, || {
+            (0..calls).try_for_each(|_| session.time(&call, 7).map(drop))
+        })
+    })?;
+    let row = |what, measured: &[Pair<Cpu>], quantity: fn(&Cpu) -> f64, target| Row {
         workload: "W10",
-        what: "CPU time of the backend, per call",
+        what,
         unit: "us",
-        rounds: Rounds::of(&measured, |micros| *micros),
-        target: Target::RatioAtMost(0.65),
-    }])
+        rounds: Rounds::of(measured, quantity),
+        target,
+    };
+    let all = |cpu: &Cpu| cpu.user + cpu.system;
+    Ok(vec![
+        row(
+            "CPU of the backend per call",
+            &inside,
+            all,
+            Target::RatioAtMost(0.65),
+        ),
+        row(
+            "of this, in the kernel",
+            &inside,
+            |cpu| cpu.system,
+            Target::None,
+        ),
+        row("with a statement each", &each, all, Target::None),
+        row(
+            "of this, in the kernel",
+            &each,
+            |cpu| cpu.system,
+            Target::None,
+        ),
+    ])
+}
+
+fn micros_per_call(
+    session: &Session,
+    calls: u32,
+    mut run: impl FnMut() -> Outcome<()>,
+) -> Outcome<Cpu> {
+    let before = Cpu::of(session.pid)?;
+    run()?;
+    let after = Cpu::of(session.pid)?;
+    let micros = |from: f64, to: f64| 1e6 * (to - from) / f64::from(calls);
+    Ok(Cpu {
+        user: micros(before.user, after.user),
+        system: micros(before.system, after.system),
+    })
 }
 
 /// The private memory of a session that has 32 open connections and has used each.
