@@ -29,7 +29,8 @@ under() {
     as_server timeout 600 "$@" "$(tree_bin "$(server_tree "$name")")/postgres" --single \
         -D "$(server_dir "$name")/data" -c log_min_messages=error postgres <<<"${query//CALLS/$calls}" \
         >"$PLPROXY_RUN/single.log" 2>&1 || { tail -n 20 "$PLPROXY_RUN/single.log" >&2; die "$name did not run"; }
-    grep -q 'count = "' "$PLPROXY_RUN/single.log" || { tail -n 20 "$PLPROXY_RUN/single.log" >&2; die "$name gave no answer"; }
+    grep -q 'count = "' "$PLPROXY_RUN/single.log" \
+        || { tail -n 20 "$PLPROXY_RUN/single.log" >&2; die "$name gave no answer"; }
 }
 
 # costs NAME CALLS: "instructions<tab>object<tab>function", of all functions.
@@ -74,16 +75,17 @@ groups() {
         function group(object, name) {
             if (object ~ /^libpq/) return "client library (libpq; tokio, tokio-postgres)"
             if (object ~ /^plproxy/) {
-                if (name ~ /(^|[< ])(tokio|tokio_util|tokio_postgres|mio|postgres_protocol|postgres_types|bytes|futures_[a-z]+|socket2)::/)
+                if (name ~ /(^|[< ])(tokio[a-z_]*|mio|postgres_(protocol|types)|bytes|futures_[a-z]+|socket2)::/)
                     return "client library (libpq; tokio, tokio-postgres)"
                 if (name ~ /(^|[< ])plproxy(_remote|_core)?::/) return "handler"
                 if (name ~ /::/) return "Rust: standard library, dispatch"
                 return "handler"
             }
             if (object ~ /^postgres/) {
-                if (name ~ /^(AllocSet|palloc|pfree|repalloc|MemoryContext|mcxt|Generation)/) return "PostgreSQL: memory contexts"
-                if (name ~ /^(_?SPI_|GetCachedPlan|CheckCachedPlan|ReleaseCachedPlan|RevalidateCachedQuery|PushActiveSnapshot|PopActiveSnapshot|GetTransactionSnapshot|GetSnapshotData|ResourceOwner)/) return "PostgreSQL: SPI, plans, snapshots"
-                if (name ~ /^(SearchSysCache|SearchCatCache|ReleaseSysCache|ReleaseCatCache|hash_search|hash_any|hash_bytes|SysCache|CatCache)/) return "PostgreSQL: catalog caches"
+                if (name ~ /^(AllocSet|palloc|pfree|repalloc|MemoryContext)/) return "PostgreSQL: memory contexts"
+                if (name ~ /^(_?SPI_|[A-Za-z]*CachedPlan|(Push|Pop)ActiveSnapshot|Get[A-Za-z]*Snapshot|ResourceOwner)/)
+                    return "PostgreSQL: SPI, plans, snapshots"
+                if (name ~ /^((Search|Release)(Sys|Cat)Cache|hash_(search|any|bytes))/) return "PostgreSQL: catalog caches"
                 return "PostgreSQL: executor, fmgr, types"
             }
             if (object ~ /^(libc|ld-linux|libm|libpthread|vgpreload)/) return "libc"
@@ -109,7 +111,7 @@ done
 # What was sorted must be all that there was.
 for name in c ours; do
     awk -v n="$name" -v calls=$((MANY - FEW)) 'FILENAME ~ /total$/ { all = $1 - all; next } { sum += $1 }
-        END { if (sum < 0.95 * all / calls || sum > 1.05 * all / calls) { print n ": sorted " sum " of " all / calls; exit 1 } }' \
+        END { all /= calls; if (sum < 0.95 * all || sum > 1.05 * all) { print n ": sorted " sum " of " all; exit 1 } }' \
         "$DIR/$name.$FEW.total" "$DIR/$name.$MANY.total" "$DIR/costs.$name" >&2 || die "instructions were lost"
 done
 

@@ -16,10 +16,10 @@ bench_servers() {
     ours=${PLPROXY_TREE:-$("$SCRIPTS/ready.sh")}
     c=$("$SCRIPTS/tree.sh" c)
     run_begin
-    SHARD_PASSWORD=$(new_password); export SHARD_PASSWORD
+    SECRET_PASSWORD=$(new_password); export SECRET_PASSWORD
     for n in part_a part_b; do
         server_start "$n" --tree "$c" --max-connections 1600 "${SETTINGS[@]}" \
-            --hba 'host all open_shard 127.0.0.1/32 trust'
+            --hba 'host all shard 127.0.0.1/32 trust'
     done
     load_node part_a 0 15 "$users" "$rows" & local first=$!
     load_node part_b 16 31 "$users" 0 & local second=$!

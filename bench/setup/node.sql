@@ -1,9 +1,10 @@
 -- One of the servers that hold partitions, once. :databases is a list of numbers: the databases that it gets are copies
 -- of `part`, made here. The functions are those of examples/rds-sharding, and one or two for each other workload.
-\getenv shard_password SHARD_PASSWORD
-create role shard login password :'shard_password';
--- Comes without a password, see pg_hba.conf: for measuring what a connection takes without the hashing.
-create role open_shard login;
+\getenv secret_password SECRET_PASSWORD
+-- Owns the partitions, and comes without a password, see pg_hba.conf: hashing one takes longer than many calls.
+create role shard login;
+-- Comes with one, as it does in installations: for the first call of a session.
+create role secret_shard login password :'secret_password';
 create database part owner shard;
 \c part
 set role shard;

@@ -1,6 +1,6 @@
 -- A proxy: the same for both handlers. Clusters of 1 to 64 partitions over the 32 databases: db0 to db15 on the first
 -- server, db16 to db31 on the second. Of 64 each database is two, told apart by the application_name.
-\getenv shard_password SHARD_PASSWORD
+\getenv secret_password SECRET_PASSWORD
 create extension plproxy;
 
 create function connstr(n int) returns text language sql as $$
@@ -12,13 +12,13 @@ select set_config('bench.ports', :'ports', false);
 select format('create server parts_%s foreign data wrapper plproxy options (%s)', n,
               string_agg(format('p%s %L', i, connstr(i)), ', ' order by i))
 from unnest(array[1, 2, 4, 8, 16, 32, 64]) n, generate_series(0, n - 1) i group by n \gexec
-select format('create user mapping for public server %I options (user ''shard'', password %L)', srvname, :'shard_password')
-from pg_foreign_server \gexec
+select format('create user mapping for public server %I options (user ''shard'')', srvname) from pg_foreign_server \gexec
 
-select format('create server open_32 foreign data wrapper plproxy options (%s)',
+select format('create server secret_32 foreign data wrapper plproxy options (%s)',
               string_agg(format('p%s %L', i, connstr(i)), ', ' order by i))
 from generate_series(0, 31) i \gexec
-create user mapping for public server open_32 options (user 'open_shard');
+select format('create user mapping for public server secret_32 options (user ''secret_shard'', password %L)',
+              :'secret_password') \gexec
 
 -- The calls of the scenario, on 8 partitions and on 32.
 select format('create schema on_%s', n) from unnest(array[8, 32]) n \gexec
@@ -32,8 +32,8 @@ from unnest(array[8, 32]) n, (values ('query_pk', 'setof record'), ('query_inser
 select format('create function one_row_%s(out dbid int, out name text) returns setof record language plproxy as %L',
               n, format('cluster ''parts_%s''; run on all; target public.one_row;', n))
 from unnest(array[1, 2, 4, 8, 16, 32, 64]) n \gexec
-create function one_row_open(out dbid int, out name text) returns setof record language plproxy as $$
-  cluster 'open_32'; run on all; target public.one_row;
+create function one_row_secret(out dbid int, out name text) returns setof record language plproxy as $$
+  cluster 'secret_32'; run on all; target public.one_row;
 $$;
 
 create function wide_rows(i_rows int, out a int4, out b int8, out c text, out d timestamptz, out e numeric)

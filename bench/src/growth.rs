@@ -9,7 +9,7 @@ use crate::svg::Chart;
 use crate::table::columns;
 use crate::workloads::rows::{fresh, wide_query};
 use crate::workloads::{Bench, sessions};
-use crate::{Options, Outcome, machine, print, say};
+use crate::{Options, Outcome, machine, print, readme, say};
 use std::fs;
 use std::path::Path;
 
@@ -51,8 +51,11 @@ pub fn run(options: &Options) -> Outcome<()> {
         "SPLIT of text, hashtext",
         "time_count_texts",
     )?);
-    print(&table(&all))?;
+    let table = table(&all);
+    print(&table)?;
     if let Some(directory) = &options.results {
+        let caption = machine::caption(&fields);
+        readme::renew(directory, "growth", &format!("{caption}\n{table}"))?;
         let plots = directory.join("plots");
         fs::create_dir_all(&plots).map_err(|error| error.to_string())?;
         for series in &all {
@@ -109,7 +112,8 @@ fn clients(bench: &Bench<'_>) -> Outcome<Series> {
             database: "postgres",
             script: &script,
             clients: clients as usize,
-            length: bench.length(1.0, 2.0),
+            // Each client opens eight connections first.
+            length: bench.length(1.0 + f64::from(clients) / 15.0, 2.0),
         };
         let measured = rounds(bench.rounds, |side| {
             let rate = pgbench::run(bench.options, bench.servers.proxy(side), &load)?;

@@ -5,6 +5,26 @@ use crate::json::Json;
 use crate::server::{Servers, Session};
 use std::fs;
 
+/// One line of it.
+pub fn caption(fields: &[(&str, Json)]) -> String {
+    let field = |name: &str| {
+        let value = fields.iter().find(|(field, _)| *field == name);
+        value.map(|(_, value)| match value {
+            Json::Text(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let field = |name| field(name).unwrap_or_default();
+    format!(
+        "{} CPUs ({}), load before the run {}, C handler {}, ours at commit {}.\n",
+        field("cpus"),
+        field("cpu"),
+        field("load_at_start").split(' ').next().unwrap_or_default(),
+        field("plproxy_c"),
+        field("commit"),
+    )
+}
+
 /// Machine, versions and commit.
 pub fn describe(servers: &Servers) -> Outcome<Vec<(&'static str, Json)>> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

@@ -11,6 +11,7 @@ mod machine;
 mod measure;
 mod pgbench;
 mod process;
+mod readme;
 mod server;
 mod statistics;
 mod svg;

@@ -8,7 +8,7 @@ use crate::json::Json;
 use crate::measure::{Pair, Side};
 use crate::server::{Servers, Session};
 use crate::table::{Row, render};
-use crate::{Options, Outcome, machine, print, say};
+use crate::{Options, Outcome, machine, print, readme, say};
 use std::fs;
 use std::time::Instant;
 
@@ -81,9 +81,12 @@ pub fn run(options: &Options) -> Outcome<()> {
         ));
         rows.extend(measured);
     }
-    print(&render(&rows))?;
+    let table = render(&rows);
+    print(&table)?;
     if let Some(directory) = &options.results {
         let path = directory.join("results.json");
+        let caption = machine::caption(&machine);
+        readme::renew(directory, "workloads", &format!("{caption}\n{table}"))?;
         let mut fields = machine;
         fields.push(("quick", Json::Bool(options.quick)));
         fields.push(("rounds", Json::Number(bench.rounds as f64)));
