@@ -4,7 +4,7 @@
 #   bench/run.sh          all workloads; writes bench/results.json
 #   ONLY='W2 W5'          only these
 #   GROW=1                instead: cost as the work grows; writes bench/growth.json and bench/plots/*.svg
-#   QUICK=1               both, one short round each: shows that it runs, not how fast anything is
+#   QUICK=1               one short round each, growth too: shows that it runs, not how fast anything is
 #   RESULTS=directory     where the files go (default: bench; with ONLY or QUICK, none are written)
 #   PLPROXY_TREE=path     a PostgreSQL tree with our handler (default: built and installed now)
 
@@ -13,7 +13,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 modes=(run) users=320000 rows=125000
 # Ten million rows in all.
 if [ -n "${GROW:-}" ]; then modes=(grow) rows=1250000; fi
-if [ -n "${QUICK:-}" ]; then modes=(run grow) users=3200 rows=2000; fi
+if [ -n "${QUICK:-}" ]; then users=3200 rows=2000; fi
+if [ -n "${QUICK:-}" ] && [ -z "${GROW:-}${ONLY:-}" ]; then modes=(run grow); fi
 if [ -z "${QUICK:-}${ONLY:-}" ]; then RESULTS=${RESULTS:-$BENCH}; fi
 if [ -n "${RESULTS:-}" ]; then mkdir -p "$RESULTS"; RESULTS=$(realpath "$RESULTS"); fi
 

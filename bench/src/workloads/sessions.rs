@@ -90,7 +90,7 @@ pub fn overhead(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
             session.time(&call, i64::from(calls)).map(drop)
         })
     })?;
-    let calls = bench.size(25_000_u32, 1_000);
+    let calls = bench.size(10_000_u32, 1_000);
     let each = rounds(bench.rounds, |side| {
         let session = sessions.of(side);
         let call = session.prepare("select trivial(7)::int8")?;
