@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the library against one PostgreSQL. PG_CONFIG says which (default: the private tree that scripts/tree.sh makes).
-# The last line on stdout is the library's path. Needs cargo, a C compiler as linker, and the server's headers.
+# The last line on stdout is the library's path. Needs cargo, a C compiler as linker, the server's headers and OpenSSL's.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -40,6 +40,36 @@ use_libclang() {
 -isystem $sys/usr/include -isystem $sys/usr/include/$multiarch ${BINDGEN_EXTRA_CLANG_ARGS:-}"
 }
 
+# OpenSSL's headers and the names that a linker asks for are in libssl-dev. Where the machine lacks it, the headers are the
+# ground's; the library itself is the one that PostgreSQL runs with.
+machine_has_openssl() {
+    [ -z "${PLPROXY_FORCE_DOWNLOAD:-}" ] || return 1
+    echo 'int main(void) { return 0; }' \
+        | cc -include openssl/ssl.h -x c - -lssl -lcrypto -o /dev/null 2>/dev/null
+}
+
+# The path of a shared library that programs find here.
+library_path() {
+    local found
+    found=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | awk -v name="$1" '$1 == name { print $NF; exit }')
+    [ -n "$found" ] || found=$(compgen -G "$2/usr/lib/*/$1" | head -n 1)
+    [ -n "$found" ] || die "$1 is nowhere; on Debian the package libssl3 has it"
+    printf '%s' "$found"
+}
+
+use_openssl() {
+    local sys links name
+    if [ -n "${OPENSSL_DIR:-}${OPENSSL_LIB_DIR:-}" ] || machine_has_openssl; then return; fi
+    sys=$("$SCRIPTS/tree.sh" sys)
+    [ -n "$sys" ] || die "openssl/ssl.h is not there; on Debian: apt-get install libssl-dev"
+    use_ground_libs
+    links=$(target_dir)/openssl
+    mkdir -p "$links"
+    for name in libssl libcrypto; do ln -sfn "$(library_path $name.so.3 "$sys")" "$links/$name.so"; done
+    export OPENSSL_LIB_DIR=$links OPENSSL_INCLUDE_DIR=$sys/usr/include
+    export C_INCLUDE_PATH; C_INCLUDE_PATH=$sys/usr/include/$(cat "$sys/multiarch")${C_INCLUDE_PATH:+:$C_INCLUDE_PATH}
+}
+
 # The environment in which cargo can build or check the extension for $PG_CONFIG; sets MAJOR.
 build_environment() {
     : "${PG_CONFIG:=$(tree_bin "$("$SCRIPTS/tree.sh" base)")/pg_config}"
@@ -48,6 +78,7 @@ build_environment() {
     command -v cargo >/dev/null 2>&1 || die "cargo is not there; install Rust (rustup, or Debian's rustc and cargo)"
     command -v cc >/dev/null 2>&1 || die "cc is not there; on Debian: apt-get install gcc libc6-dev"
     use_libclang
+    use_openssl
     # Not only the destination: this is where the bindings come from.
     export PGRX_PG_CONFIG_PATH=$PG_CONFIG
 }

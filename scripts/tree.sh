@@ -9,6 +9,7 @@
 #   scripts/tree.sh names     <path>/libnss_wrapper.so: host names of a file of our own, for a server that is told so
 #   scripts/tree.sh pgbouncer two PgBouncers: <path>/debian/pgbouncer, Debian 12's own, and <path>/newer/pgbouncer, which
 #                             knows max_prepared_statements, built from the source of Debian 13
+#   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
 #   scripts/tree.sh remove    delete the whole ground
 # Each makes what is missing and prints the path; <path>/lib/postgresql/15/bin/pg_config answers for that tree.
 #
@@ -56,7 +57,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg15,pg15-c,sys,apt,trees,names,pgbouncer,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg15,pg15-c,sys,openssl,apt,trees,names,pgbouncer,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -292,10 +293,23 @@ debian_mirror() {
         | awk '$2 == "bookworm" { print $1; found = 1; exit } END { if (!found) print "http://deb.debian.org/debian/" }'
 }
 
+# The program whose library PostgreSQL runs with.
+make_openssl() {
+    OPENSSL=$(command -v openssl || true)
+    if [ -n "$OPENSSL" ] && [ -z "${PLPROXY_FORCE_DOWNLOAD:-}" ]; then return; fi
+    OPENSSL=$GROUND/openssl/usr/bin/openssl
+    [ -x "$OPENSSL" ] && return
+    prepare_apt
+    rm -rf "$GROUND/openssl.tmp"
+    fetch "$GROUND/openssl.tmp" openssl
+    mv "$GROUND/openssl.tmp" "$GROUND/openssl"
+}
+
 case ${1:-} in
     base)   open_ground; make_base; echo "$GROUND/pg15" ;;
     work)   open_ground; make_work; echo "$WORK" ;;
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
+    openssl) open_ground; make_openssl; echo "$OPENSSL" ;;
     sys)    open_ground; make_base; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;

@@ -1,6 +1,8 @@
 # Unit and property tests of the crates; no server. The comparison with libpq's own parser is made with the libpq that
 # psql of the private tree uses, so that it is never left out here.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
+source "$SCRIPTS/build.sh"
+use_openssl
 cd "$ROOT"
 base=$("$SCRIPTS/tree.sh" base)
 use_ground_libs

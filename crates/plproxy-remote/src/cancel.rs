@@ -6,19 +6,25 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use plproxy_core::conninfo::Host;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio_postgres::{CancelToken, NoTls};
+use tokio_postgres::CancelToken;
+use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use crate::address::Address;
 use crate::connect::open_socket;
 use crate::endpoint::Endpoint;
 use crate::linger::Lingering;
-use crate::stream::Socket;
+use crate::stream::{Finished, Socket};
+use crate::tls::{self, Way};
 
 /// All that is needed to cancel the statement of a connection.
 pub(crate) struct CancelKey {
     token: CancelToken,
     address: Address,
+    host: Host,
+    /// The key goes the way that it came: over TLS if the connection does.
+    way: Way,
     endpoint: Rc<Endpoint>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
     astray: Cell<bool>,
@@ -30,10 +36,18 @@ pub(crate) struct CancelKey {
 struct Unsent;
 
 impl CancelKey {
-    pub(crate) fn new(token: CancelToken, address: Address, endpoint: Rc<Endpoint>) -> CancelKey {
+    pub(crate) fn new(
+        token: CancelToken,
+        address: Address,
+        host: &Host,
+        encrypted: bool,
+        endpoint: Rc<Endpoint>,
+    ) -> CancelKey {
         CancelKey {
             token,
             address,
+            host: host.clone(),
+            way: if encrypted { Way::Required } else { Way::Plain },
             endpoint,
             astray: Cell::new(false),
             unsent: Cell::new(false),
@@ -64,12 +78,18 @@ impl CancelKey {
 
     /// Sends the request.
     async fn request(&self) -> Result<Option<Socket>, Unsent> {
-        let Ok(mut socket) = open_socket(&self.address, self.endpoint.info()).await else {
+        let info = self.endpoint.info();
+        let Ok(socket) = open_socket(&self.address, info).await else {
+            return Err(Unsent);
+        };
+        let contexts = self.endpoint.contexts();
+        let Ok(mut socket) = tls::negotiate(socket, self.way, info, &self.host, contexts).await
+        else {
             return Err(Unsent);
         };
         let sent = self
             .token
-            .cancel_query_raw(HeldOpen(&mut socket), NoTls)
+            .cancel_query_raw(HeldOpen(&mut socket), Finished)
             .await;
         Ok(sent.is_ok().then_some(socket))
     }
@@ -114,5 +134,12 @@ impl AsyncWrite for HeldOpen<'_> {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+impl TlsStream for HeldOpen<'_> {
+    fn channel_binding(&self) -> ChannelBinding {
+        // Nobody is asked for authentication here.
+        ChannelBinding::none()
     }
 }

@@ -4,21 +4,25 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use plproxy_core::conninfo::{ConnInfo, Host, LoadBalanceHosts, TargetSessionAttrs, describe};
+use plproxy_core::conninfo::{
+    ChannelBinding, ConnInfo, Host, LoadBalanceHosts, TargetSessionAttrs, describe,
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, UnixStream};
-use tokio_postgres::config::{ChannelBinding, SslMode};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
+use tokio_postgres::config::{self, SslMode, SslNegotiation};
 
 use crate::address::{self, Address};
+use crate::authentication::Authentication;
 use crate::bind::Binder;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::monitor::Monitor;
 use crate::outbox::Outbox;
-use crate::stream::{Socket, Stream};
-use crate::tls;
+use crate::peer;
+use crate::stream::{Finished, Socket, Stream};
+use crate::tls::{self, Channel, Way};
 
 /// What calls are known by on the server when nothing else is said.
 const APPLICATION_NAME: &str = "plproxy";
@@ -29,6 +33,8 @@ struct Failure {
     /// What to say of it, in libpq's words; empty lines and addresses are added by the caller.
     words: String,
     next: Next,
+    /// With TLS instead of without, or the reverse, it may work.
+    other_way: bool,
 }
 
 /// What to try after a failure.
@@ -56,11 +62,6 @@ pub(crate) async fn connect(
 ) -> Result<Box<Connection>, ErrorKind> {
     let info = endpoint.info();
     let timeout = [timeout, info.connect_timeout].into_iter().flatten().min();
-    if info.require_peer.is_some() {
-        return Err(ErrorKind::Unsupported(
-            "connection option \"requirepeer\" is not supported".into(),
-        ));
-    }
     let mut hosts: Vec<&Host> = info.hosts.iter().collect();
     if info.load_balance_hosts == LoadBalanceHosts::Random {
         address::shuffle(&mut hosts);
@@ -89,7 +90,7 @@ pub(crate) async fn connect(
                 address::shuffle(&mut addresses);
             }
             for address in addresses {
-                let attempt = attempt(endpoint, host, &address, *wanted);
+                let attempt = both_ways(endpoint, host, &address, *wanted, &mut texts);
                 let attempt = match timeout {
                     Some(timeout) => tokio::time::timeout(timeout, attempt)
                         .await
@@ -156,6 +157,7 @@ fn expired() -> Failure {
         },
         words,
         next: Next::Address,
+        other_way: false,
     }
 }
 
@@ -170,7 +172,45 @@ impl From<ErrorKind> for Failure {
             ErrorKind::Db(_) | ErrorKind::Unsupported(_) => Next::Nothing,
             _ => Next::Address,
         };
-        Failure { kind, words, next }
+        Failure {
+            kind,
+            words,
+            next,
+            other_way: false,
+        }
+    }
+}
+
+/// A failure to connect after which no other server is tried, as in libpq.
+fn refused(words: impl Into<String>) -> Failure {
+    Failure {
+        kind: ErrorKind::Connect {
+            message: String::new(),
+            diagnostic: None,
+        },
+        words: words.into(),
+        next: Next::Nothing,
+        other_way: false,
+    }
+}
+
+/// The attempts on one address: with TLS and without, as `sslmode` has it. What the first says goes to `texts`.
+async fn both_ways(
+    endpoint: &Rc<Endpoint>,
+    host: &Host,
+    address: &Address,
+    wanted: TargetSessionAttrs,
+    texts: &mut Vec<String>,
+) -> Result<Box<Connection>, Failure> {
+    let (first, second) = Way::of(endpoint.info(), address);
+    let first = attempt(endpoint, host, address, first, wanted).await;
+    match (first, second) {
+        (Err(failure), Some(second)) if failure.other_way => {
+            let place = describe(host, address.ip());
+            texts.push(format!("{place}: {}", failure.words));
+            attempt(endpoint, host, address, second, wanted).await
+        }
+        (first, _) => first,
     }
 }
 
@@ -179,6 +219,7 @@ async fn attempt(
     endpoint: &Rc<Endpoint>,
     host: &Host,
     address: &Address,
+    way: Way,
     wanted: TargetSessionAttrs,
 ) -> Result<Box<Connection>, Failure> {
     let info = endpoint.info();
@@ -191,19 +232,50 @@ async fn attempt(
             },
             words,
             next: Next::Address,
+            other_way: false,
         }
     })?;
-    let socket = Rc::new(RefCell::new(tls::negotiate(socket, info)?));
+    if let Some(user) = &info.require_peer {
+        peer::check(&socket, user).map_err(refused)?;
+    }
+    let socket = tls::negotiate(socket, way, info, host, endpoint.contexts())
+        .await
+        .map_err(|failure| match failure {
+            tls::Failure::Handshake(words) => Failure {
+                other_way: true,
+                ..refused(words)
+            },
+            tls::Failure::Fatal(kind) => Failure {
+                next: Next::Nothing,
+                ..Failure::from(kind)
+            },
+        })?;
+    let channel = Channel::of(&socket, info);
+    let encrypted = channel.encrypted;
+    let socket = Rc::new(RefCell::new(socket));
+    let authentication = Authentication::new(info.require_auth.clone(), channel);
     let monitor = Rc::new(RefCell::new(Monitor::new(
-        info.require_auth.clone(),
+        authentication,
         endpoint.encoding(),
     )));
     let binder = Rc::new(RefCell::new(Binder::default()));
     let stream = Stream::new(socket.clone(), monitor.clone(), binder.clone());
     let (client, driver) = config(info, host)
-        .connect_raw(stream, NoTls)
+        .connect_raw(stream, Finished)
         .await
-        .map_err(|error| Failure::from(ErrorKind::from_library(&error)))?;
+        .map_err(|error| {
+            let mut failure = Failure::from(ErrorKind::from_library(&error));
+            // Only what the server says before it knows us, and says for good, may be meant for the way.
+            failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
+                && failure.next == Next::Nothing
+                && !monitor.borrow().is_authenticated()
+                && (encrypted || way == Way::Plain);
+            if encrypted && failure.next == Next::Address {
+                failure.next = Next::Nothing;
+            }
+            failure
+        })?;
+    tls::check_certificate(&socket.borrow(), info).map_err(refused)?;
     let mut connection = Box::new(Connection::new(
         client,
         driver,
@@ -226,6 +298,7 @@ async fn attempt(
                 },
                 words: words.into(),
                 next: Next::Host,
+                other_way: false,
             })
         }
     }
@@ -322,8 +395,14 @@ fn config(info: &ConnInfo, host: &Host) -> Config {
     let mut config = Config::new();
     config.user(&info.user);
     config.dbname(&info.dbname);
-    config.ssl_mode(SslMode::Disable);
-    config.channel_binding(ChannelBinding::Disable);
+    // So that it takes the stream for finished.
+    config.ssl_mode(SslMode::Require);
+    config.ssl_negotiation(SslNegotiation::Direct);
+    config.channel_binding(match info.channel_binding {
+        ChannelBinding::Disable => config::ChannelBinding::Disable,
+        ChannelBinding::Prefer => config::ChannelBinding::Prefer,
+        ChannelBinding::Require => config::ChannelBinding::Require,
+    });
     if let Some(password) = info.password.as_ref().or(host.password.as_ref()) {
         config.password(password.expose());
     }

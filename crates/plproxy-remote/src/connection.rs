@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::TryStreamExt;
 use plproxy_core::conninfo::Host;
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 use crate::address::Address;
@@ -62,6 +61,8 @@ pub struct ConnectionInfo {
     pub prepared_statements: usize,
     /// Whether a call has it at the moment.
     pub in_use: bool,
+    /// The version of TLS that protects it, as in `TLSv1.3`; `None` where nothing does.
+    pub tls: Option<String>,
 }
 
 /// The same, as it changes.
@@ -86,7 +87,7 @@ impl Facts {
 }
 
 /// The half that does the reading and writing.
-pub(crate) type Driver = tokio_postgres::Connection<Stream, NoTlsStream>;
+pub(crate) type Driver = tokio_postgres::Connection<Stream, Stream>;
 
 pub(crate) struct Connection {
     pub(crate) client: Client,
@@ -142,7 +143,12 @@ impl Connection {
             calls: 0,
             prepared_statements: 0,
             in_use: true,
+            tls: socket
+                .borrow()
+                .session()
+                .map(|session| session.version().to_owned()),
         };
+        let encrypted = fixed.tls.is_some();
         let facts = Facts {
             fixed,
             last_used_at: Cell::new(now),
@@ -154,6 +160,8 @@ impl Connection {
             cancel: Rc::new(CancelKey::new(
                 client.cancel_token(),
                 address,
+                host,
+                encrypted,
                 endpoint.clone(),
             )),
             client,
@@ -212,7 +220,7 @@ impl Connection {
         !self.broken
             && !self.cancel.is_astray()
             && !self.client.is_closed()
-            && self.socket.borrow().is_quiet()
+            && self.socket.borrow_mut().is_quiet()
     }
 
     /// Whether it is in a known state: everything answered, no transaction open.
@@ -243,7 +251,7 @@ impl Connection {
     /// Says farewell and hangs up. Never blocks.
     pub(crate) fn terminate(self: Box<Self>) {
         if self.is_idle() {
-            self.socket.borrow().send_last(TERMINATE);
+            self.socket.borrow_mut().send_last(TERMINATE);
         }
     }
 

@@ -7,12 +7,14 @@ use std::rc::Rc;
 use plproxy_core::conninfo::ConnInfo;
 
 use crate::encoding::Encoding;
+use crate::tls::Contexts;
 
 /// A database of a partition, as one local user reaches it.
 pub struct Endpoint {
     id: u64,
     info: ConnInfo,
     encoding: Encoding,
+    contexts: Rc<Contexts>,
     /// How many of the caller's own values count on it.
     holders: Cell<usize>,
     /// Set when the last of them is gone; all endpoints share it.
@@ -27,11 +29,13 @@ impl Endpoint {
         info: ConnInfo,
         encoding: Encoding,
         let_go: Rc<Cell<bool>>,
+        contexts: Rc<Contexts>,
     ) -> Endpoint {
         Endpoint {
             id,
             info,
             encoding,
+            contexts,
             holders: Cell::new(0),
             let_go,
             retired: Cell::new(false),
@@ -49,6 +53,10 @@ impl Endpoint {
 
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    pub(crate) fn contexts(&self) -> &Contexts {
+        &self.contexts
     }
 
     pub(crate) fn is_held(&self) -> bool {

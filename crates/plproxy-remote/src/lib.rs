@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 mod address;
+mod authentication;
 mod bind;
 mod call;
 mod cancel;
@@ -28,6 +29,7 @@ mod linger;
 mod monitor;
 mod outbox;
 mod params;
+mod peer;
 mod pool;
 mod remote;
 mod reset;

@@ -2,18 +2,19 @@
 //!
 //! The time for cancelling is short, and a pooler may take longer to pass a request on. Should its sender hang up meanwhile,
 //! the request is lost, and PgBouncer 1.18 even ends with a fatal error. So the socket stays open until the other side has
-//! hung up, which later calls look for. Nothing is read from it or sent.
+//! hung up, which later calls look for. Nothing is sent any more, and what comes is passed over.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io;
-use std::mem::MaybeUninit;
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use crate::stream::Socket;
 
 /// How many there may be; the oldest goes for one more.
 const MOST: usize = 64;
+/// So many times is one listened to at once.
+const MOST_SAID: usize = 8;
 /// How long one may stay.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -62,7 +63,15 @@ pub(crate) fn sweep() {
     });
 }
 
-fn is_open(socket: &socket2::Socket) -> bool {
-    let mut byte = [MaybeUninit::uninit()];
-    matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+fn is_open(mut socket: &socket2::Socket) -> bool {
+    let mut said = [0; 4096];
+    for _ in 0..MOST_SAID {
+        match socket.read(&mut said) {
+            Ok(0) => return false,
+            // TLS has things to say, such as tickets, which are of no use any more.
+            Ok(_) => {}
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
 }

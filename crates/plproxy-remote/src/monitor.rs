@@ -11,8 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use plproxy_core::conninfo::{AuthMethod, RequireAuth};
-
+use crate::authentication::Authentication;
 use crate::encoding::Encoding;
 use crate::rows::{ColumnDescription, TextStyle};
 
@@ -26,8 +25,6 @@ const COLLECT_LIMIT: usize = 1 << 22;
 const STARTUP_LIMIT: usize = 1 << 20;
 /// Settings reported between two statements; the library keeps them.
 const STATUS_LIMIT: usize = 1 << 17;
-/// More rounds of password hashing than that is a trap, not a precaution.
-const SCRAM_LIMIT: u64 = 4_000_000;
 /// The id of the type `unknown`.
 const UNKNOWN: [u8; 4] = 705_u32.to_be_bytes();
 
@@ -45,10 +42,8 @@ pub(crate) struct Monitor {
     outgoing: Framing,
     /// The first message sent has no tag.
     greeted: bool,
-    require_auth: RequireAuth,
+    authentication: Authentication,
     encoding: Encoding,
-    /// The server asked who we are.
-    questioned: bool,
     startup_bytes: usize,
     status_bytes: usize,
     collected: Vec<u8>,
@@ -77,14 +72,13 @@ enum Field {
 }
 
 impl Monitor {
-    pub(crate) fn new(require_auth: RequireAuth, encoding: Encoding) -> Monitor {
+    pub(crate) fn new(authentication: Authentication, encoding: Encoding) -> Monitor {
         Monitor {
             incoming: Framing::default(),
             outgoing: Framing::default(),
             greeted: false,
-            require_auth,
+            authentication,
             encoding,
-            questioned: false,
             startup_bytes: 0,
             status_bytes: 0,
             collected: Vec::new(),
@@ -104,6 +98,11 @@ impl Monitor {
     /// The process that the start-up named.
     pub(crate) fn process_id(&self) -> i32 {
         self.process_id
+    }
+
+    /// Whether the server is content with who we are.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.authentication.is_done()
     }
 
     /// How the server writes values as text.
@@ -355,7 +354,10 @@ impl Monitor {
                     return Err(refuse("server is ready without having been asked"));
                 }
             }
-            b'R' => self.authentication()?,
+            b'R' => self
+                .authentication
+                .question(&self.collected)
+                .map_err(refuse)?,
             b'S' => {
                 self.style.learn(&self.collected);
                 if let Some(encoding) = self.collected.strip_prefix(b"client_encoding\0") {
@@ -367,52 +369,6 @@ impl Monitor {
             _ => {}
         }
         Ok(())
-    }
-
-    fn authentication(&mut self) -> io::Result<()> {
-        let method = match number(&self.collected, 0) {
-            Some(3) => AuthMethod::Password,
-            Some(5) => AuthMethod::Md5,
-            Some(7) => AuthMethod::Gss,
-            Some(9) => AuthMethod::Sspi,
-            Some(10) => AuthMethod::ScramSha256,
-            Some(11) => return self.scram(),
-            // In without any question. After one of the above it is the answer to it.
-            Some(0) if !self.questioned => AuthMethod::None,
-            _ => return Ok(()),
-        };
-        self.questioned = true;
-        if self.require_auth.allows(method) {
-            return Ok(());
-        }
-        let asked = match method {
-            AuthMethod::None => "did not complete authentication",
-            AuthMethod::Password => "requested a cleartext password",
-            AuthMethod::Md5 => "requested a hashed password",
-            AuthMethod::Gss => "requested GSSAPI authentication",
-            AuthMethod::Sspi => "requested SSPI authentication",
-            AuthMethod::ScramSha256 | AuthMethod::OAuth => "requested SASL authentication",
-        };
-        Err(refuse(format!(
-            "authentication method requirement \"{}\" failed: server {asked}",
-            self.require_auth
-        )))
-    }
-
-    /// The server's first answer in SCRAM: it tells how often to hash.
-    fn scram(&self) -> io::Result<()> {
-        let text = self.collected.get(4..).unwrap_or_default();
-        let rounds = text
-            .split(|byte| *byte == b',')
-            .find_map(|part| part.strip_prefix(b"i="));
-        let rounds =
-            rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
-        match rounds {
-            Some(rounds) if rounds > SCRAM_LIMIT => {
-                Err(refuse("server asks for an absurd number of hashing rounds"))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

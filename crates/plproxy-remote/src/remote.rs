@@ -15,6 +15,7 @@ use crate::errand::{Errand, ErrandOptions, Errands};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
+use crate::tls::Contexts;
 
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
@@ -25,6 +26,7 @@ pub struct Remote {
     /// There are endpoints that nobody holds any more.
     let_go: Rc<Cell<bool>>,
     pool: Rc<Pool>,
+    contexts: Rc<Contexts>,
 }
 
 impl Remote {
@@ -38,6 +40,7 @@ impl Remote {
             next_endpoint: Cell::new(0),
             let_go: Rc::default(),
             pool: Rc::new(Pool::new()),
+            contexts: Rc::default(),
         })
     }
 
@@ -58,6 +61,7 @@ impl Remote {
             info,
             self.encoding,
             Rc::clone(&self.let_go),
+            self.contexts.clone(),
         ));
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)

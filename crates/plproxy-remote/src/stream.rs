@@ -1,11 +1,15 @@
 //! The bytes between the client library and the socket.
 //!
 //! [`Stream`] is what the library reads from and writes to. It passes everything on and has a [`Monitor`] look at it.
-//! The socket itself is shared, so that a connection at rest can be looked at without going through the library.
+//! The socket itself is shared, so that a connection at rest can be looked at without going through the library. TLS, where
+//! there is any, was agreed on before: the library is told of a finished stream, by [`Finished`].
 
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{Ready, ready as at_once};
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -13,29 +17,36 @@ use std::task::{Context, Poll, ready};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use crate::bind::Binder;
 use crate::monitor::Monitor;
+use crate::tls::Session;
 
 /// Linux's `MSG_NOSIGNAL`: a peer that hung up is no reason for a signal to the process.
-const NO_SIGNAL: i32 = 0x4000;
+pub(crate) const NO_SIGNAL: i32 = 0x4000;
 
 /// A connected socket.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Session>),
 }
 
 impl Socket {
-    /// Whether it cannot leave the machine.
-    pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Socket::Unix(_))
-    }
-
     fn system(&self) -> SockRef<'_> {
         match self {
             Socket::Tcp(socket) => SockRef::from(socket),
             Socket::Unix(socket) => SockRef::from(socket),
+            Socket::Tls(session) => SockRef::from(session.socket()),
+        }
+    }
+
+    /// The TLS session, if there is one.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match self {
+            Socket::Tls(session) => Some(session),
+            Socket::Tcp(_) | Socket::Unix(_) => None,
         }
     }
 
@@ -44,18 +55,32 @@ impl Socket {
         match self {
             Socket::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
             Socket::Unix(socket) => socket.into_std().map(socket2::Socket::from),
+            // The session goes; a second hold on its socket keeps that open.
+            Socket::Tls(session) => SockRef::from(session.socket()).try_clone(),
         }
     }
 
     /// Whether the peer is silent, as it has to be between two statements. Anything that can be read (the end of the
     /// stream, a farewell, whatever) tells that the connection is not what it was.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        if let Socket::Tls(session) = self {
+            return session.is_quiet();
+        }
         let mut byte = [MaybeUninit::uninit()];
         matches!(self.system().peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Whether there are bytes of the peer's that nobody has read.
+    pub(crate) fn has_sent(socket: &TcpStream) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        matches!(SockRef::from(socket).peek(&mut byte), Ok(1))
+    }
+
     /// Sends `bytes` if the system takes them at once; only good as a last word.
-    pub(crate) fn send_last(&self, bytes: &[u8]) {
+    pub(crate) fn send_last(&mut self, bytes: &[u8]) {
+        if let Socket::Tls(session) = self {
+            return session.send_last(bytes);
+        }
         // Nothing depends on it: the server also notices the end of the stream.
         let _ = self.system().send_with_flags(bytes, NO_SIGNAL);
     }
@@ -70,6 +95,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Socket::Tls(session) => session.poll_read(cx, buf),
         }
     }
 }
@@ -83,6 +109,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
             Socket::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
+            Socket::Tls(session) => session.poll_write(cx, buf),
         }
     }
 
@@ -90,6 +117,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_flush(cx),
             Socket::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Socket::Tls(session) => session.poll_flush(cx),
         }
     }
 
@@ -97,7 +125,25 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Socket::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Socket::Tls(session) => {
+                ready!(session.poll_farewell(cx))?;
+                Poll::Ready(SockRef::from(session.socket()).shutdown(Shutdown::Write))
+            }
         }
+    }
+}
+
+/// Gives the client library a stream of which it is to believe that it made TLS out of it, whatever it is: the library
+/// asks only such a stream what an authentication can be bound to.
+pub(crate) struct Finished;
+
+impl<S: TlsStream + Unpin> TlsConnect<S> for Finished {
+    type Stream = S;
+    type Error = Infallible;
+    type Future = Ready<Result<S, Infallible>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        at_once(Ok(stream))
     }
 }
 
@@ -127,6 +173,14 @@ impl Stream {
         self.binder
             .borrow_mut()
             .poll_send(cx, Pin::new(&mut *socket))
+    }
+}
+
+impl TlsStream for Stream {
+    fn channel_binding(&self) -> ChannelBinding {
+        let socket = self.socket.borrow();
+        let hash = socket.session().and_then(|session| session.binding().ok());
+        hash.map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
 }
 

@@ -1,35 +1,175 @@
-//! TLS: what a connection string asks for, and whether it can be had.
+//! TLS: what a connection string asks for, and the way there.
 //!
-//! The one place that decides. A transport that encrypts would be made here, out of a connected socket, before the
-//! protocol starts on it.
+//! The one place that decides whether a connection may go on in plain text. Everything is meant as libpq means it; the
+//! client library is given a finished stream.
 
-use plproxy_core::conninfo::{ChannelBinding, ConnInfo, TlsMode};
+mod binding;
+mod context;
+mod flight;
+mod names;
+mod session;
 
-use crate::error::ErrorKind;
+use plproxy_core::conninfo::{CertMode, ChannelBinding, ConnInfo, Host, TlsMode, TlsNegotiation};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::address::Address;
+use crate::error::{ErrorKind, system_words};
 use crate::stream::Socket;
 
-/// Makes a connected socket ready for the protocol. Without TLS the weak modes go on in plain text, as libpq does with a
-/// server that has none; the others fail rather than send anything unprotected.
-pub(crate) fn negotiate(socket: Socket, info: &ConnInfo) -> Result<Socket, ErrorKind> {
-    if socket.is_local() {
-        // As libpq: no TLS on Unix sockets, whatever the mode.
-        return Ok(socket);
-    }
-    if info.channel_binding == ChannelBinding::Require {
-        return Err(ErrorKind::Unsupported(
-            "channel binding required, but SSL not in use".into(),
-        ));
-    }
-    match info.tls.mode {
-        TlsMode::Disable | TlsMode::Allow | TlsMode::Prefer => Ok(socket),
-        TlsMode::Require => Err(unsupported("require")),
-        TlsMode::VerifyCa => Err(unsupported("verify-ca")),
-        TlsMode::VerifyFull => Err(unsupported("verify-full")),
+pub(crate) use context::Contexts;
+pub(crate) use flight::Certificate;
+pub(crate) use session::Session;
+
+/// PostgreSQL's request for TLS: the length, and a number in the place of the protocol's version.
+const REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// How one attempt protects what it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Not at all.
+    Plain,
+    /// With TLS if the server says that it has it, else not at all.
+    Offered,
+    /// With TLS or not at all.
+    Required,
+}
+
+impl Way {
+    /// The first way to try on an address, and what may be tried after it on the same one.
+    pub(crate) fn of(info: &ConnInfo, address: &Address) -> (Way, Option<Way>) {
+        if let Address::Unix(_) = address {
+            // As libpq: no TLS on Unix sockets, whatever the mode.
+            return (Way::Plain, None);
+        }
+        match info.tls.mode {
+            TlsMode::Disable => (Way::Plain, None),
+            TlsMode::Allow => (Way::Plain, Some(Way::Offered)),
+            TlsMode::Prefer => (Way::Offered, Some(Way::Plain)),
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => (Way::Required, None),
+        }
     }
 }
 
-fn unsupported(mode: &str) -> ErrorKind {
-    ErrorKind::Unsupported(format!(
-        "sslmode value \"{mode}\" is not supported: this build has no TLS"
-    ))
+/// Why there is no TLS.
+pub(crate) enum Failure {
+    /// There is none to be had with this server: another way may work.
+    Handshake(String),
+    /// The server, or somebody in between, does not play fair.
+    Fatal(ErrorKind),
+}
+
+impl Failure {
+    fn fatal(words: impl Into<String>) -> Failure {
+        Failure::Fatal(ErrorKind::Protocol(words.into()))
+    }
+}
+
+/// Makes a connected socket ready for the protocol.
+pub(crate) async fn negotiate(
+    socket: Socket,
+    way: Way,
+    info: &ConnInfo,
+    host: &Host,
+    contexts: &Contexts,
+) -> Result<Socket, Failure> {
+    let mut socket = match (way, socket) {
+        (Way::Offered | Way::Required, Socket::Tcp(socket)) => socket,
+        (_, socket) => return Ok(socket),
+    };
+    let direct = info.tls.negotiation == TlsNegotiation::Direct;
+    if !direct {
+        let mut answer = [0];
+        let asked = match socket.write_all(REQUEST).await {
+            // Not one byte more: what follows belongs to TLS.
+            Ok(()) => socket.read_exact(&mut answer).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = asked {
+            return Err(Failure::Fatal(lost(&error)));
+        }
+        match answer {
+            [b'S'] => {}
+            [b'N'] if way == Way::Offered => return Ok(Socket::Tcp(socket)),
+            [b'N'] => {
+                return Err(Failure::fatal(
+                    "server does not support SSL, but SSL was required",
+                ));
+            }
+            // Nobody has shown yet who the server is, so its words are not passed on.
+            [b'E'] => {
+                return Err(Failure::fatal(
+                    "server sent an error response during SSL exchange",
+                ));
+            }
+            [other] => {
+                return Err(Failure::fatal(format!(
+                    "received invalid response to SSL negotiation: {}",
+                    other.escape_ascii()
+                )));
+            }
+        }
+        // In TLS it is the client who speaks first.
+        if Socket::has_sent(&socket) {
+            return Err(Failure::fatal(
+                "received unencrypted data after SSL response",
+            ));
+        }
+    }
+    let context = contexts.get(&info.tls).map_err(Failure::Handshake)?;
+    let mut session = Session::new(context, socket, info, host).map_err(Failure::Handshake)?;
+    session.handshake(info).await.map_err(Failure::Handshake)?;
+    if direct {
+        session.check_protocol().map_err(Failure::Handshake)?;
+    }
+    if info.tls.mode == TlsMode::VerifyFull {
+        session.check_name(host).map_err(Failure::Handshake)?;
+    }
+    Ok(Socket::Tls(Box::new(session)))
+}
+
+/// The connection broke before anything was agreed on.
+fn lost(error: &std::io::Error) -> ErrorKind {
+    match error.raw_os_error() {
+        Some(_) => ErrorKind::Io(format!(
+            "could not receive data from server: {}",
+            system_words(error)
+        )),
+        None => ErrorKind::Closed,
+    }
+}
+
+/// Whether the server asked for the client's certificate and got it, where that is wanted.
+pub(crate) fn check_certificate(socket: &Socket, info: &ConnInfo) -> Result<(), &'static str> {
+    if info.tls.cert_mode != CertMode::Require {
+        return Ok(());
+    }
+    match socket.session().map(Session::certificate) {
+        Some(Certificate::Sent) => Ok(()),
+        Some(Certificate::Withheld) => {
+            Err("server accepted connection without a valid SSL certificate")
+        }
+        Some(Certificate::Unasked) | None => Err("server did not request an SSL certificate"),
+    }
+}
+
+/// What the authentication must know of the transport.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    /// Whether it is encrypted.
+    pub(crate) encrypted: bool,
+    /// Whether authentication is to be tied to it.
+    pub(crate) wanted: ChannelBinding,
+    /// Why it cannot be.
+    pub(crate) unbindable: Option<String>,
+}
+
+impl Channel {
+    pub(crate) fn of(socket: &Socket, info: &ConnInfo) -> Channel {
+        let session = socket.session();
+        Channel {
+            encrypted: session.is_some(),
+            wanted: info.channel_binding,
+            unbindable: session.and_then(|session| session.binding().err()),
+        }
+    }
 }

@@ -37,6 +37,7 @@ mod tests {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let host = Host {
             name,
+            named: true,
             hostaddr: hostaddr.map(ip),
             port: 5432,
             password: None,

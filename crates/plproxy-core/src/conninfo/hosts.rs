@@ -62,6 +62,7 @@ pub(super) fn build(
         }
         hosts.push(Host {
             hostaddr: parse_address(settings, &address)?,
+            named: !name.is_empty(),
             name: name_of(name, address, env),
             port,
             password: None,

@@ -75,6 +75,8 @@ pub struct ConnInfo {
 pub struct Host {
     /// What the user wrote, or the default socket directory, or the text of `hostaddr` where no host is given.
     pub name: HostName,
+    /// Whether the user wrote the name: a certificate is checked against no other.
+    pub named: bool,
     /// An address that makes a look-up of `name` needless. Where present it is used even if `name` is a directory.
     pub hostaddr: Option<IpAddr>,
     /// The port, or the number in the socket's name.

@@ -1,6 +1,18 @@
 //! The monitor's own tests: streams in pieces of any size, and what it refuses.
 
+use plproxy_core::conninfo::{AuthMethod, ChannelBinding, RequireAuth};
+
 use super::*;
+use crate::tls::Channel;
+
+fn monitor(required: RequireAuth, encoding: Encoding) -> Monitor {
+    let channel = Channel {
+        encrypted: false,
+        wanted: ChannelBinding::Prefer,
+        unbindable: None,
+    };
+    Monitor::new(Authentication::new(required, channel), encoding)
+}
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
@@ -55,7 +67,7 @@ fn pieces_of_any_size_tell_the_same() {
     ]
     .concat();
     for piece in 1..=given.len() {
-        let mut monitor = Monitor::new(RequireAuth::Any, Encoding::Utf8);
+        let mut monitor = monitor(RequireAuth::Any, Encoding::Utf8);
         monitor.sent(&[0, 0, 0, 8, 0, 3, 0, 0]);
         pass(&mut monitor, &startup(), piece).unwrap();
         assert_eq!(monitor.process_id(), 258);
@@ -85,7 +97,7 @@ fn pieces_of_any_size_tell_the_same() {
 #[test]
 fn another_encoding_than_agreed_is_noticed() {
     let check = |agreed: Encoding, reported: &[&str], expected: bool| {
-        let mut monitor = Monitor::new(RequireAuth::Any, agreed);
+        let mut monitor = monitor(RequireAuth::Any, agreed);
         monitor.sent(&[0, 0, 0, 8, 0, 3, 0, 0]);
         let status = |name: &str| message(b'S', format!("client_encoding\0{name}\0").as_bytes());
         pass(&mut monitor, &[status("UTF8"), startup()].concat(), 7).unwrap();
@@ -106,7 +118,7 @@ fn another_encoding_than_agreed_is_noticed() {
 
 #[test]
 fn rounds_are_counted_as_they_go_out() {
-    let mut monitor = Monitor::new(RequireAuth::Any, Encoding::Utf8);
+    let mut monitor = monitor(RequireAuth::Any, Encoding::Utf8);
     let check = |monitor: &mut Monitor, bytes: &[u8], asked: u64| {
         monitor.sent(bytes);
         assert_eq!(monitor.asked(), asked, "{bytes:?}");
@@ -126,7 +138,7 @@ fn rounds_are_counted_as_they_go_out() {
 #[test]
 fn what_no_server_sends_is_refused() {
     let check = |stream: &[u8], words: &str| {
-        let mut monitor = Monitor::new(RequireAuth::Any, Encoding::Utf8);
+        let mut monitor = monitor(RequireAuth::Any, Encoding::Utf8);
         pass(&mut monitor, &startup(), 7).unwrap();
         monitor.sent(&[&[0, 0, 0, 4][..], &message(b'S', b"")].concat());
         let Err(error) = pass(&mut monitor, stream, 3) else {
@@ -157,7 +169,7 @@ fn what_no_server_sends_is_refused() {
 #[test]
 fn authentication_must_be_as_required() {
     let check = |required: RequireAuth, codes: &[u32], allowed: bool| {
-        let mut monitor = Monitor::new(required.clone(), Encoding::Utf8);
+        let mut monitor = monitor(required.clone(), Encoding::Utf8);
         let stream: Vec<u8> = codes
             .iter()
             .flat_map(|code| message(b'R', &code.to_be_bytes()))

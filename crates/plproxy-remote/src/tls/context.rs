@@ -1,0 +1,416 @@
+//! What sessions are made from: the files that a connection string names, read as libpq reads them.
+//!
+//! libpq reads them for every connection. Here connections with the same settings share what was read for as long as one
+//! of them lives and no file has changed: certificates take memory and time.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{
+    SslContext, SslContextBuilder, SslContextRef, SslFiletype, SslMethod, SslMode, SslOptions,
+    SslVerifyMode, SslVersion,
+};
+use openssl::x509::store::X509Lookup;
+use openssl::x509::verify::X509VerifyFlags;
+use plproxy_core::conninfo::{CertMode, Secret, TlsMode, TlsOptions, TlsVersion};
+
+use super::session::clear_errors;
+use crate::error::system_words;
+
+/// No key is that long.
+const KEY_LIMIT: u64 = 1 << 20;
+/// The value of `sslrootcert` that stands for the authorities that the system trusts.
+const SYSTEM: &str = "system";
+/// Where the system keeps those only OpenSSL knows, so that nobody sees them change.
+const SYSTEM_AGE: Duration = Duration::from_secs(60);
+
+/// OpenSSL's settings for sessions.
+pub(crate) struct Context(SslContext);
+
+impl Context {
+    pub(super) fn ssl(&self) -> &SslContextRef {
+        &self.0
+    }
+}
+
+/// The contexts in use.
+#[derive(Default)]
+pub(crate) struct Contexts(RefCell<HashMap<TlsOptions, Known>>);
+
+struct Known {
+    context: Weak<Context>,
+    files: Vec<Trace>,
+    made: Instant,
+}
+
+impl Contexts {
+    /// The context for the settings; or why there is none, in libpq's words.
+    pub(super) fn get(&self, options: &TlsOptions) -> Result<Rc<Context>, String> {
+        let files = traces(options);
+        let system = options.root_cert.as_deref() == Some(Path::new(SYSTEM));
+        let mut contexts = self.0.borrow_mut();
+        if let Some(known) = contexts.get(options)
+            && known.files == files
+            && !(system && known.made.elapsed() > SYSTEM_AGE)
+            && let Some(context) = known.context.upgrade()
+        {
+            return Ok(context);
+        }
+        clear_errors();
+        let context = build(options);
+        clear_errors();
+        let context = Rc::new(Context(context?));
+        contexts.retain(|_, known| known.context.strong_count() > 0);
+        contexts.insert(
+            options.clone(),
+            Known {
+                context: Rc::downgrade(&context),
+                files,
+                made: Instant::now(),
+            },
+        );
+        Ok(context)
+    }
+}
+
+/// What tells a file from another of the same name.
+#[derive(PartialEq, Eq)]
+struct Trace(PathBuf, Option<[i128; 5]>);
+
+/// All files that may matter, as they are now.
+fn traces(options: &TlsOptions) -> Vec<Trace> {
+    let files = [
+        path(&options.root_cert, options, "root.crt"),
+        path(&options.crl, options, "root.crl"),
+        path(&options.cert, options, "postgresql.crt"),
+        path(&options.key, options, "postgresql.key"),
+        options.crl_dir.clone(),
+    ];
+    let mut traces: Vec<Trace> = files.into_iter().flatten().map(trace).collect();
+    if let Some(dir) = &options.crl_dir {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        traces.extend(entries.map(|entry| trace(entry.path())));
+    }
+    traces
+}
+
+fn trace(path: PathBuf) -> Trace {
+    let seen = fs::metadata(&path).ok().map(|file| {
+        [
+            file.dev().into(),
+            file.ino().into(),
+            file.size().into(),
+            file.ctime().into(),
+            file.ctime_nsec().into(),
+        ]
+    });
+    Trace(path, seen)
+}
+
+/// The file that was named, else the one of that name in the user's directory.
+fn path(given: &Option<PathBuf>, options: &TlsOptions, name: &str) -> Option<PathBuf> {
+    let default = || options.default_dir.as_ref().map(|dir| dir.join(name));
+    given.clone().or_else(default)
+}
+
+fn build(options: &TlsOptions) -> Result<SslContext, String> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls_client())
+        .map_err(|error| format!("could not create SSL context: {}", reason(&error)))?;
+    if let Some(version) = options.min_protocol {
+        builder
+            .set_min_proto_version(Some(number(version)))
+            .map_err(|error| {
+                let reason = reason(&error);
+                format!("could not set minimum SSL protocol version: {reason}")
+            })?;
+    }
+    if let Some(version) = options.max_protocol {
+        builder
+            .set_max_proto_version(Some(number(version)))
+            .map_err(|error| {
+                let reason = reason(&error);
+                format!("could not set maximum SSL protocol version: {reason}")
+            })?;
+    }
+    // Connections at rest keep no buffers; one read of the socket gets a whole record.
+    builder.set_mode(SslMode::RELEASE_BUFFERS | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
+    builder.set_read_ahead(true);
+    // Who the server is was seen once, and stays.
+    builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
+    let verified = authorities(&mut builder, options)?;
+    builder.set_verify(if verified {
+        SslVerifyMode::PEER
+    } else {
+        SslVerifyMode::NONE
+    });
+    own_certificate(&mut builder, options)?;
+    Ok(builder.build())
+}
+
+fn number(version: TlsVersion) -> SslVersion {
+    match version {
+        TlsVersion::V1_0 => SslVersion::TLS1,
+        TlsVersion::V1_1 => SslVersion::TLS1_1,
+        TlsVersion::V1_2 => SslVersion::TLS1_2,
+        TlsVersion::V1_3 => SslVersion::TLS1_3,
+    }
+}
+
+/// Whom to trust. Whether the server's certificate is to be verified at all: in every mode where there is a root file.
+fn authorities(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<bool, String> {
+    const HOW: &str = "Either provide the file, use the system's trusted roots with sslrootcert=system, or change \
+                       sslmode to disable server certificate verification.";
+    let root = path(&options.root_cert, options, "root.crt");
+    if options.root_cert.as_deref() == Some(Path::new(SYSTEM)) {
+        builder.set_default_verify_paths().map_err(|error| {
+            let reason = reason(&error);
+            format!("could not load system root certificate paths: {reason}")
+        })?;
+        return Ok(true);
+    }
+    let optional = options.mode < TlsMode::VerifyCa;
+    let Some(root) = root else {
+        return if optional {
+            Ok(false)
+        } else {
+            Err(format!(
+                "could not get home directory to locate root certificate file\n{HOW}"
+            ))
+        };
+    };
+    let shown = root.display();
+    let file = match fs::metadata(&root) {
+        Ok(file) => file,
+        Err(_) if optional => return Ok(false),
+        Err(_) => {
+            return Err(format!(
+                "root certificate file \"{shown}\" does not exist\n{HOW}"
+            ));
+        }
+    };
+    let failed = |why: String| format!("could not read root certificate file \"{shown}\": {why}");
+    plain(&root, &file).map_err(failed)?;
+    builder
+        .load_verify_locations(Some(&root), None)
+        .map_err(|error| failed(reason(&error)))?;
+    revoked(builder, options)?;
+    Ok(true)
+}
+
+/// Whom not to trust any more. A file that is not there is no list, as in libpq; one that cannot be read, or is something
+/// else, is an error: libpq would go on without.
+fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), String> {
+    let file = match &options.crl_dir {
+        Some(_) => options.crl.clone(),
+        None => path(&options.crl, options, "root.crl"),
+    };
+    let mut any = false;
+    if let Some(file) = file
+        && let Some(found) = found(&file)
+    {
+        let failed = |why: String| {
+            let shown = file.display();
+            format!("could not read certificate revocation list file \"{shown}\": {why}")
+        };
+        let found = found.map_err(|error| failed(system_words(&error)))?;
+        plain(&file, &found).map_err(failed)?;
+        builder
+            .cert_store_mut()
+            .add_lookup(X509Lookup::file())
+            .and_then(|lookup| lookup.load_crl_file(&file, SslFiletype::PEM))
+            .map_err(|error| failed(reason(&error)))?;
+        any = true;
+    }
+    if let Some(dir) = &options.crl_dir
+        && let Some(found) = found(dir)
+    {
+        let failed = |why: String| {
+            let shown = dir.display();
+            format!("could not read certificate revocation list directory \"{shown}\": {why}")
+        };
+        found.map_err(|error| failed(system_words(&error)))?;
+        // Whether it can be read is seen now, as OpenSSL looks into it later, and in silence.
+        fs::read_dir(dir).map_err(|error| failed(system_words(&error)))?;
+        let name = name(dir).map_err(failed)?;
+        builder
+            .cert_store_mut()
+            .add_lookup(X509Lookup::hash_dir())
+            .and_then(|lookup| lookup.add_dir(name, SslFiletype::PEM))
+            .map_err(|error| failed(reason(&error)))?;
+        any = true;
+    }
+    if any {
+        builder
+            .cert_store_mut()
+            .set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)
+            .map_err(|error| format!("could not create SSL context: {}", reason(&error)))?;
+    }
+    Ok(())
+}
+
+/// What there is of that name, if anything.
+fn found(path: &Path) -> Option<io::Result<Metadata>> {
+    match fs::metadata(path) {
+        Err(error) if is_missing(&error) => None,
+        found => Some(found),
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Who we are, if the server asks.
+fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), String> {
+    if options.cert_mode == CertMode::Disable {
+        return Ok(());
+    }
+    let Some(cert) = path(&options.cert, options, "postgresql.crt") else {
+        return Ok(());
+    };
+    let shown = cert.display();
+    let file = match fs::metadata(&cert) {
+        Ok(file) => file,
+        // Whether that will do is the server's business.
+        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) => {
+            let words = system_words(&error);
+            return Err(format!(
+                "could not open certificate file \"{shown}\": {words}"
+            ));
+        }
+    };
+    let failed = |why: String| format!("could not read certificate file \"{shown}\": {why}");
+    plain(&cert, &file).map_err(failed)?;
+    builder
+        .set_certificate_chain_file(&cert)
+        .map_err(|error| failed(reason(&error)))?;
+
+    if let Some(key) = &options.key
+        && is_engine(key)
+    {
+        // What follows the colon may be a PIN.
+        return Err("sslkey names a key of an OpenSSL engine, which is not supported".into());
+    }
+    let Some(file) = path(&options.key, options, "postgresql.key") else {
+        return Err("could not get home directory to locate private key file".into());
+    };
+    let key = private_key(&file, options.key_password.as_ref())?;
+    // Also sees whether the two belong together.
+    builder.set_private_key(&key).map_err(|error| {
+        format!(
+            "certificate does not match private key file \"{}\": {}",
+            file.display(),
+            reason(&error)
+        )
+    })
+}
+
+/// libpq takes any name with a colon for `engine:key`, but for one that might begin with a drive letter.
+fn is_engine(key: &Path) -> bool {
+    let key = key.to_string_lossy();
+    key.contains(':') && key.chars().nth(1) != Some(':')
+}
+
+/// Reads the private key, if nobody else can.
+fn private_key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, String> {
+    let shown = path.display();
+    let failed = |why: String| format!("could not load private key file \"{shown}\": {why}");
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(format!(
+                "certificate present, but not private key file \"{shown}\""
+            ));
+        }
+        Err(error) => {
+            let words = system_words(&error);
+            return Err(format!(
+                "could not stat private key file \"{shown}\": {words}"
+            ));
+        }
+    };
+    if !metadata.is_file() {
+        return Err(format!(
+            "private key file \"{shown}\" is not a regular file"
+        ));
+    }
+    let (mut content, metadata) = read(path).map_err(|error| failed(system_words(&error)))?;
+    // A file of root's may be readable for a group that its users are in.
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if metadata.mode() & forbidden != 0 {
+        content.fill(0);
+        return Err(format!(
+            "private key file \"{shown}\" has group or world access; file must have permissions u=rw (0600) or less \
+             if owned by the current user, or permissions u=rw,g=r (0640) or less if owned by root"
+        ));
+    }
+    let password = password.map_or("", Secret::expose).as_bytes();
+    // Never asks a terminal, as OpenSSL does on its own.
+    let key = PKey::private_key_from_pem_callback(&content, |room| {
+        let length = password.len().min(room.len());
+        if let (Some(room), Some(password)) = (room.get_mut(..length), password.get(..length)) {
+            room.copy_from_slice(password);
+        }
+        Ok(length)
+    });
+    let key = match key {
+        Ok(key) => Ok(key),
+        Err(error) => PKey::private_key_from_der(&content).map_err(|_| failed(reason(&error))),
+    };
+    content.fill(0);
+    key
+}
+
+/// The content of a file, and what the very file is that was read.
+fn read(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut content = Vec::new();
+    file.take(KEY_LIMIT).read_to_end(&mut content)?;
+    Ok((content, metadata))
+}
+
+/// Whether OpenSSL can be let read that file: of a pipe nobody would see the end.
+fn plain(path: &Path, file: &Metadata) -> Result<(), String> {
+    if !file.is_file() {
+        return Err("not a regular file".into());
+    }
+    name(path).map(|_| ())
+}
+
+/// A path as text.
+fn name(path: &Path) -> Result<&str, String> {
+    path.to_str()
+        .filter(|path| !path.contains('\0'))
+        .ok_or_else(|| "invalid file name".into())
+}
+
+/// What OpenSSL gives as the reason, in libpq's way.
+pub(super) fn reason(stack: &ErrorStack) -> String {
+    /// Marks an error of the system.
+    const SYSTEM_ERROR: std::ffi::c_ulong = 1 << 31;
+    let Some(error) = stack.errors().first() else {
+        return "no SSL error reported".into();
+    };
+    let code = error.code();
+    if let Some(reason) = error.reason() {
+        reason.into()
+    } else if code & SYSTEM_ERROR != 0 {
+        let number = i32::try_from(code & (SYSTEM_ERROR - 1)).unwrap_or_default();
+        system_words(&io::Error::from_raw_os_error(number))
+    } else {
+        format!("SSL error code {code}")
+    }
+}
