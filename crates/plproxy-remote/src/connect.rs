@@ -245,10 +245,7 @@ async fn attempt(
                 other_way: true,
                 ..refused(words)
             },
-            tls::Failure::Fatal(kind) => Failure {
-                next: Next::Nothing,
-                ..Failure::from(kind)
-            },
+            tls::Failure::Fatal(words) => refused(words),
         })?;
     let channel = Channel::of(&socket, info);
     let encrypted = channel.encrypted;

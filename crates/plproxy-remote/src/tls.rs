@@ -55,12 +55,12 @@ pub(crate) enum Failure {
     /// There is none to be had with this server: another way may work.
     Handshake(String),
     /// The server, or somebody in between, does not play fair.
-    Fatal(ErrorKind),
+    Fatal(String),
 }
 
 impl Failure {
     fn fatal(words: impl Into<String>) -> Failure {
-        Failure::Fatal(ErrorKind::Protocol(words.into()))
+        Failure::Fatal(words.into())
     }
 }
 
@@ -128,13 +128,13 @@ pub(crate) async fn negotiate(
 }
 
 /// The connection broke before anything was agreed on.
-fn lost(error: &std::io::Error) -> ErrorKind {
+fn lost(error: &std::io::Error) -> String {
     match error.raw_os_error() {
-        Some(_) => ErrorKind::Io(format!(
+        Some(_) => format!(
             "could not receive data from server: {}",
             system_words(error)
-        )),
-        None => ErrorKind::Closed,
+        ),
+        None => ErrorKind::Closed.to_string(),
     }
 }
 

@@ -172,7 +172,14 @@ fn authentication_must_be_as_required() {
         let mut monitor = monitor(required.clone(), Encoding::Utf8);
         let stream: Vec<u8> = codes
             .iter()
-            .flat_map(|code| message(b'R', &code.to_be_bytes()))
+            .flat_map(|code| {
+                let offered: &[u8] = if *code == 10 {
+                    b"SCRAM-SHA-256\0\0"
+                } else {
+                    b""
+                };
+                message(b'R', &[&code.to_be_bytes(), offered].concat())
+            })
             .collect();
         assert_eq!(
             pass(&mut monitor, &stream, 4).is_ok(),

@@ -1,0 +1,192 @@
+//! Calls over TLS: cancelling, size, rest, memory.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use plproxy_remote::{CallOptions, Encoding, Event, Remote, Statement};
+
+use crate::harness::*;
+use crate::negotiation::answer_and_stay;
+use crate::oracle::*;
+use crate::relay::{Relay, through};
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn verified() -> String {
+    format!(
+        "{} sslmode=verify-full sslrootcert={} host=good.test hostaddr=127.0.0.1",
+        with_tls("any"),
+        file("ca.crt")
+    )
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn values_of_every_size() {
+    let _turn = turn();
+    let remote = remote();
+    let server = endpoint(&remote, "server", &verified());
+    let echo = Statement::call("select $1::text".into());
+    for size in [0, 1, 16_383, 16_384, 16_385, 1 << 20, 64 << 20] {
+        let value: String = "0123456789abcdef".chars().cycle().take(size).collect();
+        let outcome = run(&remote, &server, &echo, &[text(&value)]);
+        assert!(outcome.error.is_none(), "{size}: {:?}", outcome.error);
+        assert!(outcome.text() == value, "{size}");
+    }
+    let rows = Statement::call("select i::text from generate_series(1, 200000) i".into());
+    let texts = run(&remote, &server, &rows, &[]).texts();
+    assert!(
+        texts
+            .iter()
+            .enumerate()
+            .all(|(at, text)| *text == (at + 1).to_string())
+    );
+    assert_eq!(texts.len(), 200_000);
+    assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn a_cancel_goes_the_same_way() {
+    let _turn = turn();
+    let remote = remote();
+    let (port, seen) = Relay::new("cn").start();
+    let connstr = format!(
+        "{} sslmode=verify-full sslrootcert={}",
+        through(port, "good.test"),
+        file("ca.crt")
+    );
+    let relayed = endpoint(&remote, "relayed", &connstr);
+    let plain = endpoint(&remote, "plain", &without_tls());
+    let sleep = Statement::call("select 'x'::text from pg_sleep(600)".into());
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(300)),
+        ..CallOptions::default()
+    };
+    let outcome = drain(remote.start(&sleep, vec![request(&relayed, &[])], &options));
+    assert!(outcome.error.is_some());
+    wait_until("the statement is cancelled", || {
+        let running = "select count(*)::text from pg_stat_activity \
+                       where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
+        ask(&remote, &plain, running) == "0"
+    });
+    assert!(seen.cancels.load(SeqCst) >= 1);
+    assert_eq!(seen.plain.load(SeqCst), 0, "a key in plain text");
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn a_connection_at_rest() {
+    let _turn = turn();
+    // This server gives tickets after the handshake, which are no reason to give it up.
+    let (port, seen) = Relay::new("cn").start();
+    let remote = remote();
+    let relayed = endpoint(
+        &remote,
+        "relayed",
+        &format!("{} sslmode=require", through(port, "h")),
+    );
+    for _ in 0..20 {
+        assert_eq!(ask(&remote, &relayed, "select 'in'::text"), "in");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(seen.tls.load(SeqCst), 1);
+    // A farewell ends it, within TLS.
+    remote.close_all();
+    wait_until("the farewell arrives", || seen.farewells.load(SeqCst) == 1);
+    // One that the server has left is replaced before anything is sent on it.
+    let server = endpoint(&remote, "server", &verified());
+    let other = endpoint(&remote, "other", &with_tls("postgres"));
+    for _ in 0..10 {
+        let pid = pid(&remote, &server);
+        execute(
+            &remote,
+            &other,
+            &format!("select pg_terminate_backend({pid}, 5000)"),
+        );
+        assert_ne!(pid, self::pid(&remote, &server));
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn idle_connections_are_small() {
+    let _turn = turn();
+    let remote = remote();
+    let connect = |count: usize, of: &str, connstr: &str| {
+        let before = status("RssAnon");
+        for at in 0..count {
+            let server = endpoint(&remote, &format!("{of}{at}"), connstr);
+            ask(&remote, &server, "select repeat('x', 100000)::text");
+        }
+        let after = status("RssAnon");
+        (after.saturating_sub(before)) / count as u64
+    };
+    // What is taken once is not looked at.
+    connect(4, "first", &verified());
+    let plain = connect(32, "plain", &without_tls());
+    let tls = connect(32, "tls", &verified());
+    eprintln!("kB a connection at rest: {plain} plain, {tls} with TLS");
+    assert_eq!(remote.connections().len(), 68);
+    assert!(tls < plain + 100, "{plain} kB plain, {tls} kB with TLS");
+}
+
+static FLAG: AtomicBool = AtomicBool::new(false);
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn an_interrupt_ends_a_handshake() {
+    let _turn = turn();
+    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::Utf8).unwrap();
+    for (at, answer) in [&b""[..], b"S"].into_iter().enumerate() {
+        let port = answer_and_stay(answer);
+        let connstr = format!("{} sslmode=require", through(port, "h"));
+        let silent = endpoint(&remote, &at.to_string(), &connstr);
+        let statement = Statement::call("select 'x'::text".into());
+        let mut call = remote.start(
+            &statement,
+            vec![request(&silent, &[])],
+            &CallOptions::default(),
+        );
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(150));
+            FLAG.store(true, SeqCst);
+        });
+        let start = Instant::now();
+        assert!(matches!(call.next().unwrap(), Event::Interrupted));
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
+        call.cancel(Duration::from_millis(500));
+        FLAG.store(false, SeqCst);
+        assert!(matches!(call.next().unwrap(), Event::Finished));
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn nothing_is_left_in_the_process() {
+    let _turn = turn();
+    let remote = remote();
+    let errors = || openssl::error::ErrorStack::get().errors().len();
+    for connstr in [
+        verified(),
+        verified().replace("good.test", "bad.test"),
+        verified().replace("ca.crt", "other-ca.crt"),
+        verified().replace("ca.crt", "client.key"),
+    ] {
+        // Somebody else's error must not be taken for ours, and ours must not stay.
+        let _ = openssl::x509::X509::from_pem(b"nothing").map_err(|error| error.put());
+        let _ = ours(&remote, &connstr, PROTECTION);
+        assert_eq!(errors(), 0, "{connstr}");
+    }
+    assert_eq!(ours(&remote, &verified(), PROTECTION).unwrap(), "TLSv1.3");
+}
