@@ -49,7 +49,7 @@ rc=0
 # cargo keeps its own things in the home that it was installed to.
 CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} HOME=$PLPROXY_RUN/home \
     counted cargo "$PLPROXY_RUN/cargo.log" \
-    cargo test --locked --no-fail-fast -p plproxy-remote --test tls -- --ignored --test-threads=1 || rc=$?
+    cargo test --locked --no-fail-fast -p plproxy-remote --test tls -- --ignored --test-threads=1 ${TLS_ARGS:-} || rc=$?
 export PGPASSFILE=$PLPROXY_RUN/pgpass
 
 # The same as a user sees it.

@@ -4,8 +4,10 @@
 //! client library is given a finished stream.
 
 mod binding;
+mod bridge;
 mod context;
 mod flight;
+mod key;
 mod names;
 mod session;
 

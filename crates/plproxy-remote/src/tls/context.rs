@@ -5,28 +5,26 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslFiletype, SslMethod, SslMode, SslOptions,
     SslVerifyMode, SslVersion,
 };
 use openssl::x509::store::X509Lookup;
 use openssl::x509::verify::X509VerifyFlags;
-use plproxy_core::conninfo::{CertMode, Secret, TlsMode, TlsOptions, TlsVersion};
+use plproxy_core::conninfo::{CertMode, TlsMode, TlsOptions, TlsVersion};
 
+use super::key;
 use super::session::clear_errors;
 use crate::error::system_words;
 
-/// No key is that long.
-const KEY_LIMIT: u64 = 1 << 20;
 /// The value of `sslrootcert` that stands for the authorities that the system trusts.
 const SYSTEM: &str = "system";
 /// Where the system keeps those only OpenSSL knows, so that nobody sees them change.
@@ -298,7 +296,7 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
         .map_err(|error| failed(reason(&error)))?;
 
     if let Some(key) = &options.key
-        && is_engine(key)
+        && key::is_engine(key)
     {
         // What follows the colon may be a PIN.
         return Err("sslkey names a key of an OpenSSL engine, which is not supported".into());
@@ -306,80 +304,15 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
     let Some(file) = path(&options.key, options, "postgresql.key") else {
         return Err("could not get home directory to locate private key file".into());
     };
-    let key = private_key(&file, options.key_password.as_ref())?;
+    let key = key::read(&file, options.key_password.as_ref())?;
     // Also sees whether the two belong together.
     builder.set_private_key(&key).map_err(|error| {
         format!(
-            "certificate does not match private key file \"{}\": {}",
+            "could not load private key file \"{}\": {}",
             file.display(),
             reason(&error)
         )
     })
-}
-
-/// libpq takes any name with a colon for `engine:key`, but for one that might begin with a drive letter.
-fn is_engine(key: &Path) -> bool {
-    let key = key.to_string_lossy();
-    key.contains(':') && key.chars().nth(1) != Some(':')
-}
-
-/// Reads the private key, if nobody else can.
-fn private_key(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, String> {
-    let shown = path.display();
-    let failed = |why: String| format!("could not load private key file \"{shown}\": {why}");
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(format!(
-                "certificate present, but not private key file \"{shown}\""
-            ));
-        }
-        Err(error) => {
-            let words = system_words(&error);
-            return Err(format!(
-                "could not stat private key file \"{shown}\": {words}"
-            ));
-        }
-    };
-    if !metadata.is_file() {
-        return Err(format!(
-            "private key file \"{shown}\" is not a regular file"
-        ));
-    }
-    let (mut content, metadata) = read(path).map_err(|error| failed(system_words(&error)))?;
-    // A file of root's may be readable for a group that its users are in.
-    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
-    if metadata.mode() & forbidden != 0 {
-        content.fill(0);
-        return Err(format!(
-            "private key file \"{shown}\" has group or world access; file must have permissions u=rw (0600) or less \
-             if owned by the current user, or permissions u=rw,g=r (0640) or less if owned by root"
-        ));
-    }
-    let password = password.map_or("", Secret::expose).as_bytes();
-    // Never asks a terminal, as OpenSSL does on its own.
-    let key = PKey::private_key_from_pem_callback(&content, |room| {
-        let length = password.len().min(room.len());
-        if let (Some(room), Some(password)) = (room.get_mut(..length), password.get(..length)) {
-            room.copy_from_slice(password);
-        }
-        Ok(length)
-    });
-    let key = match key {
-        Ok(key) => Ok(key),
-        Err(error) => PKey::private_key_from_der(&content).map_err(|_| failed(reason(&error))),
-    };
-    content.fill(0);
-    key
-}
-
-/// The content of a file, and what the very file is that was read.
-fn read(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let mut content = Vec::new();
-    file.take(KEY_LIMIT).read_to_end(&mut content)?;
-    Ok((content, metadata))
 }
 
 /// Whether OpenSSL can be let read that file: of a pipe nobody would see the end.

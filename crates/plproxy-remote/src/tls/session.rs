@@ -1,10 +1,9 @@
 //! A TLS session over a socket.
 //!
-//! OpenSSL is never given the socket: it reads and writes through [`Bridge`]. So sending raises no signal, and what it
-//! wants to send is kept here until the socket takes it, so that no write of OpenSSL's is ever left half done. Its queue of
-//! errors belongs to the whole process: it is emptied before each operation, as libpq and the server do, and left empty.
+//! OpenSSL is never given the socket itself, so that sending raises no signal. Its queue of errors belongs to the whole
+//! process: it is emptied before each operation, as libpq and the server do, and left empty.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -17,8 +16,9 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 
 use super::binding;
+use super::bridge::{BUDGET, Bridge};
 use super::context::{Context, reason};
-use super::flight::{Certificate, Flight};
+use super::flight::Certificate;
 use super::names;
 use crate::error::system_words;
 use crate::stream::NO_SIGNAL;
@@ -27,87 +27,11 @@ use crate::stream::NO_SIGNAL;
 const PROTOCOL: &[u8] = b"\x0apostgresql";
 /// What a record holds at the most.
 const RECORD: usize = 16 * 1024;
-/// So much is read from the socket by one operation. What gives no data in that much is not worth waiting for without a
-/// look at the host process.
-const BUDGET: usize = 4 * RECORD;
-/// A buffer larger than that is given back when it is empty.
-const KEPT: usize = 1024;
 
 /// OpenSSL's own reason for a failed verification.
 const VERIFY_FAILED: i32 = 134;
 /// Reasons that may come of two sides without a common version.
 const VERSION_REASONS: &[i32] = &[116, 166, 191, 252, 254, 258, 259, 266, 267, 396, 1070];
-
-/// What OpenSSL takes for the socket.
-struct Bridge {
-    socket: TcpStream,
-    /// Made by OpenSSL, and not sent from `sent` on.
-    outgoing: Vec<u8>,
-    sent: usize,
-    /// What may still be read before the runtime has its turn.
-    budget: usize,
-    /// Read without asking the runtime, which learns of what has arrived only while it waits.
-    at_once: bool,
-    /// During the handshake.
-    flight: Option<Flight>,
-}
-
-impl Read for Bridge {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.budget == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let limit = buf.len().min(self.budget);
-        let buf = buf.get_mut(..limit).unwrap_or_default();
-        let length = if self.at_once {
-            (&*SockRef::from(&self.socket)).read(buf)
-        } else {
-            self.socket.try_read(buf)
-        }?;
-        self.budget -= length;
-        Ok(length)
-    }
-}
-
-impl Write for Bridge {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if let Some(flight) = &mut self.flight {
-            flight.sent(buf);
-        }
-        self.outgoing.extend_from_slice(buf);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Bridge {
-    fn unsent(&self) -> &[u8] {
-        self.outgoing.get(self.sent..).unwrap_or_default()
-    }
-
-    /// Sends what is waiting.
-    fn poll_send(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        while !self.unsent().is_empty() {
-            match self.socket.try_write(self.unsent()) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(length) => self.sent += length,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.socket.poll_write_ready(cx))?;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        self.sent = 0;
-        self.outgoing.clear();
-        if self.outgoing.capacity() > KEPT {
-            self.outgoing = Vec::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// A TLS session.
 pub(crate) struct Session {
@@ -149,15 +73,7 @@ impl Session {
         }
         ssl.set_alpn_protos(PROTOCOL)
             .map_err(|error| format!("could not set SSL ALPN extension: {}", reason(&error)))?;
-        let bridge = Bridge {
-            socket,
-            outgoing: Vec::new(),
-            sent: 0,
-            budget: 0,
-            at_once: false,
-            flight: Some(Flight::default()),
-        };
-        let stream = SslStream::new(ssl, bridge).map_err(failed)?;
+        let stream = SslStream::new(ssl, Bridge::new(socket)).map_err(failed)?;
         Ok(Session {
             stream,
             peer: None,

@@ -77,7 +77,7 @@ fn bad_keys() {
     fs::remove_file(&shared).unwrap();
     both_fail(
         &client("client.crt", "cn.key", ""),
-        "certificate does not match private key file",
+        "cn.key\": key values mismatch",
     );
     both_fail(
         &client("client.crt", "missing", ""),

@@ -39,7 +39,7 @@ pub fn ours(remote: &Remote, connstr: &str, sql: &str) -> Result<String, String>
                 .map(|(info, _)| info)
         })
         .map_err(|error| error.to_string())?;
-    let call = Statement::call(format!("{sql}::text").into());
+    let call = Statement::call(format!("{sql}::text"));
     let outcome = drain(remote.start(&call, vec![request(&endpoint, &[])], &unprepared()));
     match outcome.error {
         None => Ok(outcome.text()),
