@@ -238,7 +238,7 @@ fn broken_start_ups_fail_the_call() {
         "kerberos",
         message(b'R', &[0, 0, 0, 2]),
         nothing(),
-        "unsupported authentication method",
+        "Kerberos 5 authentication not supported",
     );
     check_start(
         "an empty mechanism list",

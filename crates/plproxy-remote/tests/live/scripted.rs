@@ -188,7 +188,7 @@ pub fn relay_with_other_process_id() -> String {
         .find(|word| word.starts_with("port="))
         .unwrap()
         .to_owned();
-    format!("{} host=127.0.0.1 {port}", server())
+    format!("{} host=127.0.0.1 {port} sslmode=disable", server())
 }
 
 /// The client's part of the nonce, out of its first message in SCRAM.
