@@ -49,7 +49,7 @@ rc=0
 # cargo keeps its own things in the home that it was installed to.
 CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} HOME=$PLPROXY_RUN/home \
     counted cargo "$PLPROXY_RUN/cargo.log" \
-    cargo test --locked --no-fail-fast -p plproxy-remote --test tls -- --ignored --test-threads=1 ${TLS_ARGS:-} || rc=$?
+    cargo test --locked --no-fail-fast -p plproxy-remote --test tls -- --ignored --test-threads=1 || rc=$?
 export PGPASSFILE=$PLPROXY_RUN/pgpass
 
 # The same as a user sees it.
@@ -57,7 +57,7 @@ server_psql plain -q -v port="$(server_port tls)" -v own="$own" <<'SQL'
 create extension plproxy;
 create function protection(kind text, out tls text, out client text) language plproxy as $$
     connect kind;
-    select coalesce(version, 'plain'), client_dn from pg_stat_ssl where pid = pg_backend_pid();
+    select coalesce(version, 'plain') as tls, client_dn as client from pg_stat_ssl where pid = pg_backend_pid();
 $$;
 create function far(kind text) returns text language sql immutable
     return 'host=good.test hostaddr=127.0.0.1 dbname=postgres port=PORT ' || kind;
