@@ -45,12 +45,16 @@ PLPROXY_TEST_PSQL=$(tree_bin "$PLPROXY_TREE")/psql
 export PLPROXY_TEST_{SERVER,PLAIN,SOCKET,SERVER_USER,CERTIFICATES,PSQL}
 unset PGPASSWORD PGPASSFILE
 mkdir "$PLPROXY_RUN/home"
+quietly "building the tests" cargo test --locked -p plproxy-remote --test tls --no-run
+# What the system trusts, for OpenSSL; for cargo, too, so that nothing is left for it to download.
+export SSL_CERT_FILE=$certificates/ca.crt
 rc=0
 # cargo keeps its own things in the home that it was installed to.
 CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} HOME=$PLPROXY_RUN/home \
     counted cargo "$PLPROXY_RUN/cargo.log" \
     cargo test --locked --no-fail-fast -p plproxy-remote --test tls -- --ignored --test-threads=1 || rc=$?
 export PGPASSFILE=$PLPROXY_RUN/pgpass
+unset SSL_CERT_FILE
 
 # The same as a user sees it.
 server_psql plain -q -v port="$(server_port tls)" -v own="$own" <<'SQL'

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::harness::*;
 use crate::oracle::*;
+use crate::relay::{Relay, through};
 
 const MODES: &[&str] = &[
     "disable",
@@ -186,13 +187,22 @@ fn default_files() {
 #[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
 fn the_systems_authorities() {
     let _turn = turn();
-    // libpq 15 knows no such value. The server's authority is not among the system's.
-    let system = format!("{} sslrootcert=system", with_tls("any"));
+    // libpq 15 knows no such value. `SSL_CERT_FILE` makes our authority the system's.
+    assert_eq!(variable("SSL_CERT_FILE"), file("ca.crt"));
+    let system = format!("{} sslrootcert=system hostaddr=127.0.0.1", with_tls("any"));
+    let good = format!("{system} host=good.test");
+    assert_eq!(ours(&remote(), &good, PROTECTION).unwrap(), "TLSv1.3");
+    fails(
+        &format!("{system} host=bad.test"),
+        "does not match host name \"bad.test\"",
+    );
     fails(
         &format!("{system} sslmode=require"),
         "weak sslmode \"require\" may not be used with sslrootcert=system",
     );
-    fails(&system, "SSL error: certificate verify failed: ");
+    let (port, _) = Relay::new("foreign").start();
+    let foreign = format!("{} sslrootcert=system", through(port, "good.test"));
+    fails(&foreign, "SSL error: certificate verify failed: ");
 }
 
 #[test]
