@@ -48,10 +48,11 @@ machine_has_openssl() {
         | cc -include openssl/ssl.h -x c - -lssl -lcrypto -o /dev/null 2>/dev/null
 }
 
-# The path of a shared library that programs find here.
+# library_path NAME SYS: the shared library of that name that programs find here, of the machine's own architecture.
 library_path() {
     local found
-    found=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | awk -v name="$1" '$1 == name { print $NF; exit }')
+    found=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null \
+        | awk -v name="$1" -v arch="$(cat "$2/multiarch")" '$1 == name && index($NF, arch) { print $NF; exit }')
     [ -n "$found" ] || found=$(compgen -G "$2/usr/lib/*/$1" | head -n 1)
     [ -n "$found" ] || die "$1 is nowhere; on Debian the package libssl3 has it"
     printf '%s' "$found"
