@@ -48,12 +48,12 @@ fn with_required_ways() {
         (
             "password_user",
             scram,
-            "authentication method requirement failed: server requested a cleartext password",
+            "authentication method requirement \"scram-sha-256\" failed: server requested a cleartext password",
         ),
         (
             "any",
             scram,
-            "authentication method requirement failed: server did not complete authentication",
+            "authentication method requirement \"scram-sha-256\" failed: server did not complete authentication",
         ),
         (
             "md5_user",
