@@ -84,6 +84,7 @@ select sees('none', 'user=any sslmode=disable');
 select sees('login', 'user=cert_user sslmode=require sslcert=' || :'own' || '/client.crt sslkey=' || :'own' || '/client.key');
 select sees('scram', 'user=scram_user password=sesame sslmode=require channel_binding=require');
 select sees('name', 'host=bad.test user=any sslmode=verify-full sslrootcert=' || :'own' || '/ca.crt');
+select 'view: ' || string_agg(distinct coalesce(tls, 'plain'), ', ') from plproxy_get_connections();
 select sees('secret', 'user=scram_user password=hunter2 sslmode=require sslpassword=hunter3');
 SQL
 cat "$log"
@@ -96,6 +97,7 @@ sees '^none: plain -$'
 sees '^login: TLSv1\.3 /CN=cert_user$'
 sees '^scram: TLSv1\.3 -$'
 sees '^name: .*server certificate for "good\.test" does not match host name "bad\.test"'
+sees '^view: TLSv1\.3, plain$|^view: plain, TLSv1\.3$'
 sees '^secret: .*password authentication failed'
 if grep -q hunter "$log" "$(server_dir plain)/log" "$(server_dir tls)/log"; then
     failed=$((failed + 1)); say '    FAILED  a password shows'

@@ -53,8 +53,7 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
             Value::Time(connection.last_used_at),
             Value::Int8(i64::try_from(connection.calls).unwrap_or(i64::MAX)),
             Value::int4(connection.prepared_statements),
-            // The protocol's version, where the connection is encrypted.
-            Value::Null,
+            Value::text(connection.tls.clone()),
         ])?;
     }
     Ok(output.give(admin.info))
