@@ -57,6 +57,7 @@ mod route;
 mod rows;
 #[cfg(feature = "postgres")]
 mod shape;
+#[cfg(feature = "postgres")]
 mod stream;
 #[cfg(feature = "postgres")]
 mod validator;
