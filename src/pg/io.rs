@@ -11,6 +11,7 @@ use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
+use core::ops::Range;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
 use plproxy_remote::Param;
@@ -271,8 +272,13 @@ enum Receive {
     Text,
     Bytea,
     Uuid,
+    /// `timestamp` and `timestamptz`; the function for what it would refuse.
+    Timestamp(Box<TypeFunction>),
     Function(Box<TypeFunction>),
 }
+
+/// The finite timestamps, in microseconds from 2000 on: `MIN_TIMESTAMP` up to `END_TIMESTAMP` of PostgreSQL.
+const TIMESTAMPS: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 /// Turns wire bytes into a value of one type.
 pub(crate) struct Decoder {
@@ -299,6 +305,9 @@ impl Decoder {
             pg_sys::FLOAT8OID => Some(Receive::Float8),
             pg_sys::BYTEAOID => Some(Receive::Bytea),
             pg_sys::UUIDOID => Some(Receive::Uuid),
+            pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID => {
+                Some(Receive::Timestamp(TypeFunction::receive(oid)?))
+            }
             _ => Some(Receive::Function(TypeFunction::receive(oid)?)),
         };
         Ok(Self {
@@ -342,6 +351,10 @@ impl Decoder {
                     *a, *b, *c, *d, *e, *f, *g, *h,
                 ])))
             }
+            (Receive::Timestamp(_), [a, b, c, d, e, f, g, h]) => {
+                let time = i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                TIMESTAMPS.contains(&time).then(|| Datum::from(time))
+            }
             (Receive::Float4, [a, b, c, d]) => {
                 Some(Datum::from(i32::from_be_bytes([*a, *b, *c, *d])))
             }
@@ -354,7 +367,7 @@ impl Decoder {
         };
         match (fixed, receive) {
             (Some(value), _) => Ok(Some(value)),
-            (None, Receive::Function(function)) => function.call_receive(bytes).map(Some),
+            (None, Receive::Function(function) | Receive::Timestamp(function)) => function.call_receive(bytes).map(Some),
             // A length that the type cannot have.
             (None, _) => Err(malformed()),
         }

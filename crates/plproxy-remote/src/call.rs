@@ -251,12 +251,25 @@ impl<'a> Call<'a> {
 
     fn wait(&mut self) -> Woken {
         let runtime = self.remote.runtime();
+        let mut looked = false;
         runtime.wait(|cx, ticked| {
             if runtime.gate().interrupted() {
                 return Poll::Ready(Woken::Interrupted);
             }
             self.tasks.poll(cx);
-            if self.outbox.is_wanted() || matches!(self.tasks, Tasks::None) {
+            let mut wanted = self.outbox.is_wanted();
+            if !wanted && self.outbox.has_ahead() {
+                if looked {
+                    self.outbox.falls_idle();
+                    self.tasks.poll(cx);
+                    wanted = self.outbox.is_wanted();
+                } else {
+                    // What the turn's server has sent meanwhile goes first.
+                    looked = true;
+                    runtime.look();
+                }
+            }
+            if wanted || matches!(self.tasks, Tasks::None) {
                 return Poll::Ready(Woken::Wanted);
             }
             if ticked && self.is_overdue() {

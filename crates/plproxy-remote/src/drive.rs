@@ -178,6 +178,7 @@ impl<'a> Drive<'a> {
             rows: Vec::new(),
             size: 0,
             opened: false,
+            handed_over: false,
             result: None,
         };
         poll_fn(|cx| {
@@ -185,7 +186,7 @@ impl<'a> Drive<'a> {
                 if self
                     .task
                     .outbox
-                    .poll_room(self.task.request, cx)
+                    .poll_room(self.task.request, intake.handed_over, cx)
                     .is_pending()
                 {
                     return Poll::Pending;
@@ -286,10 +287,11 @@ impl<'a> Drive<'a> {
         let result = loop {
             if intake.size >= self.task.batch {
                 self.flush(intake);
+                intake.handed_over = true;
                 if self
                     .task
                     .outbox
-                    .poll_room(self.task.request, cx)
+                    .poll_room(self.task.request, intake.handed_over, cx)
                     .is_pending()
                 {
                     return progress;
@@ -394,5 +396,7 @@ struct Intake {
     rows: Vec<Row>,
     size: usize,
     opened: bool,
+    /// Some rows went out already, a batch full.
+    handed_over: bool,
     result: Option<Result<(), ErrorKind>>,
 }

@@ -1,7 +1,7 @@
 //! What the requests of one call share: the events on their way out, and what they need from outside of the runtime.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -39,7 +39,16 @@ struct State {
     size: usize,
     /// Requests that wait for room, in the order in which they will get it: one that has much to say must not keep the
     /// others from speaking.
-    waiting: VecDeque<(usize, Waker)>,
+    waiting: Vec<(usize, Waker)>,
+    /// The first request that is not over: the caller wants its rows next.
+    turn: usize,
+    /// Later requests that are over.
+    over: BTreeSet<usize>,
+    /// Requests with more rows to come that wait for as long as the turn's has some to give: the caller would have to put
+    /// their rows aside.
+    ahead: Vec<(usize, Waker)>,
+    /// The turn's request has nothing to give at the moment, and nobody needs to wait for it.
+    idle: bool,
     lookups: Vec<Lookup>,
     /// The requests whose statements are with a server, and how to cancel them.
     running: Vec<(usize, Rc<CancelKey>)>,
@@ -54,9 +63,17 @@ struct State {
 
 impl State {
     fn wake_next(&self) {
-        if let Some((_, waker)) = self.waiting.front() {
+        if let Some((_, waker)) = self.waiting.first() {
             waker.wake_by_ref();
         }
+    }
+}
+
+/// Puts a request at the end of a queue, unless it is in it.
+fn queue(queue: &mut Vec<(usize, Waker)>, request: usize, waker: &Waker) {
+    match queue.iter_mut().find(|(waiting, _)| *waiting == request) {
+        Some((_, known)) => known.clone_from(waker),
+        None => queue.push((request, waker.clone())),
     }
 }
 
@@ -66,6 +83,12 @@ pub(crate) struct Outbox(Rc<RefCell<State>>);
 
 impl Outbox {
     pub(crate) fn event(&self, event: Event, size: usize) {
+        if let Event::Rows { request, .. } = &event {
+            let mut state = self.0.borrow_mut();
+            if *request == state.turn {
+                state.idle = false;
+            }
+        }
         self.put(Item::Event(event), size);
     }
 
@@ -81,27 +104,29 @@ impl Outbox {
         }
     }
 
-    /// Ready when there is room and no other request has waited for it longer.
-    pub(crate) fn poll_room(&self, request: usize, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when there is room, no other request has waited for it longer, and, for one that has handed over rows before,
+    /// it is its turn or the request whose turn it is has nothing to give.
+    pub(crate) fn poll_room(
+        &self,
+        request: usize,
+        handed_over: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let mut state = self.0.borrow_mut();
-        let next = state.waiting.front().map(|(waiting, _)| *waiting);
+        if handed_over && request > state.turn && !state.idle && !state.closed {
+            queue(&mut state.ahead, request, cx.waker());
+            return Poll::Pending;
+        }
+        let next = state.waiting.first().map(|(waiting, _)| *waiting);
         if state.closed || (state.size < BUDGET && next.is_none_or(|next| next == request)) {
             if next == Some(request) {
-                state.waiting.pop_front();
+                state.waiting.remove(0);
             }
             // There may be room for another one too.
             state.wake_next();
             return Poll::Ready(());
         }
-        let waker = cx.waker();
-        match state
-            .waiting
-            .iter_mut()
-            .find(|(waiting, _)| *waiting == request)
-        {
-            Some((_, known)) => known.clone_from(waker),
-            None => state.waiting.push_back((request, waker.clone())),
-        }
+        queue(&mut state.waiting, request, cx.waker());
         Poll::Pending
     }
 
@@ -134,9 +159,36 @@ impl Outbox {
         true
     }
 
+    /// Whether requests wait because it is not their turn.
+    pub(crate) fn has_ahead(&self) -> bool {
+        !self.0.borrow().ahead.is_empty()
+    }
+
+    /// The request whose turn it is has nothing to give: those ahead of it may go on until it has.
+    pub(crate) fn falls_idle(&self) {
+        let mut state = self.0.borrow_mut();
+        state.idle = true;
+        let ahead = std::mem::take(&mut state.ahead);
+        drop(state);
+        ahead.iter().for_each(|(_, waker)| waker.wake_by_ref());
+    }
+
     /// A request's statement is over, or its connection's reset.
     pub(crate) fn ends(&self, request: usize) {
         let mut state = self.0.borrow_mut();
+        if request > state.turn {
+            state.over.insert(request);
+        } else if request == state.turn {
+            state.turn += 1;
+            let mut turn = state.turn;
+            while state.over.remove(&turn) {
+                turn += 1;
+            }
+            state.turn = turn;
+            // One of them is next.
+            let ahead = std::mem::take(&mut state.ahead);
+            ahead.iter().for_each(|(_, waker)| waker.wake_by_ref());
+        }
         state.running.retain(|(running, _)| *running != request);
         state
             .resetting
@@ -212,7 +264,8 @@ impl Outbox {
         state.size = 0;
         let items = std::mem::take(&mut state.items);
         let lookups = std::mem::take(&mut state.lookups);
-        let waiting = std::mem::take(&mut state.waiting);
+        let mut waiting = std::mem::take(&mut state.waiting);
+        waiting.append(&mut state.ahead);
         drop(state);
         drop((items, lookups));
         waiting.iter().for_each(|(_, waker)| waker.wake_by_ref());

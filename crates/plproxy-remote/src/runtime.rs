@@ -34,6 +34,8 @@ pub(crate) struct Runtime {
     tick: RefCell<Pin<Box<Sleep>>>,
     /// Waits in a row that were over before they began.
     streak: Cell<u32>,
+    /// See [`Runtime::look`].
+    look: Cell<bool>,
 }
 
 impl Runtime {
@@ -56,6 +58,7 @@ impl Runtime {
             gate,
             tick,
             streak: Cell::new(0),
+            look: Cell::new(false),
         })
     }
 
@@ -85,7 +88,11 @@ impl Runtime {
                     self.streak.set(self.streak.get() + 1);
                     return Poll::Ready(value);
                 }
-                if !self.gate.take_woken() {
+                let look = self.look.take();
+                if look || !self.gate.take_woken() {
+                    if look {
+                        outer.waker().wake_by_ref();
+                    }
                     self.streak.set(0);
                     self.gate.leave();
                     return Poll::Pending;
@@ -95,6 +102,11 @@ impl Runtime {
             outer.waker().wake_by_ref();
             Poll::Pending
         }))
+    }
+
+    /// To be called by a poll that is about to be pending: it is to be polled again at once, but for a look at the sockets.
+    pub(crate) fn look(&self) {
+        self.look.set(true);
     }
 
     /// Whether the timer went off; it is set again if so. A host that was told and still has its flag up is reminded
