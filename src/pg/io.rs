@@ -367,7 +367,9 @@ impl Decoder {
         };
         match (fixed, receive) {
             (Some(value), _) => Ok(Some(value)),
-            (None, Receive::Function(function) | Receive::Timestamp(function)) => function.call_receive(bytes).map(Some),
+            (None, Receive::Function(function) | Receive::Timestamp(function)) => {
+                function.call_receive(bytes).map(Some)
+            }
             // A length that the type cannot have.
             (None, _) => Err(malformed()),
         }
