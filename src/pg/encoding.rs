@@ -107,7 +107,9 @@ pub(super) struct ServerText<'a> {
 
 impl<'a> ServerText<'a> {
     pub(super) fn new(wire: &'a [u8]) -> Result<Self, Error> {
-        if database_is_utf8() && !wire.contains(&0) && std::str::from_utf8(wire).is_ok() {
+        // ASCII is the same in every encoding that a database can have. Where a transaction ends no other can be converted.
+        let same = || (database_is_utf8() && std::str::from_utf8(wire).is_ok()) || wire.is_ascii();
+        if !wire.contains(&0) && same() {
             return Ok(Self {
                 start: wire.as_ptr().cast(),
                 len: wire.len(),

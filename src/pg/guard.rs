@@ -46,6 +46,10 @@ pub(super) unsafe fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Raised> {
         let context = pg_sys::CurrentMemoryContext;
         let exception_stack = pg_sys::PG_exception_stack;
         let context_stack = pg_sys::error_context_stack;
+        let holdoff = (
+            pg_sys::InterruptHoldoffCount,
+            pg_sys::QueryCancelHoldoffCount,
+        );
         let jumped = call_with_sigsetjmp(false, |buffer| {
             pg_sys::PG_exception_stack = core::ptr::from_ref(buffer).cast_mut().cast();
             result.write(f());
@@ -56,6 +60,12 @@ pub(super) unsafe fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Raised> {
         if jumped == 0 {
             return Ok(result.assume_init());
         }
+        // Raising an error lowers these to nothing. Whoever holds interrupts off around us, as a commit does around its
+        // callbacks, is to find them as they were.
+        (
+            pg_sys::InterruptHoldoffCount,
+            pg_sys::QueryCancelHoldoffCount,
+        ) = holdoff;
         pg_sys::CurrentMemoryContext = if pg_sys::CurTransactionContext.is_null() {
             pg_sys::TopMemoryContext
         } else {

@@ -198,6 +198,29 @@ check 'twice in one transaction' '2;2' "$(ask proxy postgres "begin; $WORK; $WOR
 check 'both are done' '2|0 2|0' "$(state)"
 clear
 
+# What cannot be finished is told in whatever encoding, and the session goes on as before: interrupts reach it.
+server_psql proxy -q -c "create database latin encoding latin1 locale 'C' template template0"
+server_psql proxy -q -d latin -v a="$(server_port a)" -v b="$(server_port b)" <<'SQL'
+create extension plproxy;
+select format('create server parts foreign data wrapper plproxy options (p0 %L, p1 %L)',
+    'host=127.0.0.1 dbname=part port=' || :'a', 'host=127.0.0.1 dbname=part port=' || :'b') \gexec
+create user mapping for public server parts options (user 'postgres');
+SQL
+unfinished() {
+    server_psql proxy -Atq -d latin -v ON_ERROR_STOP=0 <<SQL 2>&1 | sed -E 's/^psql:[^ ]* //; s/plproxy_[0-9_]+/GID/g' | paste -sd ';' -
+begin;
+$WORK;
+select count(*) from plproxy_prepared_transactions p, plproxy_run_on_all('parts', format('rollback prepared %L', p.gid)) r
+    where r.success;
+commit;
+set statement_timeout = '200ms';
+select 'slept', pg_sleep(5);
+SQL
+}
+check 'not finished' "2;2;WARNING:  prepared transaction \"GID\" on partition 0 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;WARNING:  prepared transaction \"GID\" on partition 1 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;ERROR:  canceling statement due to statement timeout" \
+    "$(unfinished)"
+clear
+
 # A partition that refuses, at the command or when it is to be prepared.
 ask b part 'create unique index only_one on t (n)' >/dev/null
 ask b part 'insert into t values (1)' >/dev/null
