@@ -21,8 +21,11 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         return stream.advance(info);
     }
     let function = function::find(info.function_oid())?;
-    let args: Vec<Option<Datum>> = (0..function.args.len())
-        .map(|number| info.arg(number))
+    let args: Vec<Option<Datum>> = function
+        .args
+        .iter()
+        .enumerate()
+        .map(|(number, arg)| info.shared_arg(number, arg.type_info.len))
         .collect();
 
     // What the call allocates on the way, freed when it ends, well or badly.

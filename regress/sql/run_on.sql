@@ -395,6 +395,18 @@ select by_cluster(1);
 drop function which(int);
 create function which(n int) returns text language plpgsql as $$ begin raise exception 'which %', n; end $$;
 select by_cluster(1);
+-- a function that changes its array, which the caller has left to us for good
+create function fresh() returns int[] language plpgsql as $$ declare a int[] := '{1,2,3}'; begin a[2] := 5; return a; end $$;
+create function greedy(a int[]) returns int language plpgsql as $$
+begin a[1] := 77; a := a || array_fill(9, array[100]); return 2; end
+$$;
+create function given(a int[]) returns text language plproxy as $$ cluster 'parts'; run on greedy(a); select a::text; $$;
+select given(fresh());
+create function greedy_name(a int[]) returns text language plpgsql as $$ begin a[1] := 77; return 'parts'; end $$;
+create function given_both(a int[]) returns text language plproxy as $$
+    cluster greedy_name(a); run on greedy(a); select a::text;
+$$;
+select given_both(fresh());
 set client_min_messages = warning;
 drop schema t_run_on cascade;
 drop user mapping for regress_run_on server parts;

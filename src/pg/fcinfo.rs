@@ -75,6 +75,20 @@ impl CallInfo {
         (!arg.isnull).then_some(arg.value)
     }
 
+    /// The same for a value that several are to read, of a type whose values are `len` bytes.
+    ///
+    /// A caller may leave an array to us for good, in the form in which a function may change it in place: the first function
+    /// that got it would make it its own, and nobody could read it afterwards.
+    pub(crate) fn shared_arg(&self, number: usize, len: i16) -> Option<Datum> {
+        const VARLENA: i16 = -1;
+        let value = self.arg(number)?;
+        if len != VARLENA {
+            return Some(value);
+        }
+        // SAFETY: a varlena, of which only the header is read; it cannot raise.
+        Some(unsafe { raw::MakeExpandedObjectReadOnlyInternal(value) })
+    }
+
     /// The type of an argument's expression, as far as the parser knew it.
     pub(crate) fn arg_type(&self, number: i32) -> Result<Oid, Error> {
         let flinfo = self.raw().flinfo;

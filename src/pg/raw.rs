@@ -82,6 +82,7 @@ unsafe extern "C-unwind" {
     pub(super) fn SendFunctionCall(info: *mut FmgrInfo, value: Datum) -> *mut bytea;
     pub(super) fn pg_detoast_datum(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
     pub(super) fn pg_detoast_datum_packed(value: *mut pg_sys::varlena) -> *mut pg_sys::varlena;
+    pub(super) fn MakeExpandedObjectReadOnlyInternal(value: Datum) -> Datum;
     pub(super) fn get_fn_expr_argtype(info: *mut FmgrInfo, number: c_int) -> Oid;
     pub(super) fn CheckFunctionValidatorAccess(validator: Oid, function: Oid) -> bool;
 
