@@ -8,6 +8,9 @@ select * from plproxy_run_on_all('parts', 'select 1; select count(*) from run; s
 select * from plproxy_run_on_all('parts', 'select 1; delete from run');
 select * from plproxy_run_on_all('parts', 'insert into run values (1); select nonsense');
 select * from plproxy_run_on_all('parts', 'select count(*) from run');
+-- in the select list
+select plproxy_run_on_all('parts', 'select 1');
+select n, (plproxy_run_on_all('parts', 'select ' || n)).* from generate_series(1, 2) n;
 -- NULL, no rows, nothing
 select * from plproxy_run_on_all('parts', 'select null');
 select * from plproxy_run_on_all('parts', 'select 1 where false');

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, Report};
-use crate::pg::fcinfo::{CallInfo, CallResult, ResultMode, ResultStore};
+use crate::pg::fcinfo::{CallInfo, CallResult, ResultStore};
 use crate::pg::spi;
 use crate::pg::tuple::RowType;
 use pgrx::pg_sys::{Datum, Oid};
@@ -22,7 +22,7 @@ impl Output {
         let CallResult::Row(row_type, _) = info.result_type()? else {
             return Err(Report::internal("function returning rows called in wrong context").into());
         };
-        if info.result_mode()? != ResultMode::Set {
+        if !info.takes_store() {
             return Err(Report::internal("function returning rows called in wrong context").into());
         }
         let store = info.result_store(&row_type)?;

@@ -133,6 +133,15 @@ impl CallInfo {
         Ok(ResultMode::Set)
     }
 
+    /// Whether the caller takes a set in a tuplestore.
+    pub(crate) fn takes_store(&self) -> bool {
+        self.result_info().is_some_and(|info| {
+            // SAFETY: `result_info` checked the node.
+            let modes = unsafe { (*info).allowedModes } as u32;
+            modes & pg_sys::SetFunctionReturnMode::SFRM_Materialize != 0
+        })
+    }
+
     pub(super) fn result_info(&self) -> Option<*mut pg_sys::ReturnSetInfo> {
         let info = self.raw().resultinfo;
         // SAFETY: a non-null resultinfo is a node.
