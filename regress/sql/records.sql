@@ -172,6 +172,16 @@ create function too_many(out a int, out b text) language plproxy as $$
     cluster 'parts'; run on 0; select 1 as a, 'x'::text as b, 2 as c;
 $$;
 select * from too_many();
+-- a column's type has another name from one call to the next
+create domain t_records.early as int;
+call everywhere('create domain t_records.early as int');
+create function named() returns record language plproxy as $$ cluster 'parts'; run on 0; target t_records.named; $$;
+call everywhere('create table t_records.held as select 7::t_records.early as a');
+call everywhere('create function t_records.named() returns record language sql as ''select row(a) from t_records.held''');
+select * from named() as (a t_records.early);
+alter domain t_records.early rename to late;
+call everywhere('alter domain t_records.early rename to late');
+select * from named() as (a t_records.late);
 create function other_name(out a int, out b text) language plproxy as $$
     cluster 'parts'; run on 0; select 1 as a, 'x'::text as c;
 $$;
