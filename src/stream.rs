@@ -19,7 +19,6 @@ use std::rc::Rc;
 /// See the module.
 pub(crate) struct Stream {
     call: Call,
-    shape: Rc<Shape>,
     /// The request whose rows are next.
     turn: usize,
     requests: Vec<Source>,
@@ -27,6 +26,8 @@ pub(crate) struct Stream {
     ahead: Option<StoreReader>,
     /// Rows of the turn's request as they came, and the place of the next one.
     batch: Option<(Batch, usize)>,
+    /// Dropped last: `ahead` refers to its row type, which a change of the function may have left to us alone.
+    shape: Rc<Shape>,
 }
 
 impl Stream {

@@ -9,6 +9,15 @@ $$;
 create function endless_all() returns setof bigint language plproxy as $$
     cluster 'parts'; run on all; select generate_series(1::bigint, 1000000000000);
 $$;
+-- rows without columns, those that are ahead of their turn too
+create type empty as ();
+call everywhere('create type t_streaming.empty as ()');
+call everywhere($$ create function t_streaming.empties() returns setof t_streaming.empty language sql as
+    'select pg_sleep(case when part() = 0 then 0.3 else 0 end); select null::t_streaming.empty from generate_series(1, 3)' $$);
+create function empties() returns setof empty language plproxy as $$
+    cluster 'parts'; run on all; target t_streaming.empties;
+$$;
+select count(*) from (select empties()) e;
 -- whether all partitions come to rest, within two seconds
 create function at_rest() returns boolean language plpgsql as $$
 begin

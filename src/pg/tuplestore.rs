@@ -97,9 +97,8 @@ impl StoreReader {
         composite: bool,
     ) -> Result<Option<Option<Datum>>, Error> {
         let (store, slot, memory) = (self.store.0, self.slot, self.memory);
-        let Some(column) = compat::attributes(row_type).first() else {
-            return Ok(None);
-        };
+        // A row may have none.
+        let column = compat::attributes(row_type).first();
         // SAFETY: store and slot are live; the slot has the row type's descriptor, and after a fetch the first column.
         Ok(unsafe {
             guard::catch(|| {
@@ -110,9 +109,9 @@ impl StoreReader {
                 if !found {
                     return None;
                 }
-                if composite {
+                let Some(column) = column.filter(|_| !composite) else {
                     return Some(Some(raw::ExecFetchSlotHeapTupleDatum(slot)));
-                }
+                };
                 raw::slot_getsomeattrs_int(slot, 1);
                 if *(*slot).tts_isnull {
                     return Some(None);
