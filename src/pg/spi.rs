@@ -131,6 +131,20 @@ impl Plan {
         mut expression: Expression,
         args: &[Arg<'_>],
         rows: Range<usize>,
+        each: impl FnMut(usize, &LocalRow) -> Result<(), Error>,
+    ) -> Result<usize, Error> {
+        let result = Self::evaluate_rows(&mut expression, args, rows, each);
+        // What PostgreSQL raised ends a subtransaction at least; an error of our own need not.
+        if !matches!(result, Err(Error::Raised(_))) {
+            expression.finish()?;
+        }
+        result
+    }
+
+    fn evaluate_rows(
+        expression: &mut Expression,
+        args: &[Arg<'_>],
+        rows: Range<usize>,
         mut each: impl FnMut(usize, &LocalRow) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let type_oid = expression.type_oid;
@@ -151,7 +165,6 @@ impl Plan {
                 row += 1;
             }
         }
-        expression.finish()?;
         Ok(row - rows.start)
     }
 
