@@ -180,7 +180,8 @@ impl Admin<'_> {
                     errands.push(Errand {
                         on: On::Session(session),
                         steps: vec![Step::Run(format!(
-                            "select coalesce(pg_catalog.string_agg(gid, ' ' order by gid), '') \
+                            "select case when not pg_catalog.pg_is_in_recovery() \
+                                 then coalesce(pg_catalog.string_agg(gid, ' ' order by gid), '') end \
                              from pg_catalog.pg_prepared_xacts \
                              where database = pg_catalog.current_database() and gid ~ {}",
                             quote_literal(&Gid::pattern()?)
@@ -203,6 +204,10 @@ impl Admin<'_> {
                     value: Some(Some(list)),
                     ..
                 }) => Ok(list.split_whitespace().map(str::to_owned).collect()),
+                // A standby lists nothing, whatever is prepared.
+                Ok(Done::Ran {
+                    value: Some(None), ..
+                }) => Err("the server is a standby".to_owned()),
                 Ok(_) => Err(words(&ErrorKind::Closed)),
                 Err(kind) => Err(words(kind)),
             };
