@@ -14,6 +14,7 @@ use plproxy_core::conninfo::{ConnInfo, Host, TlsVersion};
 use socket2::SockRef;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::task::coop;
 
 use super::binding;
 use super::bridge::{BUDGET, Bridge};
@@ -238,15 +239,20 @@ impl Session {
         cx: &mut TaskContext<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // The runtime's own sockets count their reads, so that one that always has something to read gives the others,
+        // timers and interrupts a turn. This one is read past that, and counts itself.
+        let turn = ready!(coop::poll_proceed(cx));
         let room = buf.remaining().min(RECORD);
         loop {
-            match self.read(buf.initialize_unfilled_to(room))? {
-                Done::Bytes(length) => {
+            match self.read(buf.initialize_unfilled_to(room)) {
+                Ok(Done::Bytes(length)) => {
+                    turn.made_progress();
                     buf.advance(length);
                     return Poll::Ready(Ok(()));
                 }
-                Done::End => return Poll::Ready(Ok(())),
-                Done::Wait => ready!(self.poll_readable(cx))?,
+                Ok(Done::End) => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(Done::Wait) => ready!(self.poll_readable(cx))?,
             }
         }
     }

@@ -35,6 +35,7 @@ pub struct Relay {
     direct: bool,
     protocol: Option<&'static [u8]>,
     asks: bool,
+    flood: Option<&'static [u8]>,
 }
 
 impl Relay {
@@ -45,6 +46,15 @@ impl Relay {
             direct: false,
             protocol: None,
             asks: false,
+            flood: None,
+        }
+    }
+
+    /// Instead of the server's answers the first statement gets this message, again and again.
+    pub fn floods(self, message: &'static [u8]) -> Relay {
+        Relay {
+            flood: Some(message),
+            ..self
         }
     }
 
@@ -133,6 +143,9 @@ impl Relay {
         seen.tls.fetch_add(1, SeqCst);
         let name = tls.ssl().servername(NameType::HOST_NAME);
         seen.names.lock().unwrap().push(name.map(str::to_owned));
+        if let Some(message) = self.flood {
+            return flood(tls, message);
+        }
         let params = parse(&without_tls()).unwrap();
         let port: u16 = params.get("port").unwrap().parse().unwrap();
         let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
@@ -141,6 +154,17 @@ impl Relay {
         server.set_nodelay(true).unwrap();
         pass_on(tls, server, seen);
     }
+}
+
+/// Greets as a server does, and says the same without end from the first statement on.
+fn flood(mut tls: SslStream<TcpStream>, message: &[u8]) {
+    const GREETING: &[u8] = b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x07\0\0\0\x07Z\0\0\0\x05I";
+    let mut buffer = [0; 1024];
+    let much = message.repeat(16 * 1024 / message.len());
+    let begun = tls.ssl_read(&mut buffer).is_ok()
+        && tls.write_all(GREETING).is_ok()
+        && tls.ssl_read(&mut buffer).is_ok();
+    while begun && tls.write_all(&much).is_ok() {}
 }
 
 /// Passes on what either side says, until one is done.

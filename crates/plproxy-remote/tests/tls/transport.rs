@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use plproxy_remote::{CallOptions, Encoding, Event, Remote, Statement};
+use plproxy_remote::{CallOptions, Encoding, ErrorKind, Event, Remote, Statement};
 
 use crate::harness::*;
 use crate::negotiation::answer_and_stay;
@@ -78,6 +78,60 @@ fn a_cancel_goes_the_same_way() {
     });
     assert!(seen.cancels.load(SeqCst) >= 1);
     assert_eq!(seen.plain.load(SeqCst), 0, "a key in plain text");
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn a_server_that_never_stops_talking() {
+    let _turn = turn();
+    let remote = remote();
+    // Notifications, which go to nobody; notices; bytes of TLS without a pause either way.
+    let notification: &[u8] = b"A\0\0\0\x0a\0\0\0\x07\0\0";
+    let notice: &[u8] = b"N\0\0\0\x1fSNOTICE\0VNOTICE\0C00000\0Mx\0\0";
+    for (at, message) in [notification, notice].into_iter().enumerate() {
+        let (port, _) = Relay::new("cn").floods(message).start();
+        let connstr = format!("{} sslmode=require", through(port, "h"));
+        let talker = endpoint(&remote, &at.to_string(), &connstr);
+        let options = CallOptions {
+            query_timeout: Some(Duration::from_millis(300)),
+            ..CallOptions::default()
+        };
+        let statement = Statement::call("select 'x'::text".into());
+        let start = Instant::now();
+        let outcome = drain(remote.start(&statement, vec![request(&talker, &[])], &options));
+        let error = outcome.error().kind;
+        assert!(matches!(error, ErrorKind::QueryTimeout), "{error:?}");
+        let mut call = remote.start(
+            &statement,
+            vec![request(&talker, &[])],
+            &CallOptions::default(),
+        );
+        if at == 1 {
+            assert!(matches!(call.next().unwrap(), Event::Notice { .. }));
+            call.cancel(Duration::from_millis(200));
+        }
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn a_large_result_is_cancelled_at_once() {
+    let _turn = turn();
+    let remote = remote();
+    let server = endpoint(&remote, "server", &verified());
+    let statement = Statement::call("select i::text from generate_series(1, 20000000) i".into());
+    let mut call = remote.start(
+        &statement,
+        vec![request(&server, &[])],
+        &CallOptions::default(),
+    );
+    assert!(matches!(call.next().unwrap(), Event::Rows { .. }));
+    let start = Instant::now();
+    call.cancel(Duration::from_millis(500));
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
