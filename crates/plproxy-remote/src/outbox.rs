@@ -193,6 +193,11 @@ impl Outbox {
         state
             .resetting
             .retain(|(resetting, _)| *resetting != request);
+        // A server that hangs up may end it while it waits for room: then nobody would come for its turn.
+        if state.waiting.iter().any(|(waiting, _)| *waiting == request) {
+            state.waiting.retain(|(waiting, _)| *waiting != request);
+            state.wake_next();
+        }
     }
 
     /// A request's connection is about to be reset.
@@ -303,5 +308,22 @@ impl Lookup {
     pub(crate) fn answer(self, found: io::Result<Vec<SocketAddr>>) {
         *self.answer.borrow_mut() = Some(found);
         self.waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_ended_keeps_nobody_waiting() {
+        let outbox = Outbox::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        outbox.event(Event::Interrupted, BUDGET);
+        assert!(outbox.poll_room(0, &mut cx).is_pending());
+        assert!(outbox.poll_room(1, &mut cx).is_pending());
+        outbox.ends(0);
+        assert!(outbox.take().is_some());
+        assert!(outbox.poll_room(1, &mut cx).is_ready());
     }
 }
