@@ -57,19 +57,20 @@ impl CancelKey {
     /// Sends the request and waits until the server has taken it, which it shows by hanging up. There is nobody to tell
     /// of a failure: the caller's time is bounded in any case.
     pub(crate) async fn send(self: Rc<Self>) {
-        self.astray.set(true);
+        // What became of an earlier request, this one's end does not tell.
+        let astray = self.astray.replace(true);
         self.unsent.set(true);
         let socket = self.request().await;
         self.unsent.set(false);
         match socket {
-            Err(Unsent) => self.astray.set(false),
+            Err(Unsent) => self.astray.set(astray),
             Ok(None) => {}
             Ok(Some(socket)) => {
                 let mut open = Lingering::new(socket);
                 let mut nothing = [0];
                 let Some(socket) = open.socket() else { return };
                 if matches!(socket.read(&mut nothing).await, Ok(0)) {
-                    self.astray.set(false);
+                    self.astray.set(astray);
                 }
                 open.close();
             }
