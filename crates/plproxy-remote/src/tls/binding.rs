@@ -57,14 +57,19 @@ fn pss_digest(certificate: &[u8]) -> Option<Nid> {
 }
 
 /// The content of the element that `der` begins with, if it has that tag, and what follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (first, rest) = der.split_first()?;
+pub(super) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    any_element(der)
+        .filter(|(first, _, _)| *first == tag)
+        .map(|(_, content, rest)| (content, rest))
+}
+
+/// The tag and the content of the element that `der` begins with, and what follows it.
+pub(super) fn any_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = der.split_first()?;
     let (length, rest) = rest.split_first()?;
-    if *first != tag {
-        return None;
-    }
+    let tagged = |(content, rest)| (*tag, content, rest);
     if *length < 0x80 {
-        return rest.split_at_checked(usize::from(*length));
+        return rest.split_at_checked(usize::from(*length)).map(tagged);
     }
     let (digits, rest) = rest.split_at_checked(usize::from(*length & 0x7f))?;
     if digits.len() > 4 {
@@ -73,5 +78,5 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let length = digits
         .iter()
         .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
-    rest.split_at_checked(length)
+    rest.split_at_checked(length).map(tagged)
 }

@@ -6,6 +6,8 @@ use openssl::nid::Nid;
 use openssl::x509::X509Ref;
 use plproxy_core::conninfo::{Host, HostName};
 
+use super::binding::{any_element, element};
+
 /// No more of a name than that is shown.
 const SHOWN: usize = 200;
 
@@ -59,6 +61,8 @@ impl Seen {
                 common_name &= ip.is_none();
                 self.ip(octets, ip)?
             } else {
+                // A DNS name that is no text is not shown to us; it is one nevertheless.
+                common_name &= ip.is_some() || !has_dns_name(certificate);
                 continue;
             };
             if found {
@@ -109,6 +113,34 @@ impl Seen {
             self.first = Some(name.chars().take(SHOWN).map(printable).collect());
         }
     }
+}
+
+/// Whether there is a DNS name among the alternative names, whatever its bytes. What cannot be read may have one.
+fn has_dns_name(certificate: &X509Ref) -> bool {
+    let der = certificate.to_der().unwrap_or_default();
+    alternative_names(&der).is_none_or(|names| elements(names).any(|(tag, _)| tag == 0x82))
+}
+
+/// The content of the extension: in `Certificate { tbs { …, [3] SEQUENCE { SEQUENCE { oid, [critical], OCTET STRING }, … } }, … }`.
+fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
+    const SEQUENCE: u8 = 0x30;
+    const OID: &[u8] = &[0x06, 3, 0x55, 0x1d, 0x11];
+    let (certificate, _) = element(certificate, SEQUENCE)?;
+    let (tbs, _) = element(certificate, SEQUENCE)?;
+    let (_, extensions) = elements(tbs).find(|(tag, _)| *tag == 0xa3)?;
+    let (extensions, _) = element(extensions, SEQUENCE)?;
+    let (_, extension) = elements(extensions).find(|(_, content)| content.starts_with(OID))?;
+    let (_, value) = elements(extension).find(|(tag, _)| *tag == 0x04)?;
+    element(value, SEQUENCE).map(|(names, _)| names)
+}
+
+/// The tags and contents of all elements in `der`.
+fn elements(mut der: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (tag, content, rest) = any_element(der)?;
+        der = rest;
+        Some((tag, content))
+    })
 }
 
 /// Whether `*.rest` stands for the name: the star is one whole label, the leftmost, and nothing else.
@@ -162,6 +194,12 @@ fn number(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use openssl::asn1::{Asn1Object, Asn1OctetString};
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::x509::{X509, X509Extension, X509Name};
+
     use super::*;
 
     #[test]
@@ -203,6 +241,44 @@ mod tests {
         ] {
             let expected: Option<IpAddr> = expected.map(|text| text.parse().unwrap());
             assert_eq!(address(text), expected, "{text}");
+        }
+    }
+
+    /// A certificate with a common name and that alternative name, in DER.
+    fn certificate(common_name: &str, alternative: &[u8]) -> X509 {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        let mut name = X509Name::builder().unwrap();
+        name.append_entry_by_nid(Nid::COMMONNAME, common_name)
+            .unwrap();
+        let mut names = vec![0x30, alternative.len() as u8];
+        names.extend_from_slice(alternative);
+        let names = Asn1OctetString::new_from_bytes(&names).unwrap();
+        let oid = Asn1Object::from_str("2.5.29.17").unwrap();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name.build()).unwrap();
+        builder
+            .append_extension(X509Extension::new_from_der(&oid, false, &names).unwrap())
+            .unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        builder.build()
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_a_name() {
+        for (alternative, alone) in [
+            (&b"\x82\x01a"[..], false),
+            (b"\x82\x01\xff", false),
+            (b"\x87\x04\x7f\0\0\x01", true),
+            // An address for mail that is no text.
+            (b"\x81\x01\xff", true),
+            (b"\x88\x01\x2a", true),
+        ] {
+            let certificate = certificate("good.test", alternative);
+            let found = Seen::default().matches(&certificate, "good.test");
+            assert_eq!(found, Ok(alone), "{alternative:?}");
         }
     }
 }
