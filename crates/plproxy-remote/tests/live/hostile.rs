@@ -22,7 +22,7 @@ fn check(remote: &Remote, name: &str, connstr: &str) -> ErrorKind {
     };
     let statement = Statement::call("select r::text from f() r".into());
     let error = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options)).error();
-    let growth = status("VmHWM") - before;
+    let growth = status("VmHWM").saturating_sub(before);
     assert!(
         start.elapsed() < Duration::from_millis(2600),
         "{name}: {:?}",

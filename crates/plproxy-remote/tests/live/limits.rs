@@ -33,7 +33,7 @@ fn stream(
                     .sum::<usize>();
                 std::thread::sleep(pause);
             }
-            Event::Finished => return (rows, bytes, status("VmHWM") - before),
+            Event::Finished => return (rows, bytes, status("VmHWM").saturating_sub(before)),
             _ => {}
         }
     }
@@ -79,7 +79,7 @@ fn a_huge_value_goes_there_and_back() {
         reset_peak();
         let before = status("VmHWM");
         let outcome = run(&remote, &endpoint, &statement, &params);
-        let growth = status("VmHWM") - before;
+        let growth = status("VmHWM").saturating_sub(before);
         assert!(outcome.error.is_none(), "{:?}", outcome.error);
         let value = outcome.rows[0].1[0].as_ref().unwrap();
         assert_eq!(value.len(), size + 2);
@@ -175,7 +175,7 @@ fn endless_notices_are_delivered_and_not_hoarded() {
         start.elapsed()
     );
     assert!(matches!(call.next().unwrap(), Event::Finished));
-    let growth = status("VmHWM") - before;
+    let growth = status("VmHWM").saturating_sub(before);
     assert!(growth < 4096, "{growth} KiB");
 }
 
@@ -204,7 +204,7 @@ fn many_calls_leave_nothing_behind() {
     reset_peak();
     let before = status("VmHWM");
     burst(30_000);
-    let growth = status("VmHWM") - before;
+    let growth = status("VmHWM").saturating_sub(before);
     assert!(growth < 512, "{growth} KiB");
     assert_eq!(remote.connections().len(), 1);
 }
