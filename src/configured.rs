@@ -38,13 +38,16 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     if let Some(plans) = prepared.as_ref().filter(|_| is_known) {
         return Ok(Rc::clone(plans));
     }
-    let mut exist = false;
-    Plan::prepare(EXIST, &[])?.run(&[], |row| {
-        exist = row.value(1)?.is_some_and(|value| value.value() & 1 != 0);
-        Ok(())
-    })?;
-    if !exist {
-        return Err(Report::internal(format!("Pl/Proxy: cluster not found: {name}")).into());
+    // A cluster that is known was read from them; should they be gone, their absence is the error.
+    if !is_known {
+        let mut exist = false;
+        Plan::prepare(EXIST, &[])?.run(&[], |row| {
+            exist = row.value(1)?.is_some_and(|value| value.value() & 1 != 0);
+            Ok(())
+        })?;
+        if !exist {
+            return Err(Report::internal(format!("Pl/Proxy: cluster not found: {name}")).into());
+        }
     }
     if let Some(plans) = prepared {
         return Ok(plans);

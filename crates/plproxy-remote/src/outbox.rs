@@ -62,6 +62,14 @@ struct State {
 }
 
 impl State {
+    /// The request does not wait for room any more.
+    fn gives_way(&mut self, request: usize) {
+        if self.waiting.iter().any(|(waiting, _)| *waiting == request) {
+            self.waiting.retain(|(waiting, _)| *waiting != request);
+            self.wake_next();
+        }
+    }
+
     fn wake_next(&self) {
         if let Some((_, waker)) = self.waiting.first() {
             waker.wake_by_ref();
@@ -115,6 +123,7 @@ impl Outbox {
         let mut state = self.0.borrow_mut();
         if handed_over && request > state.turn && !state.idle && !state.closed {
             queue(&mut state.ahead, request, cx.waker());
+            state.gives_way(request);
             return Poll::Pending;
         }
         let next = state.waiting.first().map(|(waiting, _)| *waiting);
@@ -194,10 +203,7 @@ impl Outbox {
             .resetting
             .retain(|(resetting, _)| *resetting != request);
         // A server that hangs up may end it while it waits for room: then nobody would come for its turn.
-        if state.waiting.iter().any(|(waiting, _)| *waiting == request) {
-            state.waiting.retain(|(waiting, _)| *waiting != request);
-            state.wake_next();
-        }
+        state.gives_way(request);
     }
 
     /// A request's connection is about to be reset.
@@ -314,16 +320,55 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::{Batch, Format};
 
     #[test]
     fn who_has_ended_keeps_nobody_waiting() {
         let outbox = Outbox::default();
         let mut cx = Context::from_waker(Waker::noop());
         outbox.event(Event::Interrupted, BUDGET);
-        assert!(outbox.poll_room(0, &mut cx).is_pending());
-        assert!(outbox.poll_room(1, &mut cx).is_pending());
+        assert!(outbox.poll_room(0, false, &mut cx).is_pending());
+        assert!(outbox.poll_room(1, false, &mut cx).is_pending());
         outbox.ends(0);
         assert!(outbox.take().is_some());
-        assert!(outbox.poll_room(1, &mut cx).is_ready());
+        assert!(outbox.poll_room(1, false, &mut cx).is_ready());
+    }
+
+    fn rows(request: usize) -> Event {
+        let batch = Batch::new(Vec::new(), Rc::from([]), Format::Text, None, 0);
+        Event::Rows {
+            request,
+            batch,
+            done: false,
+        }
+    }
+
+    #[test]
+    fn who_is_ahead_goes_on_only_while_the_turn_has_nothing() {
+        let outbox = Outbox::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        outbox.event(rows(0), 1);
+        assert!(
+            outbox.poll_room(1, false, &mut cx).is_ready(),
+            "its first rows"
+        );
+        assert!(outbox.poll_room(1, true, &mut cx).is_pending());
+        assert!(outbox.has_ahead());
+        assert!(outbox.poll_room(0, true, &mut cx).is_ready());
+        outbox.falls_idle();
+        assert!(outbox.poll_room(1, true, &mut cx).is_ready());
+        // It waits for room when the turn has something again: then it waits for that, and in nobody's way.
+        outbox.event(rows(1), BUDGET);
+        assert!(outbox.poll_room(1, true, &mut cx).is_pending());
+        outbox.event(rows(0), 1);
+        assert!(outbox.poll_room(0, true, &mut cx).is_pending());
+        while outbox.take().is_some() {}
+        assert!(outbox.poll_room(1, true, &mut cx).is_pending());
+        assert!(outbox.poll_room(0, true, &mut cx).is_ready());
+        // The next in turn when the first is over; what is over already is passed.
+        outbox.ends(1);
+        outbox.ends(0);
+        assert!(outbox.poll_room(2, true, &mut cx).is_ready());
+        assert!(outbox.poll_room(3, true, &mut cx).is_pending());
     }
 }
