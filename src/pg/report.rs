@@ -1,5 +1,6 @@
 //! The only module that raises.
 
+use super::memory::Context;
 use super::{encoding, guard, raw};
 use crate::error::{Error, Report, SqlState};
 use core::ffi::{CStr, c_char, c_int};
@@ -38,9 +39,12 @@ pub(crate) fn emit(level: Level, report: &Report) -> Result<(), Error> {
         Level::Notice => PgLogLevel::NOTICE,
         Level::Warning => PgLogLevel::WARNING,
     } as c_int;
-    let fields = Fields::copy(report);
-    // SAFETY: `fields` is plain data.
-    unsafe { guard::catch(|| fields.report(level)) }?;
+    // Of its own: a server may send notices without end, and the call's memory lives as long as the call.
+    Context::for_call()?.enter(|| {
+        let fields = Fields::copy(report);
+        // SAFETY: `fields` is plain data.
+        unsafe { guard::catch(|| fields.report(level)) }
+    })?;
     Ok(())
 }
 

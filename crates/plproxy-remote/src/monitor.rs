@@ -17,9 +17,11 @@ use crate::rows::{ColumnDescription, TextStyle};
 
 /// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
 const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
+/// Errors, notices and notifications, which may hold a statement's text.
+const REPORT_LIMIT: usize = 1 << 26;
 /// From that size on it is seen first whether there is memory for a message.
 const PROBED: usize = 1 << 20;
-/// Descriptions and start-up messages; a table has at most 1664 columns.
+/// All others; a table has at most 1664 columns to describe.
 const COLLECT_LIMIT: usize = 1 << 22;
 /// All that may come before the server is ready for the first time.
 const STARTUP_LIMIT: usize = 1 << 20;
@@ -239,6 +241,15 @@ impl Monitor {
 
     /// A message's header is complete.
     fn begin(&mut self) -> io::Result<()> {
+        // The library keeps a message until it is whole, whatever it is.
+        let limit = match self.tag() {
+            b'D' | b'd' => MESSAGE_LIMIT,
+            b'E' | b'N' | b'A' => REPORT_LIMIT,
+            _ => COLLECT_LIMIT,
+        };
+        if self.incoming.rest > limit {
+            return Err(refuse("server sent a message of an impossible length"));
+        }
         // The library takes memory for a message as it comes and ends the process where there is none. So it is seen here,
         // before, whether there would be.
         let room = self.incoming.rest.saturating_mul(2);
@@ -258,9 +269,6 @@ impl Monitor {
             _ => return Ok(()),
         }
         self.collected.clear();
-        if self.incoming.rest > COLLECT_LIMIT {
-            return Err(refuse("server sent a message of an impossible length"));
-        }
         Ok(())
     }
 

@@ -256,7 +256,7 @@ fn broken_start_ups_fail_the_call() {
         "a promise",
         [message(b'R', &[0, 0, 0, 0]), vec![b'N', 0x3f, 0, 0, 0]].concat(),
         nothing(),
-        "timeout expired",
+        "impossible length",
     );
     let kind = check(
         &remote,
