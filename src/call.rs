@@ -3,7 +3,7 @@
 
 use crate::cluster::Cluster;
 use crate::collect::Collector;
-use crate::error::{Error, FunctionLabel, Report, sqlstate};
+use crate::error::{Error, FunctionLabel, sqlstate};
 use crate::function::ProxyFunction;
 use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::interrupts;
@@ -184,6 +184,10 @@ impl Call {
         let result = f();
         if result.is_err() {
             self.cancel();
+            // An interrupt goes first: it may be what ended `f`, and there is no way back from a FATAL.
+            if interrupts::will_end() {
+                interrupts::check()?;
+            }
         }
         result
     }
@@ -263,11 +267,7 @@ pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
     cancel();
     interrupts::check()?;
     // The work is cancelled, so there is no going on even if PostgreSQL has changed its mind.
-    Err(Report::new(
-        sqlstate::QUERY_CANCELED,
-        "canceling statement due to user request",
-    )
-    .into())
+    Err(interrupts::canceled())
 }
 
 /// What a call's result is made of.

@@ -1,7 +1,7 @@
 //! PostgreSQL's interrupts, as the waits of a remote call see them.
 
 use super::{guard, raw};
-use crate::error::Error;
+use crate::error::{Error, Report, sqlstate};
 use pgrx::pg_sys;
 
 /// Whether the backend has an interrupt that it may handle now.
@@ -50,4 +50,13 @@ pub(crate) fn check() -> Result<(), Error> {
     // SAFETY: called between remote waits, where no lock of ours is held and nothing is half done.
     unsafe { guard::catch(|| raw::ProcessInterrupts()) }?;
     Ok(())
+}
+
+/// The error of work that an interrupt ended, should PostgreSQL have changed its mind when it is asked.
+pub(crate) fn canceled() -> Error {
+    Report::new(
+        sqlstate::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+    .into()
 }

@@ -1,7 +1,7 @@
 //! Rows kept in memory up to a bound, then on disk.
 
 use super::tuple::{Row, RowType};
-use super::{compat, guard, raw};
+use super::{compat, guard, interrupts, raw};
 use crate::error::Error;
 use core::ffi::c_int;
 use core::mem::ManuallyDrop;
@@ -31,26 +31,36 @@ impl Store {
         Ok(())
     }
 
-    /// Moves all rows of another store to the end of this one.
+    /// Moves all rows of another store to the end of this one. An interrupt that will end the statement ends it early, as
+    /// an error, so that the partitions' work is ended before.
     pub(crate) fn append(&mut self, other: Self, row_type: &RowType) -> Result<(), Error> {
         let (target, source, desc) = (self.0, other.0, row_type.as_ptr());
         // SAFETY: all three are live. The slot is dropped on the way out; an error leaves it to its memory context.
-        unsafe {
+        let whole = unsafe {
             guard::catch(|| {
                 let slot =
                     raw::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
-                let mut rows = 0_u32;
+                let (mut rows, mut whole) = (0_u32, true);
                 while raw::tuplestore_gettupleslot(source, true, false, slot) {
                     raw::tuplestore_puttupleslot(target, slot);
                     rows = rows.wrapping_add(1);
-                    if rows.is_multiple_of(ROWS_BETWEEN_CHECKS) {
+                    if rows.is_multiple_of(ROWS_BETWEEN_CHECKS) && interrupts::pending() {
+                        if interrupts::will_end() {
+                            whole = false;
+                            break;
+                        }
                         raw::ProcessInterrupts();
                     }
                 }
                 raw::ExecDropSingleTupleTableSlot(slot);
+                whole
             })
         }?;
-        Ok(())
+        if whole {
+            Ok(())
+        } else {
+            Err(interrupts::canceled())
+        }
     }
 
     /// Forgets the store without touching memory that may be gone already. Its files end with the transaction.
