@@ -27,8 +27,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // SAFETY: pops the level that `open` pushed. It cannot raise; its code would say only that there is no level.
-        unsafe { raw::SPI_finish() };
+        // SAFETY: pops the level that `open` pushed; its code would say only that there is no level.
+        let _ = unsafe { guard::catch(|| raw::SPI_finish()) };
     }
 }
 
@@ -214,8 +214,9 @@ impl Plan {
 
 impl Drop for Plan {
     fn drop(&mut self) {
-        // SAFETY: a kept plan that is ours; freeing it only drops references.
-        unsafe { raw::SPI_freeplan(self.plan) };
+        let plan = self.plan;
+        // SAFETY: a kept plan that is ours. What cannot be freed is lost, and nothing else.
+        let _ = unsafe { guard::catch(|| raw::SPI_freeplan(plan)) };
     }
 }
 

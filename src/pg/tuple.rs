@@ -132,9 +132,10 @@ impl RowType {
 
 impl Drop for RowType {
     fn drop(&mut self) {
+        let desc = self.desc;
         // SAFETY: our own copy, in TopMemoryContext; nobody else refers to it (a blessed descriptor is copied into the
         // type cache).
-        unsafe { raw::FreeTupleDesc(self.desc) }
+        let _ = unsafe { guard::catch(|| raw::FreeTupleDesc(desc)) };
     }
 }
 
