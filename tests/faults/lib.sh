@@ -1,0 +1,117 @@
+# What the families of fault tests share. Sourced by run.sh after scripts/tally.sh.
+#
+# Times are taken inside of the servers, which all have this machine's clock. The limits are those of an idle machine; as
+# this one may be busy, a check of time has three attempts.
+
+passed=0 failed=0
+PARTITIONS=32
+
+# check name condition...
+check() {
+    if "${@:2}"; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else failed=$((failed + 1)); printf 'FAILED  %s: %s\n' "$1" "${*:3}"; fi
+}
+
+# same name wanted got
+same() {
+    if [ "$2" = "$3" ]; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"; fi
+}
+
+# within name limit outcome command...: the command prints the outcome and the milliseconds it took; '-' is any outcome.
+within() {
+    local name=$1 limit=$2 wanted=$3 try outcome ms rest=''; shift 3
+    for try in 1 2 3; do
+        read -r outcome ms rest < <("$@" 2>&1 | xargs) || true
+        if [[ ${ms:-} =~ ^[0-9]+$ ]] && [ "$ms" -le "$limit" ] && [ -z "$rest" ] \
+            && [[ $wanted == - || $outcome == "$wanted" ]]; then
+            passed=$((passed + 1)); printf 'ok      %s (%s, %s ms of %s)\n' "$name" "$outcome" "$ms" "$limit"
+            return
+        fi
+        printf 'again   %s: %s\n' "$name" "${outcome:-} ${ms:-} $rest"
+    done
+    failed=$((failed + 1))
+    printf 'FAILED  %s\n    wanted: %s within %s ms\n    got:    %s\n' "$name" "$wanted" "$limit" "${outcome:-} ${ms:-} $rest"
+}
+
+proxy() { server_psql proxy -AtqF ' ' "$@"; }
+one() { server_psql one -AtqF ' ' "$@"; }
+
+# until seconds command...: waits for it to succeed.
+until_true() {
+    local end=$((SECONDS + $1)); shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.02
+    done
+}
+said() { [ "$("${@:2}" 2>/dev/null)" = "$1" ]; }
+
+# family_of pid: it and its children, for servers that are hit as a whole.
+family_of() {
+    echo "$1"
+    # Some process is always gone before it is looked at.
+    { grep -lsE "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status || true; } | cut -d/ -f3
+}
+
+# hit server signal: all of a server's processes. STRUCK is when.
+hit() {
+    local pids; pids=$(family_of "$(server_pid "$1")")
+    STRUCK=$(date +%s%3N)
+    # shellcheck disable=SC2086 # a list; one that is gone already does not matter
+    kill "-$2" $pids 2>/dev/null || true
+}
+
+# stuck application: a session of that name is within a statement and has been for a moment.
+stuck() {
+    said 1 proxy -c "select count(*) from pg_stat_activity where application_name = '$1' and state = 'active'
+        and clock_timestamp() - query_start > '150 ms'"
+}
+
+HANGS=0
+# hang sql: a session of the application name $APP that runs this in the background; its output is in $OUT. Waits until it
+# is at it. HUNG is the client itself.
+hang() {
+    HANGS=$((HANGS + 1)) APP=hang_$BASHPID.$HANGS OUT=$PLPROXY_RUN/out.$BASHPID.$HANGS
+    PGAPPNAME=$APP PGHOST=127.0.0.1 PGPORT=$PROXY PGUSER=postgres "$(tree_bin "$PLPROXY_TREE")/psql" -X -Atq -c "$1" \
+        >"$OUT" 2>&1 </dev/null &
+    HUNG=$!
+    until_true 10 stuck "$APP"
+}
+
+# at port [dbname]: a connection string.
+at() { printf 'host=127.0.0.1 port=%s user=postgres dbname=%s sslmode=disable' "$1" "${2:-postgres}"; }
+
+start_servers() {
+    local settings=(--auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" --max-connections 200)
+    server_start one "${settings[@]}" --set 'max_prepared_transactions = 10'
+    one -f "$HERE/partition.sql"
+    server_start proxy "${settings[@]}" --set 'statement_timeout = 60s' \
+        --set 'plproxy.standard_sqlstates = on' --set 'temp_file_limit = 1GB'
+    ONE=$(server_port one) PROXY=$(server_port proxy)
+    proxy -v port="$ONE" -v partitions=$PARTITIONS -f "$HERE/proxy.sql"
+    mkfifo "$PLPROXY_RUN/hold"
+    exec {HOLD}<>"$PLPROXY_RUN/hold"
+    misbehave broken
+    read -r BROKEN FULL <<<"$PORTS"
+}
+
+PROGRAMS=()
+# misbehave arguments...: starts the program of this directory; PORTS is where it listens.
+misbehave() {
+    local out=$PLPROXY_RUN/ports.${#PROGRAMS[@]}
+    # Its standard input is ours to hold: it ends with us at the latest.
+    "$PLPROXY_FAULTS" "$@" <"$PLPROXY_RUN/hold" >"$out" {HOLD}>&- &
+    PROGRAMS+=($!)
+    until_true 10 test -s "$out"
+    PORTS=$(cat "$out")
+}
+
+# What was stopped must go on, or it cannot be ended.
+faults_end() {
+    local name pid
+    for name in one left right proxy; do
+        [ ! -e "$(server_dir "$name")" ] || hit "$name" CONT
+    done
+    for pid in ${PROGRAMS[@]+"${PROGRAMS[@]}"}; do kill "$pid" 2>/dev/null || true; done
+}

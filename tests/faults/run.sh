@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Faults: servers killed, stopped, lost and broken; callers cancelled, terminated and gone. Needs PLPROXY_TREE and
+# PLPROXY_FAULTS (the program of this directory); counts its checks and ends with "N passed, N failed".
+#
+#   tests/faults/run.sh [word ...]     only the families whose names contain one of the words
+#
+# docs/reliability.md calls each check by its name, the first word.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
+need_tree
+HERE=$ROOT/tests/faults
+source "$HERE/lib.sh"
+
+wanted() {
+    local word
+    [ $# -gt 1 ] || return 0
+    for word in "${@:2}"; do case $1 in *"$word"*) return 0 ;; esac; done
+    return 1
+}
+
+run_begin
+trap 'rc=$?; faults_end || true; run_end $rc' EXIT
+start_servers
+for family in killed silence stages broken transactions leaks failover; do
+    if wanted "$family" "$@"; then
+        started=$SECONDS
+        source "$HERE/$family.sh"
+        say "    $family: $((SECONDS - started)) s"
+    fi
+done
+
+printf '%s passed, %s failed\n' "$passed" "$failed"
+tally "$passed" "$failed"
+[ "$failed" = 0 ]
