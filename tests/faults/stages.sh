@@ -4,6 +4,7 @@
 # of the broken server's connections answers a cancel request.
 declare -A STAGES=(
     [connecting]="look('host=127.0.0.1 sslmode=disable user=u dbname=d port=$FULL', 'select 1')"
+    [tls]="look('host=127.0.0.1 sslmode=require user=u dbname=d port=$BROKEN', 'select 1')"
     [starting]="look('$(at "$BROKEN" mute)', 'select 1')"
     [authenticating]="look('$(at "$BROKEN" auth_mute) password=x', 'select 1')"
     [asking]="look('$(at "$BROKEN" silent)', 'select 1')"
@@ -14,7 +15,7 @@ declare -A STAGES=(
     [reading_rows]="look('$(at "$BROKEN" rows)', 'select 1')"
     [reading_notices]="look('$(at "$BROKEN" notices)', 'select 1')"
 )
-ALL='connecting starting authenticating asking sending waiting waiting_all reading reading_rows reading_notices'
+ALL='connecting tls starting authenticating asking sending waiting waiting_all reading reading_rows reading_notices'
 # In a session of its own. Notices and rows without end need not reach psql.
 QUIET='set client_min_messages = error; set statement_timeout = 0; set work_mem = 1024;'
 
