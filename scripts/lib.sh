@@ -4,6 +4,7 @@
 # From the environment:
 #   PLPROXY_GROUND   directory for the private PostgreSQL trees (default /var/tmp/plproxy-<uid>)
 #   PLPROXY_HANDLER  rust (default), or c to run against Debian's PL/Proxy, for comparison
+#   PG               the major version of PostgreSQL to work with (default 15, Debian 12's own)
 
 set -euo pipefail
 
@@ -11,7 +12,7 @@ SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$SCRIPTS")
 GROUND=${PLPROXY_GROUND:-/var/tmp/plproxy-$(id -u)}
 HANDLER=${PLPROXY_HANDLER:-rust}
-PGMAJOR=15
+PGMAJOR=${PG:-15}
 
 # Messages are compared and parsed, and a server must not inherit a locale that its machine lacks.
 export LC_ALL=C.UTF-8
@@ -24,6 +25,8 @@ else BOLD='' RED='' GREEN='' PLAIN=''; fi
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2; exit 1; }
+
+case $PGMAJOR in 14|15|16|17|18) ;; *) die "PG=$PGMAJOR: the major versions 14 to 18 are supported" ;; esac
 
 # quietly "what" command...: runs it with its output in a log; shows the end of the log when it fails.
 quietly() {
@@ -61,4 +64,6 @@ use_ground_libs() {
     esac
 }
 
-tree_bin() { printf '%s/lib/postgresql/%s/bin' "$1" "$PGMAJOR"; }
+# tree_major tree: the version that the tree is of; there is one in each.
+tree_major() { local lib=("$1"/lib/postgresql/*/); basename "${lib[0]}"; }
+tree_bin() { printf '%s/lib/postgresql/%s/bin' "$1" "$(tree_major "$1")"; }

@@ -2,7 +2,7 @@
 # Makes private PostgreSQL trees, as any user, without installing a package: the machine's own PostgreSQL (programs,
 # clusters, ports) is never touched, which installing `postgresql-15` would do by starting a cluster.
 #
-#   scripts/tree.sh base      a tree as Debian ships it, without any plproxy: what we build against
+#   scripts/tree.sh base      a tree without any plproxy, of version PG (default 15): what we build against
 #   scripts/tree.sh work      this checkout's own copy of it: what we install into and run
 #   scripts/tree.sh c         a tree with Debian's PL/Proxy (the C handler), for comparison
 #   scripts/tree.sh sys       downloaded programs and libraries beside PostgreSQL (pgbouncer, libclang), if any
@@ -11,20 +11,24 @@
 #                             knows max_prepared_statements, built from the source of Debian 13
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
 #   scripts/tree.sh remove    delete the whole ground
-# Each makes what is missing and prints the path; <path>/lib/postgresql/15/bin/pg_config answers for that tree.
+# Each makes what is missing and prints the path; <path>/lib/postgresql/<PG>/bin/pg_config answers for that tree.
 #
 # Files come from the machine when it has PostgreSQL 15, its headers and a libclang (PLPROXY_FORCE_DOWNLOAD=1 says not to
-# look), else from the machine's own apt sources, through a private apt state. The ground (PLPROXY_GROUND, default
+# look), else from the machine's own apt sources, through a private apt state. Other versions are compiled from Debian's
+# sources, or from a postgresql-<PG>*.tar.* in PLPROXY_PG_SOURCES. The ground (PLPROXY_GROUND, default
 # /var/tmp/plproxy-<uid>) is kept between runs; a stamp tells its version, a lock keeps two runs apart.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$SCRIPTS/compile.sh"
 
 # The servers' user must be able to read what is made here.
 umask 022
 
 # Raise when the layout changes: a ground with another stamp is made anew.
 VERSION=1
-MACHINE_PG=/usr/lib/postgresql/$PGMAJOR
+# The version that Debian 12 has as packages.
+PACKAGED=15
+MACHINE_PG=/usr/lib/postgresql/$PACKAGED
 
 # Programs and libraries whose own dependencies are wanted too.
 RUN_PACKAGES="postgresql-15 postgresql-client-15 libpq5 pgbouncer libclang1-14"
@@ -57,7 +61,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg15,pg15-c,sys,openssl,apt,trees,names,pgbouncer,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg1[4-8],pg15-c,sys,openssl,apt,trees,names,pgbouncer,compile-*,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -130,9 +134,9 @@ missing_libraries() {
 machine_has_all() {
     [ -z "${PLPROXY_FORCE_DOWNLOAD:-}" ] || return 1
     [ -x "$MACHINE_PG/bin/postgres" ] && [ -x "$MACHINE_PG/bin/psql" ] && [ -x "$MACHINE_PG/bin/pg_config" ] \
-        && [ -r "/usr/include/postgresql/$PGMAJOR/server/postgres.h" ] \
+        && [ -r "/usr/include/postgresql/$PACKAGED/server/postgres.h" ] \
         && [ -x "$MACHINE_PG/lib/pgxs/src/test/regress/pg_regress" ] \
-        && [ -r "/usr/share/postgresql/$PGMAJOR/extension/dblink.control" ] \
+        && [ -r "/usr/share/postgresql/$PACKAGED/extension/dblink.control" ] \
         && [ -r /usr/include/openssl/ssl.h ] && [ -r /usr/include/unicode/ucol.h ] \
         && compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
         && compgen -G '/usr/lib/llvm-*/lib/clang/*/include/stddef.h' >/dev/null
@@ -143,29 +147,34 @@ machine_has_all() {
 arrange() {
     local from=$1 to=$2
     mkdir -p "$to/lib/postgresql" "$to/share/postgresql" "$to/include"
-    cp -a "$from/lib/postgresql/$PGMAJOR" "$to/lib/postgresql/"
-    cp -a "$from/share/postgresql/$PGMAJOR" "$to/share/postgresql/"
+    cp -a "$from/lib/postgresql/$PACKAGED" "$to/lib/postgresql/"
+    cp -a "$from/share/postgresql/$PACKAGED" "$to/share/postgresql/"
     cp -a "$from/include/postgresql" "$to/include/"
     # The tree is for us alone: no handler but the one that is installed into it, no just-in-time bitcode, no manuals.
-    rm -rf "$to/lib/postgresql/$PGMAJOR/lib/bitcode" "$to/share/postgresql/$PGMAJOR/man" \
-           "$to/lib/postgresql/$PGMAJOR/lib"/plproxy* "$to/share/postgresql/$PGMAJOR/extension"/plproxy*
+    rm -rf "$to/lib/postgresql/$PACKAGED/lib/bitcode" "$to/share/postgresql/$PACKAGED/man" \
+           "$to/lib/postgresql/$PACKAGED/lib"/plproxy* "$to/share/postgresql/$PACKAGED/extension"/plproxy*
     # Copied by root from files of root: owner and mode must let the servers' user read.
     chmod -R u+rwX,go+rX,go-w "$to"
 }
 
 make_base() {
+    make_packaged
+    [ "$PGMAJOR" = "$PACKAGED" ] || make_compiled
+}
+
+make_packaged() {
     [ -d "$GROUND/pg15" ] && return
     local tmp=$GROUND/base.tmp
     if machine_has_all; then
-        say "making a private PostgreSQL $PGMAJOR tree from this machine's files"
+        say "making a private PostgreSQL $PACKAGED tree from this machine's files"
         arrange /usr "$tmp"
         rm -rf "$GROUND/sys"
     else
-        say "making a private PostgreSQL $PGMAJOR tree from the machine's apt sources (nothing is installed)"
+        say "making a private PostgreSQL $PACKAGED tree from the machine's apt sources (nothing is installed)"
         prepare_apt
         local all wanted
         # shellcheck disable=SC2086
-        all=$(closure $RUN_PACKAGES) || die "apt knows no PostgreSQL $PGMAJOR here; Debian 12's own sources have it"
+        all=$(closure $RUN_PACKAGES) || die "apt knows no PostgreSQL $PACKAGED here; Debian 12's own sources have it"
         wanted="$RUN_PACKAGES $HEADER_PACKAGES $(missing_libraries "$all")"
         rm -rf "$GROUND/sys" "$GROUND/sys.tmp"
         # shellcheck disable=SC2086
@@ -185,7 +194,7 @@ make_base() {
 # A tree whose programs do not start is found here, by name, and not as a puzzle three steps later.
 check_tree() {
     local program lacking
-    for program in "$(tree_bin "$1")"/{postgres,initdb,psql,pgbench,pg_config} "$1/lib/postgresql/$PGMAJOR/lib/dblink.so"; do
+    for program in "$(tree_bin "$1")"/{postgres,initdb,psql,pgbench,pg_config,../lib/dblink.so}; do
         lacking=$(ldd "$program" 2>/dev/null | awk '/not found/ { print $1 }' | tr '\n' ' ')
         [ -z "$lacking" ] || die "$program needs libraries that are not there: $lacking"
     done
@@ -195,15 +204,17 @@ check_tree() {
 make_work() {
     make_base
     WORK=$GROUND/trees/$(printf '%s' "$ROOT" | sha256sum | cut -c1-12)
+    [ "$PGMAJOR" = "$PACKAGED" ] || WORK+=-$PGMAJOR
     [ -d "$WORK" ] && return
     # Hard links: a copy in no time. Installing replaces files by unlink and create, so the base stays as it is.
     mkdir -p "$GROUND/trees"
     rm -rf "$WORK.tmp"
-    cp -al "$GROUND/pg15" "$WORK.tmp"
+    cp -al "$GROUND/pg$PGMAJOR" "$WORK.tmp"
     mv "$WORK.tmp" "$WORK"
 }
 
 make_c() {
+    [ "$PGMAJOR" = "$PACKAGED" ] || die "Debian 12 has the C handler for PostgreSQL $PACKAGED only"
     make_base
     [ -d "$GROUND/pg15-c" ] && return
     local tmp=$GROUND/pg15-c.tmp from=/usr
@@ -215,8 +226,8 @@ make_c() {
         fetch "$GROUND/c.tmp" postgresql-15-plproxy
         from=$GROUND/c.tmp/usr
     fi
-    cp -a "$from/lib/postgresql/$PGMAJOR/lib/plproxy.so" "$tmp/lib/postgresql/$PGMAJOR/lib/"
-    cp -a "$from/share/postgresql/$PGMAJOR/extension"/plproxy* "$tmp/share/postgresql/$PGMAJOR/extension/"
+    cp -a "$from/lib/postgresql/$PACKAGED/lib/plproxy.so" "$tmp/lib/postgresql/$PACKAGED/lib/"
+    cp -a "$from/share/postgresql/$PACKAGED/extension"/plproxy* "$tmp/share/postgresql/$PACKAGED/extension/"
     rm -rf "$GROUND/c.tmp"
     mv "$tmp" "$GROUND/pg15-c"
 }
@@ -306,11 +317,11 @@ make_openssl() {
 }
 
 case ${1:-} in
-    base)   open_ground; make_base; echo "$GROUND/pg15" ;;
+    base)   open_ground; make_base; echo "$GROUND/pg$PGMAJOR" ;;
     work)   open_ground; make_work; echo "$WORK" ;;
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
     openssl) open_ground; make_openssl; echo "$OPENSSL" ;;
-    sys)    open_ground; make_base; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
+    sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
     remove) open_ground; empty_ground; rm -f "$GROUND/lock"; rmdir "$GROUND" ;;

@@ -1,0 +1,132 @@
+# Compiles a PostgreSQL that Debian 12 has no packages of, from Debian's sources. Sourced by scripts/tree.sh.
+#
+# The tree is laid out as the others, <tree>/lib/postgresql/<major>, with all of PostgreSQL's below that. What compiling
+# needs and the machine lacks (bison, flex, perl, OpenSSL's headers) is unpacked beside the sources and goes with them.
+
+# The suites of Debian whose sources are looked through, for the newest release of the version.
+SOURCE_SUITES="trixie sid"
+BUILD_TOOLS="bison flex m4 bzip2"
+# What the tests use of contrib.
+CONTRIB="citext cube dblink hstore ltree"
+
+# make_compiled: $GROUND/pg$PGMAJOR. Compiling takes minutes: the ground is free for others meanwhile, and two runs that
+# want the same version are kept apart by a lock of their own.
+make_compiled() {
+    local tree=$GROUND/pg$PGMAJOR dir=$GROUND/compile-$PGMAJOR
+    [ -d "$tree" ] && return
+    prepare_apt
+    flock -u 9
+    exec 8>"$GROUND/lock-$PGMAJOR"
+    flock 8
+    if [ ! -d "$tree" ]; then
+        rm -rf "$dir"
+        mkdir "$dir"
+        say "making a private PostgreSQL $PGMAJOR tree from its sources; this takes some minutes, once"
+        # What downloads into the ground does so under the ground's lock; nobody waits for ours while holding that.
+        flock 9
+        get_tools "$dir/tools"
+        flock -u 9
+        get_source "$dir"
+        compile "$dir" "$tree"
+        chmod -R u+rwX,go+rX,go-w "$dir/out$tree"
+        mv "$dir/out$tree" "$tree"
+        check_tree "$tree"
+        rm -rf "$dir"
+    fi
+    exec 8>&-
+    flock 9
+}
+
+# get_tools directory: the programs that the machine lacks.
+get_tools() {
+    local tool wanted=()
+    mkdir "$1"
+    for tool in $BUILD_TOOLS; do command -v "$tool" >/dev/null 2>&1 || wanted+=("$tool"); done
+    # Without its modules perl is there but of no use here.
+    perl -MFindBin -MData::Dumper -MGetopt::Long -e 1 2>/dev/null || wanted+=(perl perl-modules-5.36 libperl5.36)
+    [ ${#wanted[@]} = 0 ] || fetch "$1" "${wanted[@]}"
+    installed libsigsegv2 || [ ! -e "$1/usr/bin/m4" ] || fetch "$1" libsigsegv2
+}
+
+# get_source directory: unpacks the sources in its `source`.
+get_source() {
+    local dir=$1 archive
+    if [ -n "${PLPROXY_PG_SOURCES:-}" ]; then
+        archive=$(compgen -G "$PLPROXY_PG_SOURCES/postgresql-$PGMAJOR*.tar.*" | head -n 1) \
+            || die "there is no postgresql-$PGMAJOR*.tar.* in $PLPROXY_PG_SOURCES"
+    else
+        download_source "$dir"
+        archive=$(compgen -G "$dir/postgresql-${PGMAJOR}_*.orig.tar.*" | head -n 1)
+    fi
+    mkdir "$dir/source"
+    PATH=$dir/tools/usr/bin:$dir/tools/bin:$PATH \
+        tar -x --no-same-owner --strip-components=1 -f "$archive" -C "$dir/source" || die "$archive is not whole"
+}
+
+# From where the machine has Debian's own packages, by an apt that knows the sources of other suites too.
+download_source() {
+    local dir=$1 apt=$1/apt mirror suite
+    mirror=$(apt_private apt-get indextargets --format "\$(REPO_URI)|\$(ORIGIN)|\$(LABEL)" 'Created-By: Packages' \
+        | sed -n 's/|Debian|Debian$//p' | head -n 1)
+    [ -n "$mirror" ] || die "the machine's apt sources have no mirror of Debian"
+    mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial
+    for suite in $SOURCE_SUITES; do
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >"$apt/sources.list"
+    : >"$apt/status"
+    {
+        cat "$GROUND/apt/apt.conf"
+        printf '%s "%s";\n' Dir::State "$apt/state" Dir::State::status "$apt/status" Dir::Cache "$apt/cache" \
+            Dir::Etc::sourcelist "$apt/sources.list" Dir::Etc::sourceparts -
+    } >"$apt/apt.conf"
+    quietly "reading the lists of sources" env APT_CONFIG= apt-get -c "$apt/apt.conf" update \
+        || die "apt-get update failed; is $mirror reachable?"
+    (cd "$dir" && quietly "downloading the sources of PostgreSQL $PGMAJOR" \
+        env APT_CONFIG= apt-get -c "$apt/apt.conf" source --download-only "postgresql-$PGMAJOR") \
+        || die "Debian ($SOURCE_SUITES) has no sources of PostgreSQL $PGMAJOR; PLPROXY_PG_SOURCES may name a directory" \
+            "with postgresql-$PGMAJOR*.tar.*"
+}
+
+# compile directory tree: what will be moved to the tree lies in the directory's out<tree> afterwards.
+compile() {
+    local dir=$1 tree=$2 tools=$1/tools prefix=$2/lib/postgresql/$PGMAJOR multiarch library contrib
+    local -a includes=()
+    multiarch=$(gcc -print-multiarch 2>/dev/null || cat "$GROUND/sys/multiarch")
+    [ ! -d "$tools/usr" ] || {
+        export PATH=$tools/usr/bin:$PATH M4=m4
+        [ ! -d "$tools/usr/share/bison" ] || export BISON_PKGDATADIR=$tools/usr/share/bison
+        [ ! -e "$tools/usr/bin/perl" ] || PERL5LIB=$tools/usr/share/perl/5.36:$tools/usr/lib/$multiarch/perl/5.36
+        export PERL5LIB=${PERL5LIB:-}
+        export LD_LIBRARY_PATH=$tools/usr/lib/$multiarch${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    }
+    # OpenSSL to link with: the machine's, or the ground's headers and whatever library programs here run with.
+    mkdir "$dir/lib"
+    if [ ! -e /usr/include/openssl/ssl.h ]; then
+        includes=("-I$GROUND/sys/usr/include" "-I$GROUND/sys/usr/include/$multiarch")
+        for library in libssl.so libcrypto.so; do
+            ln -s "$(find_library "$library.3" "$multiarch")" "$dir/lib/$library"
+        done
+    fi
+    # The old kind of rpath: the ground's libpq, of another version and in LD_LIBRARY_PATH, must not come before it.
+    # -O1: what is tested here is not PostgreSQL's speed.
+    cd "$dir/source"
+    quietly "configuring PostgreSQL $PGMAJOR" ./configure --prefix="$prefix" --disable-rpath --without-icu \
+        --without-readline --without-zlib --with-openssl CFLAGS=-O1 CPPFLAGS="${includes[*]}" \
+        LDFLAGS="-L$dir/lib -Wl,-rpath,$prefix/lib,--disable-new-dtags" || die "configure failed"
+    quietly "compiling PostgreSQL $PGMAJOR" make -s -j"$(nproc)" || die "make failed"
+    quietly "installing PostgreSQL $PGMAJOR into its tree" make -s install DESTDIR="$dir/out" || die "make install failed"
+    for contrib in $CONTRIB; do
+        quietly "compiling $contrib" make -s -C "contrib/$contrib" install DESTDIR="$dir/out" \
+            || die "contrib/$contrib failed"
+    done
+    cd "$ROOT"
+}
+
+# find_library name multiarch: where the library is on this machine or in the ground.
+find_library() {
+    local place
+    for place in "/usr/lib/$2" "/lib/$2" "$GROUND/sys/usr/lib/$2"; do
+        [ ! -e "$place/$1" ] || { printf '%s' "$place/$1"; return; }
+    done
+    die "there is no $1, neither on the machine nor in the ground"
+}
