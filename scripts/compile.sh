@@ -55,36 +55,13 @@ get_source() {
         archive=$(compgen -G "$PLPROXY_PG_SOURCES/postgresql-$PGMAJOR*.tar.*" | head -n 1) \
             || die "there is no postgresql-$PGMAJOR*.tar.* in $PLPROXY_PG_SOURCES"
     else
-        download_source "$dir"
+        # shellcheck disable=SC2086
+        download_source "$dir" "postgresql-$PGMAJOR" $SOURCE_SUITES
         archive=$(compgen -G "$dir/postgresql-${PGMAJOR}_*.orig.tar.*" | head -n 1)
     fi
     mkdir "$dir/source"
     PATH=$dir/tools/usr/bin:$dir/tools/bin:$PATH \
         tar -x --no-same-owner --strip-components=1 -f "$archive" -C "$dir/source" || die "$archive is not whole"
-}
-
-# From where the machine has Debian's own packages, by an apt that knows the sources of other suites too.
-download_source() {
-    local dir=$1 apt=$1/apt mirror suite
-    mirror=$(apt_private apt-get indextargets --format "\$(REPO_URI)|\$(ORIGIN)|\$(LABEL)" 'Created-By: Packages' \
-        | sed -n 's/|Debian|Debian$//p' | head -n 1)
-    [ -n "$mirror" ] || die "the machine's apt sources have no mirror of Debian"
-    mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial
-    for suite in $SOURCE_SUITES; do
-        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
-    done >"$apt/sources.list"
-    : >"$apt/status"
-    {
-        cat "$GROUND/apt/apt.conf"
-        printf '%s "%s";\n' Dir::State "$apt/state" Dir::State::status "$apt/status" Dir::Cache "$apt/cache" \
-            Dir::Etc::sourcelist "$apt/sources.list" Dir::Etc::sourceparts -
-    } >"$apt/apt.conf"
-    quietly "reading the lists of sources" env APT_CONFIG= apt-get -c "$apt/apt.conf" update \
-        || die "apt-get update failed; is $mirror reachable?"
-    (cd "$dir" && quietly "downloading the sources of PostgreSQL $PGMAJOR" \
-        env APT_CONFIG= apt-get -c "$apt/apt.conf" source --download-only "postgresql-$PGMAJOR") \
-        || die "Debian ($SOURCE_SUITES) has no sources of PostgreSQL $PGMAJOR; PLPROXY_PG_SOURCES may name a directory" \
-            "with postgresql-$PGMAJOR*.tar.*"
 }
 
 # compile directory tree: what will be moved to the tree lies in the directory's out<tree> afterwards.

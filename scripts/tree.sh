@@ -117,6 +117,36 @@ fetch() {
     rm -rf "$GROUND/apt/debs"
 }
 
+# Where the machine has Debian's own packages from.
+debian_mirror() {
+    # shellcheck disable=SC2016
+    apt_private apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)' 'Created-By: Packages' \
+        | sed -n 's/|Debian|Debian$//p' | head -n 1 | grep . || die "the machine's apt sources have no mirror of Debian"
+}
+
+# download_source directory package suite...: the newest source package in these suites of Debian, from the machine's own
+# mirror, with an apt state apart from that of Debian 12.
+download_source() {
+    local dir=$1 package=$2 apt=$1/apt mirror suite; shift 2
+    mirror=$(debian_mirror)
+    mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial
+    for suite in "$@"; do
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >"$apt/sources.list"
+    : >"$apt/status"
+    {
+        cat "$GROUND/apt/apt.conf"
+        printf '%s "%s";\n' Dir::State "$apt/state" Dir::State::status "$apt/status" Dir::Cache "$apt/cache" \
+            Dir::Etc::sourcelist "$apt/sources.list" Dir::Etc::sourceparts -
+    } >"$apt/apt.conf"
+    quietly "reading the source lists of Debian ($*)" env APT_CONFIG= apt-get -c "$apt/apt.conf" update \
+        || die "Debian's sources ($*) cannot be read"
+    (cd "$dir" && quietly "downloading the source of $package" \
+        env APT_CONFIG= apt-get -c "$apt/apt.conf" source --download-only "$package") \
+        || die "Debian ($*) has no source of $package"
+    rm -rf "$apt"
+}
+
 # The libraries of a package list that this machine lacks. Maintainer tools, Perl modules and the like are not needed:
 # nothing of theirs is run.
 missing_libraries() {
@@ -271,20 +301,9 @@ make_pgbouncer() {
 # build_pgbouncer directory: from the source package of Debian 13, as Debian 12 has no newer one, not even in its
 # backports. Without TLS and with libevent inside, so that it needs nothing but libc, gcc and make.
 build_pgbouncer() {
-    local dir=$1 sources=$GROUND/apt/newer.conf usr=$1/unpacked/usr
-    # The machine's own mirror where it says one for Debian 12, and a state apart from that of Debian 12.
-    {
-        cat "$GROUND/apt/apt.conf"
-        printf '%s\n' "Dir::State \"$dir/state\";" "Dir::Cache \"$dir/cache\";" \
-            "Dir::Etc::sourcelist \"$dir/sources.list\";" 'Dir::Etc::sourceparts "-";'
-    } >"$sources"
-    mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial" "$dir/source"
-    printf 'deb-src [signed-by=%s] %s trixie main\n' /usr/share/keyrings/debian-archive-keyring.gpg \
-        "$(debian_mirror)" >"$dir/sources.list"
-    quietly "reading the source lists of Debian 13" env APT_CONFIG= apt-get -c "$sources" update \
-        || die "Debian 13's sources cannot be read, of which the newer PgBouncer is built"
-    (cd "$dir/source" && quietly "downloading PgBouncer's source" \
-        env APT_CONFIG= apt-get -c "$sources" source --download-only pgbouncer) || die "no source of PgBouncer"
+    local dir=$1 usr=$1/unpacked/usr
+    mkdir "$dir/source"
+    download_source "$dir/source" pgbouncer trixie
     tar -xzf "$dir"/source/pgbouncer_*.orig.tar.gz -C "$dir/source" --strip-components=1
     (
         cd "$dir/source"
@@ -296,12 +315,6 @@ build_pgbouncer() {
             --disable-evdns && quietly "building PgBouncer" make pgbouncer
     ) || die "PgBouncer did not build"
     cp "$dir/source/pgbouncer" "$dir/newer/"
-    rm -rf "$dir/state" "$dir/cache" "$dir/sources.list" "$sources"
-}
-
-debian_mirror() {
-    apt_private apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null \
-        | awk '$2 == "bookworm" { print $1; found = 1; exit } END { if (!found) print "http://deb.debian.org/debian/" }'
 }
 
 # The program whose library PostgreSQL runs with.
