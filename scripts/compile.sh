@@ -6,6 +6,8 @@
 # The suites of Debian whose sources are looked through, for the newest release of the version.
 SOURCE_SUITES="trixie sid"
 BUILD_TOOLS="bison flex m4 bzip2"
+# Headers, of the release that the machine's own libraries are of.
+BUILD_HEADERS="libssl-dev libxml2-dev libicu-dev"
 # What the tests use of contrib.
 CONTRIB="citext cube dblink hstore ltree"
 
@@ -37,15 +39,16 @@ make_compiled() {
     flock 9
 }
 
-# get_tools directory: the programs that the machine lacks.
+# get_tools directory: headers, and the programs that the machine lacks.
 get_tools() {
-    local tool wanted=()
+    # shellcheck disable=SC2206
+    local tool wanted=($BUILD_HEADERS)
     mkdir "$1"
     for tool in $BUILD_TOOLS; do command -v "$tool" >/dev/null 2>&1 || wanted+=("$tool"); done
     # Without its modules perl is there but of no use here.
     perl -MFindBin -MData::Dumper -MGetopt::Long -e 1 2>/dev/null || wanted+=(perl perl-modules-5.36 libperl5.36)
-    [ ${#wanted[@]} = 0 ] || fetch "$1" "${wanted[@]}"
-    installed libsigsegv2 || [ ! -e "$1/usr/bin/m4" ] || fetch "$1" libsigsegv2
+    command -v m4 >/dev/null 2>&1 || installed libsigsegv2 || wanted+=(libsigsegv2)
+    fetch "$1" "${wanted[@]}"
 }
 
 # get_source directory: unpacks the sources in its `source`.
@@ -66,29 +69,22 @@ get_source() {
 
 # compile directory tree: what will be moved to the tree lies in the directory's out<tree> afterwards.
 compile() {
-    local dir=$1 tree=$2 tools=$1/tools prefix=$2/lib/postgresql/$PGMAJOR multiarch library contrib
-    local -a includes=()
-    multiarch=$(gcc -print-multiarch 2>/dev/null || cat "$GROUND/sys/multiarch")
-    [ ! -d "$tools/usr" ] || {
-        export PATH=$tools/usr/bin:$PATH M4=m4
-        [ ! -d "$tools/usr/share/bison" ] || export BISON_PKGDATADIR=$tools/usr/share/bison
-        [ ! -e "$tools/usr/bin/perl" ] || PERL5LIB=$tools/usr/share/perl/5.36:$tools/usr/lib/$multiarch/perl/5.36
-        export PERL5LIB=${PERL5LIB:-}
-        export LD_LIBRARY_PATH=$tools/usr/lib/$multiarch${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-    }
-    # OpenSSL to link with: the machine's, or the ground's headers and whatever library programs here run with.
+    local dir=$1 tree=$2 prefix=$2/lib/postgresql/$PGMAJOR multiarch library contrib
+    multiarch=$(basename "$(dirname "$(find "$dir/tools/usr/lib" -name libssl.a)")")
+    use_tools "$dir/tools" "$multiarch"
+    use_ground_libs
+    # To link with: the libraries that programs here run with.
     mkdir "$dir/lib"
-    if [ ! -e /usr/include/openssl/ssl.h ]; then
-        includes=("-I$GROUND/sys/usr/include" "-I$GROUND/sys/usr/include/$multiarch")
-        for library in libssl.so libcrypto.so; do
-            ln -s "$(find_library "$library.3" "$multiarch")" "$dir/lib/$library"
-        done
-    fi
+    for library in libssl.so.3 libcrypto.so.3 libxml2.so.2; do
+        ln -s "$(find_library "$library" "$multiarch")" "$dir/lib/${library%.so.*}.so"
+    done
     # The old kind of rpath: the ground's libpq, of another version and in LD_LIBRARY_PATH, must not come before it.
     # -O1: what is tested here is not PostgreSQL's speed.
     cd "$dir/source"
     quietly "configuring PostgreSQL $PGMAJOR" ./configure --prefix="$prefix" --disable-rpath --without-icu \
-        --without-readline --without-zlib --with-openssl CFLAGS=-O1 CPPFLAGS="${includes[*]}" \
+        --without-readline --without-zlib --with-openssl --with-libxml CFLAGS=-O1 \
+        CPPFLAGS="-I$dir/tools/usr/include -I$dir/tools/usr/include/$multiarch" \
+        XML2_CFLAGS="-I$dir/tools/usr/include/libxml2" XML2_LIBS=-lxml2 \
         LDFLAGS="-L$dir/lib -Wl,-rpath,$prefix/lib,--disable-new-dtags" || die "configure failed"
     quietly "compiling PostgreSQL $PGMAJOR" make -s -j"$(nproc)" || die "make failed"
     quietly "installing PostgreSQL $PGMAJOR into its tree" make -s install DESTDIR="$dir/out" || die "make install failed"
@@ -97,6 +93,15 @@ compile() {
             || die "contrib/$contrib failed"
     done
     cd "$ROOT"
+}
+
+# use_tools directory multiarch: in the environment, what was unpacked there.
+use_tools() {
+    local usr=$1/usr
+    export PATH=$usr/bin:$PATH M4=m4
+    [ ! -d "$usr/share/bison" ] || export BISON_PKGDATADIR=$usr/share/bison
+    [ ! -e "$usr/bin/perl" ] || export PERL5LIB=$usr/share/perl/5.36:$usr/lib/$2/perl/5.36
+    [ ! -d "$usr/lib/$2" ] || export LD_LIBRARY_PATH=$usr/lib/$2${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 }
 
 # find_library name multiarch: where the library is on this machine or in the ground.

@@ -56,7 +56,9 @@ begin
     execute query into result;
     return result;
 exception when others then
-    return sqlstate || ' ' || rtrim(replace(replace(sqlerrm, 'port ' || current_setting('port'), 'port PORT'),
-        '"' || current_user || '"', '"USER"'), E'\n');
+    -- PostgreSQL 17 names the server, too, where there is no user mapping
+    return sqlstate || ' ' || regexp_replace(rtrim(replace(replace(sqlerrm,
+        'port ' || current_setting('port'), 'port PORT'), '"' || current_user || '"', '"USER"'), E'\n'),
+        'mapping not found for user ("USER"), server ".*"', 'mapping not found for \1');
 end $$;
 select outcome('select 1'), outcome('select 1/0');

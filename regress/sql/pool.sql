@@ -297,8 +297,8 @@ select all_a();
 -- a read-only error gives the connection up: the next may find the primary
 select pid_a(0) as pid \gset
 create function write_a() returns int language plproxy as $$ cluster 't_pool_a'; run on 0; target t_pool.writes; $$;
-call everywhere($$ create function t_pool.writes() returns int language plpgsql set transaction_read_only = on as
-    $f$ begin create table t_pool.written (); return 1; end $f$ $$);
+call everywhere($$ create function t_pool.writes() returns int language plpgsql as
+    $f$ begin set transaction_read_only = on; create table t_pool.written (); return 1; end $f$ $$);
 select write_a();
 \echo :SQLSTATE
 select pid_a(0) <> :pid as another_connection;

@@ -33,8 +33,7 @@ grant usage on foreign server t_privileges to public;
 set role regress_alice;
 select who(0);
 set role regress_bob;
-select who(0);
-\echo :SQLSTATE
+select outcome('select who(0)');
 reset role;
 create user mapping for public server t_privileges options (user 'regress_carol');
 set role regress_bob;
