@@ -3,22 +3,25 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test differential bench check clean clean-ground
+.PHONY: help build install demo test test-matrix differential bench check clean clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=
 DESTDIR ?=
+PG ?=
 KEEP ?=
 SCALE ?=
 ONLY ?=
 QUICK ?=
 GROW ?=
 RESULTS ?=
-export PG_CONFIG DESTDIR
+export PG_CONFIG DESTDIR PG
 
 help:
 	@echo 'make demo                        a sharded cluster of real servers, from nothing (KEEP=1: leave it running)'
 	@echo 'make test                        all tests; ends with "N passed, N failed"'
+	@echo 'make test PG=17                  the same with another PostgreSQL (14 to 18), which is compiled on first use'
+	@echo 'make test-matrix                 all tests with PostgreSQL 15, 17 and 18'
 	@echo 'make build   [PG_CONFIG=...]     the library, for that PostgreSQL (default: a private tree)'
 	@echo 'make install PG_CONFIG=...       build and install into that PostgreSQL (DESTDIR=... honoured)'
 	@echo 'make differential                the same SQL through the C handler and ours, and the swap from one to the other'
@@ -43,6 +46,9 @@ demo:
 
 test:
 	@PG_CONFIG= scripts/test.sh
+
+test-matrix:
+	@PG_CONFIG= scripts/matrix.sh
 
 differential:
 	@PG_CONFIG= scripts/test.sh differential swap

@@ -86,7 +86,13 @@ build_environment() {
 
 # What the library in the target directory was built for, so that an install without cargo (under sudo) can tell.
 built_for() { printf '%s %s' "$("$1" --version)" "$("$1" --includedir-server)"; }
-target_dir() { printf '%s' "${CARGO_TARGET_DIR:-$ROOT/target}"; }
+# One for each version, except for the usual one: cargo calls the library of all of them by the same name, and takes the one
+# that it finds for that which it wants.
+target_dir() {
+    local suffix=/pg$MAJOR
+    [ "$MAJOR" != 15 ] || suffix=
+    printf '%s' "${CARGO_TARGET_DIR:-$ROOT/target}$suffix"
+}
 library() { printf '%s/release/libplproxy.so' "$(target_dir)"; }
 
 build() {
@@ -95,7 +101,7 @@ build() {
     [ -t 2 ] || quiet=(--quiet)
     say "building plproxy for PostgreSQL $MAJOR ($PG_CONFIG)"
     rm -f "$(target_dir)/release/plproxy.built-for"
-    (cd "$ROOT" && cargo build --release --locked "${quiet[@]}" --features "pg$MAJOR") >&2 || die "the build failed"
+    (cd "$ROOT" && CARGO_TARGET_DIR=$(target_dir) cargo build --release --locked "${quiet[@]}" --features "pg$MAJOR") >&2 || die "the build failed"
     built_for "$PG_CONFIG" >"$(target_dir)/release/plproxy.built-for"
 }
 

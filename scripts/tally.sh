@@ -5,6 +5,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 # tally PASSED FAILED
 tally() { echo "$1 $2" >>"${PLPROXY_TALLY:-/dev/null}"; }
 
+# skip "reason": ends the step, which then counts as neither passed nor failed.
+skip() { echo "skip $*" >>"${PLPROXY_TALLY:-/dev/null}"; say "left out: $*"; exit 0; }
+
 need_tree() { [ -n "${PLPROXY_TREE:-}" ] || die "the library did not build, so this step cannot run"; }
 
 # counted program log command...: runs the command, shows and keeps its output, tallies what `count_<program>` finds.

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# All tests with one PostgreSQL after the other, and a line for each with what it took; ends with one line
+# "N passed, N failed" that adds them all up.
+#
+#   scripts/matrix.sh [major ...]     (default: 15 17 18)
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+log=$(mktemp "${TMPDIR:-/tmp}/plproxy-matrix.XXXXXX")
+child=''
+trap 'if [ -n "$child" ]; then kill "$child" 2>/dev/null && wait "$child" || true; fi; rm -f "$log"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+passed=0 failed=0 lines=()
+[ $# -gt 0 ] || set -- 15 17 18
+for major in "$@"; do
+    start=$SECONDS
+    say "${BOLD}PostgreSQL $major${PLAIN}"
+    # In the background, so that an interrupt is answered at once.
+    PG=$major "$SCRIPTS/test.sh" >"$log" </dev/null &
+    child=$!
+    rc=0
+    wait "$child" || rc=$?
+    child=''
+    read -r p f < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1 | grep . || echo 0 0)
+    [ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
+    passed=$((passed + p)) failed=$((failed + f))
+    lines+=("PostgreSQL $major: $p passed, $f failed ($((SECONDS - start)) s)")
+done
+printf '%s\n' "${lines[@]}" >&2
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

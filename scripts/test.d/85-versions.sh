@@ -1,0 +1,64 @@
+# A proxy of one PostgreSQL over partitions of another, in both directions: PG and Debian 12's own. The families of regress/
+# run once more, with their partitions on the other server; they cover every type, in binary and in text.
+source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
+need_tree
+OTHER=15
+[ "$PGMAJOR" != $OTHER ] || skip "PG=17 and PG=18 run it, each with $OTHER on the other side"
+
+FAMILIES="init call split types exact records connect target select errors notices nested transactions encoding streaming run_on"
+
+OTHER_TREE=$(PG=$OTHER "$SCRIPTS/ready.sh")
+run_begin
+passed=0 failed=0
+# check "what" condition...
+check() {
+    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
+}
+
+# mixed tree tree: the first is the proxy's, the second the partitions'.
+mixed() {
+    local major family dir proxy parts out regress rc=0
+    major=$(tree_major "$1")
+    proxy=proxy$major parts=parts$(tree_major "$2") dir=$PLPROXY_RUN/families$major out=$PLPROXY_RUN/out$major
+    say "PostgreSQL $major over $(tree_major "$2")"
+    server_start "$parts" --tree "$2" --max-connections 300 --auth trust --set "lc_messages = 'C'"
+    server_start "$proxy" --tree "$1" --max-connections 300 --auth trust --set "lc_messages = 'C'" \
+        --set "partitions.port = $(server_port "$parts")"
+    server_psql "$proxy" -q -c "create database regression template template0 encoding 'UTF8' locale 'C'"
+    server_psql "$parts" -q -c "create database regression template template0 encoding 'UTF8' locale 'C'"
+    server_tool "$parts" psql -X -q -d regression -f "$ROOT/regress/sql/init.sql" >/dev/null
+
+    # The families find their partitions by the port.
+    mkdir -p "$dir/sql" "$dir/expected" "$out"
+    for family in $FAMILIES; do
+        echo "test: $family" >>"$dir/schedule"
+        sed "s/current_setting('port')/current_setting('partitions.port')/g" "$ROOT/regress/sql/$family.sql" \
+            >"$dir/sql/$family.sql"
+        sed "s/current_setting('port')/current_setting('partitions.port')/g" "$ROOT/regress/expected/$family.out" \
+            >"$dir/expected/$family.out"
+    done
+    regress=$(dirname "$("$(tree_bin "$1")/pg_config" --pgxs)")/../test/regress/pg_regress
+    cd "$out"
+    counted regress "$PLPROXY_RUN/regress$major.log" "$regress" --use-existing --dbname=regression --inputdir="$dir" \
+        --outputdir="$out" --bindir="$(tree_bin "$1")" --host=127.0.0.1 --port="$(server_port "$proxy")" \
+        --user=postgres --schedule="$dir/schedule" || rc=$?
+    [ ! -s "$out/regression.diffs" ] || head -n 400 "$out/regression.diffs"
+    cd "$ROOT"
+    # What was tested is what it is called.
+    server_psql "$proxy" -q -d regression <<'SQL'
+create function version_there() returns int language plproxy as $$
+    cluster 'parts'; run on 0; select current_setting('server_version_num')::int / 10000;
+$$;
+SQL
+    check "the partitions of $major are of $(tree_major "$2")" [ "$(server_psql "$proxy" -d regression -Atc \
+        "select current_setting('server_version_num')::int / 10000, version_there()")" = "$major|$(tree_major "$2")" ]
+    server_stop "$proxy"
+    server_stop "$parts"
+    return "$rc"
+}
+
+result=0
+mixed "$PLPROXY_TREE" "$OTHER_TREE" || result=1
+mixed "$OTHER_TREE" "$PLPROXY_TREE" || result=1
+tally "$passed" "$failed"
+[ "$failed" = 0 ] && exit "$result"
