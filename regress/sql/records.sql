@@ -159,7 +159,10 @@ select ask('select 1');
 select ask_one('select 1');
 select * from ask('select 1');
 select * from ask_again('select 1') as (a int, b int);
+-- PostgreSQL 18 has other words for the detail
+\set VERBOSITY terse
 select * from ask_again('select 1') as (a text);
+\set VERBOSITY default
 select * from ask_again('select 1') as (a int);
 -- OUT parameters without names
 create function unnamed(out int, out text) language plproxy as $$ cluster 'parts'; run on 1; target t_records.ask_two; $$;
