@@ -3,6 +3,9 @@
 # "N passed, N failed" that adds them all up.
 #
 #   scripts/matrix.sh [major ...]     (default: 15 17 18)
+#
+# From the environment: LIMIT, in seconds. A further version is begun only if it will be done by then, taking it to need as
+# long as the longest so far and, where its tree is not there yet, the time to compile it. One left out is told.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -12,10 +15,25 @@ trap 'if [ -n "$child" ]; then kill "$child" 2>/dev/null && wait "$child" || tru
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-passed=0 failed=0 lines=()
+# Seconds that compiling a PostgreSQL and the extension for it takes with two processors, and some more.
+COMPILING=360
+
+# fits major: whether it does.
+fits() {
+    local need=$longest
+    [ -n "${LIMIT:-}" ] && [ "$longest" != 0 ] || return 0
+    [ -d "$GROUND/pg$1" ] || need=$((need + COMPILING))
+    [ $((SECONDS + need)) -le "$LIMIT" ]
+}
+
+passed=0 failed=0 longest=0 lines=()
 [ $# -gt 0 ] || set -- 15 17 18
 for major in "$@"; do
     start=$SECONDS
+    if ! fits "$major"; then
+        lines+=("PostgreSQL $major: left out, as it would not be done within $LIMIT s")
+        continue
+    fi
     say "${BOLD}PostgreSQL $major${PLAIN}"
     # In the background, so that an interrupt is answered at once.
     PG=$major "$SCRIPTS/test.sh" >"$log" </dev/null &
@@ -26,6 +44,7 @@ for major in "$@"; do
     read -r p f < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1 | grep . || echo 0 0)
     [ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
     passed=$((passed + p)) failed=$((failed + f))
+    [ $((SECONDS - start)) -le "$longest" ] || longest=$((SECONDS - start))
     lines+=("PostgreSQL $major: $p passed, $f failed ($((SECONDS - start)) s)")
 done
 printf '%s\n' "${lines[@]}" >&2

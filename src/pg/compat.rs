@@ -31,12 +31,7 @@ pub(super) fn may_use_server(server: Oid, role: Oid) -> Result<bool, Error> {
         let result = guard::catch(|| raw::pg_foreign_server_aclcheck(server, role, USAGE))?;
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         let result = guard::catch(|| {
-            raw::object_aclcheck(
-                Oid::from(pg_sys::ForeignServerRelationId),
-                server,
-                role,
-                USAGE,
-            )
+            raw::object_aclcheck(pg_sys::ForeignServerRelationId, server, role, USAGE)
         })?;
         result
     };
