@@ -43,7 +43,10 @@ done
 only keywords.sslkeylogfile 'connection option "sslkeylogfile" is not supported' "$AT sslkeylogfile=/tmp/x"
 
 # The default host: the directory that PostgreSQL was built with, and libpq too.
-both keywords.host_default "$(no_socket "/var/run/postgresql/.s.PGSQL.$DEAD")" "port=$DEAD user=c_user"
+# The directory that this PostgreSQL was built with.
+sockets=$(sed -n 's/^#define DEFAULT_PGSOCKET_DIR *"\(.\+\)"/\1/p' \
+    "$("$(tree_bin "$PLPROXY_TREE")/pg_config" --includedir-server)/pg_config_manual.h")
+both keywords.host_default "$(no_socket "$sockets/.s.PGSQL.$DEAD")" "port=$DEAD user=c_user"
 both keywords.port_default "$(no_socket "$HOME_DIR/.s.PGSQL.5432")" "host=$HOME_DIR user=c_user"
 both keywords.host_abstract "$(printf 'connection to server on socket "%s" failed: Connection refused\n\t%s' \
     "@plproxy-none/.s.PGSQL.$DEAD" 'Is the server running locally and accepting connections on that socket?')" \
