@@ -145,9 +145,15 @@ fn direct_negotiation() {
         &direct(postgresql).replace("verify-full", "prefer"),
         "weak sslmode \"prefer\" may not be used with sslnegotiation=direct",
     );
-    // One that knows only the other way, as all before PostgreSQL 17.
-    let old = format!("{} sslnegotiation=direct sslmode=require", with_tls("any"));
-    fails(&old, "SSL ");
+    // Servers before PostgreSQL 17 know only the other way.
+    let usual = format!("{} sslmode=require", with_tls("any"));
+    let direct = format!("{usual} sslnegotiation=direct");
+    let query = "select (current_setting('server_version_num')::int >= 170000)::text";
+    if ours(&remote(), &usual, query).unwrap() == "true" {
+        assert_eq!(ours(&remote(), &direct, query).unwrap(), "true");
+    } else {
+        fails(&direct, "SSL ");
+    }
 }
 
 #[test]
