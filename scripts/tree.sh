@@ -337,6 +337,6 @@ case ${1:-} in
     sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
-    remove) open_ground; empty_ground; rm -f "$GROUND/lock"; rmdir "$GROUND" ;;
+    remove) open_ground; empty_ground; rm -f "$GROUND"/lock*; rmdir "$GROUND" ;;
     *)      sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
