@@ -126,7 +126,7 @@ part_modes() {
 
 # The option `on`, where the pooler can do it, and what it does where it cannot: that shows that the comparison sees it.
 part_prepared() {
-    local mode stumbling
+    local mode stumbling attempt
     for mode in session transaction statement; do
         pooler_start "on-$mode" part "${TWO[@]}" --set "pool_mode = $mode" --set 'max_prepared_statements = 200'
         use "on-$mode" "prepared_statements 'on'"
@@ -141,13 +141,17 @@ part_prepared() {
             "$(quiet 'select said from one(1); select said from one(2); select said from one(3); select prepared()' | tail -n 1)"
         pooler_kill "on-$mode"
     done
-    pooler_start unable part "${TWO[@]}" --set 'pool_mode = transaction' --set 'max_prepared_statements = 0'
-    use unable "prepared_statements 'on'"
-    hammer unable 1000
+    # Whether two sessions come to share a name is a matter of chance: now and then a round passes without.
+    for attempt in 1 2 3 4 5 6 7 8; do
+        pooler_start "unable-$attempt" part "${TWO[@]}" --set 'pool_mode = transaction' --set 'max_prepared_statements = 0'
+        use "unable-$attempt" "prepared_statements 'on'"
+        hammer "unable-$attempt" 1000
+        pooler_kill "unable-$attempt"
+        ! grep -qE '[1-9][0-9]* wrong|[1-9][0-9]* errors' "$PLPROXY_RUN/summary" || break
+    done
     expect_like "transaction, prepared_statements on against a pooler that cannot: seen as wrong results or errors" \
         '[1-9][0-9]* wrong|[1-9][0-9]* errors' "$(cat "$PLPROXY_RUN/summary")"
     cat "$PLPROXY_RUN/summary"
-    pooler_kill unable
 }
 
 # Restarts between the calls of one session, ten times: of the pooler, both ways, and of the server behind it.
