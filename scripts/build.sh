@@ -89,8 +89,9 @@ built_for() { printf '%s %s' "$("$1" --version)" "$("$1" --includedir-server)"; 
 # One for each version, except for the usual one: cargo calls the library of all of them by the same name, and takes the one
 # that it finds for that which it wants.
 target_dir() {
-    local suffix=/pg$MAJOR
-    [ "$MAJOR" != 15 ] || suffix=
+    local major=${MAJOR:-$PGMAJOR}
+    local suffix=/pg$major
+    [ "$major" != 15 ] || suffix=
     printf '%s' "${CARGO_TARGET_DIR:-$ROOT/target}$suffix"
 }
 library() { printf '%s/release/libplproxy.so' "$(target_dir)"; }
