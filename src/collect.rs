@@ -19,14 +19,11 @@ const LEAST_MEMORY: i32 = 64;
 
 /// See the module.
 pub(crate) struct Collector<'a> {
-    shape: &'a Shape,
-    row_type: &'a RowType,
+    writer: Writer<'a>,
     result: ResultStore,
     /// The request whose rows go to the result.
     turn: usize,
     requests: Vec<Source>,
-    /// Reused from row to row.
-    row: Row,
 }
 
 /// What is known of a request's rows.
@@ -52,16 +49,55 @@ impl Source {
         })
     }
 
-    /// Where rows go that are ahead of their turn; the memory is one of `requests` shares.
-    pub(crate) fn ahead(&mut self, requests: usize) -> Result<&mut Store, Error> {
-        Ok(match &mut self.ahead {
-            Some(store) => store,
-            ahead => {
-                let requests = i32::try_from(requests).unwrap_or(i32::MAX).max(1);
-                let share = (settings::work_mem() / requests).max(LEAST_MEMORY);
-                ahead.insert(Store::new(false, share)?)
-            }
-        })
+    /// Makes the place for rows that are ahead of their turn, in the current memory context; it may use one of `requests`
+    /// shares of the memory.
+    pub(crate) fn make_ahead(&mut self, requests: usize) -> Result<(), Error> {
+        if self.ahead.is_none() {
+            let requests = i32::try_from(requests).unwrap_or(i32::MAX).max(1);
+            let share = (settings::work_mem() / requests).max(LEAST_MEMORY);
+            self.ahead = Some(Store::new(false, share)?);
+        }
+        Ok(())
+    }
+}
+
+/// Writes rows to tuplestores.
+pub(crate) struct Writer<'a> {
+    shape: &'a Shape,
+    row_type: &'a RowType,
+    /// Reused from row to row.
+    row: Row,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(shape: &'a Shape, row_type: &'a RowType) -> Self {
+        Self {
+            shape,
+            row_type,
+            row: row_type.row(),
+        }
+    }
+
+    /// Writes the rows of a request to the result, or where there is none to the place for those that are ahead of their
+    /// turn. `scratch` is memory that is reset after each row.
+    pub(crate) fn write(
+        &mut self,
+        source: &mut Source,
+        result: Option<&mut Store>,
+        batch: &Batch,
+        label: &FunctionLabel,
+        scratch: &Context,
+    ) -> Result<(), Error> {
+        source.reader(self.shape, batch, label)?;
+        let (Some(reader), Some(store)) = (&source.reader, result.or(source.ahead.as_mut())) else {
+            return Ok(());
+        };
+        for row in batch.iter() {
+            scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
+            store.put(self.row_type, &self.row)?;
+            scratch.reset();
+        }
+        Ok(())
     }
 }
 
@@ -73,14 +109,12 @@ impl<'a> Collector<'a> {
         requests: usize,
     ) -> Result<Self, Error> {
         Ok(Self {
-            shape,
-            row_type,
+            writer: Writer::new(shape, row_type),
             result: info.result_store(row_type)?,
             turn: 0,
             requests: std::iter::repeat_with(Source::default)
                 .take(requests)
                 .collect(),
-            row: row_type.row(),
         })
     }
 
@@ -96,18 +130,13 @@ impl<'a> Collector<'a> {
         let Some(source) = self.requests.get_mut(request) else {
             return Ok(());
         };
-        for row in batch.iter() {
-            let reader = source.reader(self.shape, batch, label)?;
-            scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
-            let store = if request == self.turn {
-                &mut self.result.store
-            } else {
-                source.ahead(requests)?
-            };
-            store.put(self.row_type, &self.row)?;
-            scratch.reset();
-        }
-        Ok(())
+        let result = if request == self.turn {
+            Some(&mut self.result.store)
+        } else {
+            source.make_ahead(requests)?;
+            None
+        };
+        self.writer.write(source, result, batch, label, scratch)
     }
 
     /// A request has sent all it has.
@@ -126,7 +155,7 @@ impl<'a> Collector<'a> {
                 .get_mut(self.turn)
                 .and_then(|source| source.ahead.take())
             {
-                self.result.store.append(ahead, self.row_type)?;
+                self.result.store.append(ahead, self.writer.row_type)?;
             }
         }
         Ok(())

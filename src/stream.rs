@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::call::{Arrival, Call};
-use crate::collect::Source;
+use crate::collect::{Source, Writer};
 use crate::error::Error;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
@@ -128,16 +128,14 @@ impl Stream {
         }
         let _style = batch.style().map(TextSettings::for_input).transpose()?;
         let row_type = self.shape.set_row_type(self.call.label())?;
-        let scratch = Context::for_call()?;
-        let mut values = row_type.row();
-        for row in batch.iter() {
-            let reader = source.reader(&self.shape, &batch, self.call.label())?;
-            scratch.enter(|| reader.read(&self.shape, &row, &mut values))?;
-            let store = info.in_query_memory(|| source.ahead(requests))??;
-            store.put(row_type, &values)?;
-            scratch.reset();
-        }
-        Ok(())
+        info.in_query_memory(|| source.make_ahead(requests))??;
+        Writer::new(&self.shape, row_type).write(
+            source,
+            None,
+            &batch,
+            self.call.label(),
+            &Context::for_call()?,
+        )
     }
 
     /// Nobody wants the rest.

@@ -183,12 +183,7 @@ impl<'a> Drive<'a> {
         };
         poll_fn(|cx| {
             loop {
-                if self
-                    .task
-                    .outbox
-                    .poll_room(self.task.request, intake.handed_over, cx)
-                    .is_pending()
-                {
+                if self.poll_room(&intake, cx).is_pending() {
                     return Poll::Pending;
                 }
                 self.take_in(cx, opening.as_mut(), stream.as_mut(), &mut intake);
@@ -257,6 +252,14 @@ impl<'a> Drive<'a> {
         self.monitor.borrow_mut().description(self.round + 1)
     }
 
+    /// Ready when the outbox has room for this request's rows.
+    fn poll_room(&self, intake: &Intake, cx: &mut Context<'_>) -> Poll<()> {
+        let Task {
+            outbox, request, ..
+        } = self.task;
+        outbox.poll_room(*request, intake.handed_over, cx)
+    }
+
     /// Takes in what the driver has delivered. Whether that was anything.
     fn take_in(
         &mut self,
@@ -288,12 +291,7 @@ impl<'a> Drive<'a> {
             if intake.size >= self.task.batch {
                 self.flush(intake);
                 intake.handed_over = true;
-                if self
-                    .task
-                    .outbox
-                    .poll_room(self.task.request, intake.handed_over, cx)
-                    .is_pending()
-                {
+                if self.poll_room(intake, cx).is_pending() {
                     return progress;
                 }
             }
