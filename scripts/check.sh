@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Style: formatting, and clippy with warnings as errors, without and with PostgreSQL's part.
+# Style: version numbers that agree, formatting, and clippy with warnings as errors, without and with PostgreSQL's part.
 
 source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
 
@@ -8,6 +8,7 @@ style() { quietly "$@" || failed=1; }
 
 build_environment
 cd "$ROOT"
+style "version numbers agree" "$SCRIPTS/versions.sh"
 style "cargo fmt --check" cargo fmt --all --check
 style "cargo clippy, crates" cargo clippy --locked --workspace --all-targets -- -D warnings
 style "cargo clippy, extension for PostgreSQL $MAJOR" \
