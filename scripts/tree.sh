@@ -10,6 +10,8 @@
 #   scripts/tree.sh pgbouncer two PgBouncers: <path>/debian/pgbouncer, Debian 12's own, and <path>/newer/pgbouncer, which
 #                             knows max_prepared_statements, built from the source of Debian 13
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
+#   scripts/tree.sh packages  what a scratch root is made of: Debian's packages of PostgreSQL 15 and of the C handler, and
+#                             a dpkg status in which all that they need is installed
 #   scripts/tree.sh remove    delete the whole ground
 # Each makes what is missing and prints the path; <path>/lib/postgresql/<PG>/bin/pg_config answers for that tree.
 #
@@ -61,7 +63,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg1[4-8],pg15-c,sys,openssl,apt,trees,names,pgbouncer,compile-*,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg1[4-8],pg15-c,sys,openssl,apt,trees,names,packages,pgbouncer,compile-*,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -317,6 +319,23 @@ build_pgbouncer() {
     cp "$dir/source/pgbouncer" "$dir/newer/"
 }
 
+# The packages themselves, which the trees have only the files of.
+make_packages() {
+    [ -d "$GROUND/packages" ] && return
+    local tmp=$GROUND/packages.tmp needed
+    prepare_apt
+    mkdir -p "$tmp"
+    (cd "$tmp" && quietly "downloading the packages of PostgreSQL $PACKAGED" apt_private apt-get download \
+        postgresql-$PACKAGED postgresql-client-$PACKAGED postgresql-$PACKAGED-plproxy) || die "apt-get download failed"
+    needed=$(closure postgresql-$PACKAGED libpq5 libssl3 libgcc-s1)
+    # shellcheck disable=SC2086
+    apt_private apt-cache show --no-all-versions $needed \
+        | awk '/^Package:/ { print ""; print; print "Status: install ok installed" }
+               /^(Version|Architecture|Maintainer|Multi-Arch|Provides|Depends|Pre-Depends|Description):/' \
+        >"$tmp/status"
+    mv "$tmp" "$GROUND/packages"
+}
+
 # The program whose library PostgreSQL runs with.
 make_openssl() {
     OPENSSL=$(command -v openssl || true)
@@ -335,6 +354,7 @@ case ${1:-} in
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
     openssl) open_ground; make_openssl; echo "$OPENSSL" ;;
     sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
+    packages) open_ground; make_packages; echo "$GROUND/packages" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
     remove) open_ground; empty_ground; rm -f "$GROUND"/lock*; rmdir "$GROUND" ;;
