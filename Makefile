@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test test-matrix differential bench check clean clean-ground
+.PHONY: help all build install demo playground test test-matrix differential bench check deb tarball clean clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=
@@ -19,6 +19,7 @@ export PG_CONFIG DESTDIR PG
 
 help:
 	@echo 'make demo                        a sharded cluster of real servers, from nothing (KEEP=1: leave it running)'
+	@echo 'make playground                  a shell with a PostgreSQL of its own that has plproxy; gone with the shell'
 	@echo 'make test                        all tests; ends with "N passed, N failed"'
 	@echo 'make test PG=17                  the same with another PostgreSQL (14 to 18), which is compiled on first use'
 	@echo 'make test-matrix                 all tests with PostgreSQL 15, 17 and 18'
@@ -27,11 +28,16 @@ help:
 	@echo 'make differential                the same SQL through the C handler and ours, and the swap from one to the other'
 	@echo 'make bench                       both handlers side by side: a table, and bench/results.json (15 minutes)'
 	@echo '                                 ONLY=W2: one workload; QUICK=1: only whether it runs; GROW=1: plots instead'
-	@echo 'make check                       formatting and lints'
+	@echo 'make check                       version numbers, formatting and lints'
+	@echo 'make deb                         build/postgresql-15-plproxy3_*.deb, a Debian package; PG=17: for that PostgreSQL'
+	@echo 'make tarball                     build/plproxy-*.tar.gz and .zip, the source as PGXN takes it'
 	@echo 'make clean                       what the build made'
 	@echo 'make clean-ground                the private PostgreSQL trees (in PLPROXY_GROUND)'
 	@echo
 	@echo 'PLPROXY_HANDLER=c make demo      the same with the C handler of Debian, for comparison'
+
+# What clients of PGXN call.
+all: build
 
 build:
 	@scripts/build.sh
@@ -43,6 +49,9 @@ install:
 # PostgreSQL in use.
 demo:
 	@PG_CONFIG= KEEP='$(KEEP)' SCALE='$(SCALE)' examples/rds-sharding/run.sh
+
+playground:
+	@PG_CONFIG= scripts/playground.sh
 
 test:
 	@PG_CONFIG= scripts/test.sh
@@ -59,8 +68,15 @@ bench:
 check:
 	@PG_CONFIG= scripts/check.sh
 
+deb:
+	@PG_CONFIG= scripts/deb.sh
+
+tarball:
+	@scripts/tarball.sh
+
 clean:
 	@cargo clean
+	@rm -rf build
 
 clean-ground:
 	@scripts/tree.sh remove
