@@ -11,6 +11,18 @@ HERE=$ROOT/tests/documents
 LOG=$(mktemp "${TMPDIR:-/tmp}/plproxy-documents.XXXXXX")
 trap 'rm -f "$LOG"' EXIT
 
+# What is wrong is found, and nothing else.
+selftest() {
+    "$SCRIPTS/playground.sh" "$HERE/execute.sh" tests/documents/selftest.md </dev/null 2>/dev/null \
+        | sed -n 's/^\(ok\|FAILED\) .*/\1/p' | paste -sd' '
+}
+wanted='ok FAILED ok FAILED FAILED FAILED FAILED ok FAILED ok FAILED ok FAILED ok ok FAILED ok FAILED ok FAILED ok'
+if [ $# = 0 ]; then
+    found=$(UPDATE='' selftest)
+    if [ "$found" = "$wanted" ]; then echo 'ok      the mistakes of selftest.md are found'
+    else printf 'FAILED  selftest.md\n    wanted: %s\n    found:  %s\n' "$wanted" "$found"; fi | tee -a "$LOG"
+fi
+
 # Each with a server of its own.
 for document in README.md docs/tutorial.md docs/language.md docs/configuration.md; do
     [ $# = 0 ] || { for word; do case $document in *"$word"*) break ;; esac; done; case $document in *"$word"*) ;; *) continue ;; esac; }

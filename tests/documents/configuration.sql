@@ -1,0 +1,5 @@
+-- The partitions that the examples of configuration name.
+create role app login password 'secret';
+create database users0 owner app;
+create database users1 owner app;
+create database app;

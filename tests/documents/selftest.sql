@@ -1,0 +1,3 @@
+create database app;
+\c app
+create extension plproxy;
