@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The documents against the software: their blocks are run (execute.sh), and their tables are compared with what the code
-# accepts (names.sh). Needs PLPROXY_TREE; ends with "N passed, N failed".
+# The documents against the software: their blocks are run (execute.sh), their tables compared with what the code accepts
+# (names.sh), and their links followed (links.sh). Needs PLPROXY_TREE; ends with "N passed, N failed".
 #
 #   tests/documents/run.sh [word ...]       only the documents whose paths contain one of the words
 #   UPDATE=1 tests/documents/run.sh         writes the outputs that were seen into the documents
@@ -29,6 +29,7 @@ for document in README.md docs/tutorial.md docs/language.md docs/configuration.m
     "$SCRIPTS/playground.sh" "$HERE/execute.sh" "$document" </dev/null 2>&1 | tee -a "$LOG" \
         || printf 'FAILED  %s did not run to its end\n' "$document" | tee -a "$LOG"
 done
+[ $# != 0 ] || "$HERE/links.sh" | tee -a "$LOG" || echo 'FAILED  links.sh did not run to its end' | tee -a "$LOG"
 [ $# != 0 ] || "$SCRIPTS/playground.sh" "$HERE/names.sh" </dev/null 2>&1 | tee -a "$LOG" \
     || echo 'FAILED  names.sh did not run to its end' | tee -a "$LOG"
 

@@ -8,7 +8,6 @@
 //! `statement`) → `drive` (both halves of the client library) → `stream`, `bind` and `monitor` (the bytes) → `rows` → `outbox`
 //! → `call`. What is to be done on each endpoint apart from the others is an `errand`. All waiting is in `runtime`, all attention to the host in `interrupt`.
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
 
 mod address;
 mod authentication;
