@@ -62,7 +62,7 @@ if git -C "$ROOT" rev-parse --verify -q HEAD >/dev/null 2>&1; then
         "$(cd "$source" && find . -type f -o -type l | cut -c3- | sort)"
     check 'and agreeing versions' "all name version $VERSION" "$(versions "$source")"
     check 'cargo takes it as it is' ok "$(cd "$source" \
-        && cargo metadata --locked --offline --format-version 1 2>&1 >/dev/null && echo ok)"
+        && cargo metadata --locked --offline --format-version 1 2>/dev/null | grep -q '"name":"plproxy"' && echo ok)"
     check 'there is a zip of it' "PK" "$(head -c 2 "${archives[1]}")"
 else
     say "not a checkout: the source archive is not tested"
