@@ -65,7 +65,8 @@ linked_crates() {
 
 # What their licences want to be passed on with them: the texts.
 crate_licences() {
-    local name version licence dir file found
+    local name version licence dir file found crates
+    crates=$(linked_crates) || die "cargo cannot say what is linked in"
     echo "plproxy.so holds these crates, each under one of the licences that it names; the texts are those of its archive."
     while read -r name version licence; do
         printf '\n%s\n%s %s: %s\n' "$(printf '=%.0s' {1..100})" "$name" "$version" "$licence"
@@ -77,8 +78,12 @@ crate_licences() {
             cat "$file"
             found=1
         done
-        [ -n "$found" ] || printf '\n(its archive has no text of the licence)\n'
-    done < <(linked_crates)
+        # MIT's is the same for all; whose it is stands in the manifest.
+        if [ -z "$found" ]; then
+            printf '\n(its archive has no text of the licence)\n'
+            [ -z "$dir" ] || awk '/^authors = / { on = 1 } on || /^repository = / { print } /\]$/ { on = 0 }' "$dir/Cargo.toml"
+        fi
+    done <<<"$crates"
 }
 
 fill() {

@@ -11,7 +11,7 @@ create server users foreign data wrapper plproxy options (
     p0 'host=127.0.0.1 dbname=users0', p1 'host=127.0.0.1 dbname=users1',
     p2 'host=127.0.0.1 dbname=users2', p3 'host=127.0.0.1 dbname=users3');
 create user mapping for public server users options (user 'app', password 'secret');
-select plproxy_run_on_all('users', $$
+select * from plproxy_run_on_all('users', $$
     create table users (id int primary key, name text, country text);
     create function get_user(i_id int, out id int, out name text) returns setof record
         language sql as 'select id, name from users where id = i_id';
