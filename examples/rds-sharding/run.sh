@@ -7,7 +7,7 @@
 #   SCALE=small   8,000 users instead of 800,000, one second instead of five for each pgbench run
 #   PLPROXY_HANDLER=c   the same against Debian's PL/Proxy
 
-source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/server.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 HERE=$ROOT/examples/rds-sharding
 
 case ${SCALE:-full} in
@@ -17,29 +17,6 @@ case ${SCALE:-full} in
 esac
 CLIENTS=8
 
-passed=0 failed=0 step=0 step_start=0
-
-# ---- telling
-
-# EPOCHREALTIME without its point: microseconds.
-now() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
-seconds_since() { local us=$(($(now) - $1)); printf '%d.%02d s' $((us / 1000000)) $((us % 1000000 / 10000)); }
-
-step() { step=$((step + 1)); step_start=$(now); printf '\n%s%2d. %s%s\n' "$BOLD" "$step" "$1" "$PLAIN"; }
-step_end() { printf '    (%s)\n' "$(seconds_since "$step_start")"; }
-indent() { sed 's/^/    /'; }
-
-# check "claim" 'select boolean': asked on the proxy; anything but a plain true fails.
-check() {
-    local answer
-    answer=$(server_psql proxy -Atq -c "$2" 2>&1) || true
-    if [ "$answer" = t ]; then
-        passed=$((passed + 1)); printf '    %sok%s      %s\n' "$GREEN" "$PLAIN" "$1"
-    else
-        failed=$((failed + 1)); printf '    %sFAILED%s  %s\n            answer: %s\n' "$RED" "$PLAIN" "$1" "$answer"
-    fi
-}
-
 # sql_step "title" file: runs the file on the proxy, prints its results.
 sql_step() {
     step "$1"
@@ -48,7 +25,7 @@ sql_step() {
 }
 
 run_sql() {
-    NODE_PASSWORD=$(cat "$PLPROXY_RUN/password") SHARD_PASSWORD=$shard_password APP_PASSWORD=$app_password \
+    NODE_PASSWORD=$(cat "$PLPROXY_RUN/password") SHARD_PASSWORD=$shard_password \
         server_psql proxy -q -P pager=off -P footer=off -v node_host=127.0.0.1 -v small="$SMALL" \
         -v node_a_port="$(server_port node_a)" -v node_b_port="$(server_port node_b)" \
         -f "$HERE/sql/$1" 2>&1 | sed -E '/^ *(-+\+?)+ *$/!{/^$/d}' | sed "s#^psql:$HERE/sql/[^:]*:[0-9]*: ##" | indent
@@ -57,15 +34,9 @@ run_sql() {
 # ---- the steps
 
 step "One proxy server and two partition servers"
-PLPROXY_TREE=$("$SCRIPTS/ready.sh")
-export PLPROXY_TREE
-run_begin
-for server in proxy node_a node_b; do
-    server_start "$server"
-    printf '    %-7s 127.0.0.1:%s\n' "$server" "$(server_port "$server")"
-done
-shard_password=$(new_password) app_password=$(new_password)
-printf '127.0.0.1:%s:*:app:%s\n' "$(server_port proxy)" "$app_password" >>"$PLPROXY_RUN/pgpass"
+begin
+servers proxy node_a node_b
+shard_password=$(new_password)
 server_psql proxy -Atq -c 'select version()' | indent
 step_end
 
@@ -179,17 +150,15 @@ for ((first = 0; first < CALLS; first += CALLS / 5)); do
         query_pk(id %% %d);\n" "$first" $((first + CALLS / 5 - 1)) "$first" $((first + CALLS / 5 - 1)) "$USERS"
 done >"$PLPROXY_RUN/calls.sql"
 server_psql proxy -U app -d postgres -Atq -f "$PLPROXY_RUN/calls.sql" 2>&1 | tee "$PLPROXY_RUN/calls.out"
-if [ "$(grep -c ": $((CALLS / 5)) rows, 0 wrong" "$PLPROXY_RUN/calls.out")" = 5 ]; then
-    passed=$((passed + 1)); printf '    %sok%s      every call gave its own row\n' "$GREEN" "$PLAIN"
-else
-    failed=$((failed + 1)); printf '    %sFAILED%s  every call gave its own row\n' "$RED" "$PLAIN"
-fi
+same "every call gave its own row" 5 "$(grep -c ": $((CALLS / 5)) rows, 0 wrong" "$PLPROXY_RUN/calls.out")"
 step_end
 
 sql_step "Sums over all partitions" 11-sums.sql
 step_end
 
 # ---- pgbench
+
+no_error() { [ "$1" -gt 0 ] && ! grep -qE 'aborted|ERROR' "$2"; }
 
 # One call for some seconds. Adds the transactions that pgbench counted to `logins` when the call writes a login.
 logins=300
@@ -203,12 +172,8 @@ bench() {
         | grep --line-buffered -E '^(progress|latency average|tps|number of (transactions|failed)|pgbench: error)' | indent || true
     done_now=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$log")
     [ "$writes" = no ] || logins=$((logins + ${done_now:-0}))
-    if [ "${done_now:-0}" -gt 0 ] && ! grep -qE 'aborted|ERROR' "$log"; then
-        passed=$((passed + 1)); printf '    %sok%s      no call failed\n' "$GREEN" "$PLAIN"
-    else
-        failed=$((failed + 1)); printf '    %sFAILED%s  no call failed\n' "$RED" "$PLAIN"
-        grep -E 'aborted|ERROR' "$log" | head -n 5 | indent
-    fi
+    check_that "no call failed" no_error "${done_now:-0}" "$log"
+    grep -E 'aborted|ERROR' "$log" | head -n 5 | indent || true
     step_end
 }
 
@@ -229,18 +194,4 @@ check "still $USERS users and sessions" "select sum(u) = $USERS and sum(s) = $US
     dy('select (select count(*) from shop.userinfo), (select count(*) from shop.session)') as (u bigint, s bigint)"
 step_end
 
-if [ -n "${KEEP:-}" ]; then
-    # Only now: a run that was interrupted or that stopped halfway leaves nothing.
-    PLPROXY_KEEP=1
-    printf '\nThe servers stay up.\n'
-    environment="PGPASSFILE=$PGPASSFILE${LD_LIBRARY_PATH:+ LD_LIBRARY_PATH=$LD_LIBRARY_PATH}"
-    for server in proxy node_a node_b; do
-        database=postgres; [ "$server" = proxy ] || database=db$([ "$server" = node_a ] && echo 0 || echo 4)
-        printf '  %-7s %s %s/psql -h 127.0.0.1 -p %s -U postgres %s\n' "$server" "$environment" \
-            "$(tree_bin "$PLPROXY_TREE")" "$(server_port "$server")" "$database"
-    done
-    printf '  stop    PLPROXY_RUN=%q %q stop_all\n' "$PLPROXY_RUN" "$SCRIPTS/server.sh"
-fi
-
-printf '\n%s passed, %s failed\n' "$passed" "$failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+finish proxy:postgres node_a:db0 node_b:db4

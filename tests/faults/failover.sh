@@ -3,47 +3,22 @@
 # the last primary, once.
 
 CLIENTS=4
-pair=(--auth trust --tree "$PLPROXY_TREE" --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" --set 'full_page_writes = on'
-    --set 'wal_level = replica' --set 'wal_log_hints = on' --set 'max_wal_senders = 5' --set 'wal_keep_size = 256MB'
-    --set 'wal_receiver_timeout = 5s' --set 'wal_retrieve_retry_interval = 200ms')
+pair=(--auth trust --tree "$PLPROXY_TREE" --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" "${REPLICATED[@]}")
 server_start left "${pair[@]}"
 server_psql left -q <<'SQL'
 create table ledger (id bigint, at timestamptz default clock_timestamp());
 create function put(id bigint) returns text language sql as
     'insert into ledger values (id) returning current_setting(''cluster_name'')';
 SQL
-# shellcheck disable=SC2016 # expanded where the data directory is made
-server_start right "${pair[@]}" \
-    --from 'pg_basebackup -h 127.0.0.1 -U postgres -p '"$(server_port left)"' -D "$PGDATA_NEW" -R -X stream -c fast'
+standby_start right left "${pair[@]}"
 
 on() { server_psql "$1" -AtqF ' ' "${@:2}"; }
 
-# synchronous primary: from now on it acknowledges what its standby has, too.
-synchronous() {
-    until_true 20 said 1 on "$1" -c "select count(*) from pg_stat_replication where state = 'streaming'"
-    on "$1" -c "alter system set synchronous_standby_names = '*'" -c 'select from pg_reload_conf()' >/dev/null
-    until_true 20 said sync on "$1" -c 'select sync_state from pg_stat_replication'
-}
-# rejoin old new: the old primary becomes the new one's standby.
-rejoin() {
-    local data; data=$(server_dir "$1")/data
-    as_server cp "$data/postgresql.conf" "$(server_dir "$1")/kept.conf"
-    rm -f "$data/postmaster.pid"
-    # pg_rewind reads the timeline from the control file, which has it from the first checkpoint after a promotion.
-    on "$2" -c checkpoint
-    as_server "$(tree_bin "$PLPROXY_TREE")/pg_rewind" --target-pgdata "$data" --write-recovery-conf --no-sync \
-        --source-server "host=127.0.0.1 port=$(server_port "$2") user=postgres dbname=postgres" \
-        >"$PLPROXY_RUN/rewind.$1" 2>&1
-    # The rewind brought the other server's settings along.
-    as_server cp "$(server_dir "$1")/kept.conf" "$data/postgresql.conf"
-    as_server sed -i /synchronous_standby_names/d "$data/postgresql.auto.conf"
-    server_launch "$1" same
-}
 acknowledged() { proxy -c "select count(*) from outcomes where code = '00000' and server = '$1' and at > '${2:-epoch}'"; }
 goes_on() { [ "$(acknowledged "$1" "$2")" -gt 200 ]; }
 now() { proxy -c 'select clock_timestamp()'; }
 
-synchronous left
+make_synchronous left
 proxy -q -v one="$(server_port left)" -v two="$(server_port right)" -f "$HERE/failover.sql"
 config_before=$(proxy -c "select md5(string_agg(t::text, '|' order by t::text)) from
     (select srvoptions::text from pg_foreign_server union all select umoptions::text from pg_user_mappings) t(t)")
@@ -75,7 +50,7 @@ fail_over() {
     [ "$how" != stopped ] || { hit "$from" KILL; while server_running "$from"; do sleep 0.02; done; }
     sleep 0.3
     check "failover.${how}_rejoined" rejoin "$from" "$to"
-    check "failover.${how}_synchronous_again" synchronous "$to"
+    check "failover.${how}_synchronous_again" make_synchronous "$to"
     promoted=$(now)
     check "failover.${how}_goes_on" until_true 20 goes_on "$to" "$promoted"
 }

@@ -1,4 +1,4 @@
-# What the families of fault tests share. Sourced by run.sh after scripts/tally.sh.
+# What the families of fault tests share. Sourced by run.sh after scripts/tally.sh and scripts/replicas.sh.
 #
 # Times are taken inside of the servers, which all have this machine's clock. The limits are those of an idle machine; as
 # this one may be busy, a check of time has three attempts.
@@ -36,16 +36,6 @@ within() {
 
 proxy() { server_psql proxy -AtqF ' ' "$@"; }
 one() { server_psql one -AtqF ' ' "$@"; }
-
-# until seconds command...: waits for it to succeed.
-until_true() {
-    local end=$((SECONDS + $1)); shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.02
-    done
-}
-said() { [ "$("${@:2}" 2>/dev/null)" = "$1" ]; }
 
 # family_of pid: it and its children, for servers that are hit as a whole.
 family_of() {

@@ -7,6 +7,7 @@
 # docs/reliability.md calls each check by its name, the first word.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
+source "$SCRIPTS/replicas.sh"
 need_tree
 HERE=$ROOT/tests/faults
 source "$HERE/lib.sh"
