@@ -3,7 +3,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help all build install demo playground test test-matrix differential bench check deb tarball clean clean-ground
+.PHONY: help all build install demo playground examples test test-matrix differential bench check deb tarball clean \
+	clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=
@@ -20,6 +21,7 @@ export PG_CONFIG DESTDIR PG
 help:
 	@echo 'make demo                        a sharded cluster of real servers, from nothing (KEEP=1: leave it running)'
 	@echo 'make playground                  a shell with a PostgreSQL of its own that has plproxy; gone with the shell'
+	@echo 'make examples                    the other scenarios of examples/, one after the other (SCALE=small: quickly)'
 	@echo 'make test                        all tests; ends with "N passed, N failed"'
 	@echo 'make test PG=17                  the same with another PostgreSQL (14 to 18), which is compiled on first use'
 	@echo 'make test-matrix                 all tests with PostgreSQL 15, 17 and 18'
@@ -52,6 +54,9 @@ demo:
 
 playground:
 	@PG_CONFIG= scripts/playground.sh
+examples:
+	@for example in move-partition add-partitions failover read-replicas pgbouncer inference-scale-out; do \
+		PG_CONFIG= SCALE='$(SCALE)' examples/$$example/run.sh || exit; done
 
 test:
 	@PG_CONFIG= scripts/test.sh

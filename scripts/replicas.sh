@@ -45,7 +45,7 @@ rejoin() {
     as_server env "PGPASSWORD=$(cat "$PLPROXY_RUN/password")" \
         "$(tree_bin "$(server_tree "$1")")/pg_rewind" --target-pgdata "$data" --write-recovery-conf --no-sync \
         --source-server "host=127.0.0.1 port=$(server_port "$2") user=postgres dbname=postgres" \
-        >"$PLPROXY_RUN/rewind.$1" 2>&1
+        >"$PLPROXY_RUN/rewind.$1" 2>&1 || return
     # The rewind brought the other server's settings along.
     as_server cp "$(server_dir "$1")/kept.conf" "$data/postgresql.conf"
     as_server sed -i /synchronous_standby_names/d "$data/postgresql.auto.conf"

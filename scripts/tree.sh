@@ -9,6 +9,7 @@
 #   scripts/tree.sh names     <path>/libnss_wrapper.so: host names of a file of our own, for a server that is told so
 #   scripts/tree.sh pgbouncer two PgBouncers: <path>/debian/pgbouncer, Debian 12's own, and <path>/newer/pgbouncer, which
 #                             knows max_prepared_statements, built from the source of Debian 13
+#   scripts/tree.sh python    PL/Python for PostgreSQL 15, with its Python: <path>/lib, <path>/extension, <path>/home
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
 #   scripts/tree.sh packages  what a scratch root is made of: Debian's packages of PostgreSQL 15 and of the C handler, and
 #                             a dpkg status in which all that they need is installed
@@ -63,7 +64,8 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg1[4-8],pg15-c,sys,openssl,apt,trees,names,packages,pgbouncer,compile-*,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg1[4-8],pg15-c,sys,openssl,apt,trees,names,packages,pgbouncer,python,compile-*,stamp} \
+        "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -275,6 +277,25 @@ make_names() {
     mv "$GROUND/names.tmp" "$GROUND/names"
 }
 
+# PL/Python, which the base has not: with the Python that it was built with, wherever the ground lies.
+make_python() {
+    [ "$PGMAJOR" = "$PACKAGED" ] || die "Debian 12 has PL/Python for PostgreSQL $PACKAGED only"
+    [ -d "$GROUND/python" ] && return
+    local tmp=$GROUND/python.tmp
+    prepare_apt
+    mkdir -p "$tmp/lib" "$tmp/home/lib" "$tmp/extension"
+    # shellcheck disable=SC2046
+    fetch "$tmp/unpacked" $(printf '%s\n' "postgresql-plpython3-$PACKAGED" libpython3.11 libpython3.11-minimal \
+        libpython3.11-stdlib $(missing_libraries "$(closure libpython3.11)") | sort -u)
+    mv "$tmp/unpacked/usr/lib/postgresql/$PACKAGED/lib/plpython3.so" "$tmp/lib/"
+    mv "$tmp/unpacked/usr/share/postgresql/$PACKAGED/extension"/plpython3u* "$tmp/extension/"
+    mv "$tmp/unpacked/usr/lib/python3.11" "$tmp/home/lib/"
+    find "$tmp/unpacked" -name 'lib*.so.*' -exec cp -P {} "$tmp/lib/" \;
+    rm -rf "$tmp/unpacked"
+    chmod -R u+rwX,go+rX,go-w "$tmp"
+    mv "$tmp" "$GROUND/python"
+}
+
 # ---- PgBouncer
 
 make_pgbouncer() {
@@ -356,6 +377,7 @@ case ${1:-} in
     sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     packages) open_ground; make_packages; echo "$GROUND/packages" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
+    python) open_ground; make_python; echo "$GROUND/python" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
     remove) open_ground; empty_ground; rm -f "$GROUND"/lock*; rmdir "$GROUND" ;;
     *)      sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

@@ -1,0 +1,21 @@
+# The other scenarios of examples/, at small scale; the checks of each are counted.
+source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
+need_tree
+log=$(mktemp /tmp/plproxy-examples.XXXXXX)
+trap 'rm -f "$log"' EXIT
+result=0
+for example in move-partition add-partitions failover read-replicas pgbouncer inference-scale-out; do
+    if [ "$example" = inference-scale-out ] && [ "$PGMAJOR" != 15 ]; then
+        say "$example: left out: Debian 12 has PL/Python for PostgreSQL 15 only"
+        continue
+    fi
+    say "$example"
+    started=$SECONDS
+    if ! counted summary "$log" env SCALE=small KEEP= "$ROOT/examples/$example/run.sh"; then
+        # One that stopped halfway has counted nothing.
+        grep -qE '^[0-9]+ passed, [0-9]+ failed$' "$log" || tally 0 1
+        result=1
+    fi
+    say "$example: $((SECONDS - started)) s"
+done
+exit $result
