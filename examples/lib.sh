@@ -105,7 +105,7 @@ settled() {
     local moment
     moment=$(ask "$1" 'select clock_timestamp()')
     tell "wait on $1 until no transaction is left that began before $moment"
-    until_so 60 "the transactions from before the change" said 0 ask "$1" "select count(*) from pg_stat_activity
+    until_so 120 "the transactions from before the change" said 0 ask "$1" "select count(*) from pg_stat_activity
         where xact_start < '$moment' and backend_type = 'client backend' and pid <> pg_backend_pid()"
 }
 
@@ -144,7 +144,7 @@ clients_start() {
 clients_write() {
     local since
     since=$(ask proxy 'select clock_timestamp()')
-    until_so 60 "$1 writes of the clients" enough_since "$since" "$1" "${2:-true}"
+    until_so 120 "$1 writes of the clients" enough_since "$since" "$1" "${2:-true}"
 }
 enough_since() { [ "$(ask proxy "select count(*) from told where code = '00000' and began > '$1' and ($3)")" -ge "$2" ]; }
 

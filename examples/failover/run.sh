@@ -99,6 +99,9 @@ printf "primary_conninfo = 'host=127.0.0.1 port=%s user=postgres password=%s'\ns
 server_launch two same
 until_so 30 "a synchronous standby" make_synchronous one
 clients_write 50
+sql proxy <<'SQL'
+select partition, port, ok, in_recovery from plproxy_check_cluster('shop');
+SQL
 step_end
 
 step "What the clients were told, and what is there"

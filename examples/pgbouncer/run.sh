@@ -125,7 +125,24 @@ check_that "the session's next call is answered, and tells nothing of it" \
 same "both calls have had their answer" 2 "$(grep -c "^$PARTITIONS|" "$PLPROXY_RUN/restart" || true)"
 step_end
 
-step "The same without PgBouncer: the sessions take each other's connections"
+step "An instance is restarted under clients that write: PAUSE, restart, RESUME"
+clients_start 100
+before=$(ask proxy 'select clock_timestamp()')
+# PAUSE waits until the transactions under way have ended, and closes the connections to the instance.
+for command in pause restart resume; do
+    if [ $command = restart ]; then tell 'pg_ctl restart -m fast'; server_restart one
+    else tell "$command;"; pooler_admin pooler_one $command; fi
+done
+clients_write 50
+clients_stop
+sql proxy <<SQL
+select code, count(*), max(ended - began) as longest from told where began > '$before' group by code order by code;
+SQL
+check "every call has waited, and none has failed" \
+    "select count(*) >= 50 and bool_and(code = '00000') from told where began > '$before'"
+step_end
+
+step "The sessions of before without PgBouncer: they take each other's connections"
 sql proxy <<SQL
 alter server shop options ($(entries "$(server_port one)" "$(server_port two)" 'set '));
 SQL
