@@ -1,5 +1,5 @@
 # What the examples share: telling the story, showing the SQL and what came of it, checking what is claimed, and clients
-# that go on writing meanwhile. Sourced; ends with scripts/server.sh's servers.
+# that go on writing meanwhile. Sourced.
 #
 #   KEEP=1        leave the servers running, and say how to reach and how to stop them
 #   SCALE=small   as small as the tests run it

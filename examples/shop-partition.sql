@@ -1,4 +1,4 @@
--- A partition of the shop: run in each of its databases, as their owner-to-be's superuser.
+-- A partition of the shop: run in each of its databases, by a superuser, where there is a role app.
 create table users (name text primary key, info text not null);
 create function put_user(i_name text) returns text language sql as
     $$ insert into users values (i_name, md5(i_name)) returning current_setting('cluster_name') || ':' || current_database() $$;

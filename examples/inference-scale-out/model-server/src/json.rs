@@ -65,7 +65,9 @@ fn unicode(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     }
     chars.next_if_eq(&'\\')?;
     chars.next_if_eq(&'u')?;
-    let low = unit(chars)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    let low = unit(chars)?
+        .checked_sub(0xdc00)
+        .filter(|low| *low < 0x400)?;
     char::from_u32(0x10000 + ((high - 0xd800) << 10) + low)
 }
 
