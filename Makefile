@@ -3,7 +3,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help all build install demo playground examples test test-matrix differential bench check deb tarball clean \
+.PHONY: help all build install demo playground examples test test-matrix test-checked differential bench soak fuzz \
+	check deb tarball clean clean-ground
 	clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
@@ -16,6 +17,9 @@ ONLY ?=
 QUICK ?=
 GROW ?=
 RESULTS ?=
+MINUTES ?=
+SEED ?=
+TIME ?=
 export PG_CONFIG DESTDIR PG
 
 help:
@@ -33,6 +37,9 @@ help:
 	@echo 'make check                       version numbers, formatting and lints'
 	@echo 'make deb                         build/postgresql-15-plproxy3_*.deb, a Debian package; PG=17: for that PostgreSQL'
 	@echo 'make tarball                     build/plproxy-*.tar.gz and .zip, the source as PGXN takes it'
+	@echo 'make soak MINUTES=30 SEED=1      calls without a pause, while partitions are killed, stopped and cut off'
+	@echo 'make fuzz TIME=60                each fuzz target for that many seconds (ONLY=connstr: one of them)'
+	@echo 'make test-checked                tests with a PostgreSQL that checks itself: assertions, freed memory overwritten'
 	@echo 'make clean                       what the build made'
 	@echo 'make clean-ground                the private PostgreSQL trees (in PLPROXY_GROUND)'
 	@echo
@@ -69,6 +76,15 @@ differential:
 
 bench:
 	@PG_CONFIG= ONLY='$(ONLY)' QUICK='$(QUICK)' GROW='$(GROW)' RESULTS='$(RESULTS)' bench/run.sh
+
+soak:
+	@PG_CONFIG= MINUTES='$(MINUTES)' SEED='$(SEED)' scripts/soak.sh
+
+fuzz:
+	@PG_CONFIG= TIME='$(TIME)' scripts/fuzz.sh $(ONLY)
+
+test-checked:
+	@PG_CONFIG= PLPROXY_CHECKED=1 scripts/test.sh regress pool functions admin faults
 
 check:
 	@PG_CONFIG= scripts/check.sh

@@ -10,6 +10,7 @@ build_environment
 cd "$ROOT"
 style "version numbers agree" "$SCRIPTS/versions.sh"
 style "cargo fmt --check" cargo fmt --all --check
+style "cargo fmt --check, fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 style "cargo clippy, crates" cargo clippy --locked --workspace --all-targets -- -D warnings
 style "cargo clippy, extension for PostgreSQL $MAJOR" \
     cargo clippy --locked --features "pg$MAJOR" -- -D warnings
