@@ -5,7 +5,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help all build install demo playground examples test test-matrix test-checked differential bench soak fuzz \
 	check deb tarball clean clean-ground
-	clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=

@@ -11,25 +11,39 @@ BUILD_HEADERS="libssl-dev libxml2-dev libicu-dev"
 # What the tests use of contrib.
 CONTRIB="citext cube dblink hstore ltree"
 
+# A server that checks itself: assertions, memory overwritten when it is freed and filled at random when it is given out,
+# and told to valgrind, should it run under that.
+CHECKED_OPTIONS="--enable-cassert --enable-debug"
+CHECKED_FLAGS="-O1 -fno-omit-frame-pointer -DUSE_VALGRIND -DCLOBBER_FREED_MEMORY -DRANDOMIZE_ALLOCATED_MEMORY"
+
 # make_compiled: $GROUND/pg$PGMAJOR. Compiling takes minutes: the ground is free for others meanwhile, and two runs that
 # want the same version are kept apart by a lock of their own.
-make_compiled() {
-    local tree=$GROUND/pg$PGMAJOR dir=$GROUND/compile-$PGMAJOR
+make_compiled() { make_from_source "$PGMAJOR" ''; }
+
+# make_checked: $GROUND/pg15-checked, the packaged version with all that it can check about itself.
+make_checked() {
+    local SOURCE_SUITES=bookworm BUILD_HEADERS="$BUILD_HEADERS valgrind"
+    make_from_source "$PGMAJOR-checked" "$CHECKED_OPTIONS" "$CHECKED_FLAGS"
+}
+
+# make_from_source name options [flags]
+make_from_source() {
+    local tree=$GROUND/pg$1 dir=$GROUND/compile-$1
     [ -d "$tree" ] && return
     prepare_apt
     flock -u 9
-    exec 8>"$GROUND/lock-$PGMAJOR"
+    exec 8>"$GROUND/lock-$1"
     flock 8
     if [ ! -d "$tree" ]; then
         rm -rf "$dir"
         mkdir "$dir"
-        say "making a private PostgreSQL $PGMAJOR tree from its sources; this takes some minutes, once"
+        say "making a private PostgreSQL $1 tree from its sources; this takes some minutes, once"
         # What downloads into the ground does so under the ground's lock; nobody waits for ours while holding that.
         flock 9
         get_tools "$dir/tools"
         flock -u 9
         get_source "$dir"
-        compile "$dir" "$tree"
+        compile "$dir" "$tree" "$2" "${3:--O1}"
         chmod -R u+rwX,go+rX,go-w "$dir/out$tree"
         mv "$dir/out$tree" "$tree"
         check_tree "$tree"
@@ -67,9 +81,11 @@ get_source() {
         tar -x --no-same-owner --strip-components=1 -f "$archive" -C "$dir/source" || die "$archive is not whole"
 }
 
-# compile directory tree: what will be moved to the tree lies in the directory's out<tree> afterwards.
+# compile directory tree options flags: what will be moved to the tree lies in the directory's out<tree> afterwards.
 compile() {
     local dir=$1 tree=$2 prefix=$2/lib/postgresql/$PGMAJOR multiarch library contrib
+    # shellcheck disable=SC2206
+    local options=($3)
     multiarch=$(basename "$(dirname "$(find "$dir/tools/usr/lib" -name libssl.a)")")
     use_tools "$dir/tools" "$multiarch"
     use_ground_libs
@@ -82,7 +98,7 @@ compile() {
     # -O1: what is tested here is not PostgreSQL's speed.
     cd "$dir/source"
     quietly "configuring PostgreSQL $PGMAJOR" ./configure --prefix="$prefix" --disable-rpath --without-icu \
-        --without-readline --without-zlib --with-openssl --with-libxml CFLAGS=-O1 \
+        --without-readline --without-zlib --with-openssl --with-libxml ${options[@]+"${options[@]}"} CFLAGS="$4" \
         CPPFLAGS="-I$dir/tools/usr/include -I$dir/tools/usr/include/$multiarch" \
         XML2_CFLAGS="-I$dir/tools/usr/include/libxml2" XML2_LIBS=-lxml2 \
         LDFLAGS="-L$dir/lib -Wl,-rpath,$prefix/lib,--disable-new-dtags" || die "configure failed"
@@ -92,6 +108,8 @@ compile() {
         quietly "compiling $contrib" make -s -C "contrib/$contrib" install DESTDIR="$dir/out" \
             || die "contrib/$contrib failed"
     done
+    # What valgrind is to keep silent about.
+    cp src/tools/valgrind.supp "$dir/out$prefix/"
     cd "$ROOT"
 }
 

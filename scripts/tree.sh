@@ -4,6 +4,8 @@
 #
 #   scripts/tree.sh base      a tree without any plproxy, of version PG (default 15): what we build against
 #   scripts/tree.sh work      this checkout's own copy of it: what we install into and run
+#   scripts/tree.sh checked   a tree of version 15 that checks itself (assertions, memory); with PLPROXY_CHECKED=1 it is
+#                             what the copies of `work` are made of
 #   scripts/tree.sh c         a tree with Debian's PL/Proxy (the C handler), for comparison
 #   scripts/tree.sh sys       downloaded programs and libraries beside PostgreSQL (pgbouncer, libclang), if any
 #   scripts/tree.sh names     <path>/libnss_wrapper.so: host names of a file of our own, for a server that is told so
@@ -64,8 +66,8 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg1[4-8],pg15-c,sys,openssl,apt,trees,names,packages,pgbouncer,python,compile-*,stamp} \
-        "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg1[4-8],pg15-c,pg15-checked,sys,openssl,apt,trees,names,packages,pgbouncer,python} \
+        "$GROUND"/{compile-*,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -239,11 +241,17 @@ make_work() {
     make_base
     WORK=$GROUND/trees/$(printf '%s' "$ROOT" | sha256sum | cut -c1-12)
     [ "$PGMAJOR" = "$PACKAGED" ] || WORK+=-$PGMAJOR
+    local from=$GROUND/pg$PGMAJOR
+    if [ -n "${PLPROXY_CHECKED:-}" ]; then
+        [ "$PGMAJOR" = "$PACKAGED" ] || die "PLPROXY_CHECKED is for PostgreSQL $PACKAGED only"
+        make_checked
+        from+=-checked WORK+=-checked
+    fi
     [ -d "$WORK" ] && return
     # Hard links: a copy in no time. Installing replaces files by unlink and create, so the base stays as it is.
     mkdir -p "$GROUND/trees"
     rm -rf "$WORK.tmp"
-    cp -al "$GROUND/pg$PGMAJOR" "$WORK.tmp"
+    cp -al "$from" "$WORK.tmp"
     mv "$WORK.tmp" "$WORK"
 }
 
@@ -372,6 +380,7 @@ make_openssl() {
 case ${1:-} in
     base)   open_ground; make_base; echo "$GROUND/pg$PGMAJOR" ;;
     work)   open_ground; make_work; echo "$WORK" ;;
+    checked) open_ground; make_packaged; make_checked; echo "$GROUND/pg15-checked" ;;
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
     openssl) open_ground; make_openssl; echo "$OPENSSL" ;;
     sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
