@@ -87,6 +87,11 @@ impl Gate {
         self.runtime.register(runtime);
     }
 
+    /// The runtime ends. It holds the gate, which must not hold it in turn.
+    pub(crate) fn forget(&self) {
+        self.runtime.take();
+    }
+
     /// Takes the note that something can make progress.
     pub(crate) fn take_woken(&self) -> bool {
         self.woken.swap(false, Relaxed)

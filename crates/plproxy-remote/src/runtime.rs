@@ -38,6 +38,12 @@ pub(crate) struct Runtime {
     look: Cell<bool>,
 }
 
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.gate.forget();
+    }
+}
+
 impl Runtime {
     pub(crate) fn new(interrupted: fn() -> bool) -> io::Result<Runtime> {
         let gate = Gate::new(interrupted);
@@ -130,5 +136,27 @@ impl Runtime {
             context.waker().wake_by_ref();
         }
         now_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_runtime() {
+        let gone = |_| {
+            let runtime = Runtime::new(|| false).expect("a runtime");
+            let mut first = true;
+            runtime.wait(|context, _| {
+                if std::mem::take(&mut first) {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            });
+            Arc::downgrade(&runtime.gate)
+        };
+        assert!((0..3).map(gone).all(|gate| gate.upgrade().is_none()));
     }
 }

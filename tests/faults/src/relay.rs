@@ -1,14 +1,24 @@
-//! A relay that passes on, loses or holds back what it is given, as a file says: `pass`, `lose` or `hold`.
+//! A relay that passes on, delays, loses or holds back what it is given, as a file says: `pass`, `delay MS JITTER LOSS`,
+//! `lose` or `hold`.
+//!
+//! `delay` passes each piece on after MS milliseconds, give or take up to JITTER. LOSS in a hundred pieces are lost on the
+//! way once, or several times over: what that is to a stream of bytes is the wait until the kernel sends them again, which
+//! doubles with each loss. The order stays, as in TCP.
 //!
 //! `lose` reads and forgets, as a network does that drops the packets of one side after the kernel has taken them; `hold`
 //! reads nothing, so the sender's bytes are not taken any more.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 const LOOK: Duration = Duration::from_millis(5);
+/// The least time after which Linux sends a packet again.
+const AGAIN: u64 = 200;
+
+static SEED: AtomicU64 = AtomicU64::new(1);
 
 /// Gives the relay's own port.
 pub fn start(port: u16, file: String) -> io::Result<u16> {
@@ -25,7 +35,7 @@ pub fn start(port: u16, file: String) -> io::Result<u16> {
 
 fn join(client: TcpStream, port: u16, file: &str) -> io::Result<()> {
     // A connection that comes while nothing passes is held: it was accepted by the kernel, and that is all.
-    while mode(file) != "pass" {
+    while matches!(mode(file).as_str(), "lose" | "hold") {
         thread::sleep(LOOK);
     }
     let server = TcpStream::connect(("127.0.0.1", port))?;
@@ -39,12 +49,15 @@ fn join(client: TcpStream, port: u16, file: &str) -> io::Result<()> {
 
 fn pass(mut from: TcpStream, mut to: TcpStream, file: &str) -> io::Result<()> {
     let mut bytes = vec![0; 64 * 1024];
+    // Another seed for each direction of each connection, and the same ones in each run.
+    let mut random = SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) | 1;
     loop {
         while mode(file) == "hold" {
             thread::sleep(LOOK);
         }
         let count = from.read(&mut bytes)?;
-        let passing = mode(file) == "pass";
+        let weather = mode(file);
+        let passing = weather != "lose";
         if count == 0 {
             // An end is lost as well.
             if passing {
@@ -53,9 +66,35 @@ fn pass(mut from: TcpStream, mut to: TcpStream, file: &str) -> io::Result<()> {
             }
             thread::sleep(LOOK);
         } else if passing {
+            thread::sleep(on_the_way(&weather, &mut random));
             to.write_all(bytes.get(..count).unwrap_or_default())?;
         }
     }
+}
+
+/// How long a piece takes in this weather.
+fn on_the_way(weather: &str, random: &mut u64) -> Duration {
+    let Some(words) = weather.strip_prefix("delay ") else {
+        return Duration::ZERO;
+    };
+    let mut numbers = words
+        .split_whitespace()
+        .map(|word| word.parse().unwrap_or(0));
+    let mut number = || numbers.next().unwrap_or(0);
+    let (delay, jitter, loss): (u64, u64, u64) = (number(), number(), number());
+    let mut below = |limit: u64| {
+        *random ^= *random << 13;
+        *random ^= *random >> 7;
+        *random ^= *random << 17;
+        *random % limit.max(1)
+    };
+    let mut time = (delay + below(2 * jitter + 1)).saturating_sub(jitter);
+    let mut again = AGAIN;
+    while below(100) < loss.min(50) {
+        time += again;
+        again *= 2;
+    }
+    Duration::from_millis(time)
 }
 
 fn mode(file: &str) -> String {
