@@ -14,4 +14,19 @@ style "cargo fmt --check, fuzz targets" cargo fmt --manifest-path fuzz/Cargo.tom
 style "cargo clippy, crates" cargo clippy --locked --workspace --all-targets -- -D warnings
 style "cargo clippy, extension for PostgreSQL $MAJOR" \
     cargo clippy --locked --features "pg$MAJOR" -- -D warnings
+style "licences and versions of crates" "$SCRIPTS/licences.sh"
+# docs/SAFETY.md speaks of each file that may have unsafe code, and no other file may.
+safety() {
+    local file lacking=0
+    for file in src/pg/*.rs; do
+        grep -qF "| \`$(basename "$file")\` |" docs/SAFETY.md || [ "$(basename "$file")" = mod.rs ] \
+            || { echo "docs/SAFETY.md has no row for $file"; lacking=1; }
+    done
+    for file in src/*.rs src/admin/*.rs crates/*/src/lib.rs; do
+        [ "$file" = src/lib.rs ] || grep -qF '#![forbid(unsafe_code)]' "$file" \
+            || { echo "$file does not forbid unsafe code"; lacking=1; }
+    done
+    return $lacking
+}
+style "docs/SAFETY.md" safety
 exit $failed

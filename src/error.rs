@@ -3,6 +3,8 @@
 //! Everything inside returns [`Error`]; only `pg::report` turns one into PostgreSQL's `ereport`. The kinds that the two
 //! PostgreSQL-free crates know are turned into a [`Report`] here, each with its SQLSTATE.
 
+#![forbid(unsafe_code)]
+
 use crate::gucs;
 use crate::pg::guard::Raised;
 use plproxy_remote::{Diagnostic, ErrorKind};
