@@ -97,6 +97,7 @@ tarball:
 clean:
 	@cargo clean
 	@rm -rf build
+	@cargo clean --manifest-path fuzz/Cargo.toml
 
 clean-ground:
 	@scripts/tree.sh remove
