@@ -57,7 +57,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, file: &str) -> io::Result<()> {
         }
         let count = from.read(&mut bytes)?;
         let weather = mode(file);
-        let passing = weather != "lose";
+        let passing = !matches!(weather.as_str(), "lose" | "hold");
         if count == 0 {
             // An end is lost as well.
             if passing {

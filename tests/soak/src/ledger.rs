@@ -41,8 +41,10 @@ pub fn read(servers: &[String; 2], books: &[Books]) -> Result<Ledger, Box<dyn Er
             sums.insert((row.try_get(0)?, partition), row.try_get(1)?);
         }
     }
-    let mut ledger = Ledger::default();
-    ledger.doubled = there.values().filter(|count| **count > 1).count() as u64;
+    let mut ledger = Ledger {
+        doubled: there.values().filter(|count| **count > 1).count() as u64,
+        ..Ledger::default()
+    };
     for (session, books) in books.iter().enumerate() {
         ledger.acknowledged += books.entered.len() as u64;
         ledger.unsure += books.unsure.len() as u64;
