@@ -35,7 +35,7 @@ licences() {
 
 # twice arguments...: what is linked, or makes what is linked.
 twice() {
-    crates '{p}' "$@" | awk 'NR == FNR { skipped[$1] = 1; next }
+    crates '{p}' "$@" | awk 'FILENAME != "-" { skipped[$1] = 1; next }
         { versions[$1] = versions[$1] " " $2; if (count[$1]++ && !($1 in skipped)) bad[$1] = 1 }
         END { for (name in bad) print "in several versions: " name versions[name]; for (name in bad) exit 1 }' \
         <(entries skip) -
