@@ -11,7 +11,7 @@ export PLPROXY_CHECKED=1
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
 command -v valgrind >/dev/null 2>&1 || die "there is no valgrind; on Debian: apt-get install valgrind libc6-dbg"
 PLPROXY_TREE=${PLPROXY_TREE:-$("$SCRIPTS/ready.sh")}
-[ $# -gt 0 ] || set -- init call split types exact select errors notices nested streaming transactions
+[ $# -gt 0 ] || set -- init call split nested
 
 run_begin
 # A tree of its own, whose postgres is a script: valgrind follows the forks, so all backends are under it.
