@@ -23,6 +23,7 @@ use crate::remote::Remote;
 use crate::reset::Reset;
 use crate::rows::{Batch, ColumnDescription};
 use crate::statement::Statement;
+use crate::waiting::Wait;
 
 /// How long the other requests of a failed call may take to end.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
@@ -220,7 +221,11 @@ impl<'a> Call<'a> {
             }
             let lookups = self.outbox.take_lookups();
             if !lookups.is_empty() {
+                // The system's resolver blocks.
+                let gate = self.remote.runtime().gate();
+                gate.show(Some(Wait::Connect));
                 address::answer(lookups);
+                gate.show(None);
             }
             if self.is_overdue() {
                 return self.time_out();
@@ -247,6 +252,11 @@ impl<'a> Call<'a> {
     /// within `bound`. Connections that become idle are kept, the rest is closed. The call is finished then.
     pub fn cancel(&mut self, bound: Duration) {
         self.stop(bound, true);
+    }
+
+    /// The connections made for requests since the last time that it was asked, and how long each took.
+    pub fn take_connects(&self) -> Vec<(usize, Duration)> {
+        self.outbox.take_connects()
     }
 
     fn wait(&mut self) -> Woken {

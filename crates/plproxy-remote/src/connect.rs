@@ -23,6 +23,7 @@ use crate::outbox::Outbox;
 use crate::peer;
 use crate::stream::{Finished, Socket, Stream};
 use crate::tls::{self, Channel, Way};
+use crate::waiting::Connecting;
 
 /// What calls are known by on the server when nothing else is said.
 const APPLICATION_NAME: &str = "plproxy";
@@ -60,6 +61,7 @@ pub(crate) async fn connect(
     timeout: Option<Duration>,
     outbox: &Outbox,
 ) -> Result<Box<Connection>, ErrorKind> {
+    let _shown = Connecting::begin();
     let info = endpoint.info();
     let timeout = [timeout, info.connect_timeout].into_iter().flatten().min();
     let mut hosts: Vec<&Host> = info.hosts.iter().collect();

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Instant;
 
 use postgres_types::Type;
 use tokio_postgres::SimpleQueryMessage;
@@ -55,20 +56,23 @@ impl Task {
             .take(&self.endpoint, self.options.connection_lifetime)
         {
             Some(connection) => connection,
-            // Rare and large: apart, so that the common case stays small.
-            None => match Box::pin(connect(
-                &self.endpoint,
-                self.options.connect_timeout,
-                &self.outbox,
-            ))
-            .await
-            {
-                Ok(connection) => {
-                    self.pool.register(&connection);
-                    connection
+            None => {
+                let begun = Instant::now();
+                // Rare and large: apart, so that the common case stays small.
+                let connected = Box::pin(connect(
+                    &self.endpoint,
+                    self.options.connect_timeout,
+                    &self.outbox,
+                ));
+                match connected.await {
+                    Ok(connection) => {
+                        self.outbox.connects(self.request, begun.elapsed());
+                        self.pool.register(&connection);
+                        connection
+                    }
+                    Err(kind) => return self.outbox.fail(self.request, kind),
                 }
-                Err(kind) => return self.outbox.fail(self.request, kind),
-            },
+            }
         };
         if !self.outbox.sends(
             self.request,

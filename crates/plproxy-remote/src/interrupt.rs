@@ -4,11 +4,13 @@
 //! flag whenever the thread goes to sleep or awakes. A wake-up that comes while the work is being polled is only noted
 //! (the poll loop sees it), so that it costs no system call.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
 use futures::task::AtomicWaker;
+
+use crate::waiting::{self, Wait};
 
 /// Everything happens on one thread; the atomics are there because a `Waker` must be `Sync`.
 pub(crate) struct Gate {
@@ -22,6 +24,8 @@ pub(crate) struct Gate {
     /// The poll is over and the thread may sleep: a wake-up must go on to the runtime.
     asleep: AtomicBool,
     runtime: AtomicWaker,
+    /// Whom to tell what is waited for.
+    show: OnceLock<fn(Option<Wait>)>,
 }
 
 /// While it lives, interrupts are not looked at.
@@ -42,11 +46,35 @@ impl Gate {
             woken: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             runtime: AtomicWaker::new(),
+            show: OnceLock::new(),
         })
     }
 
-    /// Called around every sleep.
-    pub(crate) fn look(&self) {
+    /// Has the host told of every wait, and of its end.
+    pub(crate) fn show_waits(&self, show: fn(Option<Wait>)) {
+        self.show.get_or_init(|| show);
+    }
+
+    /// Tells the host what is waited for; `None`: for nothing.
+    pub(crate) fn show(&self, wait: Option<Wait>) {
+        if let Some(show) = self.show.get() {
+            show(wait);
+        }
+    }
+
+    /// Called before every sleep.
+    pub(crate) fn sleeps(&self) {
+        self.show(Some(waiting::current()));
+        self.look();
+    }
+
+    /// Called after every sleep.
+    pub(crate) fn awakes(&self) {
+        self.show(None);
+        self.look();
+    }
+
+    fn look(&self) {
         if !self.hushed.load(Relaxed) && !self.told.load(Relaxed) && (self.interrupted)() {
             self.signal();
         }

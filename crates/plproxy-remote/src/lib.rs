@@ -38,6 +38,7 @@ mod settings;
 mod statement;
 mod stream;
 mod tls;
+mod waiting;
 
 pub use call::{Call, CallOptions, Event, Prepared, Request};
 pub use connection::ConnectionInfo;
@@ -51,3 +52,4 @@ pub use remote::Remote;
 pub use reset::Reset;
 pub use rows::{Batch, ColumnDescription, Format, Row, TextStyle};
 pub use statement::{Statement, TextNeeds};
+pub use waiting::Wait;

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::call::Event;
 use crate::cancel::CancelKey;
@@ -57,6 +57,8 @@ struct State {
     /// How many requests have come to a good end.
     done: usize,
     first_sent: Option<Instant>,
+    /// Connections made for requests, with the time that it took.
+    connects: Vec<(usize, Duration)>,
     /// The caller wants no more: nothing is kept, nothing is started.
     closed: bool,
 }
@@ -166,6 +168,15 @@ impl Outbox {
         }
         state.running.push((request, key.clone()));
         true
+    }
+
+    /// A connection was made for a request.
+    pub(crate) fn connects(&self, request: usize, took: Duration) {
+        self.0.borrow_mut().connects.push((request, took));
+    }
+
+    pub(crate) fn take_connects(&self) -> Vec<(usize, Duration)> {
+        std::mem::take(&mut self.0.borrow_mut().connects)
     }
 
     /// Whether requests wait because it is not their turn.

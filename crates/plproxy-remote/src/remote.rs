@@ -16,6 +16,7 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
 use crate::tls::Contexts;
+use crate::waiting::Wait;
 
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
@@ -42,6 +43,11 @@ impl Remote {
             pool: Rc::new(Pool::new()),
             contexts: Rc::default(),
         })
+    }
+
+    /// Has `show` called before every wait, with what it is for, and after it. It must be cheap, and must not unwind.
+    pub fn show_waits(&self, show: fn(Option<Wait>)) {
+        self.runtime.gate().show_waits(show);
     }
 
     /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `make`

@@ -51,8 +51,8 @@ impl Runtime {
         let tokio = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .on_thread_park(move || park.look())
-            .on_thread_unpark(move || unpark.look())
+            .on_thread_park(move || park.sleeps())
+            .on_thread_unpark(move || unpark.awakes())
             .build()?;
         let tick = {
             let _guard = tokio.enter();
