@@ -77,10 +77,41 @@ CREATE FUNCTION plproxy_recover_prepared(
     cluster text, OUT partition int4, OUT gid text, OUT action text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
+-- What was counted of calls: of all sessions where the library is in shared_preload_libraries, else of this session.
+CREATE FUNCTION plproxy_stat_partitions(
+    OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text,
+    OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
+    OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
+    OUT stats_since timestamptz, OUT scope text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_functions(
+    OUT function regprocedure,
+    OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
+    OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
+    OUT stats_since timestamptz, OUT scope text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_info(
+    OUT scope text, OUT max_tracked int4, OUT partitions int4, OUT functions int4, OUT untracked_calls int8)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
+
+CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
+
+CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
+
 REVOKE ALL ON FUNCTION
     plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
-    plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text)
+    plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text),
+    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
 FROM PUBLIC;
 
-REVOKE ALL ON TABLE plproxy_prepared_transactions FROM PUBLIC;
+REVOKE ALL ON TABLE
+    plproxy_prepared_transactions, plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info
+FROM PUBLIC;

@@ -6,6 +6,7 @@ use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::report::{Level, emit};
 use crate::pg::{foreign, machine, role};
 use crate::remote::remote;
+use crate::stats::PartitionPlace;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, SystemEnvironment};
@@ -18,7 +19,22 @@ pub(crate) struct Access {
     role: Oid,
     user: String,
     password: Option<String>,
-    endpoints: Vec<OnceCell<Hold>>,
+    endpoints: Vec<OnceCell<Reached>>,
+}
+
+/// A partition that was looked at.
+struct Reached {
+    hold: Hold,
+    place: Rc<PartitionPlace>,
+}
+
+impl Reached {
+    fn new(cluster: &Cluster, partition: usize, endpoint: &Rc<Endpoint>) -> Self {
+        Self {
+            hold: endpoint.hold(),
+            place: Rc::new(PartitionPlace::new(cluster, partition, Rc::clone(endpoint))),
+        }
+    }
 }
 
 impl Access {
@@ -51,15 +67,16 @@ impl Access {
         }
         let access = Self::new(cluster, role, name, mapping);
         if access.user == self.user && access.password == self.password {
-            let held: HashMap<&str, &Hold> = was
+            let held: HashMap<&str, &Reached> = was
                 .partitions
                 .iter()
                 .zip(&self.endpoints)
                 .filter_map(|(connstr, slot)| Some((connstr.as_str(), slot.get()?)))
                 .collect();
-            for (connstr, slot) in cluster.partitions.iter().zip(&access.endpoints) {
-                if let Some(hold) = held.get(connstr.as_str()) {
-                    slot.get_or_init(|| hold.endpoint().hold());
+            let slots = cluster.partitions.iter().zip(&access.endpoints);
+            for (partition, (connstr, slot)) in slots.enumerate() {
+                if let Some(reached) = held.get(connstr.as_str()) {
+                    slot.get_or_init(|| Reached::new(cluster, partition, reached.hold.endpoint()));
                 }
             }
         }
@@ -91,14 +108,35 @@ impl Access {
         partition: usize,
         label: &FunctionLabel,
     ) -> Result<Rc<Endpoint>, Error> {
+        let reached = self.reached(cluster, partition, label)?;
+        Ok(Rc::clone(reached.hold.endpoint()))
+    }
+
+    /// The same with where its calls are counted.
+    pub(crate) fn place(
+        &self,
+        cluster: &Cluster,
+        partition: usize,
+        label: &FunctionLabel,
+    ) -> Result<Rc<PartitionPlace>, Error> {
+        let reached = self.reached(cluster, partition, label)?;
+        Ok(Rc::clone(&reached.place))
+    }
+
+    fn reached(
+        &self,
+        cluster: &Cluster,
+        partition: usize,
+        label: &FunctionLabel,
+    ) -> Result<&Reached, Error> {
         let (Some(slot), Some(connstr)) = (
             self.endpoints.get(partition),
             cluster.partitions.get(partition),
         ) else {
             return Err(label.error("part number out of range"));
         };
-        if let Some(hold) = slot.get() {
-            return Ok(Rc::clone(hold.endpoint()));
+        if let Some(reached) = slot.get() {
+            return Ok(reached);
         }
         let params = self.params(connstr).map_err(|error| label.error(error))?;
         let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
@@ -124,13 +162,15 @@ impl Access {
         for warning in warnings {
             emit(Level::Warning, &Report::new(*b"01000", warning.to_string()))?;
         }
-        Ok(Rc::clone(slot.get_or_init(|| endpoint.hold()).endpoint()))
+        Ok(slot.get_or_init(|| Reached::new(cluster, partition, &endpoint)))
     }
 
     /// The partitions looked at so far, with their slots.
     pub(crate) fn opened(&self) -> impl Iterator<Item = (usize, Rc<Endpoint>)> {
         let slots = self.endpoints.iter().enumerate();
-        slots.filter_map(|(partition, slot)| Some((partition, Rc::clone(slot.get()?.endpoint()))))
+        slots.filter_map(|(partition, slot)| {
+            Some((partition, Rc::clone(slot.get()?.hold.endpoint())))
+        })
     }
 
     /// The connection string with the user that it lacks.

@@ -13,10 +13,11 @@ use crate::pg::settings::TextSettings;
 use crate::remote::remote;
 use crate::rows::RowReader;
 use crate::shape::Shape;
+use crate::stats::{End, Watch, Watched};
 use crate::stream::Stream;
 use pgrx::pg_sys::Datum;
 use plproxy_core::options::PreparedStatements;
-use plproxy_remote::{Batch, CallOptions, Diagnostic, Endpoint, Event, Prepared, Request};
+use plproxy_remote::{Batch, CallOptions, Diagnostic, Event, Prepared, Request};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(crate) const CANCEL_BOUND: Duration = Duration::from_millis(80);
 /// Remote work of one call; dropping it closes what is not finished.
 pub(crate) struct Call {
     label: FunctionLabel,
-    endpoints: Vec<Rc<Endpoint>>,
+    watch: Watch,
     remote: plproxy_remote::Call<'static>,
 }
 
@@ -36,6 +37,7 @@ impl Call {
         cluster: &Cluster,
         shape: &Shape,
         requests: Vec<Request>,
+        watched: Vec<Watched>,
     ) -> Result<Self, Error> {
         let config = &cluster.config;
         let options = CallOptions {
@@ -51,15 +53,12 @@ impl Call {
                 PreparedStatements::Off => Prepared::Off,
             },
         };
-        let endpoints = requests
-            .iter()
-            .map(|request| Rc::clone(&request.endpoint))
-            .collect();
-        let remote = remote()?.start(&shape.statement, requests, &options);
+        let remote = remote()?;
+        let watch = Watch::begin(function, watched)?;
         Ok(Self {
             label: function.label.clone(),
-            endpoints,
-            remote,
+            watch,
+            remote: remote.start(&shape.statement, requests, &options),
         })
     }
 
@@ -71,21 +70,36 @@ impl Call {
         shape: &Rc<Shape>,
         memory: &Context,
     ) -> Result<Datum, Error> {
-        match mode {
+        let result = match mode {
+            ResultMode::Stream => return Stream::new(self, shape).advance(info),
             ResultMode::Single => self.single(info, shape),
-            ResultMode::Stream => Stream::new(self, shape).advance(info),
-            ResultMode::Set => {
-                let row_type = shape.set_row_type(&self.label)?;
-                let mut collector = Collector::new(info, shape, row_type, self.endpoints.len())?;
-                let label = self.label.clone();
-                self.drive(|step| match step {
-                    Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
-                    Step::Done(request) => collector.done(request),
-                })?;
-                collector.finish()?;
-                Ok(info.return_null())
-            }
-        }
+            ResultMode::Set => self.set(info, shape, memory),
+        };
+        self.end(if result.is_ok() {
+            End::Done
+        } else {
+            End::Failed
+        });
+        let logged = self.log();
+        result.and_then(|value| logged.map(|()| value))
+    }
+
+    /// All rows go to a tuplestore.
+    fn set(
+        &mut self,
+        info: &mut CallInfo,
+        shape: &Rc<Shape>,
+        memory: &Context,
+    ) -> Result<Datum, Error> {
+        let row_type = shape.set_row_type(&self.label)?;
+        let mut collector = Collector::new(info, shape, row_type, self.watch.len())?;
+        let label = self.label.clone();
+        self.drive(|step| match step {
+            Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
+            Step::Done(request) => collector.done(request),
+        })?;
+        collector.finish()?;
+        Ok(info.return_null())
     }
 
     /// One row is wanted, no less and no more.
@@ -137,6 +151,7 @@ impl Call {
                     batch,
                     done,
                 }) => {
+                    self.watch.answered(request, batch.len(), done);
                     let batch = Some(batch);
                     return Ok(Some(Arrival {
                         request,
@@ -148,6 +163,7 @@ impl Call {
                     request,
                     columns: Some(_),
                 }) => {
+                    self.watch.answered(request, 0, true);
                     return Ok(Some(Arrival {
                         request,
                         batch: None,
@@ -169,6 +185,8 @@ impl Call {
                     self.or_cancel(|| seen_to)?;
                 }
                 Err(error) => {
+                    self.watch.failed(error.request, &error.kind);
+                    self.end(End::Failed);
                     let dbname = error.request.map_or("", |request| self.dbname(request));
                     return Err(self.label.remote_error(dbname, &error));
                 }
@@ -183,7 +201,7 @@ impl Call {
     ) -> Result<T, Error> {
         let result = f();
         if result.is_err() {
-            self.cancel();
+            self.fail();
             // An interrupt goes first: it may be what ended `f`, and there is no way back from a FATAL.
             if interrupts::will_end() {
                 interrupts::check()?;
@@ -192,9 +210,28 @@ impl Call {
         result
     }
 
-    /// Ends the remote work within a bound.
+    /// Ends the remote work within a bound: nobody wants the rest.
     pub(crate) fn cancel(&mut self) {
         self.remote.cancel(CANCEL_BOUND);
+        self.end(End::Canceled);
+    }
+
+    /// Ends the remote work within a bound: something here went wrong.
+    pub(crate) fn fail(&mut self) {
+        self.remote.cancel(CANCEL_BOUND);
+        self.end(End::Failed);
+    }
+
+    /// Counts the call, if that was not done.
+    pub(crate) fn end(&mut self, how: End) {
+        if self.watch.is_running() {
+            self.watch.end(how, self.remote.take_connects());
+        }
+    }
+
+    /// Logs a call that has ended, if it was slow.
+    pub(crate) fn log(&mut self) -> Result<(), Error> {
+        self.watch.log(&self.label)
     }
 
     /// The caller turns to other things for a while, which does not count for `query_timeout`.
@@ -204,7 +241,7 @@ impl Call {
 
     /// How many partitions are asked.
     pub(crate) fn requests(&self) -> usize {
-        self.endpoints.len()
+        self.watch.len()
     }
 
     pub(crate) fn label(&self) -> &FunctionLabel {
@@ -228,7 +265,7 @@ impl Call {
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
     fn interrupted(&mut self) -> Result<(), Error> {
-        interrupted(|| self.remote.cancel(CANCEL_BOUND))
+        interrupted(|| self.cancel())
     }
 
     /// Raises a partition's notice, at the moment it arrived.
@@ -245,9 +282,15 @@ impl Call {
     }
 
     fn dbname(&self, request: usize) -> &str {
-        self.endpoints
-            .get(request)
-            .map_or("", |endpoint| endpoint.label())
+        let partition = self.watch.partition(request);
+        partition.map_or("", |partition| partition.endpoint.label())
+    }
+}
+
+impl Drop for Call {
+    /// Whoever left it in the middle wanted no more of it.
+    fn drop(&mut self) {
+        self.end(End::Canceled);
     }
 }
 

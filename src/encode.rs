@@ -8,25 +8,28 @@ use crate::pg::array;
 use crate::pg::settings::TextSettings;
 use crate::route::{Routing, SplitArray, Targets};
 use crate::shape::{Shape, ShapeParam};
+use crate::stats::Watched;
 use pgrx::pg_sys::Datum;
 use plproxy_remote::{Param, Request};
 use std::rc::Rc;
 
-/// What goes to which partition.
+/// What goes to which partition, and what is to be counted of it.
 pub(crate) fn requests(
     function: &ProxyFunction,
     shape: &Shape,
     cluster: &Cluster,
     args: &[Option<Datum>],
     routing: &Routing,
-) -> Result<Vec<Request>, Error> {
+) -> Result<(Vec<Request>, Vec<Watched>), Error> {
     let access = cluster.access()?;
-    pieces(shape, args, routing, |partition, params| {
-        Ok(Request {
-            endpoint: access.endpoint(cluster, partition, &function.label)?,
-            params,
-        })
-    })
+    let mut watched = Vec::new();
+    let requests = pieces(shape, args, routing, |partition, params| {
+        let place = access.place(cluster, partition, &function.label)?;
+        let endpoint = Rc::clone(&place.endpoint);
+        watched.push(Watched::new(place)?);
+        Ok(Request { endpoint, params })
+    })?;
+    Ok((requests, watched))
 }
 
 /// The partitions with what each gets, as `make` has it.

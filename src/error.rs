@@ -37,6 +37,7 @@ pub(crate) type SqlState = [u8; 5];
 /// Condition names as PostgreSQL's errcodes.txt has them.
 pub(crate) mod sqlstate {
     use super::SqlState;
+    pub(crate) const SUCCESSFUL: SqlState = *b"00000";
     pub(crate) const INTERNAL_ERROR: SqlState = *b"XX000";
     pub(crate) const NO_DATA_FOUND: SqlState = *b"P0002";
     pub(crate) const TOO_MANY_ROWS: SqlState = *b"P0003";

@@ -12,6 +12,7 @@ use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
 use crate::pg::{encoding, fcinfo::CallResult};
 use crate::shape::Shape;
+use crate::stats::{FunctionPlace, Place};
 use crate::{cluster, codecs};
 use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
@@ -35,6 +36,7 @@ pub(crate) struct ProxyFunction {
     /// How the argument of `RUN ON argument` hashes.
     pub(crate) argument_hash: OnceCell<Rc<HashKind>>,
     oid: Oid,
+    place: FunctionPlace,
     depends_on: Dependencies,
     shapes: Shapes,
 }
@@ -146,9 +148,15 @@ impl ProxyFunction {
             run_on_plan: LocalPlan::default(),
             argument_hash: OnceCell::new(),
             oid,
+            place: FunctionPlace::default(),
             depends_on: declared.depends_on,
             shapes: Shapes::default(),
         })
+    }
+
+    /// Where its calls are counted.
+    pub(crate) fn place(&self) -> Result<Place, Error> {
+        self.place.find(self.oid)
     }
 
     /// The type of an argument.

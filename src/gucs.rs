@@ -1,9 +1,16 @@
 //! Settings of the extension.
 #![forbid(unsafe_code)]
 
+use crate::pg::shmem;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use std::time::Duration;
 
 static STANDARD_SQLSTATES: GucSetting<bool> = GucSetting::<bool>::new(false);
+static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
+static MAX_TRACKED_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+
+/// So much is far more than anybody needs, and the memory for it can still be counted in a machine word.
+const MOST_TRACKED_PARTITIONS: i32 = 1_000_000;
 
 /// Defines them; once, when the library is loaded.
 pub(crate) fn init() {
@@ -15,6 +22,42 @@ pub(crate) fn init() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"plproxy.log_min_duration",
+        c"Logs calls that take at least this long, with the times of each partition.",
+        c"-1 turns this off, 0 logs all calls.",
+        &LOG_MIN_DURATION,
+        -1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"plproxy.max_tracked_partitions",
+        c"Sets for how many partitions, and for how many functions, there are statistics.",
+        c"Those of all sessions have a fixed place in shared memory if the library is in shared_preload_libraries.",
+        &MAX_TRACKED_PARTITIONS,
+        0,
+        MOST_TRACKED_PARTITIONS,
+        // Where the size is that of the session's own memory, there is no start of the server to wait for.
+        if shmem::is_preloading() {
+            GucContext::Postmaster
+        } else {
+            GucContext::Sighup
+        },
+        GucFlags::default(),
+    );
+}
+
+/// From how long on a call is logged.
+pub(crate) fn log_min_duration() -> Option<Duration> {
+    let setting = u64::try_from(LOG_MIN_DURATION.get()).ok()?;
+    Some(Duration::from_millis(setting))
+}
+
+/// For how many partitions, and for how many functions, there are statistics.
+pub(crate) fn max_tracked_partitions() -> usize {
+    usize::try_from(MAX_TRACKED_PARTITIONS.get()).unwrap_or(0)
 }
 
 /// Whether connection errors carry class 08 and timeouts 57014.

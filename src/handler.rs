@@ -34,8 +34,9 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         let cluster = cluster::find(&function, &args)?;
         let routing = route::pick(&function, &cluster, &args)?;
         let shape = function.shape(info, cluster.text_only())?;
-        let requests = encode::requests(&function, &shape, &cluster, &args, &routing)?;
-        Ok::<_, Error>((Call::start(&function, &cluster, &shape, requests)?, shape))
+        let (requests, watched) = encode::requests(&function, &shape, &cluster, &args, &routing)?;
+        let call = Call::start(&function, &cluster, &shape, requests, watched)?;
+        Ok::<_, Error>((call, shape))
     })?;
     call.finish(info, mode, &shape, &memory)
 }

@@ -58,6 +58,8 @@ mod rows;
 #[cfg(feature = "postgres")]
 mod shape;
 #[cfg(feature = "postgres")]
+mod stats;
+#[cfg(feature = "postgres")]
 mod stream;
 #[cfg(feature = "postgres")]
 mod validator;

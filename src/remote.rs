@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, Report};
-use crate::pg::{encoding, interrupts};
+use crate::pg::{encoding, interrupts, waits};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
 
@@ -20,6 +20,8 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         let remote = Remote::new(interrupts::pending, encoding::wire()).map_err(|error| {
             Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
         })?;
+        waits::register()?;
+        remote.show_waits(waits::show);
         Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
     })
 }

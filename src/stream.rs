@@ -12,6 +12,7 @@ use crate::pg::memory::Context;
 use crate::pg::settings::TextSettings;
 use crate::pg::tuplestore::{Store, StoreReader};
 use crate::shape::{Shape, ShapeResult};
+use crate::stats::End;
 use pgrx::pg_sys::Datum;
 use plproxy_remote::Batch;
 use std::rc::Rc;
@@ -47,8 +48,19 @@ impl Stream {
 
     /// Returns the next value and keeps the rest for the next call, or returns the end of the set.
     pub(crate) fn advance(mut self: Box<Self>, info: &mut CallInfo) -> Result<Datum, Error> {
-        let Some(value) = self.next(info).inspect_err(|_| self.call.cancel())? else {
-            return Ok(info.end_of_set());
+        let value = match self.next(info) {
+            Ok(Some(value)) => value,
+            Ok(None) => {
+                self.call.end(End::Done);
+                self.call.log()?;
+                return Ok(info.end_of_set());
+            }
+            Err(error) => {
+                self.call.fail();
+                // The error is what matters.
+                let _ = self.call.log();
+                return Err(error);
+            }
         };
         self.call.rest();
         info.suspend(self)?;
@@ -141,6 +153,7 @@ impl Stream {
     /// Nobody wants the rest.
     pub(crate) fn end(mut self: Box<Self>) {
         self.call.cancel();
+        let _ = self.call.log();
     }
 
     /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to

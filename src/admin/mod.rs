@@ -9,6 +9,7 @@ mod output;
 pub(crate) mod recover;
 pub(crate) mod route;
 pub(crate) mod run_on_all;
+pub(crate) mod stats;
 mod two_phase;
 
 use crate::access::Access;

@@ -30,8 +30,9 @@ impl Output {
     }
 
     /// Adds a row; its values must be of the declared types.
-    pub(super) fn row<const N: usize>(&mut self, values: [Value; N]) -> Result<(), Error> {
-        if N != self.row_type.width() {
+    pub(super) fn row(&mut self, values: impl Into<Vec<Value>>) -> Result<(), Error> {
+        let values = values.into();
+        if values.len() != self.row_type.width() {
             let what = "the extension's functions are of another version than its library";
             let mut report = Report::internal(what);
             report.hint = Some("Run ALTER EXTENSION plproxy UPDATE.".to_owned());

@@ -3,6 +3,7 @@
 use super::tuple::RowType;
 use super::{guard, raw};
 use crate::error::Error;
+use core::ffi::CStr;
 use pgrx::pg_sys::{self, Oid};
 
 /// What an invalidation callback calls its cache.
@@ -48,5 +49,65 @@ pub(super) fn client_is_gone() -> bool {
         (&raw const pg_sys::ClientConnectionLost).read_volatile() != 0
             || ((&raw const pg_sys::CheckClientConnectionPending).read_volatile() != 0
                 && guard::catch(|| raw::pq_check_connection()).is_ok_and(|connected| !connected))
+    }
+}
+
+/// The number of the lock under which libraries look for their shared memory, as lwlocknames.txt has it.
+const ADDIN_SHMEM_INIT: usize = 21;
+
+/// AddinShmemInitLock, which is a macro.
+pub(super) fn addin_shmem_init_lock() -> *mut pg_sys::LWLock {
+    // SAFETY: the server's array of its own locks; the number is the same in all versions.
+    unsafe { (&raw mut (*pg_sys::MainLWLockArray.add(ADDIN_SHMEM_INIT)).lock).cast() }
+}
+
+/// Has `ask` called when libraries may ask for shared memory: before 15 that is at once.
+pub(super) fn at_shmem_request(ask: fn()) {
+    #[cfg(feature = "pg14")]
+    ask();
+    #[cfg(not(feature = "pg14"))]
+    {
+        use std::sync::OnceLock;
+        static ASK: OnceLock<fn()> = OnceLock::new();
+        static PREVIOUS: OnceLock<pg_sys::shmem_request_hook_type> = OnceLock::new();
+
+        unsafe extern "C-unwind" fn hook() {
+            if let Some(Some(previous)) = PREVIOUS.get() {
+                // SAFETY: the hook that was there before ours, called as it would have been.
+                unsafe { previous() };
+            }
+            if let Some(ask) = ASK.get() {
+                ask();
+            }
+        }
+        ASK.get_or_init(|| ask);
+        // SAFETY: the postmaster's one thread.
+        PREVIOUS.get_or_init(|| unsafe {
+            core::ptr::replace(&raw mut pg_sys::shmem_request_hook, Some(hook))
+        });
+    }
+}
+
+/// The number of a wait event: from 17 on they have names.
+pub(super) fn wait_event(name: &'static CStr) -> Result<u32, Error> {
+    #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
+    let number = {
+        let _ = name;
+        pg_sys::PG_WAIT_EXTENSION
+    };
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    // SAFETY: finds the name in shared memory, or adds it there; raises if there is no room for another.
+    let number = unsafe { guard::catch(|| raw::WaitEventExtensionNew(name.as_ptr())) }?;
+    Ok(number)
+}
+
+/// Reserves the settings' prefix: a misspelt name is an error from then on, before 15 a warning.
+pub(super) fn reserve_settings(prefix: &'static CStr) {
+    // SAFETY: called from _PG_init, where nothing of ours is alive should it raise.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        raw::EmitWarningsOnPlaceholders(prefix.as_ptr());
+        #[cfg(not(feature = "pg14"))]
+        raw::MarkGUCPrefixReserved(prefix.as_ptr());
     }
 }

@@ -3,7 +3,7 @@
 //! `pg_extern` would export them with a suffix; databases made under the C handler look for the plain names.
 
 use super::fcinfo::CallInfo;
-use super::{inval, report, xact};
+use super::{compat, inval, report, shmem, xact};
 use crate::error::{Error, Report};
 use crate::{admin, fdw_validator, gucs, handler, hash, validator};
 use pgrx::pg_sys::{Datum, FunctionCallInfo, Pg_finfo_record};
@@ -91,13 +91,36 @@ export!(
     admin::recover::recover
 );
 
+export!(
+    plproxy_stat_partitions,
+    pg_finfo_plproxy_stat_partitions,
+    admin::stats::partitions
+);
+export!(
+    plproxy_stat_functions,
+    pg_finfo_plproxy_stat_functions,
+    admin::stats::functions
+);
+export!(
+    plproxy_stat_info,
+    pg_finfo_plproxy_stat_info,
+    admin::stats::info
+);
+export!(
+    plproxy_stat_reset,
+    pg_finfo_plproxy_stat_reset,
+    admin::stats::reset
+);
+
 /// Called once, when the library is loaded.
 #[doc(hidden)]
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     gucs::init();
+    compat::reserve_settings(c"plproxy");
     inval::register();
     xact::register();
+    shmem::register();
 }
 
 /// Runs `body`; whatever goes wrong in it, an error value or a panic, is raised when all its values are gone.

@@ -171,7 +171,32 @@ unsafe extern "C-unwind" {
         arg: Datum,
     );
 
+    // ipci.c, shmem.c, lwlock.c, ipc.c, controldata_utils.c
+    pub(super) fn RequestAddinShmemSpace(size: usize);
+    pub(super) fn ShmemInitStruct(
+        name: *const c_char,
+        size: usize,
+        found: *mut bool,
+    ) -> *mut c_void;
+    pub(super) fn RequestNamedLWLockTranche(name: *const c_char, locks: c_int);
+    pub(super) fn GetNamedLWLockTranche(name: *const c_char) -> *mut pg_sys::LWLockPadded;
+    pub(super) fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    pub(super) fn LWLockRelease(lock: *mut pg_sys::LWLock);
+    pub(super) fn on_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
+    pub(super) fn get_controlfile(
+        directory: *const c_char,
+        is_whole: *mut bool,
+    ) -> *mut pg_sys::ControlFileData;
+
+    // wait_event.c
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    pub(super) fn WaitEventExtensionNew(name: *const c_char) -> u32;
+
     // guc.c
+    #[cfg(feature = "pg14")]
+    pub(super) fn EmitWarningsOnPlaceholders(prefix: *const c_char);
+    #[cfg(not(feature = "pg14"))]
+    pub(super) fn MarkGUCPrefixReserved(prefix: *const c_char);
     pub(super) fn NewGUCNestLevel() -> c_int;
     pub(super) fn AtEOXact_GUC(is_commit: bool, level: c_int);
     pub(super) fn set_config_option(

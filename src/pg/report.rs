@@ -12,6 +12,8 @@ use pgrx::PgLogLevel;
 pub(crate) enum Level {
     Notice,
     Warning,
+    /// To the server's log; to the client only if it asks for that.
+    Log,
 }
 
 /// Raises `error`.
@@ -38,6 +40,7 @@ pub(crate) fn emit(level: Level, report: &Report) -> Result<(), Error> {
     let level = match level {
         Level::Notice => PgLogLevel::NOTICE,
         Level::Warning => PgLogLevel::WARNING,
+        Level::Log => PgLogLevel::LOG,
     } as c_int;
     // Of its own: a server may send notices without end, and the call's memory lives as long as the call.
     Context::for_call()?.enter(|| {

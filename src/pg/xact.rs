@@ -5,7 +5,9 @@ use crate::error::Error;
 use crate::remote;
 use core::cell::Cell;
 use core::ffi::c_void;
-use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
+use pgrx::pg_sys::{
+    self, Datum, Oid, SubTransactionId, SubXactEvent, SysCacheIdentifier, XactEvent,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Asks PostgreSQL for the callback that tidies up; once per backend.
@@ -125,6 +127,22 @@ pub(crate) fn sees_later_commits() -> bool {
 pub(crate) fn in_recovery() -> bool {
     // SAFETY: reads shared memory.
     unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// This session's database.
+pub(crate) fn database() -> u32 {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::MyDatabaseId.to_u32() }
+}
+
+/// Whether there is a database of that OID.
+pub(crate) fn database_exists(database: u32) -> Result<bool, Error> {
+    let (key, none) = (Datum::from(Oid::from(database)), Datum::null());
+    let cache = SysCacheIdentifier::DATABASEOID as i32;
+    // SAFETY: a look-up by OID.
+    let found =
+        unsafe { guard::catch(|| raw::SearchSysCacheExists(cache, key, none, none, none)) }?;
+    Ok(found)
 }
 
 /// What tells this session from all others: the server, the database, the process.

@@ -1,0 +1,159 @@
+//! One call, from its start until it is counted.
+#![forbid(unsafe_code)]
+
+use super::entry::Sample;
+use super::place::{PartitionPlace, Place};
+use crate::error::Error;
+use crate::function::ProxyFunction;
+use crate::gucs;
+use plproxy_remote::ErrorKind;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// What is known of a partition's part.
+pub(crate) struct Watched {
+    pub(crate) partition: Rc<PartitionPlace>,
+    place: Place,
+    pub(super) rows: u64,
+    pub(super) connects: u32,
+    /// How long it took to connect.
+    pub(super) connecting: Duration,
+    /// When its first answer was there; only looked at where calls are logged.
+    pub(super) first: Option<Duration>,
+    /// How it ended, and when.
+    pub(super) ended: Option<(End, Duration)>,
+    pub(super) connect_failed: bool,
+}
+
+impl Watched {
+    pub(crate) fn new(partition: Rc<PartitionPlace>) -> Result<Self, Error> {
+        Ok(Self {
+            place: partition.find()?,
+            partition,
+            rows: 0,
+            connects: 0,
+            connecting: Duration::ZERO,
+            first: None,
+            ended: None,
+            connect_failed: false,
+        })
+    }
+}
+
+/// How a call ends, or a partition's part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    Failed,
+    /// Nobody wanted the rest, or another partition failed.
+    Canceled,
+}
+
+/// See the module.
+pub(crate) struct Watch {
+    pub(super) partitions: Vec<Watched>,
+    function: Place,
+    begun: Instant,
+    /// From how long on it is logged.
+    pub(super) slow_from: Option<Duration>,
+    pub(super) ended: Option<(End, Duration)>,
+    pub(super) logged: bool,
+}
+
+impl Watch {
+    pub(crate) fn begin(function: &ProxyFunction, partitions: Vec<Watched>) -> Result<Self, Error> {
+        Ok(Self {
+            partitions,
+            function: function.place()?,
+            begun: Instant::now(),
+            slow_from: gucs::log_min_duration(),
+            ended: None,
+            logged: false,
+        })
+    }
+
+    /// The partition of a request.
+    pub(crate) fn partition(&self, request: usize) -> Option<&PartitionPlace> {
+        self.partitions
+            .get(request)
+            .map(|watched| &*watched.partition)
+    }
+
+    /// How many partitions are asked.
+    pub(crate) fn len(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Rows came, or the end of them.
+    pub(crate) fn answered(&mut self, request: usize, rows: usize, done: bool) {
+        let Some(watched) = self.partitions.get_mut(request) else {
+            return;
+        };
+        watched.rows += rows as u64;
+        if done {
+            let took = self.begun.elapsed();
+            watched.first.get_or_insert(took);
+            watched.ended = Some((End::Done, took));
+        } else if self.slow_from.is_some() && watched.first.is_none() {
+            watched.first = Some(self.begun.elapsed());
+        }
+    }
+
+    /// The remote work failed, by a partition's fault if one is named.
+    pub(crate) fn failed(&mut self, request: Option<usize>, kind: &ErrorKind) {
+        let took = self.begun.elapsed();
+        if let Some(watched) = request.and_then(|request| self.partitions.get_mut(request)) {
+            watched.ended = Some((End::Failed, took));
+            watched.connect_failed = matches!(
+                kind,
+                ErrorKind::Connect { .. }
+                    | ErrorKind::ConnectTimeout { .. }
+                    | ErrorKind::Resolve { .. }
+            );
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Counts the call, once. `connects` are the connections made for requests, and how long each took.
+    pub(crate) fn end(&mut self, how: End, connects: Vec<(usize, Duration)>) {
+        if self.ended.is_some() {
+            return;
+        }
+        let took = self.begun.elapsed();
+        self.ended = Some((how, took));
+        for (request, connecting) in connects {
+            if let Some(watched) = self.partitions.get_mut(request) {
+                watched.connects += 1;
+                watched.connecting += connecting;
+            }
+        }
+        let mut whole = Sample {
+            failed: how == End::Failed,
+            canceled: how == End::Canceled,
+            took: nanoseconds(took),
+            ..Sample::default()
+        };
+        for watched in &mut self.partitions {
+            let (end, took) = *watched.ended.get_or_insert((End::Canceled, took));
+            watched.place.count(&Sample {
+                rows: watched.rows,
+                failed: end == End::Failed,
+                canceled: end == End::Canceled,
+                connects: watched.connects,
+                connect_failed: watched.connect_failed,
+                took: nanoseconds(took),
+            });
+            whole.rows += watched.rows;
+            whole.connects += watched.connects;
+            whole.connect_failed |= watched.connect_failed;
+        }
+        self.function.count(&whole);
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
