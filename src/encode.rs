@@ -22,7 +22,8 @@ pub(crate) fn requests(
     routing: &Routing,
 ) -> Result<(Vec<Request>, Vec<Watched>), Error> {
     let access = cluster.access()?;
-    let mut watched = Vec::new();
+    // Most calls go to one partition.
+    let mut watched = Vec::with_capacity(1);
     let requests = pieces(shape, args, routing, |partition, params| {
         let place = access.place(cluster, partition, &function.label)?;
         let endpoint = Rc::clone(&place.endpoint);

@@ -38,6 +38,10 @@ impl Watched {
             connect_failed: false,
         })
     }
+
+    fn took(&self) -> Option<Duration> {
+        self.ended.map(|(_, took)| took)
+    }
 }
 
 /// How a call ends, or a partition's part of it.
@@ -122,7 +126,12 @@ impl Watch {
         if self.ended.is_some() {
             return;
         }
-        let took = self.begun.elapsed();
+        // What is done was done with the last answer: the clock was looked at then.
+        let last = match how {
+            End::Done => self.partitions.iter().filter_map(Watched::took).max(),
+            _ => None,
+        };
+        let took = last.unwrap_or_else(|| self.begun.elapsed());
         self.ended = Some((how, took));
         for (request, connecting) in connects {
             if let Some(watched) = self.partitions.get_mut(request) {
