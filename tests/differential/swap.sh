@@ -47,7 +47,8 @@ back_to() { sed "s/2\.10\.0/$1/" "$HERE/setup/back.sql"; }
 # Everything that the extension has, as it is declared.
 MEMBERS="select md5(string_agg(what, e'\\n' order by what collate \"C\")) from (
     select pg_describe_object(d.classid, d.objid, 0) || coalesce(pg_get_functiondef(p.oid), '') || coalesce(p.proacl::text, '')
-        || coalesce(c.relacl::text, '') || coalesce((select string_agg(format('%s %s %s %s', attname, atttypid::regtype,
+        || coalesce(c.relacl::text, '')
+        || case c.relkind when 'v' then pg_get_viewdef(c.oid) else '' end || coalesce((select string_agg(format('%s %s %s %s', attname, atttypid::regtype,
             attnotnull, pg_get_expr(adbin, adrelid)), ',' order by attnum) from pg_attribute
             left join pg_attrdef on adrelid = attrelid and adnum = attnum where attrelid = c.oid and attnum > 0), '') as what
     from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
@@ -121,7 +122,7 @@ for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
         delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
         alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
     check "from $old" '' "$(ask ours old 'alter extension plproxy update')"
-    check "from $old: version, members" '3.0.0|16' "$(ask ours old "select extversion, count(*) from pg_extension e
+    check "from $old: version, members" '3.0.0|23' "$(ask ours old "select extversion, count(*) from pg_extension e
         join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
     check "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
     check "from $old: calls" "$USED" "$(ask ours old "$USE")"

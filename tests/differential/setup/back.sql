@@ -7,6 +7,7 @@ begin
         where refclassid = 'pg_extension'::regclass and extname = 'plproxy' and deptype = 'e'
             and classid in ('pg_proc'::regclass, 'pg_class'::regclass)
             and pg_describe_object(classid, objid, 0) !~ 'plproxy_(call_handler|validator|fdw_validator)[(]'
+        order by classid = 'pg_proc'::regclass  -- views before their functions
     loop
         execute 'alter extension plproxy drop ' || what;
         execute 'drop ' || what;
