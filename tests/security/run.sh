@@ -18,7 +18,7 @@ wanted() {
 
 run_begin
 start_servers
-for family in names roles; do
+for family in names roles secrets; do
     if wanted "$family" "$@"; then
         started=$SECONDS
         source "$HERE/$family.sh"
