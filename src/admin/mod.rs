@@ -4,7 +4,9 @@
 
 pub(crate) mod check;
 pub(crate) mod connections;
+mod decisions;
 pub(crate) mod functions;
+mod gid;
 mod output;
 pub(crate) mod recover;
 pub(crate) mod route;

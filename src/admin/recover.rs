@@ -1,8 +1,10 @@
 //! The end of what lost sessions left prepared on partitions.
 #![forbid(unsafe_code)]
 
+use super::decisions::Decisions;
+use super::gid::Gid;
 use super::output::{Output, Value};
-use super::two_phase::{Decisions, Gid, Verb, is_own};
+use super::two_phase::{Verb, is_own};
 use super::{Admin, Partition, beside, options, words};
 use crate::cluster::Cluster;
 use crate::error::{Error, sqlstate};

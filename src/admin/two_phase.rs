@@ -7,25 +7,21 @@
 //! keeps the recovery away; the lock goes when the transaction is over for everybody to see, or the session is gone.
 #![forbid(unsafe_code)]
 
+use super::decisions::Decisions;
+use super::gid::Gid;
 use super::{Admin, CONNECT_TIMEOUT, Partition, options, words};
 use crate::cluster::Cluster;
 use crate::error::{Error, Report, sqlstate};
-use crate::pg::expr::Arg;
-use crate::pg::lock;
 use crate::pg::report::{Level, emit};
-use crate::pg::role::Acting;
-use crate::pg::spi::{self, Plan};
 use crate::pg::xact::{self, Ending};
 use crate::remote::remote;
-use core::cell::{Cell, RefCell};
-use pgrx::pg_sys::{self, Datum, Oid};
+use core::cell::RefCell;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
-    ConnectionInfo, Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Session,
-    Step,
+    Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Session, Step,
 };
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How long the second phase may take: nothing can interrupt it.
 const SECOND_PHASE: Duration = Duration::from_secs(10);
@@ -36,7 +32,6 @@ const PREPARED: &str = "PREPARE TRANSACTION";
 thread_local! {
     /// What this session's transaction has prepared, or is preparing.
     static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
-    static LAST_TIME: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A transaction on a partition that waits for the local one.
@@ -50,167 +45,9 @@ struct Pending {
     subtransaction: u32,
 }
 
-/// The name of a prepared transaction: `plproxy_<database oid>_<pid>_<number>_<partition>`. The number is unlike any other
-/// that was or will be: this server's identifier, and the time, 16 digits of microseconds.
-pub(super) struct Gid {
-    process: i32,
-    time: u64,
-}
-
-impl Gid {
-    /// One that is in use by nobody; its lock is held when this returns.
-    fn take() -> Result<Self, Error> {
-        let (_, _, process) = xact::identity()?;
-        loop {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            let now = now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(0));
-            let time = now.max(LAST_TIME.get() + 1);
-            LAST_TIME.set(time);
-            let this = Self { process, time };
-            if this.lock()? {
-                return Ok(this);
-            }
-        }
-    }
-
-    fn text(&self, partition: usize) -> Result<String, Error> {
-        Ok(format!(
-            "{}{:016}_{partition}",
-            Self::prefix(&self.process.to_string())?,
-            self.time
-        ))
-    }
-
-    /// How the names of a process begin.
-    fn prefix(process: &str) -> Result<String, Error> {
-        let (system, database, _) = xact::identity()?;
-        Ok(format!("plproxy_{database}_{process}_{system}"))
-    }
-
-    /// The regular expression of all names that this server's database has given.
-    pub(super) fn pattern() -> Result<String, Error> {
-        Ok(format!("^{}[0-9]{{16}}_[0-9]+$", Self::prefix("[0-9]+")?))
-    }
-
-    /// Reads a name that fits the pattern.
-    pub(super) fn parse(gid: &str) -> Option<Self> {
-        let mut parts = gid.split('_').skip(2);
-        let process = parts.next()?.parse().ok()?;
-        let number = parts.next()?;
-        let time = number.get(number.len().checked_sub(16)?..)?.parse().ok()?;
-        Some(Self { process, time })
-    }
-
-    /// Takes the lock that its session holds while the transaction runs. Two may share one, which only makes the recovery
-    /// more careful.
-    pub(super) fn lock(&self) -> Result<bool, Error> {
-        lock::try_lock(self.time ^ u64::from(self.process.unsigned_abs()).rotate_left(40))
-    }
-}
-
 /// Whether this session's own transaction has prepared it.
 pub(super) fn is_own(gid: &str) -> bool {
     PENDING.with_borrow(|pending| pending.iter().any(|pending| pending.gid == gid))
-}
-
-/// The table of decisions. Users have no right on it, so what is done there is done as its owner.
-pub(super) struct Decisions {
-    table: String,
-    owner: Oid,
-}
-
-impl Decisions {
-    pub(super) fn open(admin: &Admin<'_>) -> Result<Self, Error> {
-        const OWNER: &str = "select c.relowner from pg_catalog.pg_class c \
-             where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)";
-        let table = format!("{}.plproxy_prepared_transactions", admin.schema);
-        let arg = [Arg::Whole(Some(spi::text_datum(&table)?))];
-        let mut owner = None;
-        Plan::prepare(OWNER, &[pg_sys::TEXTOID])?.run(&arg, |row| {
-            owner = row.value(1)?.map(|value| Oid::from(value.value() as u32));
-            Ok(())
-        })?;
-        let owner = owner.ok_or_else(|| {
-            let what = format_args!("table {table} does not exist");
-            admin.label.error_with(sqlstate::UNDEFINED_OBJECT, what)
-        })?;
-        Ok(Self { table, owner })
-    }
-
-    fn add(
-        &self,
-        gid: &str,
-        cluster: &str,
-        partition: usize,
-        at: &ConnectionInfo,
-    ) -> Result<(), Error> {
-        let _owner = Acting::as_role(self.owner);
-        let sql = format!(
-            "insert into {} (gid, cluster, partition, host, port, dbname) \
-             values ($1, $2, $3, $4, $5, $6)",
-            self.table
-        );
-        let (text, int) = (pg_sys::TEXTOID, pg_sys::INT4OID);
-        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        let args = [
-            Some(spi::text_datum(gid)?),
-            Some(spi::text_datum(cluster)?),
-            Some(Datum::from(partition)),
-            Some(spi::text_datum(&at.host)?),
-            Some(Datum::from(i32::from(at.port))),
-            Some(spi::text_datum(&at.dbname)?),
-        ]
-        .map(Arg::Whole);
-        Plan::prepare(&sql, &[text, text, int, text, int, text])?.run_writing(&args, |_| Ok(()))?;
-        Ok(())
-    }
-
-    /// The names of transactions that were decided to be committed on that database, by the latest state.
-    pub(super) fn at(&self, at: &ConnectionInfo) -> Result<Vec<String>, Error> {
-        let _owner = Acting::as_role(self.owner);
-        let sql = format!(
-            "select gid from {} where host operator(pg_catalog.=) $1 \
-             and port operator(pg_catalog.=) $2 and dbname operator(pg_catalog.=) $3",
-            self.table
-        );
-        let args = [
-            Some(spi::text_datum(&at.host)?),
-            Some(Datum::from(i32::from(at.port))),
-            Some(spi::text_datum(&at.dbname)?),
-        ]
-        .map(Arg::Whole);
-        let types = [pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::TEXTOID];
-        let mut gids = Vec::new();
-        Plan::prepare(&sql, &types)?.run_writing(&args, |row| {
-            gids.extend(row.value(1)?.map(spi::text).transpose()?);
-            Ok(())
-        })?;
-        Ok(gids)
-    }
-
-    /// Whether a transaction was decided to be committed, by the latest state.
-    pub(super) fn has(&self, gid: &str) -> Result<bool, Error> {
-        let sql = format!(
-            "select from {} where gid operator(pg_catalog.=) $1",
-            self.table
-        );
-        self.with_gid(&sql, gid).map(|rows| rows > 0)
-    }
-
-    /// Forgets a transaction that is committed where it was prepared.
-    pub(super) fn remove(&self, gid: &str) -> Result<(), Error> {
-        let sql = format!(
-            "delete from {} where gid operator(pg_catalog.=) $1",
-            self.table
-        );
-        self.with_gid(&sql, gid).map(drop)
-    }
-
-    fn with_gid(&self, sql: &str, gid: &str) -> Result<usize, Error> {
-        let _owner = Acting::as_role(self.owner);
-        let args = [Arg::Whole(Some(spi::text_datum(gid)?))];
-        Plan::prepare(sql, &[pg_sys::TEXTOID])?.run_writing(&args, |_| Ok(()))
-    }
 }
 
 /// Work that is on its way to be prepared. Dropped before, it hangs up, and the partitions roll back.
@@ -456,9 +293,14 @@ fn finish(mut pending: Vec<Pending>, verb: Verb) {
             },
             steps: vec![verb.statement(&pending.gid)],
         });
-        let outcomes = run_quietly(errands.collect(), deadline);
+        let mut outcomes = run_quietly(errands.collect(), deadline).into_iter();
         let mut again = Vec::new();
-        for (pending, outcome) in pending.into_iter().zip(outcomes) {
+        for pending in pending {
+            let Some(outcome) = outcomes.next() else {
+                // None is dropped without a word.
+                warn(&pending, verb, "its partition could not be told");
+                continue;
+            };
             match outcome.last() {
                 Ok(_) => (),
                 // It was never prepared, or an attempt whose answer was lost has ended it.
