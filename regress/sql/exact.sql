@@ -185,6 +185,21 @@ select n, (select is_right(at, f, p, i, w, d) from rows_binary(n)) as binary,
     (select is_right(at, f, p, i, w, d) from rows_given(n)) as given,
     (select is_right(at, f, p, i, w, d) from rows_record(n) as (at timestamptz, f float8, p point, i interval, w pair, d date)) as record
 from generate_series(0, 3) n, generate_series(1, 2);
+-- a domain's check is done under the session's own settings, whatever the partition's are
+create domain dmy as date check (value::text = '03/02/2001');
+create domain dmy_pair as pair check ((value).at::text like '28/10/2001 %');
+create domain dmy_not_null as dmy not null check (current_setting('datestyle') = 'SQL, DMY');
+call everywhere('create domain t_exact.dmy as date; create domain t_exact.dmy_pair as t_exact.pair; create domain t_exact.dmy_not_null as date');
+create function dmy_given(n int) returns dmy language plproxy as $$ cluster 't_exact_binary'; run on n; select d from t_exact.rows(n); $$;
+create function dmy_set(n int) returns setof dmy_not_null language plproxy as $$
+    cluster 't_exact_binary'; run on n; select d from t_exact.rows(n), generate_series(1, 2); $$;
+create function dmy_pairs(n int) returns dmy_pair language plproxy as $$
+    cluster 't_exact_binary'; run on n; select (w).* from t_exact.rows(n); $$;
+create function dmy_wrong(n int) returns dmy language plproxy as $$ cluster 't_exact_binary'; run on n; select d + 1 from t_exact.rows(n); $$;
+create function dmy_null(n int) returns dmy_not_null language plproxy as $$ cluster 't_exact_binary'; run on n; select null::date; $$;
+select n, dmy_given(n), array(select dmy_set(n)), (dmy_pairs(n)).at from generate_series(0, 3) n;
+select outcome(format('select dmy_wrong(%s)', n)), outcome(format('select dmy_null(%s)', n)) from generate_series(0, 3) n;
+show datestyle;
 reset datestyle;
 reset timezone;
 -- a statement sees the partition's own settings, whatever ran on the connection before it; not so the one that needs others

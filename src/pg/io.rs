@@ -7,6 +7,8 @@ use super::encoding::{self, ServerText};
 use super::guard::{self, Raised};
 use super::memory::Context;
 use super::raw;
+use super::settings::{self, TextSettings};
+use super::tuple::check_domain;
 use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
@@ -282,10 +284,30 @@ const TIMESTAMPS: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_0
 
 /// Turns wire bytes into a value of one type.
 pub(crate) struct Decoder {
-    /// Whether a NULL must be looked at: a domain may refuse it.
-    checks_null: bool,
+    domain: Option<Domain>,
     receive: Option<Receive>,
     input: Box<TypeFunction>,
+}
+
+/// A domain's input function reads and checks at once. Where a partition's settings are in force the two are done apart, as
+/// they are for the reading alone.
+struct Domain {
+    oid: Oid,
+    base: Box<TypeFunction>,
+    typmod: i32,
+}
+
+impl Domain {
+    fn find(oid: Oid) -> Result<Self, Error> {
+        let mut typmod = -1;
+        // SAFETY: reads the catalog; the out-parameter outlives the call.
+        let base = unsafe { guard::catch(|| raw::getBaseTypeAndTypmod(oid, &raw mut typmod)) }?;
+        Ok(Self {
+            oid,
+            base: TypeFunction::input(base)?,
+            typmod,
+        })
+    }
 }
 
 impl Decoder {
@@ -310,8 +332,9 @@ impl Decoder {
             }
             _ => Some(Receive::Function(TypeFunction::receive(oid)?)),
         };
+        let is_domain = info.class == TypeClass::Domain;
         Ok(Self {
-            checks_null: info.class == TypeClass::Domain,
+            domain: is_domain.then(|| Domain::find(oid)).transpose()?,
             receive,
             input: TypeFunction::input(oid)?,
         })
@@ -324,13 +347,22 @@ impl Decoder {
 
     /// A value from its text off the wire; allocated in the current context.
     pub(crate) fn read_text(&self, text: Option<&[u8]>) -> Result<Option<Datum>, Error> {
-        match text {
-            None if self.checks_null => self.input.call_input(ptr::null_mut(), -1).map(|_| None),
-            None => Ok(None),
-            Some(text) => {
-                let text = ServerText::new(text)?.to_cstring()?;
-                self.input.call_input(text, -1).map(Some)
+        let text = match text {
+            Some(text) => ServerText::new(text)?.to_cstring()?,
+            // It may refuse a NULL.
+            None if self.domain.is_some() => {
+                let _own = TextSettings::own()?;
+                return self.input.call_input(ptr::null_mut(), -1).map(|_| None);
             }
+            None => return Ok(None),
+        };
+        match &self.domain {
+            Some(domain) if settings::is_partitions_style() => {
+                let value = domain.base.call_input(text, domain.typmod)?;
+                check_domain(value, domain.oid)?;
+                Ok(Some(value))
+            }
+            _ => self.input.call_input(text, -1).map(Some),
         }
     }
 

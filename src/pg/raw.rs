@@ -199,6 +199,11 @@ unsafe extern "C-unwind" {
     pub(super) fn MarkGUCPrefixReserved(prefix: *const c_char);
     pub(super) fn NewGUCNestLevel() -> c_int;
     pub(super) fn AtEOXact_GUC(is_commit: bool, level: c_int);
+    pub(super) fn GetConfigOption(
+        name: *const c_char,
+        missing_ok: bool,
+        restrict_privileged: bool,
+    ) -> *const c_char;
     pub(super) fn set_config_option(
         name: *const c_char,
         value: *const c_char,
@@ -234,6 +239,7 @@ unsafe extern "C-unwind" {
         k4: Datum,
     ) -> u32;
     pub(super) fn get_namespace_name(namespace: Oid) -> *mut c_char;
+    pub(super) fn getBaseTypeAndTypmod(type_oid: Oid, typmod: *mut i32) -> Oid;
     pub(super) fn getTypeInputInfo(type_oid: Oid, input: *mut Oid, io_param: *mut Oid);
     pub(super) fn getTypeOutputInfo(type_oid: Oid, output: *mut Oid, is_varlena: *mut bool);
     pub(super) fn getTypeBinaryInputInfo(type_oid: Oid, receive: *mut Oid, io_param: *mut Oid);

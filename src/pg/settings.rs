@@ -2,10 +2,20 @@
 
 use super::{guard, raw};
 use crate::error::Error;
+use core::cell::RefCell;
 use core::ffi::CStr;
 use pgrx::pg_sys;
 use plproxy_remote::TextStyle;
 use std::ffi::CString;
+
+/// What decides how values are read from text, and a value for each.
+const STYLES: [&CStr; 2] = [c"datestyle", c"intervalstyle"];
+type Styles = [CString; 2];
+
+thread_local! {
+    /// The session's own, while those of a partition are in force.
+    static OWN: RefCell<Option<Styles>> = const { RefCell::new(None) };
+}
 
 /// `work_mem`, in kilobytes.
 pub(crate) fn work_mem() -> i32 {
@@ -20,7 +30,12 @@ pub(crate) fn check_function_bodies() -> bool {
 }
 
 /// Settings of the session that are others while it lives.
-pub(crate) struct TextSettings(Option<i32>);
+pub(crate) struct TextSettings {
+    /// The level of settings that is open.
+    level: Option<i32>,
+    /// What `OWN` was before, if it was changed.
+    before: Option<Option<Styles>>,
+}
 
 impl TextSettings {
     /// Has output functions write values so that every server reads them alike, whatever its settings. Costs nothing where
@@ -35,7 +50,10 @@ impl TextSettings {
             )
         };
         if !(dates || intervals || floats) {
-            return Ok(Self(None));
+            return Ok(Self {
+                level: None,
+                before: None,
+            });
         }
         let this = Self::level()?;
         for (change, name, value) in [
@@ -52,24 +70,53 @@ impl TextSettings {
 
     /// Has input functions read values as a server with these settings wrote them.
     pub(crate) fn for_input(style: &TextStyle) -> Result<Self, Error> {
-        let this = Self::level()?;
-        for (name, value) in [
-            (c"datestyle", &style.dates),
-            (c"intervalstyle", &style.intervals),
-        ] {
+        let own = [get(c"datestyle")?, get(c"intervalstyle")?];
+        let mut this = Self::level()?;
+        for (name, value) in STYLES.into_iter().zip([&style.dates, &style.intervals]) {
             if let Ok(value) = CString::new(value.as_str()) {
                 set(name, &value)?;
             }
         }
+        this.before = Some(OWN.replace(Some(own)));
         Ok(this)
+    }
+
+    /// Has what is no part of reading a value, as a domain's check, find the session's own settings where those of a
+    /// partition are in force; `None` where they are not.
+    pub(super) fn own() -> Result<Option<Self>, Error> {
+        let Some(own) = OWN.with_borrow(Clone::clone) else {
+            return Ok(None);
+        };
+        let mut this = Self::level()?;
+        for (name, value) in STYLES.into_iter().zip(&own) {
+            set(name, value)?;
+        }
+        this.before = Some(OWN.take());
+        Ok(Some(this))
     }
 
     /// Opens a level of settings, which our end closes.
     fn level() -> Result<Self, Error> {
         // SAFETY: counts a level up.
-        Ok(Self(Some(unsafe {
-            guard::catch(|| raw::NewGUCNestLevel())
-        }?)))
+        let level = unsafe { guard::catch(|| raw::NewGUCNestLevel()) }?;
+        Ok(Self {
+            level: Some(level),
+            before: None,
+        })
+    }
+}
+
+/// Whether a partition's settings are in force.
+pub(super) fn is_partitions_style() -> bool {
+    OWN.with_borrow(Option::is_some)
+}
+
+fn get(name: &CStr) -> Result<CString, Error> {
+    let name = name.as_ptr();
+    // SAFETY: a setting that every server has; its value is a C string that lives until the next call.
+    unsafe {
+        let value = guard::catch(|| raw::GetConfigOption(name, false, false))?;
+        Ok(CStr::from_ptr(value).to_owned())
     }
 }
 
@@ -95,7 +142,10 @@ fn set(name: &CStr, value: &CStr) -> Result<(), Error> {
 
 impl Drop for TextSettings {
     fn drop(&mut self) {
-        if let Some(level) = self.0 {
+        if let Some(before) = self.before.take() {
+            OWN.set(before);
+        }
+        if let Some(level) = self.level {
             // SAFETY: closes the level that is open. Should it raise, the transaction's end restores the settings.
             let _ = unsafe { guard::catch(|| raw::AtEOXact_GUC(true, level)) };
         }

@@ -1,6 +1,7 @@
 //! Row types and the rows made of them.
 
 use super::memory::Switched;
+use super::settings::TextSettings;
 use super::{compat, encoding, guard, raw};
 use crate::error::Error;
 use core::ptr;
@@ -159,8 +160,9 @@ impl Row {
     }
 }
 
-/// Checks a composite value against a domain over its type.
+/// Checks a value against a domain over its type, under the session's own settings.
 pub(crate) fn check_domain(value: Datum, domain: Oid) -> Result<(), Error> {
+    let _own = TextSettings::own()?;
     // SAFETY: without a place for its state the function looks the constraints up in the current context.
     unsafe {
         guard::catch(|| raw::domain_check(value, false, domain, ptr::null_mut(), ptr::null_mut()))?;
