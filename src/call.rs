@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::collect::Collector;
 use crate::error::{Error, FunctionLabel, sqlstate};
 use crate::function::ProxyFunction;
+use crate::pg::allocator;
 use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::interrupts;
 use crate::pg::memory::Context;
@@ -40,6 +41,7 @@ impl Call {
         watched: Vec<Watched>,
     ) -> Result<Self, Error> {
         let config = &cluster.config;
+        allocator::check()?;
         let options = CallOptions {
             query_timeout: config.query_timeout,
             connect_timeout: config.connect_timeout,
@@ -304,6 +306,10 @@ pub(crate) struct Arrival {
 
 /// Lets PostgreSQL handle its interrupt; if that is the end of the statement, `cancel` ends the remote work first.
 pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
+    if let Err(error) = allocator::check() {
+        cancel();
+        return Err(error);
+    }
     if !interrupts::will_end() {
         return interrupts::check();
     }

@@ -6,6 +6,7 @@ use crate::cluster;
 use crate::encode;
 use crate::error::{Error, Report};
 use crate::function;
+use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
 use crate::route;
@@ -20,6 +21,7 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
     if let Some(stream) = info.resume() {
         return stream.advance(info);
     }
+    allocator::replenish()?;
     let function = function::find(info.function_oid())?;
     let args: Vec<Option<Datum>> = function
         .args

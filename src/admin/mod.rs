@@ -19,6 +19,7 @@ use crate::call::{self, CANCEL_BOUND};
 use crate::cluster::{self, Cluster};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function;
+use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::proc::Proc;
 use crate::pg::report::{Level, emit};
@@ -43,6 +44,7 @@ struct Admin<'a> {
 
 impl<'a> Admin<'a> {
     fn begin(info: &'a mut CallInfo) -> Result<Self, Error> {
+        allocator::replenish()?;
         function::refresh()?;
         let proc = Proc::find(info.function_oid())?;
         let schema = quote_ident(&proc.schema).into_owned();

@@ -1,10 +1,13 @@
 //! Arrays taken apart and put together, for SPLIT.
 
 use super::types::TypeInfo;
-use super::{encoding, guard, io, raw};
+use super::{allocator, encoding, guard, io, raw};
 use crate::error::Error;
 use core::ptr;
 use pgrx::pg_sys::{self, ArrayType, Datum};
+
+/// Bytes that an element takes at the most while its array is cut into pieces: its value twice, and some numbers.
+const SHARE: usize = 96;
 
 /// How an element type is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +61,8 @@ pub(crate) fn elements(value: Datum, layout: ElementLayout) -> Result<Elements, 
             );
         })?;
         let count = usize::try_from(count).unwrap_or(0);
+        // For the elements and all that is made of them: which partition each goes to, and their values in its order.
+        allocator::probe(count, SHARE)?;
         Ok(Elements::Flat(
             (0..count)
                 .map(|i| (!*nulls.add(i)).then(|| *values.add(i)))

@@ -1,7 +1,7 @@
 //! The two edges of law 9: UTF-8 inside, the database's encoding in PostgreSQL. In a database of encoding SQL_ASCII, whose
 //! text may be anything, values are bytes that pass as they are; names and statements must be UTF-8 there too.
 
-use super::{guard, raw};
+use super::{allocator, guard, raw};
 use crate::error::{Error, Report, sqlstate};
 use core::ffi::{CStr, c_char};
 use pgrx::pg_sys;
@@ -49,11 +49,8 @@ pub(crate) fn client_is_utf8() -> bool {
 
 /// Appends bytes. A value may be large: without memory for it the call fails, not the server.
 pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    out.try_reserve(bytes.len()).map_err(|_| {
-        let mut report = Report::new(sqlstate::OUT_OF_MEMORY, "out of memory");
-        report.detail = Some(format!("Failed on request of size {}.", bytes.len()));
-        report
-    })?;
+    out.try_reserve(bytes.len())
+        .map_err(|_| allocator::out_of_memory(bytes.len()))?;
     out.extend_from_slice(bytes);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! PostgreSQL's interrupts, as the waits of a remote call see them.
 
-use super::{guard, raw};
+use super::{allocator, guard, raw};
 use crate::error::{Error, Report, sqlstate};
 use pgrx::pg_sys;
 
@@ -11,7 +11,9 @@ pub(crate) fn pending() -> bool {
     // SAFETY: reads of statics that signal handlers set; each is one machine word, and a stale value is seen at the next
     // look.
     unsafe {
-        ((&raw const pg_sys::InterruptPending).read_volatile() != 0 || postmaster_may_be_gone())
+        ((&raw const pg_sys::InterruptPending).read_volatile() != 0
+            || postmaster_may_be_gone()
+            || allocator::is_short())
             && pg_sys::InterruptHoldoffCount == 0
             && pg_sys::CritSectionCount == 0
             && (pg_sys::QueryCancelHoldoffCount == 0 || will_end())

@@ -3,6 +3,7 @@
 //! The commonest built-in types are read and written here directly; every other one goes through its own send, receive,
 //! input or output function. Text is UTF-8 on the wire, or as it is in a database of encoding SQL_ASCII.
 
+use super::allocator;
 use super::encoding::{self, ServerText};
 use super::guard::{self, Raised};
 use super::memory::Context;
@@ -231,6 +232,7 @@ impl Encoder {
         let Some(value) = value else {
             return Ok(Param::Null);
         };
+        allocator::check()?;
         let number = value.value() as u64;
         Ok(match &self.0 {
             Encode::Bool => Param::Binary(vec![number as u8]),

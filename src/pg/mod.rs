@@ -10,6 +10,7 @@
 //!   through UTF-8, which is wrong in a database of another encoding;
 //! * a `Datum` that is handed out lives as long as the call's memory, see [`memory`].
 
+pub(crate) mod allocator;
 pub(crate) mod array;
 pub(crate) mod compat;
 pub(crate) mod encoding;

@@ -7,6 +7,7 @@
 //! other for as long as the server likes. Values are handled as bytes here, so that it needs no types. Nor does it need
 //! names, which it takes to be UTF-8 and gives a connection up for if they are not: it gets to see ASCII.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -30,6 +31,30 @@ const STATUS_LIMIT: usize = 1 << 17;
 /// The id of the type `unknown`.
 const UNKNOWN: [u8; 4] = 705_u32.to_be_bytes();
 
+thread_local! {
+    /// The room that all large messages need which are under way.
+    static PROMISED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Room for a large message; none any more when it is dropped.
+struct Promise(usize);
+
+impl Promise {
+    /// Sees whether there is room for it beside the others. As parts of those may have come, it asks for more than is needed.
+    fn of(room: usize) -> Option<Promise> {
+        let all = PROMISED.get().checked_add(room)?;
+        Vec::<u8>::new().try_reserve_exact(all).ok()?;
+        PROMISED.set(all);
+        Some(Promise(room))
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        PROMISED.set(PROMISED.get().saturating_sub(self.0));
+    }
+}
+
 /// Where the reader stands in a stream of messages.
 #[derive(Default)]
 struct Framing {
@@ -49,6 +74,8 @@ pub(crate) struct Monitor {
     startup_bytes: usize,
     status_bytes: usize,
     collected: Vec<u8>,
+    /// For the current message.
+    promise: Option<Promise>,
     field: Field,
     process_id: i32,
     transaction: u8,
@@ -84,6 +111,7 @@ impl Monitor {
             startup_bytes: 0,
             status_bytes: 0,
             collected: Vec::new(),
+            promise: None,
             field: Field::Name,
             process_id: 0,
             transaction: 0,
@@ -252,9 +280,13 @@ impl Monitor {
         }
         // The library takes memory for a message as it comes and ends the process where there is none. So it is seen here,
         // before, whether there would be.
-        let room = self.incoming.rest.saturating_mul(2);
-        if self.incoming.rest > PROBED && Vec::<u8>::new().try_reserve_exact(room).is_err() {
-            return Err(refuse("out of memory for a message of the server"));
+        self.promise = None;
+        if self.incoming.rest > PROBED {
+            let promise = Promise::of(self.incoming.rest.saturating_mul(2));
+            if promise.is_none() {
+                return Err(refuse("out of memory for a message of the server"));
+            }
+            self.promise = promise;
         }
         match self.tag() {
             b'T' | b't' => self.field = Field::Count(0),

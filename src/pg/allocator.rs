@@ -1,0 +1,129 @@
+//! The memory of Rust's own values: the system's, with a reserve.
+//!
+//! Where there is no memory left Rust ends the process, and PostgreSQL then ends every other session. So whatever may be
+//! large asks first whether there is room, and for the rest there is a reserve: when the system refuses something small,
+//! the reserve is given up for it, and the call in the middle of which that happened fails at the next look.
+
+use crate::error::{Error, Report, sqlstate};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// Enough for what a call takes between two looks. It is never written to, and so is no more than a range of addresses.
+const RESERVE: Layout = match Layout::from_size_align(4 << 20, 16) {
+    Ok(layout) => layout,
+    Err(_) => Layout::new::<u64>(),
+};
+
+struct Reserving;
+
+#[global_allocator]
+static ALLOCATOR: Reserving = Reserving;
+
+/// The reserve, or null. Atomics for the compiler alone: a backend has one thread.
+static HELD: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+/// The reserve was given up.
+static SHORT: AtomicBool = AtomicBool::new(false);
+
+impl Reserving {
+    /// Asks again where the system has refused, if there is something to give up for it.
+    #[cold]
+    fn again(size: usize, ask: impl FnOnce() -> *mut u8) -> *mut u8 {
+        if size > RESERVE.size() {
+            return ptr::null_mut();
+        }
+        let reserve = HELD.swap(ptr::null_mut(), Relaxed);
+        if reserve.is_null() {
+            return ptr::null_mut();
+        }
+        SHORT.store(true, Relaxed);
+        // SAFETY: `replenish` got it from the system's allocator with this layout, and it is nobody's any more.
+        unsafe { System.dealloc(reserve, RESERVE) };
+        ask()
+    }
+}
+
+// SAFETY: every request goes to the system's allocator, whose promises are passed on; nothing here unwinds.
+unsafe impl GlobalAlloc for Reserving {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those that the system's allocator asks for. So they are below.
+        let ask = || unsafe { System.alloc(layout) };
+        let memory = ask();
+        if memory.is_null() {
+            return Self::again(layout.size(), ask);
+        }
+        memory
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        let ask = || unsafe { System.alloc_zeroed(layout) };
+        let memory = ask();
+        if memory.is_null() {
+            return Self::again(layout.size(), ask);
+        }
+        memory
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above; what was refused has left the old block as it was.
+        let ask = || unsafe { System.realloc(old, layout, size) };
+        let memory = ask();
+        if memory.is_null() {
+            return Self::again(size, ask);
+        }
+        memory
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Sees that the reserve is there: before a call.
+pub(crate) fn replenish() -> Result<(), Error> {
+    if HELD.load(Relaxed).is_null() {
+        // SAFETY: the layout has a size.
+        let reserve = unsafe { System.alloc(RESERVE) };
+        if reserve.is_null() {
+            return Err(out_of_memory(RESERVE.size()));
+        }
+        HELD.store(reserve, Relaxed);
+    }
+    SHORT.store(false, Relaxed);
+    Ok(())
+}
+
+/// Whether the reserve was given up: the call is to end.
+pub(crate) fn is_short() -> bool {
+    SHORT.load(Relaxed)
+}
+
+/// An error if the reserve was given up.
+pub(crate) fn check() -> Result<(), Error> {
+    if is_short() {
+        return Err(out_of_memory(0));
+    }
+    Ok(())
+}
+
+/// Sees whether there is room for so many things of about that size before they are made.
+pub(super) fn probe(count: usize, size: usize) -> Result<(), Error> {
+    let bytes = count.saturating_mul(size);
+    if bytes > RESERVE.size() / 4 {
+        let mut room = Vec::<u8>::new();
+        room.try_reserve_exact(bytes)
+            .map_err(|_| out_of_memory(bytes))?;
+        // Else the compiler leaves the question out.
+        core::hint::black_box(&mut room);
+    }
+    Ok(())
+}
+
+/// PostgreSQL's own words.
+pub(super) fn out_of_memory(size: usize) -> Error {
+    let mut report = Report::new(sqlstate::OUT_OF_MEMORY, "out of memory");
+    report.detail = (size > 0).then(|| format!("Failed on request of size {size}."));
+    report.into()
+}
