@@ -22,7 +22,7 @@ wanted() {
 run_begin
 trap 'rc=$?; faults_end || true; run_end $rc' EXIT
 start_servers
-for family in killed silence network stages broken transactions leaks failover; do
+for family in killed silence network stages broken memory transactions leaks failover; do
     if wanted "$family" "$@"; then
         started=$SECONDS
         source "$HERE/$family.sh"

@@ -18,6 +18,8 @@ use crate::rows::Format;
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 256 * 1024;
+/// From that many bytes on it is seen first whether there is memory for the small ones of a message.
+const PROBED: usize = 1 << 20;
 /// All parameters of one message together: PostgreSQL takes no more.
 const LIMIT: usize = (1 << 30) - 1;
 /// The end of the message as the library writes it: one format for all columns, binary.
@@ -47,6 +49,14 @@ impl Edit {
         let size = sizes.fold(0, usize::saturating_add);
         if size > LIMIT {
             return Err("the parameters are too large to be sent");
+        }
+        // The others are the library's, which ends the process where there is no memory for its copies: two, each taken by
+        // doubling, and what is left of a message that is changed.
+        let copied = params.iter().filter(|param| large(param).is_none());
+        let copied = copied.fold(0, |all: usize, param| all.saturating_add(param.len()));
+        let room = copied.saturating_mul(6);
+        if copied > PROBED && Vec::<u8>::new().try_reserve_exact(room).is_err() {
+            return Err("out of memory for the parameters");
         }
         let needed = size > 0 || results == Format::Text;
         Ok(needed.then(|| Edit {

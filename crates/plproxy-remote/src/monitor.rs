@@ -21,7 +21,7 @@ const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
 /// Errors, notices and notifications, which may hold a statement's text.
 const REPORT_LIMIT: usize = 1 << 26;
 /// From that size on it is seen first whether there is memory for a message.
-const PROBED: usize = 1 << 20;
+const PROBED: usize = 1 << 15;
 /// All others; a table has at most 1664 columns to describe.
 const COLLECT_LIMIT: usize = 1 << 22;
 /// All that may come before the server is ready for the first time.
@@ -282,7 +282,7 @@ impl Monitor {
         // before, whether there would be.
         self.promise = None;
         if self.incoming.rest > PROBED {
-            let promise = Promise::of(self.incoming.rest.saturating_mul(2));
+            let promise = Promise::of(self.incoming.rest.saturating_mul(3));
             if promise.is_none() {
                 return Err(refuse("out of memory for a message of the server"));
             }

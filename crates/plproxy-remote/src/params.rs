@@ -19,6 +19,15 @@ pub enum Param {
     Binary(Vec<u8>),
 }
 
+impl Param {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Param::Null => 0,
+            Param::Text(bytes) | Param::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl fmt::Debug for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Values are the user's, and may be long: they are no business of a log's.
