@@ -101,6 +101,41 @@ select divide(10);
 reset role;
 select at_rest();
 
+\echo spilled
+set work_mem = 64;
+create function files() returns bigint language sql as 'select count(*) from pg_ls_tmpdir()';
+begin;
+declare c cursor for select length(m) from many(20000) m;
+fetch 1 from c;
+-- What did not fit into memory is in files, and they are there as long as somebody may want the rest.
+select files() > 0;
+savepoint s;
+select count(divide(length(m) - 100)) from many(20000) m;
+rollback to s;
+close c;
+select files();
+commit;
+create procedure spilling_loop(rounds int) language plpgsql as $$
+declare
+    failed int := 0;
+    kept bigint;
+begin
+    for i in 1 .. rounds loop
+        begin
+            perform count(divide(length(m) - 100)) from many(5000) m;
+        exception when division_by_zero then
+            failed := failed + 1;
+        end;
+        if i = 5 then kept := sum(total_bytes) from pg_backend_memory_contexts; end if;
+    end loop;
+    kept := (select sum(total_bytes) from pg_backend_memory_contexts) - kept;
+    perform set_config('test.failed', failed || ' failed, ' || case when kept < 262144 then 'no memory' else kept || ' bytes' end || ' kept', false);
+end $$;
+call spilling_loop(30);
+select current_setting('test.failed'), files();
+reset work_mem;
+select at_rest();
+
 \echo aborted
 begin;
 select divide(0);
