@@ -8,6 +8,7 @@ declare -A STAGES=(
     [starting]="look('$(at "$BROKEN" mute)', 'select 1')"
     [authenticating]="look('$(at "$BROKEN" auth_mute) password=x', 'select 1')"
     [asking]="look('$(at "$BROKEN" silent)', 'select 1')"
+    [parsing]="parsed()"
     [sending]="size('$(at "$BROKEN" deaf)', repeat('x', 20000000))"
     [waiting]="nap_on(1, 60)"
     [waiting_all]="nap_all(60)"
@@ -15,7 +16,7 @@ declare -A STAGES=(
     [reading_rows]="look('$(at "$BROKEN" rows)', 'select 1')"
     [reading_notices]="look('$(at "$BROKEN" notices)', 'select 1')"
 )
-ALL='connecting tls starting authenticating asking sending waiting waiting_all reading reading_rows reading_notices'
+ALL='connecting tls starting authenticating asking parsing sending waiting waiting_all reading reading_rows reading_notices'
 # In a session of its own. Notices and rows without end need not reach psql.
 QUIET='set client_min_messages = error; set statement_timeout = 0; set work_mem = 1024;'
 
@@ -41,6 +42,15 @@ lost() {
 overdue() { # the caller's statement_timeout
     proxy -c "$QUIET set statement_timeout = 500" -c "select * from timed(\$\$select count(*) from ${STAGES[$1]}\$\$)"
 }
+
+# The server waits for a table's lock while it parses the statement.
+hang_on_one() { PGAPPNAME=$1 server_psql one -Atq -c "$2" >/dev/null 2>&1 </dev/null & LOCKER=$!; }
+is_locked() { said 1 one -c "select count(*) from pg_locks where relation = '$1'::regclass and mode = 'AccessExclusiveLock' and granted"; }
+one -c 'create table parsed (n int)'
+proxy -c "create function parsed() returns setof int language plproxy as \$\$ cluster 'parts'; run on 0; select n from parsed; \$\$"
+hang_on_one parse_locker 'begin; lock parsed; select pg_sleep(600)'
+PARSE_LOCKER=$LOCKER
+until_true 10 is_locked parsed
 
 for stage in $ALL; do
     within "stages.${stage}_cancel" 100 canceled struck "$stage" cancel
@@ -104,6 +114,8 @@ orphans() {
     echo "gone $ms"
 }
 within stages.postmaster_dies 1000 gone orphans
+one -c "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parse_locker'" >/dev/null
+wait "$PARSE_LOCKER" || true
 
 # The partition's own limits reach the caller with their own codes.
 limit() {
@@ -111,9 +123,8 @@ limit() {
 	select * from timed(format('select count(*) from look(%L, %L)', :'c', :'q'))
 	SQL
 }
-hang_on_one() { PGAPPNAME=locker server_psql one -Atq -c "$1" >/dev/null 2>&1 </dev/null & LOCKER=$!; }
-hang_on_one 'begin; lock written; select pg_sleep(60)'
-until_true 10 said 1 one -c "select count(*) from pg_locks where relation = 'written'::regclass and granted"
+hang_on_one locker 'begin; lock written; select pg_sleep(60)'
+until_true 10 is_locked written
 within stages.partition_lock_timeout 800 55P03 limit lock_timeout 'select n::text from written'
 one -c "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'locker'" >/dev/null
 wait "$LOCKER" || true
