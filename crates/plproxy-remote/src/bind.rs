@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use crate::params::Param;
+use crate::room::is_room_for;
 use crate::rows::Format;
 
 /// From that many bytes on a parameter is large.
@@ -55,7 +56,7 @@ impl Edit {
         let copied = params.iter().filter(|param| large(param).is_none());
         let copied = copied.fold(0, |all: usize, param| all.saturating_add(param.len()));
         let room = copied.saturating_mul(6);
-        if copied > PROBED && Vec::<u8>::new().try_reserve_exact(room).is_err() {
+        if copied > PROBED && !is_room_for(room) {
             return Err("out of memory for the parameters");
         }
         let needed = size > 0 || results == Format::Text;

@@ -32,6 +32,7 @@ mod peer;
 mod pool;
 mod remote;
 mod reset;
+mod room;
 mod rows;
 mod runtime;
 mod settings;

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::authentication::Authentication;
 use crate::encoding::Encoding;
+use crate::room::is_room_for;
 use crate::rows::{ColumnDescription, TextStyle};
 
 /// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
@@ -43,7 +44,9 @@ impl Promise {
     /// Sees whether there is room for it beside the others. As parts of those may have come, it asks for more than is needed.
     fn of(room: usize) -> Option<Promise> {
         let all = PROMISED.get().checked_add(room)?;
-        Vec::<u8>::new().try_reserve_exact(all).ok()?;
+        if !is_room_for(all) {
+            return None;
+        }
         PROMISED.set(all);
         Some(Promise(room))
     }
