@@ -155,7 +155,7 @@ impl<'a> Call<'a> {
                     work(Task {
                         request,
                         endpoint,
-                        params,
+                        params: params.into(),
                         statement: statement.clone(),
                         options: options.clone(),
                         outbox: outbox.clone(),

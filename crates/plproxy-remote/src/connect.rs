@@ -14,7 +14,6 @@ use tokio_postgres::config::{self, SslMode, SslNegotiation};
 
 use crate::address::{self, Address};
 use crate::authentication::Authentication;
-use crate::bind::Binder;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
@@ -257,8 +256,7 @@ async fn attempt(
         authentication,
         endpoint.encoding(),
     )));
-    let binder = Rc::new(RefCell::new(Binder::default()));
-    let stream = Stream::new(socket.clone(), monitor.clone(), binder.clone());
+    let stream = Stream::new(socket.clone(), monitor.clone());
     let (client, driver) = config(info, host)
         .connect_raw(stream, Finished)
         .await
@@ -280,7 +278,6 @@ async fn attempt(
         driver,
         socket,
         monitor,
-        binder,
         address.clone(),
         host,
         endpoint.clone(),

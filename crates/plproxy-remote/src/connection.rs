@@ -13,13 +13,14 @@ use plproxy_core::conninfo::Host;
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 use crate::address::Address;
-use crate::bind::Binder;
 use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
+use crate::inbox::Inbox;
 use crate::monitor::Monitor;
+use crate::outgoing::Outgoing;
 use crate::reset::Reset;
 use crate::settings::Settings;
 use crate::statement::{Direct, Statements};
@@ -86,20 +87,22 @@ impl Facts {
     }
 }
 
-/// The half that does the reading and writing.
+/// The half of the client library that does the reading and writing for its other half. Between two of its statements it
+/// has nothing to read or write, and [`crate::exchange`] uses the socket without it.
 pub(crate) type Driver = tokio_postgres::Connection<Stream, Stream>;
 
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) driver: Driver,
     pub(crate) monitor: Rc<RefCell<Monitor>>,
-    pub(crate) binder: Rc<RefCell<Binder>>,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) inbox: Inbox,
     pub(crate) statements: Statements,
     pub(crate) direct: Direct,
     pub(crate) settings: Settings,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
-    socket: Rc<RefCell<Socket>>,
+    pub(crate) socket: Rc<RefCell<Socket>>,
     cancel: Rc<CancelKey>,
     endpoint: Rc<Endpoint>,
     opened: Instant,
@@ -123,7 +126,6 @@ impl Connection {
         driver: Driver,
         socket: Rc<RefCell<Socket>>,
         monitor: Rc<RefCell<Monitor>>,
-        binder: Rc<RefCell<Binder>>,
         address: Address,
         host: &Host,
         endpoint: Rc<Endpoint>,
@@ -167,7 +169,8 @@ impl Connection {
             client,
             driver,
             monitor,
-            binder,
+            outgoing: Outgoing::default(),
+            inbox: Inbox::default(),
             statements: Statements::default(),
             direct: Direct::Unknown,
             settings: Settings::default(),
@@ -225,12 +228,15 @@ impl Connection {
 
     /// Whether it is in a known state: everything answered, no transaction open.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.broken && self.monitor.borrow().is_idle() && self.binder.borrow().is_sent()
+        self.is_answered() && self.monitor.borrow().is_idle()
     }
 
     /// Whether everything sent was answered; a transaction may be open.
     pub(crate) fn is_answered(&self) -> bool {
-        !self.broken && self.monitor.borrow().is_answered() && self.binder.borrow().is_sent()
+        !self.broken
+            && self.monitor.borrow().is_answered()
+            && self.outgoing.is_sent()
+            && self.inbox.is_empty()
     }
 
     /// A call begins.

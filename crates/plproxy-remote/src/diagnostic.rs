@@ -87,6 +87,50 @@ impl Diagnostic {
         }
     }
 
+    /// Reads the body of a message, which has at least an SQLSTATE and a text. What is not in UTF-8 shows as U+FFFD.
+    pub(crate) fn of_message(body: &[u8]) -> Option<Diagnostic> {
+        let mut diagnostic = Diagnostic::default();
+        let (mut sqlstate, mut message, mut plain_severity) = (None, None, None);
+        let mut rest = body;
+        loop {
+            let (tag, field) = rest.split_first()?;
+            if *tag == 0 {
+                break;
+            }
+            let end = field.iter().position(|byte| *byte == 0)?;
+            let text = String::from_utf8_lossy(field.get(..end)?).into_owned();
+            rest = field.get(end + 1..)?;
+            match tag {
+                b'S' => diagnostic.severity = text,
+                b'V' => plain_severity = Some(text),
+                b'C' => sqlstate = Some(code(&text)),
+                b'M' => message = Some(text),
+                b'D' => diagnostic.detail = Some(text),
+                b'H' => diagnostic.hint = Some(text),
+                b'W' => diagnostic.context = Some(text),
+                b'P' => diagnostic.position = text.parse().ok(),
+                b'p' => diagnostic.internal_position = text.parse().ok(),
+                b'q' => diagnostic.internal_query = Some(text),
+                b's' => diagnostic.schema = Some(text),
+                b't' => diagnostic.table = Some(text),
+                b'c' => diagnostic.column = Some(text),
+                b'd' => diagnostic.datatype = Some(text),
+                b'n' => diagnostic.constraint = Some(text),
+                b'F' => diagnostic.file = Some(text),
+                b'L' => diagnostic.line = text.parse().ok(),
+                b'R' => diagnostic.routine = Some(text),
+                // Fields of later protocols are to be passed over.
+                _ => {}
+            }
+        }
+        diagnostic.code = sqlstate?;
+        diagnostic.message = message?;
+        // The one that is in no language, where the server is not too old for it.
+        let severity = plain_severity.as_deref().unwrap_or(&diagnostic.severity);
+        diagnostic.fatal = matches!(severity, "FATAL" | "PANIC");
+        Some(diagnostic)
+    }
+
     /// About how much memory this takes: notices count against a call's budget.
     pub(crate) fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);

@@ -84,7 +84,8 @@ impl ErrorKind {
         }
     }
 
-    fn from_io(error: &io::Error) -> ErrorKind {
+    /// Sorts a failure of the socket, or of what reads the protocol.
+    pub(crate) fn from_io(error: &io::Error) -> ErrorKind {
         // The system's errors have a number. All others were made by the code that reads the protocol.
         if error.raw_os_error().is_some() {
             return ErrorKind::Io(format!(

@@ -1,33 +1,28 @@
 //! One request: a connection, the statement, its rows, and the connection's return.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use postgres_types::Type;
-use tokio_postgres::SimpleQueryMessage;
-
-use crate::bind::Edit;
 use crate::call::{CallOptions, Event, Prepared};
 use crate::connect::connect;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::drive::{Drive, Driven};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
+use crate::exchange::{Exchange, Exchanged, TAKEN};
 use crate::outbox::Outbox;
-use crate::params::{Param, Wire};
+use crate::params::Param;
 use crate::pool::Pool;
 use crate::reset::Reset;
-use crate::rows::{Batch, ColumnDescription, Format};
-use crate::statement::{Aside, Direct, Plan, PreparedStatement, Statement};
+use crate::rows::{Batch, ColumnDescription};
+use crate::statement::{Plan, Statement};
 
 /// All that one request needs.
 pub(crate) struct Task {
     pub(crate) request: usize,
     pub(crate) endpoint: Rc<Endpoint>,
-    pub(crate) params: Rc<[Param]>,
+    pub(crate) params: RefCell<Rc<[Param]>>,
     pub(crate) statement: Rc<Statement>,
     pub(crate) options: CallOptions,
     pub(crate) outbox: Outbox,
@@ -41,12 +36,6 @@ const READ_ONLY: &[u8; 5] = b"25006";
 
 /// The end of a statement: its last rows, and its columns if they are known.
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
-
-/// The answer to what was sent along with a statement.
-enum Answer {
-    Process(Option<i32>),
-    Prepared(Option<tokio_postgres::Statement>),
-}
 
 impl Task {
     /// Runs the request; all that is to be told goes to the outbox.
@@ -83,8 +72,6 @@ impl Task {
         }
         connection.begin_use();
         let end = self.execute(&mut connection).await;
-        // What was ordered for a statement that was not sent must not happen to the next.
-        connection.binder.borrow_mut().order(None);
         self.outbox.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
@@ -163,108 +150,41 @@ impl Task {
         let plan = connection
             .statements
             .plan(&self.statement, self.prepared(), connection.direct);
-        let aside = match plan {
-            Plan::Prepared(prepared) => {
-                match self.run_prepared(connection, prepared).await {
-                    Some(end) => return end,
-                    // The prepared form was refused before it ran, so that this is no repetition.
-                    None => connection.statements.forget(&self.statement),
-                }
-                Aside::Nothing
-            }
-            Plan::Unnamed(aside) => aside,
-        };
-        self.run_unnamed(connection, aside).await
-    }
-
-    /// `None` if the prepared form has become useless and nothing ran.
-    async fn run_prepared(
-        &self,
-        connection: &mut Connection,
-        prepared: PreparedStatement,
-    ) -> Option<Result<End, ErrorKind>> {
-        let PreparedStatement { statement, columns } = prepared;
-        let format = self.statement.format();
-        if let Err(kind) = self.edit_bind(connection, format) {
-            return Some(Err(kind));
-        }
-        let (client, mut drive) = Drive::new(self, connection, columns, format).await;
-        let opening = client.query_raw(&statement, self.params.iter().map(Wire));
-        let driven = drive.run(opening, None).await;
-        match driven {
-            Driven {
-                opened: false,
-                result: Err(ErrorKind::Db(diagnostic)),
-                ..
-            } if is_stale(&diagnostic) => None,
-            Driven {
-                result,
-                batch,
-                columns,
-                ..
-            } => Some(result.map(|()| (batch, columns))),
-        }
-    }
-
-    /// Has large parameters sent from where they are, and the results come in that form.
-    fn edit_bind(&self, connection: &Connection, results: Format) -> Result<(), ErrorKind> {
-        let edit =
-            Edit::new(&self.params, results).map_err(|words| ErrorKind::Encode(words.into()))?;
-        connection.binder.borrow_mut().order(edit);
-        Ok(())
-    }
-
-    /// Sends the statement without a name, and `aside` along with it.
-    async fn run_unnamed(
-        &self,
-        connection: &mut Connection,
-        aside: Aside,
-    ) -> Result<End, ErrorKind> {
-        let format = self.statement.format();
-        self.edit_bind(connection, format)?;
-        let mut answer = None;
-        let (result, described) = {
-            let (client, mut drive) = Drive::new(self, connection, None, format).await;
-            let sql = self.statement.sql();
-            let answer = &mut answer;
-            let aside: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = match aside {
-                Aside::Nothing => None,
-                Aside::Prepare => Some(Box::pin(async move {
-                    *answer = Some(Answer::Prepared(client.prepare(sql).await.ok()));
-                })),
-                Aside::AskProcess => Some(Box::pin(async move {
-                    let messages = client
-                        .simple_query("select pg_catalog.pg_backend_pid()")
-                        .await;
-                    *answer = Some(Answer::Process(
-                        messages.ok().and_then(|messages| process_id(&messages)),
-                    ));
-                })),
+        let (reused, prepares) = (
+            matches!(plan, Plan::Prepared(_)),
+            matches!(plan, Plan::Prepare),
+        );
+        let mut exchanged = Exchange::run(self, connection, plan).await;
+        if !exchanged.opened && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result {
+            // The prepared form was refused before it ran, so that this is no repetition.
+            let refused = if reused {
+                is_stale(diagnostic)
+            } else {
+                prepares && diagnostic.code == *TAKEN
             };
-            // The types are left to the server, which sees the casts.
-            let params = self.params.iter().map(|param| (Wire(param), Type::UNKNOWN));
-            let driven = drive.run(client.query_typed_raw(sql, params), aside).await;
-            (
-                driven.result.map(|()| (driven.batch, driven.columns)),
-                drive.describe_aside(),
-            )
-        };
-        match answer {
-            Some(Answer::Process(id)) => {
-                let real = id.is_some_and(|id| id == connection.monitor.borrow().process_id());
-                connection.direct = if real { Direct::Yes } else { Direct::No };
+            if refused && !connection.broken {
+                if reused {
+                    connection.statements.forget(&self.statement);
+                }
+                exchanged = Exchange::run(self, connection, Plan::Unnamed).await;
             }
-            Some(Answer::Prepared(Some(statement))) => {
-                connection
-                    .statements
-                    .keep(&self.statement, statement, described);
-            }
-            Some(Answer::Prepared(None)) if result.is_ok() => {
-                connection.statements.give_up(&self.statement)
-            }
-            _ => {}
         }
-        result
+        let Exchanged {
+            result,
+            batch,
+            columns,
+            ..
+        } = exchanged;
+        result.map(|()| (batch, columns))
+    }
+
+    pub(crate) fn params(&self) -> Rc<[Param]> {
+        self.params.borrow().clone()
+    }
+
+    /// They are not needed any more, and may be large.
+    pub(crate) fn drop_params(&self) {
+        self.params.take();
     }
 }
 
@@ -282,11 +202,4 @@ fn is_stale(diagnostic: &Diagnostic) -> bool {
         b"XX000" => diagnostic.message.starts_with("cache lookup failed"),
         _ => false,
     }
-}
-
-fn process_id(messages: &[SimpleQueryMessage]) -> Option<i32> {
-    messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
-        _ => None,
-    })
 }

@@ -5,28 +5,29 @@
 //! the caller's thread and only while the caller waits; nothing here knows PostgreSQL's server side.
 //!
 //! How a call goes: `call` → `execute` (a connection from `pool` or `connect`, the form of the statement from
-//! `statement`) → `drive` (both halves of the client library) → `stream`, `bind` and `monitor` (the bytes) → `rows` → `outbox`
-//! → `call`. What is to be done on each endpoint apart from the others is an `errand`. All waiting is in `runtime`, all attention to the host in `interrupt`.
+//! `statement`) → `exchange` (one flight: `outgoing`, `inbox`) → `rows` → `outbox` → `call`. Connections are made by the client
+//! library, which reads and writes through `stream` and `monitor`. What is to be done on each endpoint apart from the others is an `errand`. All waiting is in `runtime`, all attention to the host in `interrupt`.
 #![forbid(unsafe_code)]
 
 mod address;
 mod authentication;
-mod bind;
 mod call;
 mod cancel;
 mod connect;
 mod connection;
 mod diagnostic;
-mod drive;
 mod encoding;
 mod endpoint;
 mod errand;
 mod error;
+mod exchange;
 mod execute;
+mod inbox;
 mod interrupt;
 mod linger;
 mod monitor;
 mod outbox;
+mod outgoing;
 mod params;
 mod peer;
 mod pool;

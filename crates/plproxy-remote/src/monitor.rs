@@ -200,11 +200,6 @@ impl Monitor {
         self.script = None;
     }
 
-    /// How much of a message that went out in part is still to come; at least one byte while that is not known.
-    pub(crate) fn rest_of_message(&self) -> usize {
-        self.outgoing.rest.max(usize::from(self.outgoing.have > 0))
-    }
-
     /// Looks at bytes that went out.
     pub(crate) fn sent(&mut self, mut bytes: &[u8]) {
         while let Some(&byte) = bytes.first() {
@@ -253,7 +248,8 @@ impl Monitor {
                 if !complete {
                     continue;
                 }
-                if !(4..=MESSAGE_LIMIT).contains(&length) {
+                // The library keeps a message until it is whole, whatever it is.
+                if !(4..=limit(self.tag())).contains(&length) {
                     return Err(refuse("server sent a message of an impossible length"));
                 }
                 self.incoming.rest = length - 4;
@@ -272,15 +268,6 @@ impl Monitor {
 
     /// A message's header is complete.
     fn begin(&mut self) -> io::Result<()> {
-        // The library keeps a message until it is whole, whatever it is.
-        let limit = match self.tag() {
-            b'D' | b'd' => MESSAGE_LIMIT,
-            b'E' | b'N' | b'A' => REPORT_LIMIT,
-            _ => COLLECT_LIMIT,
-        };
-        if self.incoming.rest > limit {
-            return Err(refuse("server sent a message of an impossible length"));
-        }
         // The library takes memory for a message as it comes and ends the process where there is none. So it is seen here,
         // before, whether there would be.
         self.promise = None;
@@ -293,12 +280,7 @@ impl Monitor {
         }
         match self.tag() {
             b'T' | b't' => self.field = Field::Count(0),
-            b'S' => {
-                self.status_bytes += self.incoming.rest;
-                if self.answered > 0 && self.status_bytes > STATUS_LIMIT {
-                    return Err(refuse("server reported too many settings"));
-                }
-            }
+            b'S' => self.count_status(self.incoming.rest)?,
             b'R' | b'K' | b'Z' => {}
             b'C' | b'I' if self.script.is_some() => {}
             _ => return Ok(()),
@@ -390,28 +372,69 @@ impl Monitor {
             }
             b'K' => self.process_id = number(&self.collected, 0).unwrap_or_default() as i32,
             b'Z' => {
-                self.transaction = self.collected.first().copied().unwrap_or_default();
-                self.answered += 1;
-                self.status_bytes = 0;
-                if self.answered > self.asked {
-                    return Err(refuse("server is ready without having been asked"));
-                }
+                let transaction = self.collected.first().copied();
+                return self.ready(transaction.unwrap_or_default());
             }
             b'R' => self
                 .authentication
                 .question(&self.collected)
                 .map_err(refuse)?,
             b'S' => {
-                self.style.learn(&self.collected);
-                if let Some(encoding) = self.collected.strip_prefix(b"client_encoding\0") {
-                    let agreed = self.encoding.name().as_bytes();
-                    self.encoding_lost =
-                        self.answered > 0 && encoding.strip_suffix(b"\0") != Some(agreed);
-                }
+                let report = std::mem::take(&mut self.collected);
+                self.learn(&report);
+                self.collected = report;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// So many rounds are sent without the library.
+    pub(crate) fn asks(&mut self, rounds: u64) {
+        self.asked += rounds;
+    }
+
+    /// A round is over.
+    pub(crate) fn ready(&mut self, transaction: u8) -> io::Result<()> {
+        self.transaction = transaction;
+        self.answered += 1;
+        self.status_bytes = 0;
+        if self.answered > self.asked {
+            return Err(refuse("server is ready without having been asked"));
+        }
+        Ok(())
+    }
+
+    /// The server reports a setting, which the library does not get to see.
+    pub(crate) fn reported(&mut self, report: &[u8]) -> io::Result<()> {
+        self.count_status(report.len())?;
+        self.learn(report);
+        Ok(())
+    }
+
+    fn count_status(&mut self, length: usize) -> io::Result<()> {
+        self.status_bytes += length;
+        if self.answered > 0 && self.status_bytes > STATUS_LIMIT {
+            return Err(refuse("server reported too many settings"));
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, report: &[u8]) {
+        self.style.learn(report);
+        if let Some(encoding) = report.strip_prefix(b"client_encoding\0") {
+            let agreed = self.encoding.name().as_bytes();
+            self.encoding_lost = self.answered > 0 && encoding.strip_suffix(b"\0") != Some(agreed);
+        }
+    }
+}
+
+/// How long a message with that tag may be, by what its length says.
+pub(crate) fn limit(tag: u8) -> usize {
+    match tag {
+        b'D' | b'd' => MESSAGE_LIMIT,
+        b'E' | b'N' | b'A' => REPORT_LIMIT,
+        _ => COLLECT_LIMIT,
     }
 }
 
@@ -450,7 +473,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Reads the body of a description of columns.
-fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
+pub(crate) fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
     let (count, mut rest) = body.split_first_chunk::<2>()?;
     let mut columns = Vec::new();
     for _ in 0..u16::from_be_bytes(*count) {

@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn rows(request: usize) -> Event {
-        let batch = Batch::new(Vec::new(), Rc::from([]), Format::Text, None, 0);
+        let batch = Batch::new(Vec::new(), Vec::new(), Rc::from([]), Format::Text, None, 0);
         Event::Rows {
             request,
             batch,

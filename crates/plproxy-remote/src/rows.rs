@@ -1,10 +1,7 @@
 //! Rows as they came: columns as borrowed bytes, nothing decoded.
 
-use std::error::Error;
+use std::ops::Range;
 use std::rc::Rc;
-
-use postgres_types::{FromSql, Type};
-use tokio_postgres::Row as LibraryRow;
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,20 +59,24 @@ impl TextStyle {
 /// Some rows of one request.
 pub struct Batch {
     columns: Rc<[ColumnDescription]>,
-    rows: Vec<LibraryRow>,
+    /// The bodies of the messages, and what else came between them.
+    bytes: Vec<u8>,
+    /// Where in `bytes` the values of each row are.
+    rows: Vec<Range<usize>>,
     format: Format,
     style: Option<TextStyle>,
     size: usize,
 }
 
-/// One row of a batch.
+/// One row of a batch: for each value its length and its bytes.
 #[derive(Clone, Copy)]
-pub struct Row<'a>(&'a LibraryRow);
+pub struct Row<'a>(&'a [u8]);
 
 impl Batch {
     /// `size`: about the bytes that the rows take.
     pub(crate) fn new(
-        rows: Vec<LibraryRow>,
+        bytes: Vec<u8>,
+        rows: Vec<Range<usize>>,
         columns: Rc<[ColumnDescription]>,
         format: Format,
         style: Option<TextStyle>,
@@ -83,6 +84,7 @@ impl Batch {
     ) -> Batch {
         Batch {
             columns,
+            bytes,
             rows,
             format,
             style,
@@ -117,12 +119,16 @@ impl Batch {
 
     /// The row at a place.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
-        self.rows.get(index).map(Row)
+        self.rows.get(index).map(|at| self.row_at(at))
     }
 
     /// The rows in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(Row)
+        self.rows.iter().map(|at| self.row_at(at))
+    }
+
+    fn row_at(&self, at: &Range<usize>) -> Row<'_> {
+        Row(self.bytes.get(at.clone()).unwrap_or_default())
     }
 
     /// About the bytes that the rows take.
@@ -132,22 +138,86 @@ impl Batch {
 }
 
 impl<'a> Row<'a> {
+    /// The row in the body of a message, if it is well-formed and has so many values.
+    pub(crate) fn of_message(body: &'a [u8], columns: usize) -> Option<Row<'a>> {
+        let (count, values) = body.split_first_chunk::<2>()?;
+        if usize::from(u16::from_be_bytes(*count)) != columns {
+            return None;
+        }
+        let mut rest = values;
+        for _ in 0..columns {
+            (_, rest) = split(rest)?;
+        }
+        rest.is_empty().then_some(Row(values))
+    }
+
+    /// The values, in the order of the columns: their bytes, `None` for NULL.
+    pub fn values(self) -> impl Iterator<Item = Option<&'a [u8]>> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (value, after) = split(rest)?;
+            rest = after;
+            Some(value)
+        })
+    }
+
     /// The bytes of a value; `None` for NULL, and for a column that does not exist.
-    pub fn get(&self, column: usize) -> Option<&'a [u8]> {
-        let bytes = self.0.try_get::<_, Option<Bytes<'a>>>(column);
-        bytes.ok().flatten().map(|bytes| bytes.0)
+    pub fn get(self, column: usize) -> Option<&'a [u8]> {
+        self.values().nth(column).flatten()
+    }
+
+    /// A value that is the text of a number.
+    pub(crate) fn number(self, column: usize) -> Option<i32> {
+        std::str::from_utf8(self.get(column)?).ok()?.parse().ok()
     }
 }
 
-/// A value of any type as its bytes.
-struct Bytes<'a>(&'a [u8]);
+/// The first value, and what follows it.
+fn split(values: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (length, rest) = values.split_first_chunk::<4>()?;
+    match i32::from_be_bytes(*length) {
+        -1 => Some((None, rest)),
+        length => rest
+            .split_at_checked(usize::try_from(length).ok()?)
+            .map(|(value, rest)| (Some(value), rest)),
+    }
+}
 
-impl<'a> FromSql<'a> for Bytes<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Bytes(raw))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(body: &[u8], columns: usize) -> Option<Vec<Option<&[u8]>>> {
+        Some(Row::of_message(body, columns)?.values().collect())
     }
 
-    fn accepts(_: &Type) -> bool {
-        true
+    #[test]
+    fn rows_are_read_as_they_are_written() {
+        let body = b"\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(
+            values(body, 3),
+            Some(vec![Some(&b"ab"[..]), None, Some(b"")])
+        );
+        let row = Row::of_message(body, 3).unwrap();
+        assert_eq!((row.get(0), row.get(1)), (Some(&b"ab"[..]), None));
+        assert_eq!(row.get(3), None);
+        assert_eq!(values(b"\0\0", 0), Some(vec![]));
+    }
+
+    #[test]
+    fn malformed_rows_are_none() {
+        for (body, columns) in [
+            (&b""[..], 0),
+            (b"\0", 0),
+            (b"\0\x01\0\0\0\x01a", 2),
+            (b"\0\x02\0\0\0\x01a", 2),
+            (b"\0\x01\0\0\0\x02a", 1),
+            (b"\0\x01\0\0\0\x01ab", 1),
+            (b"\0\x01\0\0\0", 1),
+            (b"\0\x01\xff\xff\xff\xfea", 1),
+            (b"\0\x01\x7f\xff\xff\xffa", 1),
+        ] {
+            assert_eq!(values(body, columns), None, "{body:?}");
+        }
     }
 }

@@ -7,9 +7,7 @@
 //! as the defaults are, all this is one question per connection. Through a pooler the session is another one every time,
 //! and others use it too: there nothing is changed.
 
-use tokio_postgres::SimpleQueryMessage;
-
-use crate::rows::TextStyle;
+use crate::rows::{Row, TextStyle};
 use crate::statement::{Direct, TextNeeds};
 
 /// What is known of a session.
@@ -41,6 +39,9 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// So many columns has the answer.
+    pub(crate) const COLUMNS: usize = 4;
+
     pub(crate) fn sql(&self) -> &str {
         &self.sql
     }
@@ -110,17 +111,9 @@ impl Settings {
     }
 
     /// Learns from the answer. Whether the session is the one that the start-up named, if it says so.
-    pub(crate) fn learn(
-        &mut self,
-        change: &Change,
-        answer: &[SimpleQueryMessage],
-    ) -> Option<Direct> {
-        let row = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        })?;
-        let value = |column| row.try_get(column).ok().flatten();
-        let number = |column| value(column).and_then(|value| value.parse::<i32>().ok());
+    pub(crate) fn learn(&mut self, change: &Change, answer: Row<'_>) -> Option<Direct> {
+        let value = |column| answer.get(column);
+        let number = |column| answer.number(column);
         self.changed(change, number(1)?, value(2).is_some(), value(3).is_some());
         Some(if number(0)? == change.process_id {
             Direct::Yes

@@ -15,6 +15,7 @@ const REMEMBERED: usize = 256;
 
 thread_local! {
     static NEXT_ID: Cell<u64> = const { Cell::new(0) };
+    static NEXT_NAME: Cell<u64> = const { Cell::new(1) };
 }
 
 /// A statement to run on servers; make it once and keep it, as connections know it again by its identity.
@@ -77,9 +78,27 @@ impl Statement {
 /// A statement that a connection has prepared.
 #[derive(Clone)]
 pub(crate) struct PreparedStatement {
-    pub(crate) statement: tokio_postgres::Statement,
-    /// `None` if it gives no rows.
-    pub(crate) columns: Option<Rc<[ColumnDescription]>>,
+    pub(crate) name: Rc<str>,
+    pub(crate) columns: Columns,
+}
+
+/// What is known of the columns of a statement's result.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Columns {
+    #[default]
+    Unknown,
+    /// It gives no rows.
+    None,
+    Some(Rc<[ColumnDescription]>),
+}
+
+impl Columns {
+    pub(crate) fn described(self) -> Option<Rc<[ColumnDescription]>> {
+        match self {
+            Columns::Some(columns) => Some(columns),
+            Columns::None | Columns::Unknown => None,
+        }
+    }
 }
 
 /// Whether a connection reaches one real server process.
@@ -92,16 +111,14 @@ pub(crate) enum Direct {
 
 /// How to run a statement this time.
 pub(crate) enum Plan {
+    /// As it was prepared.
     Prepared(PreparedStatement),
-    Unnamed(Aside),
-}
-
-/// What to send along with an unnamed statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Aside {
-    Nothing,
+    /// It is to be prepared, and run then.
     Prepare,
-    AskProcess,
+    /// Without a name.
+    Unnamed,
+    /// Without a name, and the server is to be asked which process it is.
+    UnnamedAndAsk,
 }
 
 enum State {
@@ -123,7 +140,8 @@ pub(crate) struct Statements {
     entries: HashMap<u64, Entry>,
     clock: u64,
     prepared: usize,
-    any_forgotten: bool,
+    /// Names of prepared statements that the server still has and nobody uses.
+    forgotten: Vec<Rc<str>>,
 }
 
 impl Statements {
@@ -135,44 +153,44 @@ impl Statements {
         direct: Direct,
     ) -> Plan {
         if prepared == Prepared::Off {
-            return Plan::Unnamed(Aside::Nothing);
+            return Plan::Unnamed;
         }
         self.clock += 1;
-        if self.entries.len() >= REMEMBERED && !self.entries.contains_key(&statement.id) {
-            self.forget_oldest();
-        }
-        let entry = self.entries.entry(statement.id).or_insert(Entry {
-            uses: 0,
-            state: State::Counting,
-            used: 0,
-        });
-        entry.used = self.clock;
+        let clock = self.clock;
+        let entry = match self.entries.get_mut(&statement.id) {
+            Some(entry) => entry,
+            None => {
+                if self.entries.len() >= REMEMBERED {
+                    self.forget_oldest();
+                }
+                self.entries.entry(statement.id).or_insert(Entry {
+                    uses: 0,
+                    state: State::Counting,
+                    used: 0,
+                })
+            }
+        };
+        entry.used = clock;
         entry.uses = entry.uses.saturating_add(1);
         match &entry.state {
             State::Prepared(prepared) => Plan::Prepared(prepared.clone()),
-            State::Never => Plan::Unnamed(Aside::Nothing),
-            State::Counting if entry.uses < 2 => Plan::Unnamed(Aside::Nothing),
-            State::Counting => Plan::Unnamed(match (prepared, direct) {
-                (Prepared::On, _) | (_, Direct::Yes) => Aside::Prepare,
-                (_, Direct::Unknown) => Aside::AskProcess,
-                (_, Direct::No) => Aside::Nothing,
-            }),
+            State::Never => Plan::Unnamed,
+            State::Counting if entry.uses < 2 => Plan::Unnamed,
+            State::Counting => match (prepared, direct) {
+                (Prepared::On, _) | (_, Direct::Yes) => Plan::Prepare,
+                (_, Direct::Unknown) => Plan::UnnamedAndAsk,
+                (_, Direct::No) => Plan::Unnamed,
+            },
         }
     }
 
     /// Remembers the prepared form.
-    pub(crate) fn keep(
-        &mut self,
-        statement: &Statement,
-        prepared: tokio_postgres::Statement,
-        columns: Option<Rc<[ColumnDescription]>>,
-    ) {
+    pub(crate) fn keep(&mut self, statement: &Statement, prepared: PreparedStatement) {
         if let Some(entry) = self.entries.get_mut(&statement.id) {
-            entry.state = State::Prepared(PreparedStatement {
-                statement: prepared,
-                columns,
-            });
-            self.prepared += 1;
+            if !matches!(entry.state, State::Prepared(_)) {
+                self.prepared += 1;
+            }
+            entry.state = State::Prepared(prepared);
         }
     }
 
@@ -188,9 +206,8 @@ impl Statements {
         self.remove(statement.id);
     }
 
-    /// Forgets all prepared forms; what is used again is prepared at once.
+    /// Forgets all prepared forms, which the server drops; what is used again is prepared at once.
     pub(crate) fn forget_prepared(&mut self) {
-        self.any_forgotten |= self.prepared > 0;
         self.prepared = 0;
         for entry in self.entries.values_mut() {
             if let State::Prepared(_) = entry.state {
@@ -199,14 +216,14 @@ impl Statements {
         }
     }
 
+    /// Names of prepared statements that the server is to drop.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<Rc<str>> {
+        std::mem::take(&mut self.forgotten)
+    }
+
     /// How many prepared statements there are.
     pub(crate) fn prepared(&self) -> usize {
         self.prepared
-    }
-
-    /// Whether a prepared form was ever dropped on this connection.
-    pub(crate) fn any_forgotten(&self) -> bool {
-        self.any_forgotten
     }
 
     fn forget_oldest(&mut self) {
@@ -222,57 +239,76 @@ impl Statements {
 
     fn remove(&mut self, id: u64) {
         if let Some(Entry {
-            state: State::Prepared(_),
+            state: State::Prepared(prepared),
             ..
         }) = self.entries.remove(&id)
         {
             self.prepared -= 1;
-            self.any_forgotten = true;
+            self.forgotten.push(prepared.name);
         }
     }
+}
+
+/// A name that no other statement of this process has.
+pub(crate) fn new_name() -> Rc<str> {
+    let number = NEXT_NAME.with(|next| next.replace(next.get() + 1));
+    format!("plproxy_{number}").into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Runs one statement several times and notes what goes with it.
-    fn check(prepared: Prepared, direct: Direct, expected: &[Aside]) {
+    /// Runs one statement several times and notes how.
+    fn check(prepared: Prepared, direct: Direct, expected: &[&str]) {
         let statement = Statement::call("select 1".into());
         let mut statements = Statements::default();
         for (turn, expected) in expected.iter().enumerate() {
-            match statements.plan(&statement, prepared, direct) {
-                Plan::Unnamed(aside) => {
-                    assert_eq!(aside, *expected, "{prepared:?} {direct:?} turn {turn}")
+            let plan = match statements.plan(&statement, prepared, direct) {
+                Plan::Prepared(_) => "prepared",
+                Plan::Prepare => {
+                    let name = new_name();
+                    let columns = Columns::Unknown;
+                    statements.keep(&statement, PreparedStatement { name, columns });
+                    "prepare"
                 }
-                Plan::Prepared(_) => panic!("nothing was prepared"),
-            }
+                Plan::Unnamed => "unnamed",
+                Plan::UnnamedAndAsk => "ask",
+            };
+            assert_eq!(plan, *expected, "{prepared:?} {direct:?} turn {turn}");
         }
     }
 
     #[test]
     fn the_second_use_is_worth_preparing() {
-        check(
-            Prepared::Off,
-            Direct::Yes,
-            &[Aside::Nothing, Aside::Nothing],
+        use Direct::{No, Unknown, Yes};
+        check(Prepared::Off, Yes, &["unnamed"; 3]);
+        check(Prepared::Auto, No, &["unnamed"; 3]);
+        check(Prepared::Auto, Unknown, &["unnamed", "ask", "ask"]);
+        let all = ["unnamed", "prepare", "prepared", "prepared"];
+        check(Prepared::Auto, Yes, &all);
+        check(Prepared::On, No, &all);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_closed_once() {
+        let (first, second) = (
+            Statement::call("first".into()),
+            Statement::call("second".into()),
         );
-        check(
-            Prepared::Auto,
-            Direct::No,
-            &[Aside::Nothing, Aside::Nothing],
-        );
-        check(
-            Prepared::Auto,
-            Direct::Unknown,
-            &[Aside::Nothing, Aside::AskProcess],
-        );
-        check(
-            Prepared::Auto,
-            Direct::Yes,
-            &[Aside::Nothing, Aside::Prepare],
-        );
-        check(Prepared::On, Direct::No, &[Aside::Nothing, Aside::Prepare]);
+        let mut statements = Statements::default();
+        for statement in [&first, &second] {
+            statements.plan(statement, Prepared::On, Direct::Yes);
+            let (name, columns) = (statement.sql().into(), Columns::Unknown);
+            statements.keep(statement, PreparedStatement { name, columns });
+        }
+        assert_eq!(statements.prepared(), 2);
+        statements.forget(&first);
+        assert_eq!(statements.prepared(), 1);
+        assert_eq!(statements.take_forgotten(), ["first".into()]);
+        statements.forget_prepared();
+        assert!(statements.take_forgotten().is_empty());
+        assert_eq!(statements.prepared(), 0);
     }
 
     #[test]

@@ -19,7 +19,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-use crate::bind::Binder;
 use crate::monitor::Monitor;
 use crate::tls::Session;
 
@@ -151,28 +150,11 @@ impl<S: TlsStream + Unpin> TlsConnect<S> for Finished {
 pub(crate) struct Stream {
     socket: Rc<RefCell<Socket>>,
     monitor: Rc<RefCell<Monitor>>,
-    binder: Rc<RefCell<Binder>>,
 }
 
 impl Stream {
-    pub(crate) fn new(
-        socket: Rc<RefCell<Socket>>,
-        monitor: Rc<RefCell<Monitor>>,
-        binder: Rc<RefCell<Binder>>,
-    ) -> Stream {
-        Stream {
-            socket,
-            monitor,
-            binder,
-        }
-    }
-
-    /// Sends what is left of edited messages.
-    fn poll_edited(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut socket = self.socket.borrow_mut();
-        self.binder
-            .borrow_mut()
-            .poll_send(cx, Pin::new(&mut *socket))
+    pub(crate) fn new(socket: Rc<RefCell<Socket>>, monitor: Rc<RefCell<Monitor>>) -> Stream {
+        Stream { socket, monitor }
     }
 }
 
@@ -210,44 +192,20 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_edited(cx))?;
-        let mut monitor = this.monitor.borrow_mut();
-        let mut buf = buf;
-        if this.binder.borrow().is_waiting() {
-            let rest = monitor.rest_of_message();
-            if rest == 0 {
-                if this.binder.borrow_mut().take(buf)? {
-                    monitor.sent(buf);
-                    drop(monitor);
-                    // What the socket does not take now it takes when the library flushes.
-                    return match this.poll_edited(cx) {
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                        _ => Poll::Ready(Ok(buf.len())),
-                    };
-                }
-            } else {
-                // Up to where the next message begins.
-                buf = buf.get(..rest).unwrap_or(buf);
-            }
-        }
         let polled = Pin::new(&mut *this.socket.borrow_mut()).poll_write(cx, buf);
         if let Poll::Ready(Ok(length)) = polled
             && let Some(sent) = buf.get(..length)
         {
-            monitor.sent(sent);
+            this.monitor.borrow_mut().sent(sent);
         }
         polled
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_edited(cx))?;
-        Pin::new(&mut *this.socket.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.get_mut().socket.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_edited(cx))?;
-        Pin::new(&mut *this.socket.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.get_mut().socket.borrow_mut()).poll_shutdown(cx)
     }
 }

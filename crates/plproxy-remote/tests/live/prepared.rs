@@ -35,13 +35,13 @@ fn the_transition_shows_in_pg_prepared_statements() {
         &remote,
         &endpoint(&remote, "auto", &server()),
         Prepared::Auto,
-        "000111",
+        "001111",
     );
     check(
         &remote,
         &endpoint(&remote, "on", &server()),
         Prepared::On,
-        "001111",
+        "011111",
     );
     check(
         &remote,
@@ -54,7 +54,7 @@ fn the_transition_shows_in_pg_prepared_statements() {
         &remote,
         &endpoint(&remote, "auto", &server()),
         Prepared::Auto,
-        "112222",
+        "122222",
     );
     let count = remote
         .connections()
@@ -71,7 +71,7 @@ fn nothing_is_prepared_behind_a_pooler() {
     let remote = remote();
     let relay = endpoint(&remote, "relay", &scripted::relay_with_other_process_id());
     check(&remote, &relay, Prepared::Auto, "000000");
-    check(&remote, &relay, Prepared::On, "001111");
+    check(&remote, &relay, Prepared::On, "011111");
 }
 
 #[test]

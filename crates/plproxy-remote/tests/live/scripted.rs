@@ -58,7 +58,6 @@ pub fn described(columns: u16, type_oid: u32) -> Vec<u8> {
     [
         message(b'1', b""),
         message(b'2', b""),
-        message(b't', &[0, 0]),
         message(b'T', &body),
     ]
     .concat()

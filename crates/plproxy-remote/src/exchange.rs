@@ -1,0 +1,469 @@
+//! One statement's exchange with a server, on one connection.
+//!
+//! The client library made the connection and runs what is not a call: resets, questions, errands. A call is too frequent for
+//! the way through its channels, so its messages are written here, in one piece, and its answers read where they lie. One
+//! flight may hold three rounds: a change of settings, the statement, and the question which process the server is.
+//! Messages and their order: PostgreSQL's documentation, "Message Flow" and "Message Formats".
+//!
+//! Reading begins before all is sent, as a server that cannot get rid of its notices takes nothing more. Where there is no
+//! room for rows nothing is read, so that the socket and at last the server wait.
+
+use std::future::poll_fn;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use crate::call::Event;
+use crate::connection::Connection;
+use crate::diagnostic::Diagnostic;
+use crate::error::ErrorKind;
+use crate::execute::Task;
+use crate::inbox::Frame;
+use crate::monitor;
+use crate::rows::{Batch, ColumnDescription, Row};
+use crate::settings::Change;
+use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
+
+/// What a row takes besides its bytes.
+const ROW_OVERHEAD: usize = 64;
+/// Asks the server which process it is.
+const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
+/// `query_canceled`
+const CANCELED: &[u8; 5] = b"57014";
+/// `duplicate_prepared_statement`
+pub(crate) const TAKEN: &[u8; 5] = b"42P05";
+
+/// A statement under way.
+pub(crate) struct Exchange<'a> {
+    task: &'a Task,
+    connection: &'a mut Connection,
+    round: Round,
+    change: Option<Change>,
+    asks: bool,
+    /// The name under which the statement is prepared here.
+    preparing: Option<Rc<str>>,
+    columns: Columns,
+    /// Rows that came in and were not handed over yet: where their values lie.
+    rows: Vec<Range<usize>>,
+    size: usize,
+    /// Some rows went out already, a batch full.
+    handed_over: bool,
+    parsed: bool,
+    opened: bool,
+    result: Option<Result<(), ErrorKind>>,
+    /// Why not all could be sent.
+    unsent: Option<ErrorKind>,
+}
+
+/// What the server answers to at the moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Settings,
+    Statement,
+    Process,
+    /// Nothing.
+    Over,
+}
+
+/// How it went.
+pub(crate) struct Exchanged {
+    /// The statement began to run, or may have.
+    pub(crate) opened: bool,
+    pub(crate) result: Result<(), ErrorKind>,
+    /// The last rows.
+    pub(crate) batch: Option<Batch>,
+    pub(crate) columns: Option<Rc<[ColumnDescription]>>,
+}
+
+impl<'a> Exchange<'a> {
+    /// Runs the task's statement by that plan.
+    pub(crate) async fn run(
+        task: &'a Task,
+        connection: &'a mut Connection,
+        plan: Plan,
+    ) -> Exchanged {
+        let change = {
+            let monitor = connection.monitor.borrow();
+            let (style, process_id) = (monitor.style(), monitor.process_id());
+            let needs = task.statement.needs();
+            connection
+                .settings
+                .change(needs, style, process_id, connection.direct)
+        };
+        let round = match change {
+            Some(_) => Round::Settings,
+            None => Round::Statement,
+        };
+        let mut exchange = Exchange {
+            task,
+            connection,
+            round,
+            change,
+            asks: matches!(plan, Plan::UnnamedAndAsk),
+            preparing: None,
+            columns: Columns::Unknown,
+            rows: Vec::new(),
+            size: 0,
+            handed_over: false,
+            parsed: false,
+            opened: false,
+            result: None,
+            unsent: None,
+        };
+        match exchange.write(plan) {
+            // Nothing is sent.
+            Err(kind) => {
+                exchange.connection.outgoing.clear();
+                exchange.result = Some(Err(kind));
+            }
+            Ok(rounds) => {
+                exchange.connection.monitor.borrow_mut().asks(rounds);
+                if let Err(kind) = poll_fn(|cx| exchange.poll(cx)).await {
+                    exchange.fail(kind);
+                }
+            }
+        }
+        exchange.end()
+    }
+
+    /// Nothing more can be expected of the connection.
+    fn fail(&mut self, kind: ErrorKind) {
+        self.connection.broken = true;
+        let over = matches!(self.round, Round::Process | Round::Over);
+        // The statement is committed at the end of its round. What comes after that does not undo it, but nonsense makes
+        // one doubt all that came before.
+        let stands = match &self.result {
+            Some(Ok(())) => over && !matches!(kind, ErrorKind::Protocol(_)),
+            Some(Err(_)) => true,
+            None => false,
+        };
+        if !stands {
+            self.result = Some(Err(kind));
+        }
+    }
+
+    /// Writes all messages; says how many rounds they are.
+    fn write(&mut self, plan: Plan) -> Result<u64, ErrorKind> {
+        let Connection {
+            outgoing,
+            statements,
+            ..
+        } = &mut *self.connection;
+        let statement = &self.task.statement;
+        outgoing.clear();
+        if let Some(change) = &self.change {
+            outgoing.query(change.sql())?;
+        }
+        for name in statements.take_forgotten() {
+            outgoing.close(&name)?;
+        }
+        let params = self.task.params();
+        match plan {
+            Plan::Prepared(PreparedStatement { name, columns }) => {
+                self.columns = columns;
+                outgoing.bind(&name, &params, statement.format())?;
+            }
+            Plan::Prepare => {
+                let name = new_name();
+                outgoing.parse(&name, statement.sql())?;
+                outgoing.bind(&name, &params, statement.format())?;
+                self.preparing = Some(name);
+            }
+            Plan::Unnamed | Plan::UnnamedAndAsk => {
+                outgoing.parse("", statement.sql())?;
+                outgoing.bind("", &params, statement.format())?;
+            }
+        }
+        if matches!(self.columns, Columns::Unknown) {
+            outgoing.describe()?;
+        }
+        outgoing.execute()?;
+        if self.asks {
+            outgoing.query(ASK_PROCESS)?;
+        }
+        Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
+    }
+
+    /// Sends and reads until everything is answered. Fails if nothing more can be expected of the connection.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        loop {
+            ready!(self.poll_room(cx));
+            if !self.connection.outgoing.is_sent() {
+                self.send(cx);
+            }
+            while let Some(frame) = self.connection.inbox.frame()? {
+                self.take(frame)?;
+                if self.size >= self.task.batch {
+                    self.flush();
+                    self.handed_over = true;
+                    ready!(self.poll_room(cx));
+                }
+            }
+            if self.round == Round::Over {
+                return Poll::Ready(Ok(()));
+            }
+            if self.rows.is_empty() {
+                self.connection.inbox.forget();
+            }
+            match self.fill(cx) {
+                Poll::Ready(filled) => filled?,
+                Poll::Pending => {
+                    // Better now than after a wait, unless it is only for what was sent along.
+                    if self.result.is_none() {
+                        self.flush();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Sends what the socket takes.
+    fn send(&mut self, cx: &mut Context<'_>) {
+        let Connection {
+            outgoing, socket, ..
+        } = &mut *self.connection;
+        let socket = &mut *socket.borrow_mut();
+        if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
+            // A server that hung up may have said why, which is still to be read.
+            self.unsent = Some(ErrorKind::from_io(&error));
+            outgoing.clear();
+        }
+    }
+
+    /// Reads what there is.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        let Connection { inbox, socket, .. } = &mut *self.connection;
+        match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
+            (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
+            (filled, _) => filled,
+        }
+    }
+
+    /// Sees to a message.
+    fn take(&mut self, frame: Frame) -> Result<(), ErrorKind> {
+        let Frame { tag, body } = frame;
+        match tag {
+            b'D' => self.take_row(body),
+            b'E' => {
+                let diagnostic = self.diagnostic(&body)?;
+                self.take_error(diagnostic)
+            }
+            b'N' => {
+                let notice = self.diagnostic(&body)?;
+                self.flush();
+                let size = notice.size();
+                let request = self.task.request;
+                self.task
+                    .outbox
+                    .event(Event::Notice { request, notice }, size);
+                Ok(())
+            }
+            b'S' => {
+                let report = self.connection.inbox.body(&body);
+                let mut monitor = self.connection.monitor.borrow_mut();
+                monitor
+                    .reported(report)
+                    .map_err(|error| ErrorKind::from_io(&error))
+            }
+            // Nobody here listens to notifications.
+            b'A' => Ok(()),
+            b'Z' => self.take_end(&body),
+            b'1' | b'2' | b'T' | b't' | b'n' | b'C' | b'I'
+                if matches!(self.round, Round::Settings | Round::Process) =>
+            {
+                Ok(())
+            }
+            _ if self.round != Round::Statement => Err(unexpected()),
+            b'1' | b'2' | b'3' | b'n' | b'I' if !body.is_empty() => Err(unexpected()),
+            b'1' => {
+                self.parsed = true;
+                Ok(())
+            }
+            b'2' => {
+                self.opened = true;
+                // The server has them all.
+                self.task.drop_params();
+                Ok(())
+            }
+            b'3' => Ok(()),
+            b'T' | b'n' if !matches!(self.columns, Columns::Unknown) => Err(ErrorKind::protocol(
+                "server described the columns of one statement twice",
+            )),
+            b'n' => {
+                self.columns = Columns::None;
+                Ok(())
+            }
+            b'T' => {
+                let columns = monitor::describe(self.connection.inbox.body(&body));
+                self.columns = Columns::Some(columns.ok_or_else(|| {
+                    ErrorKind::protocol("server sent a malformed description of columns")
+                })?);
+                Ok(())
+            }
+            b'C' | b'I' if self.opened && self.result.is_none() => {
+                self.result = Some(Ok(()));
+                Ok(())
+            }
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn take_row(&mut self, body: Range<usize>) -> Result<(), ErrorKind> {
+        let bytes = self.connection.inbox.body(&body);
+        match (self.round, &self.columns) {
+            (Round::Statement, Columns::Some(columns)) if self.result.is_none() => {
+                if Row::of_message(bytes, columns.len()).is_none() {
+                    return Err(ErrorKind::protocol("server sent a malformed row"));
+                }
+                self.size += body.len() + ROW_OVERHEAD;
+                self.rows.push(body.start + 2..body.end);
+                Ok(())
+            }
+            (Round::Settings, _) => {
+                let row = Row::of_message(bytes, Change::COLUMNS);
+                let (Some(row), Some(change)) = (row, self.change.take()) else {
+                    return Err(unexpected());
+                };
+                if let Some(direct) = self.connection.settings.learn(&change, row) {
+                    self.connection.direct = direct;
+                }
+                Ok(())
+            }
+            (Round::Process, _) => {
+                let process = Row::of_message(bytes, 1).and_then(|row| row.number(0));
+                let known = self.connection.monitor.borrow().process_id();
+                self.connection.direct = if process == Some(known) {
+                    Direct::Yes
+                } else {
+                    Direct::No
+                };
+                Ok(())
+            }
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn take_error(&mut self, diagnostic: Box<Diagnostic>) -> Result<(), ErrorKind> {
+        if diagnostic.fatal {
+            return Err(ErrorKind::Db(diagnostic));
+        }
+        match self.round {
+            Round::Statement => {
+                if self.result.as_ref().is_none_or(Result::is_ok) {
+                    self.result = Some(Err(ErrorKind::Db(diagnostic)));
+                }
+            }
+            Round::Settings => {
+                self.change = None;
+                // The error undoes it as a whole. But for a cancel it would not have been refused.
+                if diagnostic.code != *CANCELED {
+                    self.connection.settings.refused();
+                }
+            }
+            Round::Process => self.connection.direct = Direct::No,
+            Round::Over => {}
+        }
+        Ok(())
+    }
+
+    /// The server is ready for the next round.
+    fn take_end(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
+        let [transaction] = *self.connection.inbox.body(body) else {
+            return Err(unexpected());
+        };
+        let ready = self.connection.monitor.borrow_mut().ready(transaction);
+        ready.map_err(|error| ErrorKind::from_io(&error))?;
+        self.round = match self.round {
+            Round::Settings => Round::Statement,
+            Round::Statement if self.result.is_none() => return Err(unexpected()),
+            Round::Statement if self.asks => Round::Process,
+            Round::Statement | Round::Process | Round::Over => Round::Over,
+        };
+        Ok(())
+    }
+
+    fn diagnostic(&self, body: &Range<usize>) -> Result<Box<Diagnostic>, ErrorKind> {
+        Diagnostic::of_message(self.connection.inbox.body(body))
+            .map(Box::new)
+            .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
+    }
+
+    /// Ready when the outbox has room for this request's rows.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Task {
+            outbox, request, ..
+        } = self.task;
+        outbox.poll_room(*request, self.handed_over, cx)
+    }
+
+    fn batch(&mut self) -> Option<Batch> {
+        let Columns::Some(columns) = &self.columns else {
+            return None;
+        };
+        if self.rows.is_empty() {
+            return None;
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        let bytes = self.connection.inbox.take(&mut rows);
+        let style = self.connection.monitor.borrow().peculiar_style();
+        let size = std::mem::take(&mut self.size);
+        let format = self.task.statement.format();
+        Some(Batch::new(
+            bytes,
+            rows,
+            columns.clone(),
+            format,
+            style,
+            size,
+        ))
+    }
+
+    /// Hands over the rows that are there.
+    fn flush(&mut self) {
+        if let Some(batch) = self.batch() {
+            let (request, size) = (self.task.request, batch.size());
+            self.task.outbox.event(
+                Event::Rows {
+                    request,
+                    batch,
+                    done: false,
+                },
+                size,
+            );
+        }
+    }
+
+    /// The end: what was learnt is kept.
+    fn end(mut self) -> Exchanged {
+        let batch = self.batch();
+        self.connection.inbox.forget();
+        if self.connection.broken {
+            self.connection.outgoing.clear();
+        }
+        let result = self.result.take().unwrap_or(Err(ErrorKind::Closed));
+        if let Some(name) = self.preparing.take() {
+            let statement = &self.task.statement;
+            let statements = &mut self.connection.statements;
+            if self.parsed {
+                let columns = self.columns.clone();
+                statements.keep(statement, PreparedStatement { name, columns });
+            } else if matches!(&result, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *TAKEN)
+            {
+                statements.give_up(statement);
+            }
+        }
+        Exchanged {
+            opened: self.opened,
+            result,
+            batch,
+            columns: self.columns.described(),
+        }
+    }
+}
+
+/// A message that has no place where it came.
+fn unexpected() -> ErrorKind {
+    ErrorKind::protocol("unexpected message from server")
+}

@@ -1,0 +1,140 @@
+//! What comes in: bytes from the socket, message by message.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BufMut;
+use tokio::io::AsyncReadExt;
+
+use crate::error::ErrorKind;
+use crate::monitor;
+use crate::stream::Socket;
+
+/// Room for one read.
+const READ: usize = 8 * 1024;
+/// As much is asked for at once where more is known to come.
+const MOST: usize = 64 * 1024;
+/// As much memory is kept from one exchange to the next.
+const KEPT: usize = 32 * 1024;
+/// Rows that take less than that part of the memory are copied, and the memory is kept.
+const SMALL_PART: usize = 4;
+/// The tag and the length.
+const HEADER: usize = 5;
+
+/// Bytes that came in.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    /// All before was seen to.
+    at: usize,
+}
+
+/// A message.
+pub(crate) struct Frame {
+    pub(crate) tag: u8,
+    /// Where its body is.
+    pub(crate) body: Range<usize>,
+}
+
+impl Inbox {
+    /// Whether everything was seen to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    /// The next message, if it is there as a whole; it counts as seen to. Refused is one of a length that no honest server
+    /// sends, as soon as the length is known.
+    pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ErrorKind> {
+        let Some((tag, length)) = self.header() else {
+            return Ok(None);
+        };
+        if !(4..=monitor::limit(tag)).contains(&length) {
+            return Err(ErrorKind::protocol(
+                "server sent a message of an impossible length",
+            ));
+        }
+        let body = self.at + HEADER..self.at + 1 + length;
+        if self.bytes.len() < body.end {
+            return Ok(None);
+        }
+        self.at = body.end;
+        Ok(Some(Frame { tag, body }))
+    }
+
+    fn header(&self) -> Option<(u8, usize)> {
+        let header: &[u8; HEADER] = self.bytes.get(self.at..self.at + HEADER)?.try_into().ok()?;
+        let [tag, length @ ..] = header;
+        Some((*tag, u32::from_be_bytes(*length) as usize))
+    }
+
+    pub(crate) fn body(&self, body: &Range<usize>) -> &[u8] {
+        self.bytes.get(body.clone()).unwrap_or_default()
+    }
+
+    /// Reads what there is. Nothing that was taken note of by its place changes its place.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+    ) -> Poll<Result<(), ErrorKind>> {
+        let wanted = match self.header() {
+            Some((_, length)) => (self.at + 1).saturating_add(length),
+            None => 0,
+        };
+        let missing = wanted.saturating_sub(self.bytes.len()).max(READ);
+        if self.bytes.capacity() - self.bytes.len() < missing.min(READ)
+            || self.bytes.capacity() < wanted
+        {
+            // A server may say whatever length it likes: it must not end the process.
+            let reserved = if missing > READ {
+                self.bytes.try_reserve_exact(missing)
+            } else {
+                self.bytes.try_reserve(missing)
+            };
+            reserved.map_err(|_| {
+                ErrorKind::protocol("out of memory for a message of the server")
+            })?;
+        }
+        let mut room = (&mut self.bytes).limit(MOST);
+        let read = pin!(socket.read_buf(&mut room));
+        match ready!(read.poll(cx)) {
+            Ok(0) => Poll::Ready(Err(ErrorKind::Closed)),
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(ErrorKind::from_io(&error))),
+        }
+    }
+
+    /// Takes the rows at these places out, and everything that was seen to with them. The places are changed to those in
+    /// what is handed out.
+    pub(crate) fn take(&mut self, rows: &mut [Range<usize>]) -> Vec<u8> {
+        let Some(first) = rows.first().map(|row| row.start) else {
+            self.forget();
+            return Vec::new();
+        };
+        if self.at - first < self.bytes.capacity() / SMALL_PART && self.bytes.capacity() <= KEPT {
+            let taken = self.bytes.get(first..self.at).unwrap_or_default().to_vec();
+            for row in rows {
+                *row = row.start - first..row.end - first;
+            }
+            self.forget();
+            return taken;
+        }
+        let rest = self.bytes.get(self.at..).unwrap_or_default().to_vec();
+        self.at = 0;
+        std::mem::replace(&mut self.bytes, rest)
+    }
+
+    /// Makes room of what was seen to.
+    pub(crate) fn forget(&mut self) {
+        if !self.is_empty() {
+            self.bytes.drain(..self.at);
+        } else if self.bytes.capacity() > KEPT {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.clear();
+        }
+        self.at = 0;
+    }
+}

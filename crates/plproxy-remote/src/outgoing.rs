@@ -1,0 +1,318 @@
+//! What goes out: the messages of one exchange, written in one piece.
+//!
+//! A large parameter is not copied: the messages are written with a gap where it belongs, and it is sent from where it is.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend::{self, BindError};
+use tokio::io::AsyncWrite;
+
+use crate::error::ErrorKind;
+use crate::params::Param;
+use crate::rows::Format;
+
+/// From that many bytes on a parameter is large.
+const LARGE: usize = 256 * 1024;
+/// All parameters of one message together: PostgreSQL takes no more.
+const LIMIT: usize = (1 << 30) - 1;
+/// As much memory is kept from one exchange to the next.
+const KEPT: usize = 64 * 1024;
+
+/// Messages on their way.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    bytes: BytesMut,
+    /// How much of `bytes` is sent.
+    sent: usize,
+    gaps: Vec<Gap>,
+    params: Option<Rc<[Param]>>,
+}
+
+/// Where a large parameter belongs.
+struct Gap {
+    at: usize,
+    param: usize,
+    /// How much of it is sent.
+    sent: usize,
+}
+
+impl Outgoing {
+    /// Begins anew; what was not sent is forgotten.
+    pub(crate) fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT {
+            self.bytes = BytesMut::new();
+        }
+        self.bytes.clear();
+        self.sent = 0;
+        self.gaps.clear();
+        self.params = None;
+    }
+
+    /// A string of statements by the simple protocol.
+    pub(crate) fn query(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        frontend::query(sql, &mut self.bytes).map_err(refused)
+    }
+
+    /// Ends a prepared statement.
+    pub(crate) fn close(&mut self, name: &str) -> Result<(), ErrorKind> {
+        frontend::close(b'S', name, &mut self.bytes).map_err(refused)
+    }
+
+    /// Parses a statement. The types of its parameters are left to the server, which sees the casts.
+    pub(crate) fn parse(&mut self, name: &str, sql: &str) -> Result<(), ErrorKind> {
+        frontend::parse(name, sql, std::iter::empty(), &mut self.bytes).map_err(refused)
+    }
+
+    /// Gives a statement its parameters.
+    pub(crate) fn bind(
+        &mut self,
+        name: &str,
+        params: &Rc<[Param]>,
+        results: Format,
+    ) -> Result<(), ErrorKind> {
+        let sizes = params.iter().filter_map(large).map(<[u8]>::len);
+        let large_size = sizes.fold(0, usize::saturating_add);
+        if large_size > LIMIT {
+            return Err(ErrorKind::Encode(
+                "the parameters are too large to be sent".into(),
+            ));
+        }
+        let begin = self.bytes.len();
+        let gaps = &mut self.gaps;
+        frontend::bind(
+            "",
+            name,
+            params.iter().map(|param| match param {
+                Param::Binary(_) => 1,
+                Param::Null | Param::Text(_) => 0,
+            }),
+            params.iter().enumerate(),
+            |(at, param), bytes| {
+                match param {
+                    Param::Null => return Ok(IsNull::Yes),
+                    param if large(param).is_some() => gaps.push(Gap {
+                        at: bytes.len(),
+                        param: at,
+                        sent: 0,
+                    }),
+                    Param::Text(value) | Param::Binary(value) => bytes.extend_from_slice(value),
+                }
+                Ok(IsNull::No)
+            },
+            Some(match results {
+                Format::Binary => 1,
+                Format::Text => 0,
+            }),
+            &mut self.bytes,
+        )
+        .map_err(|error| match error {
+            BindError::Serialization(error) => refused(error),
+            BindError::Conversion(error) => ErrorKind::Encode(error.to_string()),
+        })?;
+        if large_size > 0 {
+            self.fill_in_lengths(begin, params, large_size)
+                .ok_or_else(|| ErrorKind::Encode("a value is too large to be sent".into()))?;
+            self.params = Some(params.clone());
+        }
+        Ok(())
+    }
+
+    /// Gives the message at `begin`, and the values left out of it, their true lengths.
+    fn fill_in_lengths(&mut self, begin: usize, params: &[Param], large_size: usize) -> Option<()> {
+        for gap in self.gaps.iter().filter(|gap| gap.at > begin) {
+            let size = params.get(gap.param).and_then(large)?.len();
+            let length = self.bytes.get_mut(gap.at.checked_sub(4)?..gap.at)?;
+            length.copy_from_slice(&u32::try_from(size).ok()?.to_be_bytes());
+        }
+        let length = self.bytes.len() - begin - 1 + large_size;
+        self.bytes
+            .get_mut(begin + 1..begin + 5)?
+            .copy_from_slice(&i32::try_from(length).ok()?.to_be_bytes());
+        Some(())
+    }
+
+    /// Asks for the columns of the result.
+    pub(crate) fn describe(&mut self) -> Result<(), ErrorKind> {
+        frontend::describe(b'P', "", &mut self.bytes).map_err(refused)
+    }
+
+    /// Runs what was bound, to the end, and ends the round.
+    pub(crate) fn execute(&mut self) -> Result<(), ErrorKind> {
+        frontend::execute("", 0, &mut self.bytes).map_err(refused)?;
+        frontend::sync(&mut self.bytes);
+        Ok(())
+    }
+
+    /// Whether everything is on its way.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent == self.bytes.len() && self.gaps.is_empty()
+    }
+
+    /// Sends what the socket takes. Ready when everything is sent.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut socket: Pin<&mut impl AsyncWrite>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let gap = self.gaps.first_mut();
+            let end = gap.as_ref().map_or(self.bytes.len(), |gap| gap.at);
+            let piece = match self.bytes.get(self.sent..end).unwrap_or_default() {
+                [] => match gap {
+                    None => break,
+                    Some(gap) => {
+                        let params = self.params.as_deref().unwrap_or_default();
+                        let value = params.get(gap.param).and_then(large).unwrap_or_default();
+                        let piece = value.get(gap.sent..).unwrap_or_default();
+                        if piece.is_empty() {
+                            self.gaps.remove(0);
+                            continue;
+                        }
+                        let sent = ready!(socket.as_mut().poll_write(cx, piece))?;
+                        gap.sent += sent;
+                        some(sent)?;
+                        continue;
+                    }
+                },
+                piece => piece,
+            };
+            let sent = ready!(socket.as_mut().poll_write(cx, piece))?;
+            self.sent += sent;
+            some(sent)?;
+        }
+        // TLS may hold something back.
+        ready!(socket.as_mut().poll_flush(cx))?;
+        // Nobody else may need it any more, and it is large.
+        self.params = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The bytes of a parameter that is large.
+fn large(param: &Param) -> Option<&[u8]> {
+    match param {
+        Param::Text(bytes) | Param::Binary(bytes) if bytes.len() >= LARGE => Some(bytes),
+        _ => None,
+    }
+}
+
+fn some(sent: usize) -> io::Result<()> {
+    match sent {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        _ => Ok(()),
+    }
+}
+
+fn refused(error: io::Error) -> ErrorKind {
+    ErrorKind::from_io(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+    }
+
+    /// A message that binds these parameters.
+    fn bound(params: &[Param], results: Format) -> Vec<u8> {
+        let count = (params.len() as u16).to_be_bytes();
+        let mut body = [b"\0s1\0", &count[..]].concat();
+        for param in params {
+            body.extend_from_slice(&[0, u8::from(matches!(param, Param::Binary(_)))]);
+        }
+        body.extend_from_slice(&count);
+        for param in params {
+            match param {
+                Param::Null => body.extend_from_slice(&[0xff; 4]),
+                Param::Text(value) | Param::Binary(value) => {
+                    body.extend_from_slice(&(value.len() as u32).to_be_bytes());
+                    body.extend_from_slice(value);
+                }
+            }
+        }
+        body.extend_from_slice(&[0, 1, 0, u8::from(results == Format::Binary)]);
+        message(b'B', &body)
+    }
+
+    /// Takes so many bytes at a time, and is busy every other time.
+    struct Slow(Vec<u8>, usize, bool);
+
+    impl AsyncWrite for Slow {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let this = self.get_mut();
+            this.2 = !this.2;
+            if this.2 {
+                return Poll::Pending;
+            }
+            let taken = bytes.len().min(this.1);
+            this.0.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn values_of_all_sizes_go_out_whole() {
+        let check = |params: Vec<Param>, results: Format| {
+            let mut outgoing = Outgoing::default();
+            let shared: Rc<[Param]> = params.clone().into();
+            outgoing.parse("s1", "select").unwrap();
+            outgoing.bind("s1", &shared, results).unwrap();
+            outgoing.execute().unwrap();
+            let mut socket = Slow(Vec::new(), 100_000, false);
+            let mut cx = Context::from_waker(Waker::noop());
+            while outgoing.poll_send(&mut cx, Pin::new(&mut socket)).is_pending() {
+                assert!(!outgoing.is_sent());
+            }
+            assert!(outgoing.is_sent());
+            assert_eq!(Rc::strong_count(&shared), 1);
+            let execute = message(b'E', b"\0\0\0\0\0");
+            let wanted = [
+                message(b'P', b"s1\0select\0\0\0"),
+                bound(&params, results),
+                execute,
+                message(b'S', b""),
+            ];
+            assert!(socket.0 == wanted.concat(), "{params:?} {results:?}");
+        };
+        let small = || Param::Text(b"small".to_vec());
+        let large = |byte| Param::Binary(vec![byte; LARGE]);
+        for results in [Format::Binary, Format::Text] {
+            check(vec![], results);
+            check(vec![small(), Param::Null], results);
+            check(vec![large(1)], results);
+            check(vec![small(), large(1), Param::Null], results);
+            check(vec![large(1), large(2), small(), large(3)], results);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let zero = Outgoing::default().parse("s1", "select '\0'");
+        assert!(matches!(zero, Err(ErrorKind::Encode(_))), "{zero:?}");
+        let half = Param::Text(vec![0; LIMIT / 2 + 1]);
+        let both: Rc<[Param]> = vec![half.clone(), half].into();
+        let both = Outgoing::default().bind("s1", &both, Format::Binary);
+        assert!(matches!(both, Err(ErrorKind::Encode(_))), "{both:?}");
+    }
+}
