@@ -97,7 +97,7 @@ impl Call {
         let mut collector = Collector::new(info, shape, row_type, self.watch.len())?;
         let label = self.label.clone();
         self.drive(|step| match step {
-            Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
+            Step::Rows(request, batch) => collector.rows(request, &batch, &label, memory),
             Step::Done(request) => collector.done(request),
         })?;
         collector.finish()?;
@@ -111,13 +111,11 @@ impl Call {
         let label = self.label.clone();
         self.drive(|step| {
             if let Step::Rows(_, batch) = step {
-                for row in batch.iter() {
-                    // The value goes to the caller's memory; further rows are counted for the message only.
-                    if count == 0 {
-                        let reader = RowReader::new(shape, batch, &label)?;
-                        value = reader.read_single(shape, &row)?;
-                    }
-                    count += 1;
+                // The value goes to the caller's memory; further rows are counted for the message only.
+                let first = count == 0 && !batch.is_empty();
+                count += batch.len() as u64;
+                if first {
+                    value = RowReader::new(shape, &batch, &label)?.take_single(shape, batch)?;
                 }
             }
             Ok(())
@@ -136,9 +134,9 @@ impl Call {
     }
 
     /// Waits for what the partitions send and hands it to `take`, until all are done.
-    fn drive(&mut self, mut take: impl FnMut(Step<'_>) -> Result<(), Error>) -> Result<(), Error> {
+    fn drive(&mut self, mut take: impl FnMut(Step) -> Result<(), Error>) -> Result<(), Error> {
         while let Some(arrival) = self.next()? {
-            self.or_cancel(|| Self::hand_over(&arrival, &mut take))?;
+            self.or_cancel(|| Self::hand_over(arrival, &mut take))?;
         }
         Ok(())
     }
@@ -252,10 +250,10 @@ impl Call {
 
     /// Hands rows over; values as text are read as the partition's settings mean them.
     fn hand_over(
-        arrival: &Arrival,
-        take: &mut impl FnMut(Step<'_>) -> Result<(), Error>,
+        arrival: Arrival,
+        take: &mut impl FnMut(Step) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        if let Some(batch) = &arrival.batch {
+        if let Some(batch) = arrival.batch {
             let _style = batch.style().map(TextSettings::for_input).transpose()?;
             take(Step::Rows(arrival.request, batch))?;
         }
@@ -320,7 +318,7 @@ pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
 }
 
 /// What a call's result is made of.
-enum Step<'a> {
-    Rows(usize, &'a Batch),
+enum Step {
+    Rows(usize, Batch),
     Done(usize),
 }

@@ -93,7 +93,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         };
         for row in batch.iter() {
-            scratch.enter(|| reader.read(self.shape, &row, &mut self.row))?;
+            scratch.enter(|| reader.read(self.shape, row, &mut self.row))?;
             store.put(self.row_type, &self.row)?;
             scratch.reset();
         }

@@ -14,6 +14,8 @@ use std::rc::Rc;
 pub(crate) struct RowReader {
     /// For each local column the place of the remote one.
     columns: Vec<usize>,
+    /// Whether those are all, in their order.
+    in_order: bool,
     format: Format,
 }
 
@@ -21,8 +23,11 @@ impl RowReader {
     /// Looks at the columns of a request's first rows.
     pub(crate) fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
         let columns = Self::map(shape, batch.columns()).map_err(|what| label.error(what))?;
+        let in_order = columns.len() == batch.columns().len()
+            && columns.iter().enumerate().all(|(at, column)| at == *column);
         Ok(Self {
             columns,
+            in_order,
             format: batch.format(),
         })
     }
@@ -47,15 +52,10 @@ impl RowReader {
         }
     }
 
-    fn value(
-        &self,
-        column: usize,
-        decoder: &Decoder,
-        row: &remote::Row<'_>,
-    ) -> Result<Option<Datum>, Error> {
+    fn value(&self, decoder: &Decoder, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
         match self.format {
-            Format::Binary => decoder.read_binary(row.get(column)),
-            Format::Text => decoder.read_text(row.get(column)),
+            Format::Binary => decoder.read_binary(bytes),
+            Format::Text => decoder.read_text(bytes),
         }
     }
 
@@ -63,24 +63,29 @@ impl RowReader {
     pub(crate) fn read(
         &self,
         shape: &Shape,
-        row: &remote::Row<'_>,
+        row: remote::Row<'_>,
         into: &mut Row,
     ) -> Result<(), Error> {
         match &shape.result {
             ShapeResult::Void => into.set(0, Some(Datum::from(0))),
             ShapeResult::Scalar(decoder) => {
                 if let Some(column) = self.columns.first() {
-                    into.set(0, self.value(*column, decoder, row)?);
+                    into.set(0, self.value(decoder, row.get(*column))?);
                 }
             }
             ShapeResult::Row(decoders, domain) => {
                 let Some(row_type) = &shape.row_type else {
                     return Ok(());
                 };
-                for ((column, decoder), local) in
-                    self.columns.iter().zip(decoders).zip(&row_type.columns)
-                {
-                    into.set(local.index, self.value(*column, decoder, row)?);
+                let locals = decoders.iter().zip(&row_type.columns);
+                if self.in_order {
+                    for ((decoder, local), bytes) in locals.zip(row.values()) {
+                        into.set(local.index, self.value(decoder, bytes)?);
+                    }
+                } else {
+                    for ((decoder, local), column) in locals.zip(&self.columns) {
+                        into.set(local.index, self.value(decoder, row.get(*column))?);
+                    }
                 }
                 if let Some(domain) = domain {
                     check_domain(row_type.form(into)?, *domain)?;
@@ -94,19 +99,34 @@ impl RowReader {
     pub(crate) fn read_single(
         &self,
         shape: &Shape,
-        row: &remote::Row<'_>,
+        row: remote::Row<'_>,
     ) -> Result<Option<Datum>, Error> {
         let Some(row_type) = shape.row_type.as_ref().map(Rc::clone) else {
             return Ok(None);
         };
         match (&shape.result, self.columns.first()) {
-            (ShapeResult::Scalar(decoder), Some(column)) => self.value(*column, decoder, row),
+            (ShapeResult::Scalar(decoder), Some(column)) => self.value(decoder, row.get(*column)),
             (ShapeResult::Row(..), _) => {
                 let mut values = row_type.row();
                 self.read(shape, row, &mut values)?;
                 row_type.form(&values).map(Some)
             }
             (ShapeResult::Void | ShapeResult::Scalar(_), _) => Ok(Some(Datum::from(0))),
+        }
+    }
+
+    /// The same, with the batch that the row is the only one of. Of a large value no more than a piece is in memory twice.
+    pub(crate) fn take_single(&self, shape: &Shape, batch: Batch) -> Result<Option<Datum>, Error> {
+        let batch = match (&shape.result, self.format) {
+            (ShapeResult::Scalar(decoder), Format::Binary) => match batch.into_large_value() {
+                Ok(value) => return decoder.take_binary(value).map(Some),
+                Err(batch) => batch,
+            },
+            _ => batch,
+        };
+        match batch.row(0) {
+            Some(row) => self.read_single(shape, row),
+            None => Ok(None),
         }
     }
 }

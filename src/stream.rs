@@ -121,7 +121,7 @@ impl Stream {
         // Values as text are read as the partition's settings mean them.
         let _style = batch.style().map(TextSettings::for_input).transpose()?;
         let reader = source.reader(&self.shape, batch, self.call.label())?;
-        reader.read_single(&self.shape, &row).map(Some)
+        reader.read_single(&self.shape, row).map(Some)
     }
 
     /// Keeps what came: as it is if its turn has come, else in a tuplestore.

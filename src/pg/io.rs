@@ -17,7 +17,7 @@ use core::ffi::{CStr, c_void};
 use core::ops::Range;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
-use plproxy_remote::Param;
+use plproxy_remote::{LargeValue, Param};
 
 /// A function of a type, looked up once and kept with its own memory.
 struct TypeFunction {
@@ -368,6 +368,22 @@ impl Decoder {
         }
     }
 
+    /// The same as `read_binary` for a large value, whose memory is given back while it is copied.
+    pub(crate) fn take_binary(&self, value: LargeValue) -> Result<Datum, Error> {
+        let bytes = value.bytes();
+        let whole = match &self.receive {
+            Some(Receive::Bytea) => true,
+            Some(Receive::Text) => ptr::eq(ServerText::new(bytes)?.as_bytes(), bytes),
+            _ => false,
+        };
+        if whole {
+            return varlena_of(bytes.len(), |fill| value.drain(fill));
+        }
+        let read = self.read_binary(Some(bytes))?;
+        // A value that is there is none of NULL.
+        read.ok_or_else(malformed)
+    }
+
     /// A value from its type's binary form; allocated in the current context.
     pub(crate) fn read_binary(&self, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
         let (Some(bytes), Some(receive)) = (bytes, &self.receive) else {
@@ -412,17 +428,23 @@ impl Decoder {
 
 /// A varlena with a four-byte header, in the current memory context.
 pub(super) fn varlena(bytes: &[u8]) -> Result<Datum, Error> {
-    let size = bytes.len() + pg_sys::VARHDRSZ;
+    varlena_of(bytes.len(), |fill| fill(0, bytes))
+}
+
+/// The same, of so many bytes that `give` hands over in pieces, each with its place. They must be all of them.
+fn varlena_of(len: usize, give: impl FnOnce(&mut dyn FnMut(usize, &[u8]))) -> Result<Datum, Error> {
+    let size = len + pg_sys::VARHDRSZ;
     // SAFETY: MemoryContextAlloc raises for more than a varlena can hold; what it gives is `size` bytes, aligned.
     unsafe {
         let value: *mut c_void =
             guard::catch(|| raw::MemoryContextAlloc(pg_sys::CurrentMemoryContext, size))?;
         pgrx::set_varsize_4b(value.cast(), size as i32);
-        ptr::copy_nonoverlapping(
-            bytes.as_ptr(),
-            value.cast::<u8>().add(pg_sys::VARHDRSZ),
-            bytes.len(),
-        );
+        let start = value.cast::<u8>().add(pg_sys::VARHDRSZ);
+        give(&mut |at, bytes| {
+            if at.checked_add(bytes.len()).is_some_and(|end| end <= len) {
+                ptr::copy_nonoverlapping(bytes.as_ptr(), start.add(at), bytes.len());
+            }
+        });
         Ok(Datum::from(value))
     }
 }

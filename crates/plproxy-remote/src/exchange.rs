@@ -40,9 +40,11 @@ pub(crate) struct Exchange<'a> {
     connection: &'a mut Connection,
     round: Round,
     change: Option<Change>,
+    /// The answer to it.
+    settings: Box<[u8]>,
     asks: bool,
-    /// The name under which the statement is prepared here.
-    preparing: Option<Rc<str>>,
+    /// The name of the prepared statement, if something is to be learnt of it.
+    name: Option<Rc<str>>,
     columns: Columns,
     /// Rows that came in and were not handed over yet: where their values lie.
     rows: Vec<Range<usize>>,
@@ -100,8 +102,9 @@ impl<'a> Exchange<'a> {
             connection,
             round,
             change,
+            settings: Box::default(),
             asks: matches!(plan, Plan::UnnamedAndAsk),
-            preparing: None,
+            name: None,
             columns: Columns::Unknown,
             rows: Vec::new(),
             size: 0,
@@ -118,6 +121,7 @@ impl<'a> Exchange<'a> {
                 exchange.result = Some(Err(kind));
             }
             Ok(rounds) => {
+                exchange.connection.outgoing.begin();
                 exchange.connection.monitor.borrow_mut().asks(rounds);
                 if let Err(kind) = poll_fn(|cx| exchange.poll(cx)).await {
                     exchange.fail(kind);
@@ -161,14 +165,17 @@ impl<'a> Exchange<'a> {
         let params = self.task.params();
         match plan {
             Plan::Prepared(PreparedStatement { name, columns }) => {
-                self.columns = columns;
                 outgoing.bind(&name, &params, statement.format())?;
+                if matches!(columns, Columns::Unknown) {
+                    (self.name, self.parsed) = (Some(name), true);
+                }
+                self.columns = columns;
             }
             Plan::Prepare => {
                 let name = new_name();
                 outgoing.parse(&name, statement.sql())?;
                 outgoing.bind(&name, &params, statement.format())?;
-                self.preparing = Some(name);
+                self.name = Some(name);
             }
             Plan::Unnamed | Plan::UnnamedAndAsk => {
                 outgoing.parse("", statement.sql())?;
@@ -322,13 +329,7 @@ impl<'a> Exchange<'a> {
                 Ok(())
             }
             (Round::Settings, _) => {
-                let row = Row::of_message(bytes, Change::COLUMNS);
-                let (Some(row), Some(change)) = (row, self.change.take()) else {
-                    return Err(unexpected());
-                };
-                if let Some(direct) = self.connection.settings.learn(&change, row) {
-                    self.connection.direct = direct;
-                }
+                self.settings = bytes.into();
                 Ok(())
             }
             (Round::Process, _) => {
@@ -368,6 +369,16 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
+    /// The change of settings stands.
+    fn learn_settings(&mut self) {
+        if let Some(change) = self.change.take()
+            && let Some(row) = Row::of_message(&self.settings, Change::COLUMNS)
+            && let Some(direct) = self.connection.settings.learn(&change, row)
+        {
+            self.connection.direct = direct;
+        }
+    }
+
     /// The server is ready for the next round.
     fn take_end(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
         let [transaction] = *self.connection.inbox.body(body) else {
@@ -376,7 +387,10 @@ impl<'a> Exchange<'a> {
         let ready = self.connection.monitor.borrow_mut().ready(transaction);
         ready.map_err(|error| ErrorKind::from_io(&error))?;
         self.round = match self.round {
-            Round::Settings => Round::Statement,
+            Round::Settings => {
+                self.learn_settings();
+                Round::Statement
+            }
             Round::Statement if self.result.is_none() => return Err(unexpected()),
             Round::Statement if self.asks => Round::Process,
             Round::Statement | Round::Process | Round::Over => Round::Over,
@@ -443,7 +457,7 @@ impl<'a> Exchange<'a> {
             self.connection.outgoing.clear();
         }
         let result = self.result.take().unwrap_or(Err(ErrorKind::Closed));
-        if let Some(name) = self.preparing.take() {
+        if let Some(name) = self.name.take() {
             let statement = &self.task.statement;
             let statements = &mut self.connection.statements;
             if self.parsed {

@@ -155,7 +155,9 @@ impl Task {
             matches!(plan, Plan::Prepare),
         );
         let mut exchanged = Exchange::run(self, connection, plan).await;
-        if !exchanged.opened && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result {
+        if !exchanged.opened
+            && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
+        {
             // The prepared form was refused before it ran, so that this is no repetition.
             let refused = if reused {
                 is_stale(diagnostic)

@@ -14,10 +14,12 @@ use crate::stream::Socket;
 
 /// Room for one read.
 const READ: usize = 8 * 1024;
+/// With less room than that there is no reading.
+const LEAST: usize = 1024;
 /// As much is asked for at once where more is known to come.
 const MOST: usize = 64 * 1024;
 /// As much memory is kept from one exchange to the next.
-const KEPT: usize = 32 * 1024;
+const KEPT: usize = 16 * 1024;
 /// Rows that take less than that part of the memory are copied, and the memory is kept.
 const SMALL_PART: usize = 4;
 /// The tag and the length.
@@ -79,23 +81,21 @@ impl Inbox {
         cx: &mut Context<'_>,
         socket: &mut Socket,
     ) -> Poll<Result<(), ErrorKind>> {
-        let wanted = match self.header() {
-            Some((_, length)) => (self.at + 1).saturating_add(length),
+        let missing = match self.header() {
+            Some((_, length)) => (self.at + 1)
+                .saturating_add(length)
+                .saturating_sub(self.bytes.len()),
             None => 0,
         };
-        let missing = wanted.saturating_sub(self.bytes.len()).max(READ);
-        if self.bytes.capacity() - self.bytes.len() < missing.min(READ)
-            || self.bytes.capacity() < wanted
-        {
+        if self.bytes.capacity() - self.bytes.len() < missing.max(LEAST) {
             // A server may say whatever length it likes: it must not end the process.
             let reserved = if missing > READ {
                 self.bytes.try_reserve_exact(missing)
             } else {
-                self.bytes.try_reserve(missing)
+                self.bytes.try_reserve(READ)
             };
-            reserved.map_err(|_| {
-                ErrorKind::protocol("out of memory for a message of the server")
-            })?;
+            reserved
+                .map_err(|_| ErrorKind::protocol("out of memory for a message of the server"))?;
         }
         let mut room = (&mut self.bytes).limit(MOST);
         let read = pin!(socket.read_buf(&mut room));

@@ -14,10 +14,13 @@ use tokio::io::AsyncWrite;
 
 use crate::error::ErrorKind;
 use crate::params::Param;
+use crate::room::is_room_for;
 use crate::rows::Format;
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 256 * 1024;
+/// From that many bytes on it is seen first whether there is memory for the small ones of a message.
+const PROBED: usize = 1 << 20;
 /// All parameters of one message together: PostgreSQL takes no more.
 const LIMIT: usize = (1 << 30) - 1;
 /// As much memory is kept from one exchange to the next.
@@ -31,6 +34,8 @@ pub(crate) struct Outgoing {
     sent: usize,
     gaps: Vec<Gap>,
     params: Option<Rc<[Param]>>,
+    /// Something is to be sent, or was taken by TLS and not passed on yet.
+    busy: bool,
 }
 
 /// Where a large parameter belongs.
@@ -51,6 +56,12 @@ impl Outgoing {
         self.sent = 0;
         self.gaps.clear();
         self.params = None;
+        self.busy = false;
+    }
+
+    /// All is written, and is to be sent.
+    pub(crate) fn begin(&mut self) {
+        self.busy = true;
     }
 
     /// A string of statements by the simple protocol.
@@ -80,6 +91,14 @@ impl Outgoing {
         if large_size > LIMIT {
             return Err(ErrorKind::Encode(
                 "the parameters are too large to be sent".into(),
+            ));
+        }
+        // The others are copied, to memory that is taken by doubling, and that ends the process where there is none.
+        let small = params.iter().filter(|param| large(param).is_none());
+        let small = small.fold(0, |all: usize, param| all.saturating_add(param.len()));
+        if small > PROBED && !is_room_for(small.saturating_mul(3)) {
+            return Err(ErrorKind::Encode(
+                "out of memory for the parameters".into(),
             ));
         }
         let begin = self.bytes.len();
@@ -150,7 +169,7 @@ impl Outgoing {
 
     /// Whether everything is on its way.
     pub(crate) fn is_sent(&self) -> bool {
-        self.sent == self.bytes.len() && self.gaps.is_empty()
+        !self.busy
     }
 
     /// Sends what the socket takes. Ready when everything is sent.
@@ -185,8 +204,8 @@ impl Outgoing {
             self.sent += sent;
             some(sent)?;
         }
-        // TLS may hold something back.
         ready!(socket.as_mut().poll_flush(cx))?;
+        self.busy = false;
         // Nobody else may need it any more, and it is large.
         self.params = None;
         Poll::Ready(Ok(()))
@@ -279,9 +298,13 @@ mod tests {
             outgoing.parse("s1", "select").unwrap();
             outgoing.bind("s1", &shared, results).unwrap();
             outgoing.execute().unwrap();
+            outgoing.begin();
             let mut socket = Slow(Vec::new(), 100_000, false);
             let mut cx = Context::from_waker(Waker::noop());
-            while outgoing.poll_send(&mut cx, Pin::new(&mut socket)).is_pending() {
+            while outgoing
+                .poll_send(&mut cx, Pin::new(&mut socket))
+                .is_pending()
+            {
                 assert!(!outgoing.is_sent());
             }
             assert!(outgoing.is_sent());

@@ -56,6 +56,11 @@ impl TextStyle {
     }
 }
 
+/// From that many bytes on a value is large.
+const LARGE: usize = 4 << 20;
+/// So many bytes of a large value are handed out at a time.
+const PIECE: usize = 4 << 20;
+
 /// Some rows of one request.
 pub struct Batch {
     columns: Rc<[ColumnDescription]>,
@@ -131,9 +136,54 @@ impl Batch {
         Row(self.bytes.get(at.clone()).unwrap_or_default())
     }
 
+    /// The last value of the only row by itself, if it is large: its bytes can be given back while they are copied.
+    // The batch goes back to who had it.
+    #[allow(clippy::result_large_err)]
+    pub fn into_large_value(mut self) -> Result<LargeValue, Batch> {
+        let value = match self.rows.as_slice() {
+            [row] => self.row_at(row).values().last().flatten(),
+            _ => None,
+        };
+        let (Some(value), Some(row)) = (value, self.rows.first()) else {
+            return Err(self);
+        };
+        if value.len() < LARGE {
+            return Err(self);
+        }
+        let begin = row.end - value.len();
+        self.bytes.truncate(row.end);
+        Ok(LargeValue {
+            bytes: self.bytes,
+            begin,
+        })
+    }
+
     /// About the bytes that the rows take.
     pub(crate) fn size(&self) -> usize {
         self.size
+    }
+}
+
+/// A value and its memory.
+pub struct LargeValue {
+    bytes: Vec<u8>,
+    begin: usize,
+}
+
+impl LargeValue {
+    /// The value.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.begin..).unwrap_or_default()
+    }
+
+    /// Hands out the value in pieces, the last one first, each with its place, and gives back their memory.
+    pub fn drain(mut self, mut take: impl FnMut(usize, &[u8])) {
+        while self.bytes.len() > self.begin {
+            let at = self.bytes.len().saturating_sub(PIECE).max(self.begin);
+            take(at - self.begin, self.bytes.get(at..).unwrap_or_default());
+            self.bytes.truncate(at);
+            self.bytes.shrink_to_fit();
+        }
     }
 }
 
@@ -202,6 +252,34 @@ mod tests {
         assert_eq!((row.get(0), row.get(1)), (Some(&b"ab"[..]), None));
         assert_eq!(row.get(3), None);
         assert_eq!(values(b"\0\0", 0), Some(vec![]));
+    }
+
+    #[test]
+    fn a_large_value_comes_out_whole() {
+        let batch = |values: &[&[u8]]| {
+            let mut bytes = b"before".to_vec();
+            for value in values {
+                bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
+                bytes.extend_from_slice(value);
+            }
+            let row = 6..bytes.len();
+            bytes.extend_from_slice(b"after");
+            Batch::new(bytes, vec![row], Rc::from([]), Format::Binary, None, 0)
+        };
+        for size in [LARGE, LARGE + PIECE - 1, LARGE + PIECE, 3 * LARGE + 7] {
+            let value: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let large = batch(&[b"first", &value]).into_large_value();
+            let Ok(large) = large else {
+                panic!("{size} is large");
+            };
+            assert!(large.bytes() == value);
+            let mut copy = vec![0; size];
+            large.drain(|at, piece| copy[at..at + piece.len()].copy_from_slice(piece));
+            assert!(copy == value, "{size}");
+            assert!(batch(&[&value, b"last"]).into_large_value().is_err());
+        }
+        let small = batch(&[&vec![1; LARGE - 1]]).into_large_value();
+        assert_eq!(small.err().map(|batch| batch.len()), Some(1));
     }
 
     #[test]

@@ -55,12 +55,7 @@ pub fn described(columns: u16, type_oid: u32) -> Vec<u8> {
         body.extend_from_slice(&type_oid.to_be_bytes());
         body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 1]);
     }
-    [
-        message(b'1', b""),
-        message(b'2', b""),
-        message(b'T', &body),
-    ]
-    .concat()
+    [message(b'1', b""), message(b'2', b""), message(b'T', &body)].concat()
 }
 
 pub fn row(values: &[&[u8]]) -> Vec<u8> {
