@@ -46,12 +46,12 @@ select count(distinct p) from (select pids() p) x;
 select (select array_agg(p) from pids() p) = (select array_agg(p) from pids() p) as kept;
 \c -
 select count(distinct p) from (select pids() p) x;
-create server life foreign data wrapper plproxy options (p0 :'p0', connection_lifetime '1');
+create server life foreign data wrapper plproxy options (p0 :'p0', connection_lifetime '3');
 create user mapping for public server life;
 create function pid() returns int language plproxy as $$ cluster 'life'; run on 0; select pg_backend_pid(); $$;
 select pid() as one \gset
 select pid() = :one as the_same;
-select pg_sleep(2.1);
+select pg_sleep(4.2);
 select pid() = :one as the_same;
 create server sixtyfour foreign data wrapper plproxy options (modular_mapping '1', p0 :'p0');
 create user mapping for public server sixtyfour;
