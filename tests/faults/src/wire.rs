@@ -42,7 +42,6 @@ pub fn described(columns: u16) -> Vec<u8> {
     [
         message(b'1', b""),
         message(b'2', b""),
-        message(b't', &[0, 0]),
         message(b'T', &body),
     ]
     .concat()
