@@ -97,9 +97,7 @@ impl Outgoing {
         let small = params.iter().filter(|param| large(param).is_none());
         let small = small.fold(0, |all: usize, param| all.saturating_add(param.len()));
         if small > PROBED && !is_room_for(small.saturating_mul(3)) {
-            return Err(ErrorKind::Encode(
-                "out of memory for the parameters".into(),
-            ));
+            return Err(ErrorKind::Encode("out of memory for the parameters".into()));
         }
         let begin = self.bytes.len();
         let gaps = &mut self.gaps;

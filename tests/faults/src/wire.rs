@@ -39,12 +39,7 @@ pub fn described(columns: u16) -> Vec<u8> {
         body.extend_from_slice(&TEXT.to_be_bytes());
         body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 1]);
     }
-    [
-        message(b'1', b""),
-        message(b'2', b""),
-        message(b'T', &body),
-    ]
-    .concat()
+    [message(b'1', b""), message(b'2', b""), message(b'T', &body)].concat()
 }
 
 pub fn row(values: &[&[u8]]) -> Vec<u8> {
