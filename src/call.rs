@@ -97,8 +97,8 @@ impl Call {
         let mut collector = Collector::new(info, shape, row_type, self.watch.len())?;
         let label = self.label.clone();
         self.drive(|step| match step {
-            Step::Rows(request, batch) => collector.rows(request, &batch, &label, memory),
-            Step::Done(request) => collector.done(request),
+            Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
+            Step::Done(request) => collector.done(request, &label, memory),
         })?;
         collector.finish()?;
         Ok(info.return_null())
@@ -115,6 +115,8 @@ impl Call {
                 let first = count == 0 && !batch.is_empty();
                 count += batch.len() as u64;
                 if first {
+                    // Values as text are read as the partition's settings mean them.
+                    let _style = batch.style().map(TextSettings::for_input).transpose()?;
                     value = RowReader::new(shape, &batch, &label)?.take_single(shape, batch)?;
                 }
             }
@@ -248,13 +250,12 @@ impl Call {
         &self.label
     }
 
-    /// Hands rows over; values as text are read as the partition's settings mean them.
+    /// Hands over what came.
     fn hand_over(
         arrival: Arrival,
         take: &mut impl FnMut(Step) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if let Some(batch) = arrival.batch {
-            let _style = batch.style().map(TextSettings::for_input).transpose()?;
             take(Step::Rows(arrival.request, batch))?;
         }
         if arrival.done {

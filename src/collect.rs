@@ -1,21 +1,35 @@
 //! The rows of a set, in partition order.
 //!
-//! The partition whose turn it is writes to the result at once. One that is ahead of its turn writes to a tuplestore of
-//! its own, so that a fast partition never waits for a slow one, and memory stays bounded.
+//! The partition whose turn it is writes to the result at once. The rows of one that is ahead of its turn are kept as they
+//! came while they are few, and else in a tuplestore of its own, so that a fast partition never waits for a slow one, and
+//! memory stays bounded.
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, FunctionLabel};
 use crate::pg::fcinfo::{CallInfo, ResultStore};
 use crate::pg::memory::Context;
-use crate::pg::settings;
+use crate::pg::settings::{self, TextSettings};
 use crate::pg::tuple::{Row, RowType};
 use crate::pg::tuplestore::Store;
 use crate::rows::RowReader;
 use crate::shape::Shape;
 use plproxy_remote::Batch;
+use std::collections::VecDeque;
 
 /// The least memory that PostgreSQL lets a tuplestore have, in kilobytes.
 const LEAST_MEMORY: i32 = 64;
+
+/// So many bytes of rows ahead of their turn are kept as they came, of all requests of a call together.
+const KEPT: usize = 64 * 1024;
+
+/// The room that is left for them.
+pub(crate) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(KEPT)
+    }
+}
 
 /// See the module.
 pub(crate) struct Collector<'a> {
@@ -23,6 +37,7 @@ pub(crate) struct Collector<'a> {
     result: ResultStore,
     /// The request whose rows go to the result.
     turn: usize,
+    room: Room,
     requests: Vec<Source>,
 }
 
@@ -30,7 +45,9 @@ pub(crate) struct Collector<'a> {
 #[derive(Default)]
 pub(crate) struct Source {
     reader: Option<RowReader>,
-    /// Rows that came ahead of their turn.
+    /// Rows that came ahead of their turn, as they came. There are none if there is a tuplestore.
+    kept: VecDeque<Batch>,
+    /// The same where they are many.
     pub(crate) ahead: Option<Store>,
     pub(crate) done: bool,
 }
@@ -47,6 +64,27 @@ impl Source {
             Some(reader) => reader,
             reader => reader.insert(RowReader::new(shape, batch, label)?),
         })
+    }
+
+    /// Keeps rows that are ahead of their turn as they are, or gives them back if they are too many.
+    pub(crate) fn keep(&mut self, batch: Batch, room: &mut Room) -> Option<Batch> {
+        if self.ahead.is_some() || batch.size() > room.0 {
+            return Some(batch);
+        }
+        room.0 -= batch.size();
+        self.kept.push_back(batch);
+        None
+    }
+
+    /// Rows that were kept so, the first ones first.
+    pub(crate) fn next_kept(&mut self, room: &mut Room) -> Option<Batch> {
+        let batch = self.kept.pop_front()?;
+        room.0 += batch.size();
+        Some(batch)
+    }
+
+    pub(crate) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     /// Makes the place for rows that are ahead of their turn, in the current memory context; it may use one of `requests`
@@ -78,9 +116,24 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Writes all rows that came ahead of their turn, these the last ones, to the place that was made for them.
+    pub(crate) fn put_ahead(
+        &mut self,
+        source: &mut Source,
+        batch: &Batch,
+        room: &mut Room,
+        label: &FunctionLabel,
+        scratch: &Context,
+    ) -> Result<(), Error> {
+        while let Some(kept) = source.next_kept(room) {
+            self.write(source, None, &kept, label, scratch)?;
+        }
+        self.write(source, None, batch, label, scratch)
+    }
+
     /// Writes the rows of a request to the result, or where there is none to the place for those that are ahead of their
-    /// turn. `scratch` is memory that is reset after each row.
-    pub(crate) fn write(
+    /// turn. `scratch` is memory that is reset after each row. Values as text are read as the partition's settings mean them.
+    fn write(
         &mut self,
         source: &mut Source,
         result: Option<&mut Store>,
@@ -92,6 +145,7 @@ impl<'a> Writer<'a> {
         let (Some(reader), Some(store)) = (&source.reader, result.or(source.ahead.as_mut())) else {
             return Ok(());
         };
+        let _style = batch.style().map(TextSettings::for_input).transpose()?;
         for row in batch.iter() {
             scratch.enter(|| reader.read(self.shape, row, &mut self.row))?;
             store.put(self.row_type, &self.row)?;
@@ -112,6 +166,7 @@ impl<'a> Collector<'a> {
             writer: Writer::new(shape, row_type),
             result: info.result_store(row_type)?,
             turn: 0,
+            room: Room::default(),
             requests: std::iter::repeat_with(Source::default)
                 .take(requests)
                 .collect(),
@@ -122,7 +177,7 @@ impl<'a> Collector<'a> {
     pub(crate) fn rows(
         &mut self,
         request: usize,
-        batch: &Batch,
+        batch: Batch,
         label: &FunctionLabel,
         scratch: &Context,
     ) -> Result<(), Error> {
@@ -130,17 +185,25 @@ impl<'a> Collector<'a> {
         let Some(source) = self.requests.get_mut(request) else {
             return Ok(());
         };
-        let result = if request == self.turn {
-            Some(&mut self.result.store)
-        } else {
-            source.make_ahead(requests)?;
-            None
+        if request == self.turn {
+            let result = Some(&mut self.result.store);
+            return self.writer.write(source, result, &batch, label, scratch);
+        }
+        let Some(batch) = source.keep(batch, &mut self.room) else {
+            return Ok(());
         };
-        self.writer.write(source, result, batch, label, scratch)
+        source.make_ahead(requests)?;
+        self.writer
+            .put_ahead(source, &batch, &mut self.room, label, scratch)
     }
 
     /// A request has sent all it has.
-    pub(crate) fn done(&mut self, request: usize) -> Result<(), Error> {
+    pub(crate) fn done(
+        &mut self,
+        request: usize,
+        label: &FunctionLabel,
+        scratch: &Context,
+    ) -> Result<(), Error> {
         if let Some(source) = self.requests.get_mut(request) {
             source.done = true;
         }
@@ -150,11 +213,14 @@ impl<'a> Collector<'a> {
             .is_some_and(|source| source.done)
         {
             self.turn += 1;
-            if let Some(ahead) = self
-                .requests
-                .get_mut(self.turn)
-                .and_then(|source| source.ahead.take())
-            {
+            let Some(source) = self.requests.get_mut(self.turn) else {
+                break;
+            };
+            while let Some(kept) = source.next_kept(&mut self.room) {
+                let result = Some(&mut self.result.store);
+                self.writer.write(source, result, &kept, label, scratch)?;
+            }
+            if let Some(ahead) = source.ahead.take() {
                 self.result.store.append(ahead, self.writer.row_type)?;
             }
         }

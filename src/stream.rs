@@ -1,11 +1,11 @@
 //! A set handed out value by value, as the caller asks for it.
 //!
 //! The caller that stops early ends the remote work; rows that nobody asked for are not read. The order is the partitions',
-//! and one that is ahead of its turn fills a tuplestore meanwhile, as in [`collect`](crate::collect).
+//! and the rows of one that is ahead of its turn are kept meanwhile, as in [`collect`](crate::collect).
 #![forbid(unsafe_code)]
 
 use crate::call::{Arrival, Call};
-use crate::collect::{Source, Writer};
+use crate::collect::{Room, Source, Writer};
 use crate::error::Error;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
@@ -23,6 +23,7 @@ pub(crate) struct Stream {
     /// The request whose rows are next.
     turn: usize,
     requests: Vec<Source>,
+    room: Room,
     /// Rows of the turn's request that had come ahead of it: they are the first.
     ahead: Option<StoreReader>,
     /// Rows of the turn's request as they came, and the place of the next one.
@@ -41,6 +42,7 @@ impl Stream {
             shape: Rc::clone(shape),
             turn: 0,
             requests,
+            room: Room::default(),
             ahead: None,
             batch: None,
         })
@@ -81,6 +83,13 @@ impl Stream {
             if let Some(value) = self.next_of_batch()? {
                 return Ok(Some(value));
             }
+            if let Some(source) = self.requests.get_mut(self.turn)
+                && let Some(batch) = source.next_kept(&mut self.room)
+            {
+                self.batch = Some((batch, 0));
+                continue;
+            }
+            let mut kept = false;
             while self
                 .requests
                 .get(self.turn)
@@ -90,6 +99,10 @@ impl Stream {
                 let Some(source) = self.requests.get_mut(self.turn) else {
                     break;
                 };
+                kept = source.has_kept();
+                if kept {
+                    break;
+                }
                 if let Some(store) = source.ahead.take() {
                     let row_type = self.shape.set_row_type(self.call.label())?;
                     let reader = info.in_query_memory(|| StoreReader::new(store, row_type))??;
@@ -97,7 +110,7 @@ impl Stream {
                     break;
                 }
             }
-            if self.ahead.is_none() {
+            if self.ahead.is_none() && !kept {
                 match self.call.next()? {
                     Some(arrival) => self.take(arrival, info)?,
                     None => return Ok(None),
@@ -124,7 +137,7 @@ impl Stream {
         reader.read_single(&self.shape, row).map(Some)
     }
 
-    /// Keeps what came: as it is if its turn has come, else in a tuplestore.
+    /// Keeps what came: as it is if its turn has come or there is room, else in a tuplestore.
     fn take(&mut self, arrival: Arrival, info: &CallInfo) -> Result<(), Error> {
         let requests = self.requests.len();
         let Some(source) = self.requests.get_mut(arrival.request) else {
@@ -138,13 +151,15 @@ impl Stream {
             self.batch = Some((batch, 0));
             return Ok(());
         }
-        let _style = batch.style().map(TextSettings::for_input).transpose()?;
+        let Some(batch) = source.keep(batch, &mut self.room) else {
+            return Ok(());
+        };
         let row_type = self.shape.set_row_type(self.call.label())?;
         info.in_query_memory(|| source.make_ahead(requests))??;
-        Writer::new(&self.shape, row_type).write(
+        Writer::new(&self.shape, row_type).put_ahead(
             source,
-            None,
             &batch,
+            &mut self.room,
             self.call.label(),
             &Context::for_call()?,
         )

@@ -159,7 +159,7 @@ impl Batch {
     }
 
     /// About the bytes that the rows take.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.size
     }
 }
