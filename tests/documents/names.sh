@@ -22,7 +22,7 @@ ask() { psql -X -Atq -v ON_ERROR_STOP=1 "$@"; }
 keys=$(sed -n 's/^ *("\([a-z_]*\)", Key::.*/\1/p' "$ROOT/crates/plproxy-core/src/options.rs" | sort)
 check 'options of servers' "$(printf '%s\n' p0 p1 $keys | sort)" "$(named "$TABLE" server)"
 check 'options of servers in the README' "$(printf '%s\n' p0 p1 $keys | sort)" \
-    "$(sed -n '/^## Options/,/^## Op/p' "$ROOT/README.md" | awk -F'|' '/^\| `/ { print $2 }' | grep -o '`[^`]*`' | tr -d '`' | sort)"
+    "$(sed -n '/^## Options/,/^## Op/p' "$ROOT/README.md" | awk -F'|' '/^\| `/ { print $2 }' | grep -o '`[^`]*`' | tr -d '`' | grep -v '^plproxy\.' | sort)"
 
 ask -c 'create extension plproxy'
 value() { case $1 in default_user) echo current_user ;; prepared_statements) echo auto ;; reset_query) echo 'discard all' ;; *) echo 1 ;; esac; }
@@ -44,6 +44,7 @@ check 'they are taken' '' "$(ask -c "create user mapping for public server s opt
 # What the library defines when it is loaded.
 settings=$(ask -c "load 'plproxy'" -c "select name from pg_settings where name like 'plproxy.%' order by name collate \"C\"")
 check 'settings' "$settings" "$(named "$TABLE" setting)"
+check 'settings in the README' "$settings" "$(grep -o '^| `plproxy\.[a-z_]*` |' "$ROOT/README.md" | tr -d '|` ' | sort)"
 for name in $settings; do
     check "default of $name" "$(ask -c "load 'plproxy'" -c "select boot_val from pg_settings where name = '$name'")" \
         "$(awk -F'|' -v name="\`$name\`" 'index($2, name) { gsub(/[ `]/, "", $4); print $4 }' "$TABLE")"
