@@ -18,10 +18,10 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         return Err(Report::internal("PL/Proxy procedures can't be used as triggers").into());
     }
     let mode = info.result_mode()?;
+    allocator::replenish()?;
     if let Some(stream) = info.resume() {
         return stream.advance(info);
     }
-    allocator::replenish()?;
     let function = function::find(info.function_oid())?;
     let args: Vec<Option<Datum>> = function
         .args

@@ -15,6 +15,9 @@ const RESERVE: Layout = match Layout::from_size_align(4 << 20, 16) {
     Err(_) => Layout::new::<u64>(),
 };
 
+/// From that size on it is seen first whether there is room.
+const LARGE: usize = RESERVE.size() / 4;
+
 struct Reserving;
 
 #[global_allocator]
@@ -26,10 +29,11 @@ static HELD: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static SHORT: AtomicBool = AtomicBool::new(false);
 
 impl Reserving {
-    /// Asks again where the system has refused, if there is something to give up for it.
+    /// Asks again where the system has refused, if there is something to give up for it. Not for what is large, which is
+    /// asked for by those who can do without: it would use the reserve up.
     #[cold]
     fn again(size: usize, ask: impl FnOnce() -> *mut u8) -> *mut u8 {
-        if size > RESERVE.size() {
+        if size > LARGE {
             return ptr::null_mut();
         }
         let reserve = HELD.swap(ptr::null_mut(), Relaxed);
@@ -109,9 +113,9 @@ pub(crate) fn check() -> Result<(), Error> {
 }
 
 /// Sees whether there is room for so many things of about that size before they are made.
-pub(super) fn probe(count: usize, size: usize) -> Result<(), Error> {
+pub(crate) fn probe(count: usize, size: usize) -> Result<(), Error> {
     let bytes = count.saturating_mul(size);
-    if bytes > RESERVE.size() / 4 {
+    if bytes > LARGE {
         let mut room = Vec::<u8>::new();
         room.try_reserve_exact(bytes)
             .map_err(|_| out_of_memory(bytes))?;

@@ -434,7 +434,8 @@ pub(super) fn varlena(bytes: &[u8]) -> Result<Datum, Error> {
 /// The same, of so many bytes that `give` hands over in pieces, each with its place. They must be all of them.
 fn varlena_of(len: usize, give: impl FnOnce(&mut dyn FnMut(usize, &[u8]))) -> Result<Datum, Error> {
     let size = len + pg_sys::VARHDRSZ;
-    // SAFETY: MemoryContextAlloc raises for more than a varlena can hold; what it gives is `size` bytes, aligned.
+    // SAFETY: MemoryContextAlloc raises for more than a varlena can hold; what it gives is `size` bytes, aligned. No piece is
+    // written beyond them, and together the pieces are all of them, as both callers see to.
     unsafe {
         let value: *mut c_void =
             guard::catch(|| raw::MemoryContextAlloc(pg_sys::CurrentMemoryContext, size))?;

@@ -18,6 +18,8 @@ unsafe extern "C-unwind" {
     pub(super) fn errstart(level: c_int, domain: *const c_char) -> bool;
     pub(super) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub(super) fn errcode(code: c_int) -> c_int;
+    pub(super) fn errhidestmt(hide: bool) -> c_int;
+    pub(super) fn errhidecontext(hide: bool) -> c_int;
     pub(super) fn errmsg_internal(format: *const c_char, ...) -> c_int;
     pub(super) fn errdetail_internal(format: *const c_char, ...) -> c_int;
     pub(super) fn errhint(format: *const c_char, ...) -> c_int;

@@ -40,7 +40,8 @@ pub(crate) fn emit(level: Level, report: &Report) -> Result<(), Error> {
     let level = match level {
         Level::Notice => PgLogLevel::NOTICE,
         Level::Warning => PgLogLevel::WARNING,
-        Level::Log => PgLogLevel::LOG,
+        // Whoever may call need not see where the partitions are.
+        Level::Log => PgLogLevel::LOG_SERVER_ONLY,
     } as c_int;
     // Of its own: a server may send notices without end, and the call's memory lives as long as the call.
     Context::for_call()?.enter(|| {
@@ -96,6 +97,11 @@ impl Fields {
                 return;
             }
             raw::errcode(self.sqlstate);
+            if level == PgLogLevel::LOG_SERVER_ONLY as c_int {
+                // The line says it all; a statement may hold anything.
+                raw::errhidestmt(true);
+                raw::errhidecontext(true);
+            }
             raw::errmsg_internal(TEXT, self.message);
             if !self.detail.is_null() {
                 raw::errdetail_internal(TEXT, self.detail);

@@ -109,7 +109,8 @@ unsafe extern "C-unwind" fn end(code: c_int, _: Datum) {
 /// complaint, sessions may have been ended in the middle of anything.
 fn was_shut_down() -> Result<bool, Error> {
     let mut is_whole = false;
-    // SAFETY: reads a file into palloc'd memory, which the process takes with it.
+    // SAFETY: reads a file into palloc'd memory, which the process takes with it. Should it raise, the process is ending
+    // already and goes on with that.
     let state = unsafe {
         guard::catch(|| {
             let control = raw::get_controlfile(pg_sys::DataDir, &raw mut is_whole);
@@ -170,14 +171,15 @@ pub(crate) fn shared() -> Option<Memory> {
     (!base.is_null()).then(|| unsafe { Places::new(room).at(base, room, true) })
 }
 
-/// Memory of this session's own, which lives as long as it. Pages that nobody touches cost nothing.
+/// Memory of this session's own, which lives as long as it. Pages that nobody touches cost nothing, as long as the system
+/// need not be asked for more than its usual alignment: then it would be filled with zeros here.
 pub(crate) fn private(room: usize) -> Option<Memory> {
     let places = Places::new(room);
-    let layout = Layout::from_size_align(places.size, ALIGN).ok()?;
-    // SAFETY: the size is not zero, as there is a header; the memory is never freed.
+    let layout = Layout::from_size_align(places.size + ALIGN, align_of::<u64>()).ok()?;
+    // SAFETY: the size is not zero; there is room for the alignment; the memory is never freed.
     unsafe {
         let base = alloc_zeroed(layout);
-        (!base.is_null()).then(|| places.at(base, room, false))
+        (!base.is_null()).then(|| places.at(base.add(base.align_offset(ALIGN)), room, false))
     }
 }
 

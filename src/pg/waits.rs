@@ -1,7 +1,6 @@
 //! What `pg_stat_activity` shows while a call waits.
 
 use super::compat;
-use crate::error::Error;
 use core::cell::Cell;
 use pgrx::pg_sys;
 use plproxy_remote::Wait;
@@ -12,13 +11,11 @@ thread_local! {
         const { Cell::new((pg_sys::PG_WAIT_EXTENSION, pg_sys::PG_WAIT_EXTENSION)) };
 }
 
-/// Makes the events known to the server, where it can be told; once per session, before the first wait.
-pub(crate) fn register() -> Result<(), Error> {
-    EVENTS.set((
-        compat::wait_event(c"PlproxyConnect")?,
-        compat::wait_event(c"PlproxyExecute")?,
-    ));
-    Ok(())
+/// Makes the events known to the server, where it can be told; once per session, before the first wait. Where it has no room
+/// for more names, they stay those of any extension.
+pub(crate) fn register() {
+    let event = |name| compat::wait_event(name).unwrap_or(pg_sys::PG_WAIT_EXTENSION);
+    EVENTS.set((event(c"PlproxyConnect"), event(c"PlproxyExecute")));
 }
 
 /// Shows a wait, or its end.

@@ -80,13 +80,15 @@ impl Counts {
 
     /// Adds a call that took so many nanoseconds.
     fn add(&mut self, call: &Sample) {
-        self.calls += 1;
-        self.rows = self.rows.wrapping_add(call.rows);
-        self.errors += u64::from(call.failed);
-        self.cancels += u64::from(call.canceled);
-        self.connects += u64::from(call.connects);
-        self.connect_failures += u64::from(call.connect_failed);
-        self.total = self.total.wrapping_add(call.took);
+        self.calls = self.calls.saturating_add(1);
+        self.rows = self.rows.saturating_add(call.rows);
+        self.errors = self.errors.saturating_add(u64::from(call.failed));
+        self.cancels = self.cancels.saturating_add(u64::from(call.canceled));
+        self.connects = self.connects.saturating_add(u64::from(call.connects));
+        self.connect_failures = self
+            .connect_failures
+            .saturating_add(u64::from(call.connect_failed));
+        self.total = self.total.saturating_add(call.took);
         self.least = if self.calls == 1 {
             call.took
         } else {
@@ -97,6 +99,11 @@ impl Counts {
         let off = took - self.mean;
         self.mean += off / self.calls as f64;
         self.squares += off * (took - self.mean);
+    }
+
+    /// Whether its numbers are such as are counted.
+    pub(super) fn is_sound(&self) -> bool {
+        self.mean.is_finite() && self.squares.is_finite() && self.squares >= 0.0
     }
 
     /// The standard deviation over all that was counted, in nanoseconds.

@@ -22,7 +22,13 @@ const CHECKSUM: usize = 8;
 
 /// Reads the file, if there is one, and removes it.
 pub(crate) fn load(memory: &Memory) {
-    let read = fs::read(FILE);
+    // What is no file, such as a pipe, is not waited for.
+    let is_file = fs::metadata(FILE).is_ok_and(|found| found.is_file());
+    let read = if is_file {
+        fs::read(FILE)
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    };
     match read {
         Ok(bytes) => {
             if restore(memory, &bytes).is_none() {

@@ -9,6 +9,7 @@ use super::entry::{Counts, Entry};
 use super::place::Name;
 use crate::error::Error;
 use crate::gucs;
+use crate::pg::allocator;
 use crate::pg::shmem::{self, Locked};
 use core::cell::OnceCell;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -29,6 +30,8 @@ const HOST: usize = 256;
 pub(crate) struct Header {
     epoch: AtomicU64,
     _apart: [AtomicU64; 7],
+    /// Entries in use, of partitions and of functions.
+    used: [AtomicU64; 2],
     /// Calls that were not counted for want of room.
     untracked: AtomicU64,
 }
@@ -109,6 +112,18 @@ impl Memory {
         }
     }
 
+    fn used_of(&self, kind: Kind) -> &'static AtomicU64 {
+        let [partitions, functions] = &self.header.used;
+        match kind {
+            Kind::Partition => partitions,
+            Kind::Function => functions,
+        }
+    }
+
+    fn is_full(&self, kind: Kind) -> bool {
+        self.used_of(kind).load(Relaxed) >= self.entries(kind).len() as u64
+    }
+
     fn lock(&self, exclusive: bool) -> Result<Option<Locked>, Error> {
         if !self.is_shared {
             return Ok(None);
@@ -126,6 +141,9 @@ impl Memory {
             let _lock = self.lock(false)?;
             if let Some(entry) = self.find(kind, name) {
                 return Ok((self.header.epoch(), Some(entry)));
+            }
+            if self.is_full(kind) {
+                return Ok((self.header.epoch(), None));
             }
         }
         let _lock = self.lock(true)?;
@@ -166,6 +184,7 @@ impl Memory {
         }
         entry.write(&Counts::none());
         entry.state.store(USED, Release);
+        self.used_of(kind).fetch_add(1, Relaxed);
         Some(entry)
     }
 
@@ -180,7 +199,10 @@ impl Memory {
             host: &saved.host,
             port: saved.port,
         };
-        if let Some(entry) = self.find_or_make(kind, &name) {
+        // What a file says may be anything.
+        if saved.counts.is_sound()
+            && let Some(entry) = self.find_or_make(kind, &name)
+        {
             entry.write(&saved.counts);
         }
     }
@@ -191,13 +213,18 @@ impl Memory {
 
     /// All entries of a kind, for those who hold the lock or are alone.
     pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = Found> {
+        self.those(kind, |_| true)
+    }
+
+    /// Those of them that are wanted.
+    fn those(&self, kind: Kind, wanted: impl Fn(&Entry) -> bool) -> impl Iterator<Item = Found> {
         let labels = match kind {
             Kind::Partition => self.labels,
             Kind::Function => &[],
         };
         let entries = self.entries(kind).iter().enumerate();
         entries
-            .filter(|(_, entry)| entry.state.load(Acquire) == USED)
+            .filter(move |(_, entry)| entry.state.load(Acquire) == USED && wanted(entry))
             .map(|(place, entry)| {
                 let label = labels.get(place);
                 let text = |part: fn(&Label) -> &[AtomicU8]| {
@@ -227,19 +254,17 @@ impl Memory {
     }
 
     fn of(&self, kind: Kind, database: u32) -> Result<Vec<Found>, Error> {
+        // Nothing may fail while the lock is held.
+        let used = usize::try_from(self.used_of(kind).load(Relaxed)).unwrap_or(usize::MAX);
+        allocator::probe(used, size_of::<Found>() + NAME + NAME + HOST)?;
         let _lock = self.lock(false)?;
-        let all = self.all(kind);
-        Ok(all.filter(|found| found.database == database).collect())
+        let own = |entry: &Entry| entry.database.load(Relaxed) == database;
+        Ok(self.those(kind, own).collect())
     }
 
     /// How many entries are in use, of partitions and of functions.
     pub(crate) fn used(&self) -> (usize, usize) {
-        let used = |kind| {
-            let entries = self.entries(kind).iter();
-            entries
-                .filter(|entry| entry.state.load(Relaxed) == USED)
-                .count()
-        };
+        let used = |kind| usize::try_from(self.used_of(kind).load(Relaxed)).unwrap_or(usize::MAX);
         (used(Kind::Partition), used(Kind::Function))
     }
 
@@ -259,8 +284,9 @@ impl Memory {
     /// Gives up the entries of these databases.
     fn give_up(&self, databases: &[u32]) -> Result<(), Error> {
         let _lock = self.lock(true)?;
-        for entries in [self.partitions, self.functions] {
-            let mut left = false;
+        for kind in [Kind::Partition, Kind::Function] {
+            let entries = self.entries(kind);
+            let mut left = 0;
             for entry in entries {
                 if entry.state.load(Relaxed) != USED {
                     continue;
@@ -268,10 +294,11 @@ impl Memory {
                 if databases.contains(&entry.database.load(Relaxed)) {
                     entry.state.store(FREED, Relaxed);
                 } else {
-                    left = true;
+                    left += 1;
                 }
             }
-            if !left {
+            self.used_of(kind).store(left, Relaxed);
+            if left == 0 {
                 let states = entries.iter().map(|entry| &entry.state);
                 states.for_each(|state| state.store(EMPTY, Relaxed));
             }

@@ -51,7 +51,7 @@ impl Place {
         })
     }
 
-    /// Counts a call. One that began before a reset is not counted.
+    /// Counts a call. One that began before a reset is not counted, but for want of room.
     pub(super) fn count(&self, call: &Sample) {
         match (self.entry, self.header) {
             (Some(entry), _) if !self.is_stale() => entry.count(call),
@@ -118,7 +118,7 @@ impl PartitionPlace {
         };
         let (database, host) = (xact::database(), self.host());
         let dbname = self.endpoint.label();
-        let port = self.endpoint.port().map_or(0, u32::from);
+        let port = self.port().map_or(0, u32::from);
         let all = format!(
             "{database}\0{}\0{number}\0{host}\0{port}\0{dbname}",
             cluster.unwrap_or_default()
@@ -141,16 +141,25 @@ impl PartitionPlace {
     /// plain name is not shown.
     fn host(&self) -> String {
         let hosts = self.endpoint.hosts();
-        if hosts.contains(|c: char| c == '@' || c == '=' || c.is_control()) {
+        if self.is_doubtful() || hosts.contains(|c: char| c == '@' || c == '=' || c.is_control()) {
             return "***".to_owned();
         }
         hosts
     }
 
+    fn is_doubtful(&self) -> bool {
+        self.endpoint.label() != self.endpoint.dbname()
+    }
+
+    /// The port, if it is one.
+    fn port(&self) -> Option<u16> {
+        self.endpoint.port().filter(|_| !self.is_doubtful())
+    }
+
     /// How the log names it.
     pub(super) fn label(&self) -> String {
         let host = self.host();
-        let address = match self.endpoint.port() {
+        let address = match self.port() {
             Some(port) => format!("{host}:{port}"),
             None => host,
         };

@@ -1,8 +1,8 @@
 # Broken servers: each can do no more than fail the call. One session meets them all, and lives on with its memory.
 
 # How each call ends, and after how long at the most: what goes on for ever is ended by the caller's timeout.
-ENDLESS='auth_loop auth_md5_loop settings_loop startup_notices error_endless notices rows dribble absurd_length absurd_value
-    startup_absurd'
+ENDLESS='auth_loop auth_md5_loop settings_loop startup_notices error_endless notices rows notifications notifications_late
+    errors_late dribble absurd_length absurd_value startup_absurd'
 ODD='startup_garbage startup_closed auth_unknown garbage zeros truncated truncated_row more_values fewer_values more_columns
     no_columns absurd_count negative_length short_length negative_value unknown_message row_first ready_only
     error_after_rows error_bare bad_text'

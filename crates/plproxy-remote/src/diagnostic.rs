@@ -139,6 +139,15 @@ impl Diagnostic {
             + text(&self.detail)
             + text(&self.hint)
             + text(&self.context)
+            + text(&self.internal_query)
+            + text(&self.schema)
+            + text(&self.table)
+            + text(&self.column)
+            + text(&self.datatype)
+            + text(&self.constraint)
+            + text(&self.file)
+            + text(&self.routine)
+            + self.severity.len()
     }
 
     /// The lines that libpq prints for it.

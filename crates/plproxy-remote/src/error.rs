@@ -111,6 +111,17 @@ impl ErrorKind {
         }
     }
 
+    /// The same where something was to be sent.
+    pub(crate) fn from_send(error: &io::Error) -> ErrorKind {
+        match error.raw_os_error() {
+            Some(_) => ErrorKind::Io(format!(
+                "could not send data to server: {}",
+                system_words(error)
+            )),
+            None => ErrorKind::from_io(error),
+        }
+    }
+
     fn from_words(words: &str, source: &str) -> ErrorKind {
         match source {
             "password missing" => {

@@ -21,12 +21,19 @@ use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::inbox::Frame;
 use crate::monitor;
+use crate::room::is_room_for;
 use crate::rows::{Batch, ColumnDescription, Row};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
 
 /// What a row takes besides its bytes.
 const ROW_OVERHEAD: usize = 64;
+/// So much may come between rows before they are handed over.
+const ROOM: usize = 64 * 1024;
+/// From that size on it is seen first whether there is memory for an error or a notice.
+const PROBED: usize = 1 << 15;
+/// The answer to a change of settings is not longer.
+const SETTINGS: usize = 4096;
 /// Asks the server which process it is.
 const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
 /// `query_canceled`
@@ -70,7 +77,9 @@ enum Round {
 
 /// How it went.
 pub(crate) struct Exchanged {
-    /// The statement began to run, or may have.
+    /// The statement was parsed under its name.
+    pub(crate) parsed: bool,
+    /// It has its parameters and began to run.
     pub(crate) opened: bool,
     pub(crate) result: Result<(), ErrorKind>,
     /// The last rows.
@@ -152,6 +161,7 @@ impl<'a> Exchange<'a> {
         let Connection {
             outgoing,
             statements,
+            direct,
             ..
         } = &mut *self.connection;
         let statement = &self.task.statement;
@@ -159,12 +169,17 @@ impl<'a> Exchange<'a> {
         if let Some(change) = &self.change {
             outgoing.query(change.sql())?;
         }
-        for name in statements.take_forgotten() {
-            outgoing.close(&name)?;
+        for name in statements.forgotten() {
+            outgoing.close(name)?;
         }
         let params = self.task.params();
         match plan {
             Plan::Prepared(PreparedStatement { name, columns }) => {
+                // A pooler may lead to another session every time, which parsed it at another time.
+                let columns = match direct {
+                    Direct::Yes => columns,
+                    Direct::No | Direct::Unknown => Columns::Unknown,
+                };
                 outgoing.bind(&name, &params, statement.format())?;
                 if matches!(columns, Columns::Unknown) {
                     (self.name, self.parsed) = (Some(name), true);
@@ -189,6 +204,7 @@ impl<'a> Exchange<'a> {
         if self.asks {
             outgoing.query(ASK_PROCESS)?;
         }
+        statements.forgotten_are_closed();
         Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
     }
 
@@ -208,7 +224,13 @@ impl<'a> Exchange<'a> {
                 }
             }
             if self.round == Round::Over {
-                return Poll::Ready(Ok(()));
+                // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
+                let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                return Poll::Ready(if asked { Ok(()) } else { Err(unexpected()) });
+            }
+            // A row's place holds on to all that came behind it, which may be anything.
+            if self.connection.inbox.seen() > self.task.batch + ROOM {
+                self.flush();
             }
             if self.rows.is_empty() {
                 self.connection.inbox.forget();
@@ -234,7 +256,7 @@ impl<'a> Exchange<'a> {
         let socket = &mut *socket.borrow_mut();
         if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
             // A server that hung up may have said why, which is still to be read.
-            self.unsent = Some(ErrorKind::from_io(&error));
+            self.unsent = Some(ErrorKind::from_send(&error));
             outgoing.clear();
         }
     }
@@ -268,6 +290,10 @@ impl<'a> Exchange<'a> {
                 Ok(())
             }
             b'S' => {
+                // The rows before it were written under the settings before it.
+                if self.result.is_none() {
+                    self.flush();
+                }
                 let report = self.connection.inbox.body(&body);
                 let mut monitor = self.connection.monitor.borrow_mut();
                 monitor
@@ -329,6 +355,9 @@ impl<'a> Exchange<'a> {
                 Ok(())
             }
             (Round::Settings, _) => {
+                if bytes.len() > SETTINGS || Row::of_message(bytes, Change::COLUMNS).is_none() {
+                    return Err(unexpected());
+                }
                 self.settings = bytes.into();
                 Ok(())
             }
@@ -352,9 +381,10 @@ impl<'a> Exchange<'a> {
         }
         match self.round {
             Round::Statement => {
-                if self.result.as_ref().is_none_or(Result::is_ok) {
-                    self.result = Some(Err(ErrorKind::Db(diagnostic)));
+                if matches!(self.result, Some(Err(_))) {
+                    return Err(unexpected());
                 }
+                self.result = Some(Err(ErrorKind::Db(diagnostic)));
             }
             Round::Settings => {
                 self.change = None;
@@ -364,7 +394,7 @@ impl<'a> Exchange<'a> {
                 }
             }
             Round::Process => self.connection.direct = Direct::No,
-            Round::Over => {}
+            Round::Over => return Err(unexpected()),
         }
         Ok(())
     }
@@ -399,6 +429,12 @@ impl<'a> Exchange<'a> {
     }
 
     fn diagnostic(&self, body: &Range<usize>) -> Result<Box<Diagnostic>, ErrorKind> {
+        // Bytes that are no text take three times their room.
+        if body.len() > PROBED && !is_room_for(body.len().saturating_mul(4)) {
+            return Err(ErrorKind::protocol(
+                "out of memory for a message of the server",
+            ));
+        }
         Diagnostic::of_message(self.connection.inbox.body(body))
             .map(Box::new)
             .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
@@ -422,7 +458,7 @@ impl<'a> Exchange<'a> {
         let mut rows = std::mem::take(&mut self.rows);
         let bytes = self.connection.inbox.take(&mut rows);
         let style = self.connection.monitor.borrow().peculiar_style();
-        let size = std::mem::take(&mut self.size);
+        let size = std::mem::take(&mut self.size).max(bytes.capacity());
         let format = self.task.statement.format();
         Some(Batch::new(
             bytes,
@@ -469,6 +505,7 @@ impl<'a> Exchange<'a> {
             }
         }
         Exchanged {
+            parsed: self.parsed,
             opened: self.opened,
             result,
             batch,

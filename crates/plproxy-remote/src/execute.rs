@@ -159,14 +159,15 @@ impl Task {
             && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
         {
             // The prepared form was refused before it ran, so that this is no repetition.
-            let refused = if reused {
-                is_stale(diagnostic)
-            } else {
-                prepares && diagnostic.code == *TAKEN
-            };
-            if refused && !connection.broken {
+            // A pooler may have parsed it long ago, for somebody else.
+            let misled = prepares && exchanged.parsed && is_stale(diagnostic);
+            let refused =
+                misled || reused && is_stale(diagnostic) || prepares && diagnostic.code == *TAKEN;
+            if refused && !connection.broken && !self.outbox.is_closed() {
                 if reused {
                     connection.statements.forget(&self.statement);
+                } else {
+                    connection.statements.give_up(&self.statement);
                 }
                 exchanged = Exchange::run(self, connection, Plan::Unnamed).await;
             }

@@ -46,6 +46,11 @@ impl Inbox {
         self.at == self.bytes.len()
     }
 
+    /// How many bytes were seen to and are still here.
+    pub(crate) fn seen(&self) -> usize {
+        self.at
+    }
+
     /// The next message, if it is there as a whole; it counts as seen to. Refused is one of a length that no honest server
     /// sends, as soon as the length is known.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ErrorKind> {
@@ -113,7 +118,7 @@ impl Inbox {
             self.forget();
             return Vec::new();
         };
-        if self.at - first < self.bytes.capacity() / SMALL_PART && self.bytes.capacity() <= KEPT {
+        if self.at - first < self.bytes.capacity() / SMALL_PART {
             let taken = self.bytes.get(first..self.at).unwrap_or_default().to_vec();
             for row in rows {
                 *row = row.start - first..row.end - first;

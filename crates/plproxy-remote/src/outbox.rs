@@ -279,6 +279,11 @@ impl Outbox {
         self.0.borrow().first_sent
     }
 
+    /// Whether the caller wants no more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.borrow().closed
+    }
+
     /// Drops what is there and all that will come.
     pub(crate) fn close(&self) {
         let mut state = self.0.borrow_mut();

@@ -49,9 +49,6 @@ struct Gap {
 impl Outgoing {
     /// Begins anew; what was not sent is forgotten.
     pub(crate) fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT {
-            self.bytes = BytesMut::new();
-        }
         self.bytes.clear();
         self.sent = 0;
         self.gaps.clear();
@@ -204,6 +201,10 @@ impl Outgoing {
         }
         ready!(socket.as_mut().poll_flush(cx))?;
         self.busy = false;
+        if self.bytes.capacity() > KEPT {
+            self.bytes = BytesMut::new();
+            self.sent = 0;
+        }
         // Nobody else may need it any more, and it is large.
         self.params = None;
         Poll::Ready(Ok(()))

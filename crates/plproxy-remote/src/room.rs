@@ -1,4 +1,5 @@
-//! Whether there is memory, asked before it is taken: where it is missing, the client library ends the process.
+//! Whether there is memory, asked before it is taken by what ends the process where there is none: the client library, and most
+//! of Rust's own collections.
 
 use std::hint::black_box;
 

@@ -217,8 +217,13 @@ impl Statements {
     }
 
     /// Names of prepared statements that the server is to drop.
-    pub(crate) fn take_forgotten(&mut self) -> Vec<Rc<str>> {
-        std::mem::take(&mut self.forgotten)
+    pub(crate) fn forgotten(&self) -> &[Rc<str>] {
+        &self.forgotten
+    }
+
+    /// The server is told of them.
+    pub(crate) fn forgotten_are_closed(&mut self) {
+        self.forgotten.clear();
     }
 
     /// How many prepared statements there are.
@@ -305,9 +310,10 @@ mod tests {
         assert_eq!(statements.prepared(), 2);
         statements.forget(&first);
         assert_eq!(statements.prepared(), 1);
-        assert_eq!(statements.take_forgotten(), ["first".into()]);
+        assert_eq!(statements.forgotten(), ["first".into()]);
+        statements.forgotten_are_closed();
         statements.forget_prepared();
-        assert!(statements.take_forgotten().is_empty());
+        assert!(statements.forgotten().is_empty());
         assert_eq!(statements.prepared(), 0);
     }
 

@@ -159,6 +159,19 @@ fn answer(stream: &mut TcpStream, database: &str) -> io::Result<()> {
             stream.write_all(&rows)?;
             return for_ever(stream, &one);
         }
+        // After a row, and after the end of the rows: what nobody listens to.
+        "notifications" => {
+            stream.write_all(&[rows, one].concat())?;
+            return for_ever(stream, &message(b'A', b"\0\0\0\x01channel\0payload\0"));
+        }
+        "notifications_late" => {
+            stream.write_all(&[rows, one, complete].concat())?;
+            return for_ever(stream, &message(b'A', b"\0\0\0\x01channel\0payload\0"));
+        }
+        "errors_late" => {
+            stream.write_all(&[rows, one].concat())?;
+            return for_ever(stream, &complaint(b'E', "ERROR", "22012", "again"));
+        }
         "dribble" => {
             stream.write_all(&rows)?;
             stream.write_all(&framed(b'D', 1 << 29, &[0, 1, 0x1f, 0xff, 0xff, 0xf0]))?;

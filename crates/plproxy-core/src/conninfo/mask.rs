@@ -52,7 +52,8 @@ pub(super) fn value<'a>(text: &'a str, secrets: &[&str]) -> &'a str {
     if tell_tale || leaks { HIDDEN } else { text }
 }
 
-/// A whole URI, without the user, the password and the query.
+/// A whole URI, without the user, the password, the query, and all behind what no host and no database has in it: that may be
+/// pairs of the other form.
 pub(super) fn uri(text: &str) -> String {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme, rest),
@@ -63,8 +64,12 @@ pub(super) fn uri(text: &str) -> String {
         Some((_, rest)) => ("***@", rest),
         None => ("", rest),
     };
-    match rest.split_once('?') {
-        Some((rest, _)) => format!("{scheme}://{user}{rest}?{HIDDEN}"),
+    let end = rest.find(|c: char| "?&=".contains(c) || c.is_whitespace());
+    match end.and_then(|end| rest.split_at_checked(end)) {
+        Some((rest, query)) if query.starts_with('?') => {
+            format!("{scheme}://{user}{rest}?{HIDDEN}")
+        }
+        Some((rest, _)) => format!("{scheme}://{user}{rest}{HIDDEN}"),
         None => format!("{scheme}://{user}{rest}"),
     }
 }
@@ -109,5 +114,8 @@ mod tests {
         check("postgresql://u:p@[::1", "postgresql://***@[::1");
         check("postgresql://u:p@q@[::1", "postgresql://***@[::1");
         check("postgresql://[]/d?password=x", "postgresql://[]/d?***");
+        check("postgresql://[::1 password=x", "postgresql://[::1***");
+        check("postgresql://[::1&password=x", "postgresql://[::1***");
+        check("postgresql://[a password=x?b", "postgresql://[a***");
     }
 }
