@@ -3,6 +3,7 @@
 #
 #   scripts/fuzz.sh [target ...]       all of them, or these
 #   TIME=60                            seconds for each
+#   SEED=1 RUNS=20000                  the same inputs every time, and no more than so many (default: by chance, no limit)
 #
 # Ends with a line for each target: executions, coverage (edges), inputs kept, peak memory. A find ends that target; the
 # input that made it is then in fuzz/artifacts/<target>. Needs a C++ compiler besides what the rest needs, for libFuzzer.
@@ -40,6 +41,8 @@ fuzz_run() {
     local -a more=()
     mkdir -p "$corpus" "$artifacts"
     [ ! -e "$dictionary" ] || more+=("-dict=$dictionary")
+    [ -z "${SEED:-}" ] || more+=("-seed=$SEED")
+    [ -z "${RUNS:-}" ] || more+=("-runs=$RUNS")
     # What is found on the way goes to the first directory; the seeds stay as they are.
     "$OUT/$MACHINE/release/$target" "$corpus" "$FUZZ/corpus/$target" "${more[@]}" -artifact_prefix="$artifacts/" \
         -max_total_time="$TIME" -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 -verbosity=1 \
