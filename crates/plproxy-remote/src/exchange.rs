@@ -8,6 +8,8 @@
 //! Reading begins before all is sent, as a server that cannot get rid of its notices takes nothing more. Where there is no
 //! room for rows nothing is read, so that the socket and at last the server wait.
 
+mod answer;
+
 use std::future::poll_fn;
 use std::ops::Range;
 use std::pin::Pin;
@@ -16,28 +18,16 @@ use std::task::{Context, Poll, ready};
 
 use crate::call::Event;
 use crate::connection::Connection;
-use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::execute::Task;
-use crate::inbox::Frame;
-use crate::monitor;
-use crate::room::is_room_for;
-use crate::rows::{Batch, ColumnDescription, Row};
+use crate::rows::{Batch, ColumnDescription};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
 
-/// What a row takes besides its bytes.
-const ROW_OVERHEAD: usize = 64;
 /// So much may come between rows before they are handed over.
 const ROOM: usize = 64 * 1024;
-/// From that size on it is seen first whether there is memory for an error or a notice.
-const PROBED: usize = 1 << 15;
-/// The answer to a change of settings is not longer.
-const SETTINGS: usize = 4096;
 /// Asks the server which process it is.
 const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
-/// `query_canceled`
-const CANCELED: &[u8; 5] = b"57014";
 /// `duplicate_prepared_statement`
 pub(crate) const TAKEN: &[u8; 5] = b"42P05";
 
@@ -268,176 +258,6 @@ impl<'a> Exchange<'a> {
             (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
             (filled, _) => filled,
         }
-    }
-
-    /// Sees to a message.
-    fn take(&mut self, frame: Frame) -> Result<(), ErrorKind> {
-        let Frame { tag, body } = frame;
-        match tag {
-            b'D' => self.take_row(body),
-            b'E' => {
-                let diagnostic = self.diagnostic(&body)?;
-                self.take_error(diagnostic)
-            }
-            b'N' => {
-                let notice = self.diagnostic(&body)?;
-                self.flush();
-                let size = notice.size();
-                let request = self.task.request;
-                self.task
-                    .outbox
-                    .event(Event::Notice { request, notice }, size);
-                Ok(())
-            }
-            b'S' => {
-                // The rows before it were written under the settings before it.
-                if self.result.is_none() {
-                    self.flush();
-                }
-                let report = self.connection.inbox.body(&body);
-                let mut monitor = self.connection.monitor.borrow_mut();
-                monitor
-                    .reported(report)
-                    .map_err(|error| ErrorKind::from_io(&error))
-            }
-            // Nobody here listens to notifications.
-            b'A' => Ok(()),
-            b'Z' => self.take_end(&body),
-            b'1' | b'2' | b'T' | b't' | b'n' | b'C' | b'I'
-                if matches!(self.round, Round::Settings | Round::Process) =>
-            {
-                Ok(())
-            }
-            _ if self.round != Round::Statement => Err(unexpected()),
-            b'1' | b'2' | b'3' | b'n' | b'I' if !body.is_empty() => Err(unexpected()),
-            b'1' => {
-                self.parsed = true;
-                Ok(())
-            }
-            b'2' => {
-                self.opened = true;
-                // The server has them all.
-                self.task.drop_params();
-                Ok(())
-            }
-            b'3' => Ok(()),
-            b'T' | b'n' if !matches!(self.columns, Columns::Unknown) => Err(ErrorKind::protocol(
-                "server described the columns of one statement twice",
-            )),
-            b'n' => {
-                self.columns = Columns::None;
-                Ok(())
-            }
-            b'T' => {
-                let columns = monitor::describe(self.connection.inbox.body(&body));
-                self.columns = Columns::Some(columns.ok_or_else(|| {
-                    ErrorKind::protocol("server sent a malformed description of columns")
-                })?);
-                Ok(())
-            }
-            b'C' | b'I' if self.opened && self.result.is_none() => {
-                self.result = Some(Ok(()));
-                Ok(())
-            }
-            _ => Err(unexpected()),
-        }
-    }
-
-    fn take_row(&mut self, body: Range<usize>) -> Result<(), ErrorKind> {
-        let bytes = self.connection.inbox.body(&body);
-        match (self.round, &self.columns) {
-            (Round::Statement, Columns::Some(columns)) if self.result.is_none() => {
-                if Row::of_message(bytes, columns.len()).is_none() {
-                    return Err(ErrorKind::protocol("server sent a malformed row"));
-                }
-                self.size += body.len() + ROW_OVERHEAD;
-                self.rows.push(body.start + 2..body.end);
-                Ok(())
-            }
-            (Round::Settings, _) => {
-                if bytes.len() > SETTINGS || Row::of_message(bytes, Change::COLUMNS).is_none() {
-                    return Err(unexpected());
-                }
-                self.settings = bytes.into();
-                Ok(())
-            }
-            (Round::Process, _) => {
-                let process = Row::of_message(bytes, 1).and_then(|row| row.number(0));
-                let known = self.connection.monitor.borrow().process_id();
-                self.connection.direct = if process == Some(known) {
-                    Direct::Yes
-                } else {
-                    Direct::No
-                };
-                Ok(())
-            }
-            _ => Err(unexpected()),
-        }
-    }
-
-    fn take_error(&mut self, diagnostic: Box<Diagnostic>) -> Result<(), ErrorKind> {
-        if diagnostic.fatal {
-            return Err(ErrorKind::Db(diagnostic));
-        }
-        match self.round {
-            Round::Statement => {
-                if matches!(self.result, Some(Err(_))) {
-                    return Err(unexpected());
-                }
-                self.result = Some(Err(ErrorKind::Db(diagnostic)));
-            }
-            Round::Settings => {
-                self.change = None;
-                // The error undoes it as a whole. But for a cancel it would not have been refused.
-                if diagnostic.code != *CANCELED {
-                    self.connection.settings.refused();
-                }
-            }
-            Round::Process => self.connection.direct = Direct::No,
-            Round::Over => return Err(unexpected()),
-        }
-        Ok(())
-    }
-
-    /// The change of settings stands.
-    fn learn_settings(&mut self) {
-        if let Some(change) = self.change.take()
-            && let Some(row) = Row::of_message(&self.settings, Change::COLUMNS)
-            && let Some(direct) = self.connection.settings.learn(&change, row)
-        {
-            self.connection.direct = direct;
-        }
-    }
-
-    /// The server is ready for the next round.
-    fn take_end(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
-        let [transaction] = *self.connection.inbox.body(body) else {
-            return Err(unexpected());
-        };
-        let ready = self.connection.monitor.borrow_mut().ready(transaction);
-        ready.map_err(|error| ErrorKind::from_io(&error))?;
-        self.round = match self.round {
-            Round::Settings => {
-                self.learn_settings();
-                Round::Statement
-            }
-            Round::Statement if self.result.is_none() => return Err(unexpected()),
-            Round::Statement if self.asks => Round::Process,
-            Round::Statement | Round::Process | Round::Over => Round::Over,
-        };
-        Ok(())
-    }
-
-    fn diagnostic(&self, body: &Range<usize>) -> Result<Box<Diagnostic>, ErrorKind> {
-        // Bytes that are no text take three times their room.
-        if body.len() > PROBED && !is_room_for(body.len().saturating_mul(4)) {
-            return Err(ErrorKind::protocol(
-                "out of memory for a message of the server",
-            ));
-        }
-        Diagnostic::of_message(self.connection.inbox.body(body))
-            .map(Box::new)
-            .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
     }
 
     /// Ready when the outbox has room for this request's rows.
