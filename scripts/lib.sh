@@ -28,6 +28,14 @@ die() { printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2; exit 1; }
 
 case $PGMAJOR in 14|15|16|17|18) ;; *) die "PG=$PGMAJOR: the major versions 14 to 18 are supported" ;; esac
 
+# wanted NAME [word ...]: whether the name contains one of the words, or there are none.
+wanted() {
+    local word
+    [ $# -gt 1 ] || return 0
+    for word in "${@:2}"; do case $1 in *"$word"*) return 0 ;; esac; done
+    return 1
+}
+
 # quietly "what" command...: runs it with its output in a log; shows the end of the log when it fails.
 quietly() {
     local what=$1 log start=$SECONDS; shift

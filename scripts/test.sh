@@ -34,13 +34,6 @@ fail_with() {
     tail -n 60 "$2" | sed 's/^/    /' >&2
 }
 
-wanted() {
-    local word
-    [ $# -gt 1 ] || return 0
-    for word in "${@:2}"; do case $1 in *"$word"*) return 0 ;; esac; done
-    return 1
-}
-
 run_step() {
     local file=$1 name log p f reason rc=0 start=$SECONDS
     name=$(basename "$file" .sh)

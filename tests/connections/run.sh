@@ -10,13 +10,6 @@ need_tree
 HERE=$ROOT/tests/connections
 source "$HERE/lib.sh"
 
-wanted() {
-    local word
-    [ $# -gt 1 ] || return 0
-    for word in "${@:2}"; do case $1 in *"$word"*) return 0 ;; esac; done
-    return 1
-}
-
 run_begin
 start_servers
 APP='show application_name'

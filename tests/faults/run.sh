@@ -12,13 +12,6 @@ need_tree
 HERE=$ROOT/tests/faults
 source "$HERE/lib.sh"
 
-wanted() {
-    local word
-    [ $# -gt 1 ] || return 0
-    for word in "${@:2}"; do case $1 in *"$word"*) return 0 ;; esac; done
-    return 1
-}
-
 run_begin
 trap 'rc=$?; faults_end || true; run_end $rc' EXIT
 start_servers
