@@ -28,8 +28,6 @@ use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
 const ROOM: usize = 64 * 1024;
 /// Asks the server which process it is.
 const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
-/// `duplicate_prepared_statement`
-pub(crate) const TAKEN: &[u8; 5] = b"42P05";
 
 /// A statement under way.
 pub(crate) struct Exchange<'a> {
@@ -313,16 +311,12 @@ impl<'a> Exchange<'a> {
             self.connection.outgoing.clear();
         }
         let result = self.result.take().unwrap_or(Err(ErrorKind::Closed));
-        if let Some(name) = self.name.take() {
-            let statement = &self.task.statement;
+        if self.parsed
+            && let Some(name) = self.name.take()
+        {
+            let columns = self.columns.clone();
             let statements = &mut self.connection.statements;
-            if self.parsed {
-                let columns = self.columns.clone();
-                statements.keep(statement, PreparedStatement { name, columns });
-            } else if matches!(&result, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *TAKEN)
-            {
-                statements.give_up(statement);
-            }
+            statements.keep(&self.task.statement, PreparedStatement { name, columns });
         }
         Exchanged {
             parsed: self.parsed,

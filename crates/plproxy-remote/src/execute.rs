@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
-use crate::exchange::{Exchange, Exchanged, TAKEN};
+use crate::exchange::{Exchange, Exchanged};
 use crate::outbox::Outbox;
 use crate::params::Param;
 use crate::pool::Pool;
@@ -33,6 +33,8 @@ pub(crate) struct Task {
 
 /// `read_only_sql_transaction`: the server is not, or no longer, one that takes changes.
 const READ_ONLY: &[u8; 5] = b"25006";
+/// `duplicate_prepared_statement`: the name is another's.
+const TAKEN: &[u8; 5] = b"42P05";
 
 /// The end of a statement: its last rows, and its columns if they are known.
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
@@ -158,11 +160,10 @@ impl Task {
         if !exchanged.opened
             && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
         {
-            // The prepared form was refused before it ran, so that this is no repetition.
-            // A pooler may have parsed it long ago, for somebody else.
-            let misled = prepares && exchanged.parsed && is_stale(diagnostic);
-            let refused =
-                misled || reused && is_stale(diagnostic) || prepares && diagnostic.code == *TAKEN;
+            // The prepared form was refused before it ran, so that this is no repetition. What is prepared only now may be
+            // refused so, too: a pooler may have parsed it long ago, for somebody else.
+            let refused = (reused || prepares && exchanged.parsed) && is_stale(diagnostic)
+                || prepares && diagnostic.code == *TAKEN;
             if refused && !connection.broken && !self.outbox.is_closed() {
                 if reused {
                     connection.statements.forget(&self.statement);

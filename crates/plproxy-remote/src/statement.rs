@@ -197,7 +197,8 @@ impl Statements {
     /// Never tries again to prepare it.
     pub(crate) fn give_up(&mut self, statement: &Statement) {
         if let Some(entry) = self.entries.get_mut(&statement.id) {
-            entry.state = State::Never;
+            let state = std::mem::replace(&mut entry.state, State::Never);
+            self.give_back(state);
         }
     }
 
@@ -243,11 +244,14 @@ impl Statements {
     }
 
     fn remove(&mut self, id: u64) {
-        if let Some(Entry {
-            state: State::Prepared(prepared),
-            ..
-        }) = self.entries.remove(&id)
-        {
+        if let Some(entry) = self.entries.remove(&id) {
+            self.give_back(entry.state);
+        }
+    }
+
+    /// The server is to drop what it has prepared, if anything.
+    fn give_back(&mut self, state: State) {
+        if let State::Prepared(prepared) = state {
             self.prepared -= 1;
             self.forgotten.push(prepared.name);
         }
@@ -311,6 +315,10 @@ mod tests {
         statements.forget(&first);
         assert_eq!(statements.prepared(), 1);
         assert_eq!(statements.forgotten(), ["first".into()]);
+        statements.forgotten_are_closed();
+        statements.give_up(&second);
+        assert_eq!(statements.prepared(), 0);
+        assert_eq!(statements.forgotten(), ["second".into()]);
         statements.forgotten_are_closed();
         statements.forget_prepared();
         assert!(statements.forgotten().is_empty());
