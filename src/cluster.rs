@@ -6,7 +6,6 @@ use crate::configured;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
 use crate::function::ProxyFunction;
-use crate::oid_map::OidMap;
 use crate::pg::foreign::Server;
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
@@ -15,6 +14,7 @@ use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{Location, Source};
+use plproxy_core::numbered::NumberMap;
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
 use plproxy_remote::{Endpoint, Reset};
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ pub(crate) struct Cluster {
     pub(crate) same_as: Vec<usize>,
     pub(crate) origin: Origin,
     /// By the local user's OID.
-    access: RefCell<OidMap<Rc<Access>>>,
+    access: RefCell<NumberMap<Oid, Rc<Access>>>,
 }
 
 /// Where a cluster is defined.
@@ -271,7 +271,7 @@ impl Cluster {
 
     /// Takes over who has come by from what the cluster was before, which may be itself.
     fn inherit(&self, was: &Self) -> Result<(), Error> {
-        let mut inherited = OidMap::default();
+        let mut inherited = NumberMap::default();
         if self.config.default_user == was.config.default_user {
             let before = was.access.borrow().clone();
             for (role, access) in before {

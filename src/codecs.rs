@@ -3,13 +3,13 @@
 
 use crate::error::Error;
 use crate::hash::HashKind;
-use crate::oid_map::OidMap;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
 use core::cell::RefCell;
 use core::hash::Hash;
 use pgrx::pg_sys::Oid;
+use plproxy_core::numbered::NumberMap;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ struct Known {
     decoders: HashMap<(Oid, bool), Rc<Decoder>>,
     /// Rows of one column of the type.
     rows: HashMap<Oid, Rc<RowType>>,
-    hashes: OidMap<Rc<HashKind>>,
+    hashes: NumberMap<Oid, Rc<HashKind>>,
 }
 
 thread_local! {

@@ -5,7 +5,6 @@ use crate::declared::{Declared, Dependencies};
 use crate::error::{Error, FunctionLabel};
 use crate::hash::HashKind;
 use crate::local::LocalPlan;
-use crate::oid_map::OidMap;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::inval::{self, Changes};
 use crate::pg::tuple::RowType;
@@ -17,6 +16,7 @@ use crate::{cluster, codecs};
 use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
+use plproxy_core::numbered::NumberMap;
 use std::rc::Rc;
 
 /// Column lists of one `record` function that are remembered.
@@ -88,7 +88,7 @@ impl Shapes {
 }
 
 thread_local! {
-    static FUNCTIONS: RefCell<OidMap<Rc<ProxyFunction>>> = RefCell::default();
+    static FUNCTIONS: RefCell<NumberMap<Oid, Rc<ProxyFunction>>> = RefCell::default();
 }
 
 /// The compiled function, from the cache unless the catalogs changed.

@@ -43,7 +43,6 @@ mod local;
 #[cfg(feature = "postgres")]
 mod needs;
 #[cfg(feature = "postgres")]
-mod oid_map;
 #[cfg(feature = "postgres")]
 #[allow(unsafe_code)]
 mod pg;

@@ -10,6 +10,7 @@ pub mod function;
 pub mod hash;
 pub mod ident;
 pub mod lexer;
+pub mod numbered;
 pub mod options;
 pub mod parser;
 pub mod remote_query;

@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
+use plproxy_core::numbered::NumberHash;
 
 use crate::call::CallOptions;
 use crate::connection::{Connection, ConnectionInfo, Facts};
@@ -19,7 +20,7 @@ const SHARDS: usize = 2;
 pub(crate) struct Pool {
     /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
     #[allow(clippy::vec_box)]
-    idle: DashMap<u64, Vec<Box<Connection>>>,
+    idle: DashMap<u64, Vec<Box<Connection>>, NumberHash>,
     /// No connection at rest is to be closed before that time.
     due: Cell<Option<Instant>>,
     /// Of all connections, also those in use.
@@ -29,7 +30,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new() -> Pool {
         Pool {
-            idle: DashMap::with_shard_amount(SHARDS),
+            idle: DashMap::with_hasher_and_shard_amount(NumberHash::default(), SHARDS),
             due: Cell::new(None),
             facts: RefCell::default(),
         }

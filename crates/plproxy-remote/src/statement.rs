@@ -4,8 +4,9 @@
 //! reaches one real server process; until then, and for ever where it does not, it is sent unnamed.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use plproxy_core::numbered::NumberMap;
 
 use crate::call::Prepared;
 use crate::rows::{ColumnDescription, Format};
@@ -137,7 +138,7 @@ struct Entry {
 /// What a connection remembers.
 #[derive(Default)]
 pub(crate) struct Statements {
-    entries: HashMap<u64, Entry>,
+    entries: NumberMap<u64, Entry>,
     clock: u64,
     prepared: usize,
     /// Names of prepared statements that the server still has and nobody uses.
