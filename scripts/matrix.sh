@@ -2,10 +2,11 @@
 # All tests with one PostgreSQL after the other, and a line for each with what it took; ends with one line
 # "N passed, N failed" that adds them all up.
 #
-#   scripts/matrix.sh [major ...]     (default: 15 17 18)
+#   scripts/matrix.sh [major[:step,...] ...]     (default: 15 17 18; 17:regress,versions is these steps of the tests)
 #
-# From the environment: LIMIT, in seconds. A further version is begun only if it will be done by then, taking it to need as
-# long as the longest so far and, where its tree is not there yet, the time to compile it. One left out is told.
+# From the environment: LIMIT, in seconds. A further version is begun only if it will be done by then, taking all its tests
+# to need as long as the longest so far, some of them as long as below, and, where its tree is not there yet, the time to
+# compile it. One left out is told.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -17,26 +18,31 @@ trap 'exit 143' TERM HUP
 
 # Seconds that compiling a PostgreSQL and the extension for it takes with two processors, and some more.
 COMPILING=360
+# Seconds for the steps that are named for a version: a few minutes, and some more.
+SOME=420
 
-# fits major: whether it does.
+# fits major steps: whether it does.
 fits() {
     local need=$longest
     [ -n "${LIMIT:-}" ] && [ "$longest" != 0 ] || return 0
+    [ -z "$2" ] || need=$SOME
     [ -d "$GROUND/pg$1" ] || need=$((need + COMPILING))
     [ $((SECONDS + need)) -le "$LIMIT" ]
 }
 
 passed=0 failed=0 longest=0 lines=()
 [ $# -gt 0 ] || set -- 15 17 18
-for major in "$@"; do
+for word in "$@"; do
+    IFS=: read -r major steps <<<"$word"
+    IFS=, read -ra only <<<"$steps"
     start=$SECONDS
-    if ! fits "$major"; then
+    if ! fits "$major" "$steps"; then
         lines+=("PostgreSQL $major: left out, as it would not be done within $LIMIT s")
         continue
     fi
     say "${BOLD}PostgreSQL $major${PLAIN}"
     # In the background, so that an interrupt is answered at once.
-    PG=$major "$SCRIPTS/test.sh" >"$log" </dev/null &
+    PG=$major "$SCRIPTS/test.sh" ${only[@]+"${only[@]}"} >"$log" </dev/null &
     child=$!
     rc=0
     wait "$child" || rc=$?
@@ -45,7 +51,7 @@ for major in "$@"; do
     [ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
     passed=$((passed + p)) failed=$((failed + f))
     [ $((SECONDS - start)) -le "$longest" ] || longest=$((SECONDS - start))
-    lines+=("PostgreSQL $major: $p passed, $f failed ($((SECONDS - start)) s)")
+    lines+=("PostgreSQL $major${steps:+ ($steps)}: $p passed, $f failed ($((SECONDS - start)) s)")
 done
 printf '%s\n' "${lines[@]}" >&2
 printf '%s passed, %s failed\n' "$passed" "$failed"
