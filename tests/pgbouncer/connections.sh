@@ -90,7 +90,11 @@ measure() {
     done
     server_tool proxy pgbench -n -M prepared -c "$SESSIONS" -j 2 -T "$SECONDS_EACH" -f "$out.item@49" -f "$out.items@1" \
         postgres >"$out.log" 2>&1 || true
-    kill "${watchers[@]}" 2>/dev/null || true
+    # They end with their sessions.
+    for ((i = 0; i < INSTANCES; i++)); do
+        server_psql "instance$i" -q -o /dev/null -c "select pg_terminate_backend(pid) from pg_stat_activity
+            where application_name = 'psql' and usename <> 'app' and pid <> pg_backend_pid()"
+    done
     wait "${watchers[@]}" 2>/dev/null || true
     peak=$(cat "$out".peak* | grep -E '^[0-9]+$' | sort -n | tail -n 1)
     errors=$(grep -cE 'ERROR|FATAL' "$out.log" || true)
