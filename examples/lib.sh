@@ -20,7 +20,7 @@ indent() { sed 's/^/    /'; }
 tell() { printf '%s\n' "$@" | indent; }
 
 # sql SERVER [psql options]: runs the SQL of its standard input there, and shows each statement before what came of it.
-# Secrets come in by \getenv, so that what is shown has their names only.
+# Secrets come in by the environment, so that what is shown has their names only (\getenv is there from 15 on).
 sql() {
     local server=$1; shift
     server_psql "$server" -a -P pager=off -P footer=off -P null='(null)' "$@" -f - 2>&1 \

@@ -20,7 +20,7 @@ servers proxy old new -- --max-connections 200 --set 'wal_level = logical' --set
     --set 'wal_receiver_status_interval = 1s'
 for server in old new; do
     server_psql $server -q <<'SQL'
-\getenv password APP_PASSWORD
+\set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
 SQL
 done
@@ -33,7 +33,7 @@ done
 # lines OPTION...: for CREATE and ALTER SERVER, a line each.
 lines() { local line out=''; for line in "$@"; do out+=,$'\n'"    $line"; done; printf '%s' "${out#,}"; }
 sql proxy <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 create server shop foreign data wrapper plproxy options ($(lines "${old_entries[@]}"));
 create role app login password :'password';
@@ -87,7 +87,7 @@ SQL
 create publication to_shop$m for table users where (hashtext(name) & $((TWICE - 1)) = $m);
 SQL
     "$show" new -d "shop$m" <<SQL
-\getenv followed FOLLOWED
+\set followed \`printf %s "\$FOLLOWED"\`
 create subscription to_shop$m connection :'followed' publication to_shop$m;
 SQL
 }

@@ -15,7 +15,7 @@ step "A proxy, a partition's primary, and its standby, which has everything that
 begin
 servers proxy one -- "${REPLICATED[@]}"
 server_psql one -q -f - -f "$ROOT/examples/shop-partition.sql" <<'SQL'
-\getenv password APP_PASSWORD
+\set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
 SQL
 standby_start two one "${REPLICATED[@]}"
@@ -34,7 +34,7 @@ step_end
 
 step "A cluster whose partition has both hosts in its connection string, and clients that write to it"
 sql proxy <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 alter database postgres set plproxy.standard_sqlstates = on;
 create server shop foreign data wrapper plproxy options (connect_timeout '2', query_timeout '5',

@@ -41,7 +41,7 @@ step_end
 step "On the nodes: a function that sends its texts to the model server next to it"
 node() {
     cat <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create role app login password :'password';
 alter database postgres set model.url = 'http://127.0.0.1:$(cat "$PLPROXY_RUN/model$1")/v1/embeddings';
 create extension plpython3u;
@@ -72,7 +72,7 @@ entries() {
     printf '%s' "${out#,}"
 }
 sql proxy <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 create server one_node foreign data wrapper plproxy options ($(entries 1));
 create server nodes foreign data wrapper plproxy options ($(entries $NODES));

@@ -15,12 +15,12 @@ begin
 servers proxy old new
 for n in 0 1 2 3; do server_psql old -q -c "create database shop$n"; done
 server_psql old -q <<'SQL'
-\getenv password APP_PASSWORD
+\set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
 SQL
 for n in 0 1 2 3; do server_psql old -q -d "shop$n" -f "$ROOT/examples/shop-partition.sql"; done
 sql proxy <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 create server shop foreign data wrapper plproxy options (connect_timeout '5',
     p0 '$(at old shop0)',
@@ -47,7 +47,7 @@ step_end
 
 step "On the new server: the role and an empty database"
 sql new <<'SQL'
-\getenv password APP_PASSWORD
+\set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
 create database shop2;
 SQL

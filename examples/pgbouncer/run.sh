@@ -18,7 +18,7 @@ servers one two -- --max-connections $LIMIT --set 'superuser_reserved_connection
 servers proxy -- --max-connections $((SESSIONS + 10))
 for instance in one two; do
     server_psql $instance -q <<'SQL'
-\getenv password APP_PASSWORD
+\set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
 SQL
     for ((n = 0; n < DATABASES; n++)); do
@@ -52,7 +52,7 @@ entries() {
     printf '%s' "${out#,}"
 }
 sql proxy <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 create server shop foreign data wrapper plproxy options ($(entries "$(pooler_port pooler_one)" "$(pooler_port pooler_two)" ''));
 create role app login password :'password';

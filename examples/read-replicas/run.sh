@@ -14,7 +14,7 @@ step "A proxy, a primary and its two standbys"
 begin
 servers proxy primary -- "${REPLICATED[@]}"
 server_psql primary -q <<'SQL'
-\getenv password APP_PASSWORD
+\set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
 create table items (id int primary key, info text);
 create function get_item(i_id int, out info text, out answered_by text, out standby boolean) returns setof record language sql as
@@ -34,7 +34,7 @@ step "Two clusters: one for writes, one for reads"
 near=$(server_port near) far=$(server_port far) primary=$(server_port primary)
 # Each partition of the cluster for reads begins at another standby, and ends at the primary.
 sql proxy <<SQL
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 create server items foreign data wrapper plproxy options (connect_timeout '2',
     p0 'host=127.0.0.1,127.0.0.1,127.0.0.1 port=$primary,$near,$far dbname=postgres target_session_attrs=read-write');
@@ -73,7 +73,7 @@ step "One partition, many sessions: load_balance_hosts=random takes a standby fo
 sql proxy <<SQL
 create server items_spread foreign data wrapper plproxy options (connect_timeout '2',
     p0 'host=127.0.0.1,127.0.0.1,127.0.0.1 port=$primary,$near,$far dbname=postgres target_session_attrs=prefer-standby load_balance_hosts=random');
-\getenv password APP_PASSWORD
+\set password \`printf %s "\$APP_PASSWORD"\`
 create user mapping for public server items_spread options (user 'app', password :'password');
 create function get_item_spread(i_id int, out info text, out answered_by text, out standby boolean) returns setof record
     language plproxy as \$\$ cluster 'items_spread'; run on 0; target get_item; \$\$;

@@ -58,7 +58,7 @@ cluster() {
     local name=$1 port_of=$2 prepared=$3 p ports=''
     for ((p = 0; p < PARTITIONS; p++)); do ports+="$("$port_of" $((p % INSTANCES))) "; done
     server_psql proxy -q -v name="$name" -v ports="$ports" -v instances="$INSTANCES" -v prepared="$prepared" <<-'SQL'
-	\getenv password PARTITION_PASSWORD
+	\set password `printf %s "$PARTITION_PASSWORD"`
 	select format('create server %I foreign data wrapper plproxy options (modular_mapping ''1'',
 	    prepared_statements %L, %s)', :'name', :'prepared', string_agg(format('p%s ''host=127.0.0.1 port=%s dbname=db%s''',
 	    n - 1, port, (n - 1) / :instances), ', ')) from unnest(string_to_array(trim(:'ports'), ' '))

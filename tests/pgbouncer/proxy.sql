@@ -1,5 +1,5 @@
 -- The proxy's side. The server's p0 is set for each case.
-\getenv password PARTITION_PASSWORD
+\set password `printf %s "$PARTITION_PASSWORD"`
 create extension plproxy;
 create server parts foreign data wrapper plproxy options (p0 '');
 create user mapping for public server parts options (user 'postgres', password :'password');

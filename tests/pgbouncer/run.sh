@@ -299,7 +299,7 @@ alone() { ! pooler_admin "$1" 'show clients' | grep -q '|part|'; }
 # by_connstr connstr: the answer of a call by that connection string.
 by_connstr() {
     CONNSTR=$1 server_tool proxy psql -XAtq -d proxy 2>&1 <<-'SQL' || true
-	\getenv connstr CONNSTR
+	\set connstr `printf %s "$CONNSTR"`
 	select * from two_by(:'connstr', 1);
 	SQL
 }

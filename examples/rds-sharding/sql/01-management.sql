@@ -1,7 +1,7 @@
 -- The partition servers as dblink servers: how the DBA reaches each shard before any proxy function is there.
 -- Runs on the proxy as superuser. Passwords come by the environment, never by a command line.
-\getenv node_password NODE_PASSWORD
-\getenv shard_password SHARD_PASSWORD
+\set node_password `printf %s "$NODE_PASSWORD"`
+\set shard_password `printf %s "$SHARD_PASSWORD"`
 
 create extension dblink;
 

@@ -1,6 +1,6 @@
 -- The cluster, as SQL/MED objects: eight partitions, each with its number as application_name, and who may use them.
-\getenv shard_password SHARD_PASSWORD
-\getenv app_password APP_PASSWORD
+\set shard_password `printf %s "$SHARD_PASSWORD"`
+\set app_password `printf %s "$APP_PASSWORD"`
 
 create extension plproxy;
 
