@@ -4,7 +4,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../scripts/server.sh"
 
 BENCH=$ROOT/bench
 PARTITIONS=32
-# What both proxies and both partition servers have; nothing else differs from PostgreSQL's defaults.
+# What both proxies and both partition servers have, besides what scripts/server.sh sets for all (fsync and full_page_writes
+# off, for instance).
 SETTINGS=(--set 'shared_buffers = 512MB' --set 'autovacuum = off' --set 'checkpoint_timeout = 1h'
     --set 'max_wal_size = 16GB' --set 'work_mem = 4MB' --set 'jit = off' --set 'log_min_messages = fatal')
 

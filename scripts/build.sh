@@ -76,7 +76,7 @@ build_environment() {
     : "${PG_CONFIG:=$(tree_bin "$("$SCRIPTS/tree.sh" base)")/pg_config}"
     check_pg_config "$PG_CONFIG"
     PG_CONFIG=$(command -v "$PG_CONFIG")
-    command -v cargo >/dev/null 2>&1 || die "cargo is not there; install Rust (rustup, or Debian's rustc and cargo)"
+    command -v cargo >/dev/null 2>&1 || die "cargo is not there; install Rust 1.89 or later with rustup (Debian 12's own is older)"
     command -v cc >/dev/null 2>&1 || die "cc is not there; on Debian: apt-get install gcc libc6-dev"
     use_libclang
     use_openssl

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Style: version numbers that agree, formatting, and clippy with warnings as errors, without and with PostgreSQL's part.
+# Style: version numbers that agree, formatting, clippy with warnings as errors, without and with PostgreSQL's part, licences
+# of crates, and docs/SAFETY.md.
 
 source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
 
@@ -22,7 +23,7 @@ safety() {
         grep -qF "| \`$(basename "$file")\` |" docs/SAFETY.md || [ "$(basename "$file")" = mod.rs ] \
             || { echo "docs/SAFETY.md has no row for $file"; lacking=1; }
     done
-    for file in src/*.rs src/admin/*.rs crates/*/src/lib.rs; do
+    for file in src/*.rs src/admin/*.rs src/stats/*.rs crates/*/src/lib.rs; do
         [ "$file" = src/lib.rs ] || grep -qF '#![forbid(unsafe_code)]' "$file" \
             || { echo "$file does not forbid unsafe code"; lacking=1; }
     done

@@ -18,7 +18,7 @@ CREATE FOREIGN DATA WRAPPER plproxy VALIDATOR plproxy_fdw_validator;
 CREATE FUNCTION plproxy_hash(anyelement) RETURNS int8
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
--- What a DBA needs to run clusters. What can change or reveal something is nobody's until it is granted; a caller moreover
+-- What a DBA needs to run clusters. What can change or reveal something is nobody's until it is granted; who uses a cluster moreover
 -- needs USAGE on the cluster's server, and is on the partitions who his user mapping says.
 
 -- This session's connections.

@@ -43,7 +43,6 @@ mod local;
 #[cfg(feature = "postgres")]
 mod needs;
 #[cfg(feature = "postgres")]
-#[cfg(feature = "postgres")]
 #[allow(unsafe_code)]
 mod pg;
 #[cfg(feature = "postgres")]

@@ -10,7 +10,7 @@ slugs() {
     sed -n '/^```/,/^```/!s/^##* //p' "$1" | tr '[:upper:]' '[:lower:]' | sed 's/`//g; s/[^a-z0-9 _-]//g; s/ /-/g'
 }
 
-for document in *.md docs/*.md packaging/*.md bench/*.md examples/*/*.md; do
+for document in *.md docs/*.md packaging/*.md bench/*.md examples/*.md examples/*/*.md; do
     bad='' count=0
     while read -r link; do
         count=$((count + 1))

@@ -51,5 +51,5 @@ for name in $settings; do
 done
 
 check 'variables of the environment' \
-    "$(grep -rhoE '"PG[A-Z]+"' "$ROOT/crates/plproxy-core/src" "$ROOT/crates/plproxy-remote/src" "$ROOT/src" --include='*.rs' | tr -d '"' | sort -u)" \
+    "$(grep -rhoE '"PG[A-Z_]+"' "$ROOT/crates/plproxy-core/src" "$ROOT/crates/plproxy-remote/src" "$ROOT/src" --include='*.rs' | tr -d '"' | sort -u)" \
     "$(named "$TABLE" environment)"

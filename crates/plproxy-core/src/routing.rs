@@ -73,13 +73,6 @@ impl Tags {
         }
     }
 
-    /// Picks every partition that was not picked yet, in order.
-    pub fn tag_all(&mut self) {
-        for partition in 0..self.tagged.len() {
-            self.tag(partition);
-        }
-    }
-
     /// The partitions picked, in the order of picking.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.order.iter().copied()
@@ -165,8 +158,6 @@ mod tests {
         let fresh: Vec<bool> = [3, 1, 3, 9, 2].iter().map(|&p| tags.tag(p)).collect();
         assert_eq!(fresh, [true, true, false, false, true]);
         assert_eq!(tags.iter().collect::<Vec<_>>(), [3, 1, 2]);
-        tags.tag_all();
-        assert_eq!(tags.iter().collect::<Vec<_>>(), [3, 1, 2, 0]);
-        assert_eq!(tags.len(), 4);
+        assert_eq!(tags.len(), 3);
     }
 }

@@ -40,7 +40,6 @@ pub trait Environment {
 #[derive(Debug, Clone, Default)]
 pub struct SystemEnvironment {
     socket_dir: Option<PathBuf>,
-    sysconfdir: Option<PathBuf>,
     user: Option<fn() -> Option<String>>,
 }
 
@@ -57,14 +56,6 @@ impl SystemEnvironment {
     pub fn with_default_socket_dir(self, dir: impl Into<PathBuf>) -> Self {
         Self {
             socket_dir: Some(dir.into()),
-            ..self
-        }
-    }
-
-    /// With another directory for the system's `pg_service.conf`.
-    pub fn with_sysconfdir(self, dir: impl Into<PathBuf>) -> Self {
-        Self {
-            sysconfdir: Some(dir.into()),
             ..self
         }
     }
@@ -122,9 +113,7 @@ impl Environment for SystemEnvironment {
     }
 
     fn sysconfdir(&self) -> PathBuf {
-        self.sysconfdir
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("/etc/postgresql-common"))
+        PathBuf::from("/etc/postgresql-common")
     }
 }
 
@@ -241,9 +230,7 @@ mod tests {
             env.with_default_socket_dir("/tmp").default_socket_dir(),
             Path::new("/tmp")
         );
-        let env = SystemEnvironment::new().with_sysconfdir("/etc");
-        assert_eq!(env.sysconfdir(), Path::new("/etc"));
-        let env = env.with_user(|| Some("somebody".into()));
+        let env = SystemEnvironment::new().with_user(|| Some("somebody".into()));
         assert_eq!(env.user().as_deref(), Some("somebody"));
         assert_eq!(env.with_user(|| None).user(), None);
     }
