@@ -305,12 +305,14 @@ pub(crate) struct Arrival {
 
 /// Lets PostgreSQL handle its interrupt; if that is the end of the statement, `cancel` ends the remote work first.
 pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
+    let mut cancel = Some(cancel);
+    let mut cancel = || cancel.take().into_iter().for_each(|cancel| cancel());
     if let Err(error) = allocator::check() {
         cancel();
         return Err(error);
     }
     if !interrupts::will_end() {
-        return interrupts::check();
+        return interrupts::check_or(&mut cancel);
     }
     cancel();
     interrupts::check()?;

@@ -2,7 +2,11 @@
 
 use super::{allocator, guard, raw};
 use crate::error::{Error, Report, sqlstate};
-use pgrx::pg_sys;
+use core::cell::Cell;
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use pgrx::pg_sys::{self, Datum};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Whether the backend has an interrupt that it may handle now.
 ///
@@ -52,6 +56,36 @@ pub(crate) fn check() -> Result<(), Error> {
     // SAFETY: called between remote waits, where no lock of ours is held and nothing is half done.
     unsafe { guard::catch(|| raw::ProcessInterrupts()) }?;
     Ok(())
+}
+
+thread_local! {
+    /// What is to be done should the process end in the middle of handling an interrupt.
+    static AT_THE_END: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The same where what comes of it is not known: should it end the process, as a `transaction_timeout` does, `end` is called
+/// before.
+pub(crate) fn check_or(mut end: &mut dyn FnMut()) -> Result<(), Error> {
+    if !REGISTERED.replace(true) {
+        // SAFETY: a callback for the life of the process, which does nothing while it has nothing to do.
+        unsafe { guard::catch(|| raw::before_shmem_exit(Some(at_the_end), Datum::null())) }?;
+    }
+    let outer = AT_THE_END.replace((&raw mut end).cast());
+    let checked = check();
+    AT_THE_END.set(outer);
+    checked
+}
+
+/// Called when the process ends, on top of the frames that it ends in.
+unsafe extern "C-unwind" fn at_the_end(_: c_int, _: Datum) {
+    let end: *mut &mut dyn FnMut() = AT_THE_END.replace(ptr::null_mut()).cast();
+    if end.is_null() {
+        return;
+    }
+    // SAFETY: set by `check_or`, whose frame is still there, as nothing returns from handling an interrupt that ends the
+    // process; nobody else uses it meanwhile. A panic must not reach PostgreSQL.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { (*end)() }));
 }
 
 /// The error of work that an interrupt ended, should PostgreSQL have changed its mind when it is asked.

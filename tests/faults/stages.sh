@@ -71,6 +71,16 @@ left_over() {
 within stages.cancel_reaches_all 500 quiet left_over cancel
 within stages.terminate_reaches_all 500 quiet left_over terminate
 
+# A session that PostgreSQL itself ends takes them along, too.
+overlong() {
+    hang "$QUIET set transaction_timeout = 5000; select count(*) from nap_all(60)"
+    until_true 10 said "$PARTITIONS" one -c 'select running()'
+    wait "$HUNG" || true
+    grep -q 'terminating connection due to transaction timeout' "$OUT" || { echo "not ended 9999"; return; }
+    echo "quiet $(one -c "select quiet_since(clock_timestamp())")"
+}
+[ "$PGMAJOR" -lt 17 ] || within stages.transaction_timeout_reaches_all 500 quiet overlong
+
 # The same while rows that came ahead of their turn are moved to the result, which only the second partition's are.
 moving() {
     local at ms

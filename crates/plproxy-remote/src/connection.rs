@@ -178,7 +178,7 @@ impl Connection {
             socket,
             endpoint,
             opened: Instant::now(),
-            share: share(RandomState::new().hash_one(0)),
+            share: share(RandomState::new().hash_one(std::process::id())),
             due: None,
             facts: Rc::new(facts),
         }
@@ -263,7 +263,7 @@ impl Connection {
 
     /// Runs the reset query. Without success the session is of no more use.
     pub(crate) async fn reset(&mut self, reset: &Reset) -> Result<(), ErrorKind> {
-        self.settings.reset();
+        self.settings.reset(reset.discards());
         if reset.discards() {
             self.statements.forget_prepared();
         }

@@ -18,6 +18,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::call::Event;
 use crate::connection::Connection;
+use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::rows::{Batch, ColumnDescription};
@@ -49,6 +50,8 @@ pub(crate) struct Exchange<'a> {
     parsed: bool,
     opened: bool,
     result: Option<Result<(), ErrorKind>>,
+    /// The settings were not changed, as the server was told to stop: the statement's rows may lack something.
+    canceled: Option<Box<Diagnostic>>,
     /// Why not all could be sent.
     unsent: Option<ErrorKind>,
 }
@@ -109,6 +112,7 @@ impl<'a> Exchange<'a> {
             parsed: false,
             opened: false,
             result: None,
+            canceled: None,
             unsent: None,
         };
         match exchange.write(plan) {

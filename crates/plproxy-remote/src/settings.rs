@@ -24,8 +24,9 @@ enum Digits {
     Unknown,
     /// All that a value has, or as many as we may ask for.
     Enough,
-    /// The session's own setting leaves too few.
-    Few { own: i32, raised: bool },
+    /// The session's own setting leaves too few. Whether it has another for the time being is not known after a reset that
+    /// may have left it.
+    Few { own: i32, raised: Option<bool> },
 }
 
 /// A statement that changes settings.
@@ -48,11 +49,17 @@ impl Change {
 }
 
 impl Settings {
-    /// The session was reset. Of `DateStyle` the server tells.
-    pub(crate) fn reset(&mut self) {
+    /// The session was reset, all of it or not. Of `DateStyle` the server tells.
+    pub(crate) fn reset(&mut self, all: bool) {
         self.digits = match self.digits {
             Digits::Unknown | Digits::Enough => Digits::Unknown,
-            Digits::Few { own, .. } => Digits::Few { own, raised: false },
+            Digits::Few { own, raised } => {
+                let raised = match raised {
+                    Some(true) if !all => None,
+                    _ => Some(false),
+                };
+                Digits::Few { own, raised }
+            }
         };
     }
 
@@ -68,9 +75,12 @@ impl Settings {
             return None;
         }
         let digits = match (self.digits, needs.digits) {
-            (Digits::Unknown | Digits::Few { raised: false, .. }, true) => Some(1),
-            (Digits::Few { own, raised: true }, false) => Some(own),
-            _ => None,
+            (Digits::Enough, _) | (Digits::Unknown, false) => None,
+            (Digits::Unknown, true) => Some(1),
+            // It is as it is to be.
+            (Digits::Few { raised, .. }, wanted) if raised == Some(wanted) => None,
+            (Digits::Few { .. }, true) => Some(1),
+            (Digits::Few { own, .. }, false) => Some(own),
         };
         let dates = match (&self.own_dates, needs.zones, style.has_iso_dates()) {
             (_, true, false) => Some("ISO"),
@@ -126,9 +136,17 @@ impl Settings {
         self.digits = match self.digits {
             _ if digits && change.needs.digits => Digits::Few {
                 own: before,
-                raised: true,
+                raised: Some(true),
             },
-            Digits::Few { own, .. } if digits => Digits::Few { own, raised: false },
+            Digits::Few { own, .. } if digits => Digits::Few {
+                own,
+                raised: Some(false),
+            },
+            // It had been left as it was.
+            Digits::Few { own, raised: None } if change.needs.digits => Digits::Few {
+                own,
+                raised: Some(true),
+            },
             Digits::Unknown if change.needs.digits => Digits::Enough,
             other => other,
         };
@@ -220,6 +238,25 @@ mod tests {
         apply(&mut settings, NEEDED, "SQL, DMY", 1, (false, true));
         assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
         assert!(values(&settings, TextNeeds::default(), "SQL, DMY").is_empty());
+    }
+
+    #[test]
+    fn a_reset_of_something_else_is_not_trusted() {
+        let none = TextNeeds::default();
+        let mut settings = Settings::default();
+        apply(&mut settings, NEEDED, "ISO, MDY", 0, (true, false));
+        settings.reset(false);
+        // Either way it is seen to.
+        assert_eq!(values(&settings, none, "ISO, MDY"), ["0"]);
+        assert_eq!(values(&settings, NEEDED, "ISO, MDY"), ["1"]);
+        apply(&mut settings, NEEDED, "ISO, MDY", 1, (false, false));
+        assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
+        apply(&mut settings, none, "ISO, MDY", 1, (true, false));
+        assert!(values(&settings, none, "ISO, MDY").is_empty());
+        apply(&mut settings, NEEDED, "ISO, MDY", 0, (true, false));
+        settings.reset(true);
+        assert!(values(&settings, none, "ISO, MDY").is_empty());
+        assert_eq!(values(&settings, NEEDED, "ISO, MDY"), ["1"]);
     }
 
     #[test]

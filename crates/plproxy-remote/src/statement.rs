@@ -4,6 +4,7 @@
 //! reaches one real server process; until then, and for ever where it does not, it is sent unnamed.
 
 use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use plproxy_core::numbered::NumberMap;
@@ -174,7 +175,11 @@ impl Statements {
         entry.used = clock;
         entry.uses = entry.uses.saturating_add(1);
         match &entry.state {
-            State::Prepared(prepared) => Plan::Prepared(prepared.clone()),
+            // It has turned out that others answer here, too.
+            State::Prepared(_) if prepared == Prepared::Auto && direct != Direct::Yes => {
+                Plan::Unnamed
+            }
+            State::Prepared(form) => Plan::Prepared(form.clone()),
             State::Never => Plan::Unnamed,
             State::Counting if entry.uses < 2 => Plan::Unnamed,
             State::Counting => match (prepared, direct) {
@@ -259,10 +264,14 @@ impl Statements {
     }
 }
 
-/// A name that no other statement of this process has.
+/// A name that no other statement has, of this process or another: should one stray to a server process that others use,
+/// that one does not know it.
 pub(crate) fn new_name() -> Rc<str> {
+    thread_local! {
+        static PROCESS: u64 = RandomState::new().hash_one(std::process::id());
+    }
     let number = NEXT_NAME.with(|next| next.replace(next.get() + 1));
-    format!("plproxy_{number}").into()
+    format!("plproxy_{:x}_{number}", PROCESS.with(|process| *process)).into()
 }
 
 #[cfg(test)]
@@ -298,6 +307,20 @@ mod tests {
         let all = ["unnamed", "prepare", "prepared", "prepared"];
         check(Prepared::Auto, Yes, &all);
         check(Prepared::On, No, &all);
+    }
+
+    #[test]
+    fn what_was_prepared_is_not_used_where_others_answer() {
+        let statement = Statement::call("select 1".into());
+        let mut statements = Statements::default();
+        let mut plan = |direct| statements.plan(&statement, Prepared::Auto, direct);
+        plan(Direct::Yes);
+        assert!(matches!(plan(Direct::Yes), Plan::Prepare));
+        let (name, columns) = (new_name(), Columns::Unknown);
+        statements.keep(&statement, PreparedStatement { name, columns });
+        let mut plan = |direct| statements.plan(&statement, Prepared::Auto, direct);
+        assert!(matches!(plan(Direct::No), Plan::Unnamed));
+        assert!(matches!(plan(Direct::Yes), Plan::Prepared(_)));
     }
 
     #[test]

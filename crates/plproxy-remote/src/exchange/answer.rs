@@ -89,7 +89,10 @@ impl Exchange<'_> {
                 Ok(())
             }
             b'C' | b'I' if self.opened && self.result.is_none() => {
-                self.result = Some(Ok(()));
+                self.result = Some(match self.canceled.take() {
+                    Some(diagnostic) => Err(ErrorKind::Db(diagnostic)),
+                    None => Ok(()),
+                });
                 Ok(())
             }
             _ => Err(unexpected()),
@@ -141,11 +144,14 @@ impl Exchange<'_> {
             }
             Round::Settings => {
                 self.change = None;
-                // The error undoes it as a whole. But for a cancel it would not have been refused.
-                if diagnostic.code != *CANCELED {
+                // The error undoes it as a whole.
+                if diagnostic.code == *CANCELED {
+                    self.canceled = Some(diagnostic);
+                } else {
                     self.connection.settings.refused();
                 }
             }
+            Round::Process if diagnostic.code == *CANCELED => {}
             Round::Process => self.connection.direct = Direct::No,
             Round::Over => return Err(unexpected()),
         }
