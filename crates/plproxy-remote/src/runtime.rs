@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::EnterGuard;
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 
 use crate::interrupt::Gate;
@@ -79,7 +80,11 @@ impl Runtime {
 
     /// Polls until `poll` is ready, and sleeps in between. `poll` is told whether the clock ticked since it last ran.
     pub(crate) fn wait<T>(&self, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> T {
+        let mut kept = None;
         self.tokio.block_on(poll_fn(|outer| {
+            if let Some(value) = kept.take() {
+                return Poll::Ready(value);
+            }
             if self.streak.get() >= STREAK {
                 self.streak.set(0);
                 outer.waker().wake_by_ref();
@@ -92,7 +97,14 @@ impl Runtime {
                 self.gate.take_woken();
                 if let Poll::Ready(value) = poll(&mut context, ticked) {
                     self.streak.set(self.streak.get() + 1);
-                    return Poll::Ready(value);
+                    if coop::has_budget_remaining() {
+                        return Poll::Ready(value);
+                    }
+                    // What the runtime refused, as one poll had done much already, it wakes after the next look at the
+                    // sockets, if it comes to that: an end now would be forgotten by it, and nobody would wake them.
+                    kept = Some(value);
+                    outer.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 let look = self.look.take();
                 if look || !self.gate.take_woken() {
@@ -141,7 +153,38 @@ impl Runtime {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::task::Wake;
+
     use super::*;
+
+    /// Notes that it was woken.
+    struct Note(AtomicBool);
+
+    impl Wake for Note {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_was_refused_is_woken_although_the_wait_is_over() {
+        let runtime = Runtime::new(|| false).expect("a runtime");
+        let note = Arc::new(Note(AtomicBool::new(false)));
+        let waker = Waker::from(note.clone());
+        let done = runtime.wait(|_, _| {
+            let mut context = Context::from_waker(&waker);
+            for done in 0.. {
+                match coop::poll_proceed(&mut context) {
+                    Poll::Ready(allowed) => allowed.made_progress(),
+                    Poll::Pending => return Poll::Ready(done),
+                }
+            }
+            Poll::Pending
+        });
+        assert!(done > 0);
+        assert!(note.0.load(Relaxed));
+    }
 
     #[test]
     fn nothing_is_left_of_a_runtime() {
