@@ -5,6 +5,11 @@
 
 # The suites of Debian whose sources are looked through, for the newest release of the version.
 SOURCE_SUITES="trixie sid"
+# The releases that are taken where those cannot be had, as when a mirror's list is ahead of its files: name in the mirror's
+# pool, and SHA-256 as Debian's signed source descriptions have it.
+SOURCE_RELEASES="
+postgresql-17_17.11.orig.tar.bz2 dd27f2b3c59e73ed14aa3324901242bf69a032a6347805f274e6260322d42979
+postgresql-18_18.6.orig.tar.bz2 555610c24d53e4316da5b7d3fc25c279d96856d5e0e23ee308c328c5fa881d9f"
 BUILD_TOOLS="bison flex m4 bzip2"
 # Headers, of the release that the machine's own libraries are of.
 BUILD_HEADERS="libssl-dev libxml2-dev libicu-dev"
@@ -73,12 +78,20 @@ get_source() {
             || die "there is no postgresql-$PGMAJOR*.tar.* in $PLPROXY_PG_SOURCES"
     else
         # shellcheck disable=SC2086
-        download_source "$dir" "postgresql-$PGMAJOR" $SOURCE_SUITES
+        (download_source "$dir" "postgresql-$PGMAJOR" $SOURCE_SUITES) || download_release "$dir" "postgresql-$PGMAJOR"
         archive=$(compgen -G "$dir/postgresql-${PGMAJOR}_*.orig.tar.*" | head -n 1)
     fi
     mkdir "$dir/source"
     PATH=$dir/tools/usr/bin:$dir/tools/bin:$PATH \
         tar -x --no-same-owner --strip-components=1 -f "$archive" -C "$dir/source" || die "$archive is not whole"
+}
+
+# download_release directory package: the release named above.
+download_release() {
+    local name sum
+    read -r name sum < <(grep "^$2_" <<<"$SOURCE_RELEASES") || die "no release of $2 is known"
+    quietly "downloading $name instead" apt_private /usr/lib/apt/apt-helper download-file \
+        "$(debian_mirror)/pool/main/p/$2/$name" "$1/$name" "SHA256:$sum" || die "$name cannot be had either"
 }
 
 # compile directory tree options flags: what will be moved to the tree lies in the directory's out<tree> afterwards.
@@ -89,6 +102,8 @@ compile() {
     multiarch=$(basename "$(dirname "$(find "$dir/tools/usr/lib" -name libssl.a)")")
     use_tools "$dir/tools" "$multiarch"
     use_ground_libs
+    # Below another make PostgreSQL's takes itself for a part of it, and leaves out what comes first.
+    unset MAKELEVEL MAKEFLAGS MFLAGS
     # To link with: the libraries that programs here run with.
     mkdir "$dir/lib"
     for library in libssl.so.3 libcrypto.so.3 libxml2.so.2; do
