@@ -88,10 +88,11 @@ get_source() {
 
 # download_release directory package: the release named above.
 download_release() {
-    local name sum
+    local name sum mirror
+    mirror=$(debian_mirror)
     read -r name sum < <(grep "^$2_" <<<"$SOURCE_RELEASES") || die "no release of $2 is known"
     quietly "downloading $name instead" apt_private /usr/lib/apt/apt-helper download-file \
-        "$(debian_mirror)/pool/main/p/$2/$name" "$1/$name" "SHA256:$sum" || die "$name cannot be had either"
+        "${mirror%/}/pool/main/p/$2/$name" "$1/$name" "SHA256:$sum" || die "$name cannot be had either"
 }
 
 # compile directory tree options flags: what will be moved to the tree lies in the directory's out<tree> afterwards.
