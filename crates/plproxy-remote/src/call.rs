@@ -144,8 +144,12 @@ impl<'a> Call<'a> {
         options: &CallOptions,
     ) -> Call<'a> {
         linger::sweep();
-        let outbox = Outbox::default();
         let count = requests.len();
+        let outbox = if count == 1 {
+            Outbox::alone(remote.runtime().gate().clone())
+        } else {
+            Outbox::default()
+        };
         let batch = (ROUND / count.max(1)).clamp(2048, ROUND / 4);
         let mut works =
             requests
@@ -207,10 +211,10 @@ impl<'a> Call<'a> {
         if let Some(since) = self.resting_since.take() {
             self.rested = self.rested.saturating_add(since.elapsed());
         }
-        if self.remote.runtime().gate().interrupted() {
-            return Ok(Event::Interrupted);
-        }
         loop {
+            if self.remote.runtime().gate().interrupted() {
+                return Ok(Event::Interrupted);
+            }
             match self.outbox.take() {
                 Some(Item::Event(event)) => return Ok(event),
                 Some(Item::Failed(error)) => {
@@ -261,6 +265,13 @@ impl<'a> Call<'a> {
 
     fn wait(&mut self) -> Woken {
         let runtime = self.remote.runtime();
+        if self.outbox.is_alone() {
+            runtime.poll_alone(|cx| self.tasks.poll(cx));
+            if !self.outbox.take_waited() {
+                self.outbox.joins();
+            }
+            return Woken::Wanted;
+        }
         let mut looked = false;
         runtime.wait(|cx, ticked| {
             if runtime.gate().interrupted() {

@@ -22,6 +22,7 @@ use crate::inbox::Inbox;
 use crate::monitor::Monitor;
 use crate::outgoing::Outgoing;
 use crate::reset::Reset;
+use crate::runtime::TICK;
 use crate::settings::Settings;
 use crate::statement::{Direct, Statements};
 use crate::stream::{Socket, Stream};
@@ -31,6 +32,9 @@ use crate::stream::{Socket, Stream};
 const LEAST_SHARE: u32 = 900;
 const MOST_SHARE: u32 = 1100;
 const WHOLE: u32 = 1000;
+
+/// Who was there so short a time ago is taken to be there still.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// The protocol's farewell.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
@@ -110,6 +114,10 @@ pub(crate) struct Connection {
     share: u32,
     /// When it is to be closed if nobody uses it until then.
     due: Option<Instant>,
+    /// Since when nobody uses it.
+    rested: Instant,
+    /// Whether the socket is prepared for waiting on it alone; `None`: it was not tried.
+    waits: Option<bool>,
     facts: Rc<Facts>,
 }
 
@@ -180,6 +188,8 @@ impl Connection {
             opened: Instant::now(),
             share: share(RandomState::new().hash_one(std::process::id())),
             due: None,
+            rested: Instant::now(),
+            waits: None,
             facts: Rc::new(facts),
         }
     }
@@ -208,7 +218,8 @@ impl Connection {
     ) -> Option<Instant> {
         let end =
             lifetime.and_then(|lifetime| self.opened.checked_add(shared(lifetime, self.share)));
-        let idle = idle.and_then(|idle| Instant::now().checked_add(idle));
+        self.rested = Instant::now();
+        let idle = idle.and_then(|idle| self.rested.checked_add(idle));
         self.due = [end, idle].into_iter().flatten().min();
         self.due
     }
@@ -218,12 +229,26 @@ impl Connection {
         self.due
     }
 
-    /// Whether a statement may be sent on it, as far as can be seen without sending anything.
+    /// Whether a statement may be sent on it, as far as can be seen without sending anything. One that was in use a moment
+    /// ago is not looked at: it is sure to be found dead only if nobody is quicker than the look, and a farewell that is
+    /// there already is found in the answer's place.
     pub(crate) fn is_alive(&self) -> bool {
         !self.broken
             && !self.cancel.is_astray()
             && !self.client.is_closed()
-            && self.socket.borrow_mut().is_quiet()
+            && (self.rested.elapsed() < MOMENT || self.socket.borrow_mut().is_quiet())
+    }
+
+    /// Waits for bytes, without the runtime; `None`: nothing came for now. Not every connection can.
+    pub(crate) fn wait(&mut self) -> Result<bool, ErrorKind> {
+        self.inbox.wait_fill(&self.socket.borrow())
+    }
+
+    /// Whether [`Connection::wait`] can be used.
+    pub(crate) fn can_wait(&mut self) -> bool {
+        *self
+            .waits
+            .get_or_insert_with(|| self.socket.borrow().prepare(TICK))
     }
 
     /// Whether it is in a known state: everything answered, no transaction open.

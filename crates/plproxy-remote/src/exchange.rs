@@ -47,6 +47,10 @@ pub(crate) struct Exchange<'a> {
     size: usize,
     /// Some rows went out already, a batch full.
     handed_over: bool,
+    /// Nothing of it went out.
+    kept: bool,
+    /// Something was answered.
+    heard: bool,
     parsed: bool,
     opened: bool,
     result: Option<Result<(), ErrorKind>>,
@@ -68,6 +72,8 @@ enum Round {
 
 /// How it went.
 pub(crate) struct Exchanged {
+    /// The server had gone before it looked at any of it.
+    pub(crate) missed: bool,
     /// The statement was parsed under its name.
     pub(crate) parsed: bool,
     /// It has its parameters and began to run.
@@ -109,6 +115,8 @@ impl<'a> Exchange<'a> {
             rows: Vec::new(),
             size: 0,
             handed_over: false,
+            kept: false,
+            heard: false,
             parsed: false,
             opened: false,
             result: None,
@@ -246,15 +254,28 @@ impl<'a> Exchange<'a> {
             outgoing, socket, ..
         } = &mut *self.connection;
         let socket = &mut *socket.borrow_mut();
-        if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
-            // A server that hung up may have said why, which is still to be read.
-            self.unsent = Some(ErrorKind::from_send(&error));
-            outgoing.clear();
+        match outgoing.poll_send(cx, Pin::new(socket)) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                // A server that hung up may have said why, which is still to be read.
+                self.unsent = Some(ErrorKind::from_send(&error));
+                self.kept = outgoing.is_untouched();
+                outgoing.clear();
+            }
+            // To send and to receive at once is for the runtime.
+            Poll::Pending => self.task.outbox.joins(),
         }
     }
 
     /// Reads what there is.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        if self.unsent.is_none() && self.task.outbox.is_alone() && self.connection.can_wait() {
+            return match self.task.outbox.wait(|| self.connection.wait()) {
+                Some(Ok(true)) => Poll::Ready(Ok(())),
+                Some(Err(kind)) => Poll::Ready(Err(kind)),
+                Some(Ok(false)) | None => Poll::Pending,
+            };
+        }
         let Connection { inbox, socket, .. } = &mut *self.connection;
         match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
             (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
@@ -322,7 +343,14 @@ impl<'a> Exchange<'a> {
             let statements = &mut self.connection.statements;
             statements.keep(&self.task.statement, PreparedStatement { name, columns });
         }
+        let missed = !self.heard
+            && match &result {
+                Err(ErrorKind::Db(diagnostic)) if is_farewell(diagnostic) => true,
+                Err(_) => self.kept,
+                Ok(()) => false,
+            };
         Exchanged {
+            missed,
             parsed: self.parsed,
             opened: self.opened,
             result,
@@ -330,6 +358,12 @@ impl<'a> Exchange<'a> {
             columns: self.columns.described(),
         }
     }
+}
+
+/// Whether a server says that it ends the session, for reasons that have nothing to do with what the session does.
+fn is_farewell(diagnostic: &Diagnostic) -> bool {
+    // admin_shutdown; idle_session_timeout.
+    diagnostic.fatal && matches!(&diagnostic.code, b"57P01" | b"57P05")
 }
 
 /// A message that has no place where it came.

@@ -42,38 +42,67 @@ type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 impl Task {
     /// Runs the request; all that is to be told goes to the outbox.
     pub(crate) async fn run(self) {
-        let mut connection = match self
-            .pool
-            .take(&self.endpoint, self.options.connection_lifetime)
-        {
-            Some(connection) => connection,
-            None => {
-                let begun = Instant::now();
-                // Rare and large: apart, so that the common case stays small.
-                let connected = Box::pin(connect(
-                    &self.endpoint,
-                    self.options.connect_timeout,
-                    &self.outbox,
-                ));
-                match connected.await {
-                    Ok(connection) => {
-                        self.outbox.connects(self.request, begun.elapsed());
-                        self.pool.register(&connection);
-                        connection
-                    }
+        loop {
+            let (mut connection, new) = match self.at_rest() {
+                Some(connection) => (connection, false),
+                None => match self.connect().await {
+                    Ok(connection) => (connection, true),
                     Err(kind) => return self.outbox.fail(self.request, kind),
-                }
+                },
+            };
+            if !self.outbox.sends(
+                self.request,
+                connection.cancel_key(),
+                self.options.query_timeout.is_some(),
+            ) {
+                return self.pool.put(connection, &self.options);
             }
-        };
-        if !self.outbox.sends(
-            self.request,
-            connection.cancel_key(),
-            self.options.query_timeout.is_some(),
-        ) {
-            return self.pool.put(connection, &self.options);
+            connection.begin_use();
+            let exchanged = self.execute(&mut connection).await;
+            if exchanged.missed && !new {
+                // It had rested for too long, and nothing has run: as if it had been found dead before.
+                self.outbox.unsends(self.request);
+                continue;
+            }
+            return self.finish(connection, exchanged).await;
         }
-        connection.begin_use();
-        let end = self.execute(&mut connection).await;
+    }
+
+    /// A connection that rests.
+    fn at_rest(&self) -> Option<Box<Connection>> {
+        self.pool
+            .take(&self.endpoint, self.options.connection_lifetime)
+    }
+
+    /// A new connection.
+    async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
+        self.outbox.join().await;
+        let begun = Instant::now();
+        // Rare and large: apart, so that the common case stays small.
+        let connection = Box::pin(connect(
+            &self.endpoint,
+            self.options.connect_timeout,
+            &self.outbox,
+        ))
+        .await?;
+        self.outbox.connects(self.request, begun.elapsed());
+        self.pool.register(&connection);
+        Ok(connection)
+    }
+
+    /// The statement is over: the connection goes to rest, and the caller is told.
+    async fn finish(&self, connection: Box<Connection>, exchanged: Exchanged) {
+        let Exchanged {
+            result,
+            batch,
+            columns,
+            ..
+        } = exchanged;
+        let end = result.map(|()| (batch, columns));
+        let reset = self.reset_after(&end);
+        if reset.is_some() {
+            self.outbox.join().await;
+        }
         self.outbox.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
@@ -81,7 +110,7 @@ impl Task {
             self.pool.close(&self.endpoint);
             return self.tell(end);
         }
-        match self.reset_after(&end) {
+        match reset {
             Some(reset) if connection.is_idle() => {
                 self.tell(end);
                 self.reset(connection, reset).await;
@@ -148,7 +177,7 @@ impl Task {
         }
     }
 
-    async fn execute(&self, connection: &mut Connection) -> Result<End, ErrorKind> {
+    async fn execute(&self, connection: &mut Connection) -> Exchanged {
         let plan = connection
             .statements
             .plan(&self.statement, self.prepared(), connection.direct);
@@ -173,13 +202,7 @@ impl Task {
                 exchanged = Exchange::run(self, connection, Plan::Unnamed).await;
             }
         }
-        let Exchanged {
-            result,
-            batch,
-            columns,
-            ..
-        } = exchanged;
-        result.map(|()| (batch, columns))
+        exchanged
     }
 
     pub(crate) fn params(&self) -> Rc<[Param]> {

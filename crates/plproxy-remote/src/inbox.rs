@@ -1,12 +1,7 @@
 //! What comes in: bytes from the socket, message by message.
 
-use std::future::Future;
 use std::ops::Range;
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
-
-use bytes::BufMut;
-use tokio::io::AsyncReadExt;
 
 use crate::error::ErrorKind;
 use crate::monitor;
@@ -16,8 +11,6 @@ use crate::stream::Socket;
 const READ: usize = 8 * 1024;
 /// With less room than that there is no reading.
 const LEAST: usize = 1024;
-/// As much is asked for at once where more is known to come.
-const MOST: usize = 64 * 1024;
 /// As much memory is kept from one exchange to the next.
 const KEPT: usize = 16 * 1024;
 /// Rows that take less than that part of the memory are copied, and the memory is kept.
@@ -86,6 +79,26 @@ impl Inbox {
         cx: &mut Context<'_>,
         socket: &mut Socket,
     ) -> Poll<Result<(), ErrorKind>> {
+        self.reserve()?;
+        Poll::Ready(match ready!(socket.poll_append(cx, &mut self.bytes)) {
+            Ok(0) => Err(ErrorKind::Closed),
+            Ok(_) => Ok(()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        })
+    }
+
+    /// The same with a wait of the thread itself, on a socket that is prepared for it. False: nothing came for now.
+    pub(crate) fn wait_fill(&mut self, socket: &Socket) -> Result<bool, ErrorKind> {
+        self.reserve()?;
+        match socket.wait(&mut self.bytes) {
+            Ok(Some(0)) => Err(ErrorKind::Closed),
+            Ok(got) => Ok(got.is_some()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        }
+    }
+
+    /// Makes room for a read.
+    fn reserve(&mut self) -> Result<(), ErrorKind> {
         let missing = match self.header() {
             Some((_, length)) => (self.at + 1)
                 .saturating_add(length)
@@ -102,13 +115,7 @@ impl Inbox {
             reserved
                 .map_err(|_| ErrorKind::protocol("out of memory for a message of the server"))?;
         }
-        let mut room = (&mut self.bytes).limit(MOST);
-        let read = pin!(socket.read_buf(&mut room));
-        match ready!(read.poll(cx)) {
-            Ok(0) => Poll::Ready(Err(ErrorKind::Closed)),
-            Ok(_) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(ErrorKind::from_io(&error))),
-        }
+        Ok(())
     }
 
     /// Takes the rows at these places out, and everything that was seen to with them. The places are changed to those in

@@ -62,6 +62,17 @@ impl Gate {
         }
     }
 
+    /// Runs what waits by itself, for a tick at most, unless the host wants attention: `None` then.
+    pub(crate) fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
+        if (self.interrupted)() {
+            return None;
+        }
+        self.show(Some(waiting::current()));
+        let ended = wait();
+        self.show(None);
+        Some(ended)
+    }
+
     /// Called before every sleep.
     pub(crate) fn sleeps(&self) {
         self.show(Some(waiting::current()));
@@ -107,6 +118,11 @@ impl Gate {
     /// Tell the host again if its flag is up.
     pub(crate) fn remind(&self) {
         self.told.store(false, Relaxed);
+    }
+
+    /// What is polled without the runtime needs no wake-up of it.
+    pub(crate) fn stays_awake(&self) {
+        self.asleep.store(false, Relaxed);
     }
 
     /// A poll begins.

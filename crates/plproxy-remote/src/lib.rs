@@ -30,6 +30,7 @@ mod outbox;
 mod outgoing;
 mod params;
 mod peer;
+mod plain;
 mod pool;
 mod remote;
 mod reset;

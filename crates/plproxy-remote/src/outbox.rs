@@ -2,15 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::call::Event;
 use crate::cancel::CancelKey;
 use crate::error::{Error, ErrorKind};
+use crate::interrupt::Gate;
 
 /// Bytes of rows and notices that may wait for the caller. A request that comes upon more waits itself, and with it, by
 /// way of its socket, the server.
@@ -61,6 +64,10 @@ struct State {
     connects: Vec<(usize, Duration)>,
     /// The caller wants no more: nothing is kept, nothing is started.
     closed: bool,
+    /// The only request, for as long as it waits by itself, outside of the runtime.
+    alone: Option<Arc<Gate>>,
+    /// It has waited.
+    waited: bool,
 }
 
 impl State {
@@ -92,6 +99,50 @@ fn queue(queue: &mut Vec<(usize, Waker)>, request: usize, waker: &Waker) {
 pub(crate) struct Outbox(Rc<RefCell<State>>);
 
 impl Outbox {
+    /// For a request that is alone and waits by itself.
+    pub(crate) fn alone(gate: Arc<Gate>) -> Outbox {
+        let outbox = Outbox::default();
+        outbox.0.borrow_mut().alone = Some(gate);
+        outbox
+    }
+
+    /// Whether the request waits by itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.0.borrow().alone.is_some()
+    }
+
+    /// From now on the runtime waits.
+    pub(crate) fn joins(&self) {
+        self.0.borrow_mut().alone = None;
+    }
+
+    /// Ready in the runtime: where what follows needs it.
+    pub(crate) async fn join(&self) {
+        if self.is_alone() {
+            self.joins();
+            let mut joined = false;
+            poll_fn(|_| match std::mem::replace(&mut joined, true) {
+                true => Poll::Ready(()),
+                // Who has joined is polled by the runtime next.
+                false => Poll::Pending,
+            })
+            .await;
+        }
+    }
+
+    /// Lets a request that is alone wait by itself. `None` if it is not alone, or if the host wants attention.
+    pub(crate) fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
+        let gate = self.0.borrow().alone.clone()?;
+        let ended = gate.wait(wait);
+        self.0.borrow_mut().waited |= ended.is_some();
+        ended
+    }
+
+    /// Whether it has waited since this was last asked.
+    pub(crate) fn take_waited(&self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().waited)
+    }
+
     pub(crate) fn event(&self, event: Event, size: usize) {
         if let Event::Rows { request, .. } = &event {
             let mut state = self.0.borrow_mut();
@@ -168,6 +219,12 @@ impl Outbox {
         }
         state.running.push((request, key.clone()));
         true
+    }
+
+    /// It turned out not to have been sent, or not to have been looked at.
+    pub(crate) fn unsends(&self, request: usize) {
+        let mut state = self.0.borrow_mut();
+        state.running.retain(|(running, _)| *running != request);
     }
 
     /// A connection was made for a request.
@@ -288,6 +345,8 @@ impl Outbox {
     pub(crate) fn close(&self) {
         let mut state = self.0.borrow_mut();
         state.closed = true;
+        // What is still to be done is not to keep the thread.
+        state.alone = None;
         state.size = 0;
         let items = std::mem::take(&mut state.items);
         let lookups = std::mem::take(&mut state.lookups);
@@ -306,7 +365,7 @@ impl Outbox {
     pub(crate) async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let answer = Answer::default();
         let mut asked = false;
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             if let Some(found) = answer.borrow_mut().take() {
                 return Poll::Ready(found);
             }

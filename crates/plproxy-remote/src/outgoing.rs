@@ -167,6 +167,11 @@ impl Outgoing {
         !self.busy
     }
 
+    /// Whether nothing of it is sent.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.sent == 0 && self.gaps.first().is_none_or(|gap| gap.sent == 0)
+    }
+
     /// Sends what the socket takes. Ready when everything is sent.
     pub(crate) fn poll_send(
         &mut self,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 use crate::interrupt::Gate;
 
 /// The longest sleep. It covers the moment between the look at the host's flag and the sleep, and clocks the deadlines.
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// How soon the host is told again while its flag stays up.
 const REMINDER: Duration = Duration::from_millis(10);
 /// Polls without a look at the sockets, before those get their turn.
@@ -69,7 +69,7 @@ impl Runtime {
         })
     }
 
-    pub(crate) fn gate(&self) -> &Gate {
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 
@@ -120,6 +120,12 @@ impl Runtime {
             outer.waker().wake_by_ref();
             Poll::Pending
         }))
+    }
+
+    /// Polls once what waits by itself, outside of the runtime.
+    pub(crate) fn poll_alone<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        self.gate.stays_awake();
+        poll(&mut Context::from_waker(&self.waker))
     }
 
     /// To be called by a poll that is about to be pending: it is to be polled again at once, but for a look at the sockets.

@@ -6,24 +6,23 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::{Ready, ready as at_once};
+use std::future::{Future, Ready, ready as at_once};
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::Shutdown;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use bytes::BufMut;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use crate::monitor::Monitor;
+use crate::plain;
 use crate::tls::Session;
-
-/// Linux's `MSG_NOSIGNAL`: a peer that hung up is no reason for a signal to the process.
-pub(crate) const NO_SIGNAL: i32 = 0x4000;
 
 /// A connected socket.
 pub(crate) enum Socket {
@@ -33,14 +32,6 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    fn system(&self) -> SockRef<'_> {
-        match self {
-            Socket::Tcp(socket) => SockRef::from(socket),
-            Socket::Unix(socket) => SockRef::from(socket),
-            Socket::Tls(session) => SockRef::from(session.socket()),
-        }
-    }
-
     /// The TLS session, if there is one.
     pub(crate) fn session(&self) -> Option<&Session> {
         match self {
@@ -62,26 +53,61 @@ impl Socket {
     /// Whether the peer is silent, as it has to be between two statements. Anything that can be read (the end of the
     /// stream, a farewell, whatever) tells that the connection is not what it was.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        if let Socket::Tls(session) = self {
-            return session.is_quiet();
-        }
-        let mut byte = [MaybeUninit::uninit()];
-        matches!(self.system().peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let seen = match self {
+            Socket::Tcp(socket) => plain::peek(socket),
+            Socket::Unix(socket) => plain::peek(socket),
+            Socket::Tls(session) => return session.is_quiet(),
+        };
+        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Whether there are bytes of the peer's that nobody has read.
     pub(crate) fn has_sent(socket: &TcpStream) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        matches!(SockRef::from(socket).peek(&mut byte), Ok(1))
+        matches!(plain::peek(socket), Ok(true))
     }
 
     /// Sends `bytes` if the system takes them at once; only good as a last word.
     pub(crate) fn send_last(&mut self, bytes: &[u8]) {
-        if let Socket::Tls(session) = self {
-            return session.send_last(bytes);
-        }
         // Nothing depends on it: the server also notices the end of the stream.
-        let _ = self.system().send_with_flags(bytes, NO_SIGNAL);
+        let _ = match self {
+            Socket::Tcp(socket) => plain::send_now(socket, bytes),
+            Socket::Unix(socket) => plain::send_now(socket, bytes),
+            Socket::Tls(session) => return session.send_last(bytes),
+        };
+    }
+
+    /// Has [`Socket::wait`] wait, for so long at most. False if it cannot.
+    pub(crate) fn prepare(&self, tick: Duration) -> bool {
+        match self {
+            Socket::Tcp(socket) => plain::prepare(socket, tick).is_ok(),
+            Socket::Unix(socket) => plain::prepare(socket, tick).is_ok(),
+            Socket::Tls(_) => false,
+        }
+    }
+
+    /// Waits for bytes and appends them, see [`plain::wait`]. Only after it was prepared.
+    pub(crate) fn wait(&self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        match self {
+            Socket::Tcp(socket) => plain::wait(socket, bytes),
+            Socket::Unix(socket) => plain::wait(socket, bytes),
+            Socket::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Appends what there is to `bytes`, up to their capacity; none at the end of the stream.
+    pub(crate) fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Tcp(socket) => plain::poll_append(socket, cx, bytes),
+            Socket::Unix(socket) => plain::poll_append(socket, cx, bytes),
+            Socket::Tls(_) => {
+                let room = bytes.capacity() - bytes.len();
+                pin!(self.read_buf(&mut bytes.limit(room))).poll(cx)
+            }
+        }
     }
 }
 
@@ -92,8 +118,8 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
-            Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Socket::Tcp(socket) => plain::poll_read(socket, cx, buf),
+            Socket::Unix(socket) => plain::poll_read(socket, cx, buf),
             Socket::Tls(session) => session.poll_read(cx, buf),
         }
     }
@@ -106,8 +132,8 @@ impl AsyncWrite for Socket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
-            Socket::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
+            Socket::Tcp(socket) => plain::poll_send(socket, cx, buf),
+            Socket::Unix(socket) => plain::poll_send(socket, cx, buf),
             Socket::Tls(session) => session.poll_write(cx, buf),
         }
     }

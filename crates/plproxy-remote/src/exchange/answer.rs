@@ -26,6 +26,8 @@ impl Exchange<'_> {
     /// Sees to a message.
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), ErrorKind> {
         let Frame { tag, body } = frame;
+        // Of what comes at any time nothing can be concluded, and an end of the session may be such, too.
+        self.heard |= !matches!(tag, b'E' | b'N' | b'S' | b'A');
         match tag {
             b'D' => self.take_row(body),
             b'E' => {
@@ -135,6 +137,7 @@ impl Exchange<'_> {
         if diagnostic.fatal {
             return Err(ErrorKind::Db(diagnostic));
         }
+        self.heard = true;
         match self.round {
             Round::Statement => {
                 if matches!(self.result, Some(Err(_))) {

@@ -11,7 +11,6 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, Ssl, SslStream};
 use openssl::x509::{X509, X509VerifyResult};
 use plproxy_core::conninfo::{ConnInfo, Host, TlsVersion};
-use socket2::SockRef;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::task::coop;
@@ -22,7 +21,7 @@ use super::context::{Context, reason};
 use super::flight::Certificate;
 use super::names;
 use crate::error::system_words;
-use crate::stream::NO_SIGNAL;
+use crate::plain::send_now;
 
 /// The protocol's name in ALPN, with its length before it.
 const PROTOCOL: &[u8] = b"\x0apostgresql";
@@ -328,7 +327,7 @@ impl Session {
             let _ = self.operate(SslStream::shutdown);
             let bridge = self.stream.get_ref();
             // Nothing depends on it: the server also notices the end of the stream.
-            let _ = SockRef::from(&bridge.socket).send_with_flags(bridge.unsent(), NO_SIGNAL);
+            let _ = send_now(&bridge.socket, bridge.unsent());
         }
     }
 }

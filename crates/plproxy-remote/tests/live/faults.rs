@@ -1,7 +1,8 @@
 //! Servers that go away, keep silent, or end in the middle.
 
 use std::io::{Read, Write};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{CallOptions, ErrorKind, Event, Statement};
@@ -28,6 +29,59 @@ fn a_dead_connection_is_replaced_in_silence() {
         assert_ne!(now, before);
         before = now;
     }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_farewell_in_the_place_of_an_answer_means_that_nothing_ran() {
+    let _turn = turn();
+    let remote = remote();
+    let farewell = |code| complaint(b'E', "FATAL", code, "terminating connection");
+    let answer = || {
+        let done = message(b'C', b"SELECT 1\0");
+        [described(1, 25), row(&[b"x"]), done, ready()].concat()
+    };
+    // The first connection answers once and says `last` then; all others answer.
+    let check = |key: &str, last: Vec<u8>, replaced: bool| {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        let connstr = scripted::serve(move |mut stream| {
+            if !greet(&mut stream) {
+                return;
+            }
+            let first = count.fetch_add(1, SeqCst) == 0;
+            let mut rounds = 0;
+            while read_round(&mut stream) {
+                rounds += 1;
+                let over = first && rounds == 2;
+                let bytes = if over { last.clone() } else { answer() };
+                if stream.write_all(&bytes).is_err() || over {
+                    return;
+                }
+            }
+        });
+        let endpoint = endpoint(&remote, key, &connstr);
+        let statement = Statement::call("select 'x'::text".into());
+        assert_eq!(run(&remote, &endpoint, &statement, &[]).text(), "x");
+        let second = run(&remote, &endpoint, &statement, &[]);
+        if replaced {
+            assert_eq!(second.text(), "x", "{key}");
+        } else {
+            second.error();
+        }
+        let wanted = if replaced { 2 } else { 1 };
+        assert_eq!(connections.load(SeqCst), wanted, "{key}");
+    };
+    check("shut down", farewell("57P01"), true);
+    check("idle", farewell("57P05"), true);
+    let notice = complaint(b'N', "WARNING", "01000", "soon");
+    check("after a notice", [notice, farewell("57P01")].concat(), true);
+    // It may have run.
+    let bound = [message(b'1', b""), message(b'2', b"")].concat();
+    check("bound", [bound, farewell("57P01")].concat(), false);
+    check("crash", farewell("57P02"), false);
+    check("refused", farewell("08P01"), false);
+    check("without a word", Vec::new(), false);
 }
 
 #[test]

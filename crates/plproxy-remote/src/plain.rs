@@ -1,0 +1,147 @@
+//! Sockets without TLS, where each read and each write says for itself whether it may wait.
+//!
+//! In the runtime nothing waits on a socket; the runtime does, for all of them at once. A request that is alone can do
+//! without: it lets the system wait in the very call that takes the answer, which spares the thread a second call, and the
+//! way through the runtime. Such a wait ends by itself after a tick, and with every signal.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tokio::io::{Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// What the two kinds of sockets have in common.
+pub(crate) trait Plain: AsFd {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Runs `f`. If that would have to wait, the runtime is told so.
+    fn attempt<T>(&self, of: Interest, f: impl FnOnce() -> io::Result<T>) -> io::Result<T>;
+}
+
+macro_rules! plain {
+    ($socket:ty) => {
+        impl Plain for $socket {
+            fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_read_ready(cx)
+            }
+
+            fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_write_ready(cx)
+            }
+
+            fn attempt<T>(&self, of: Interest, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+                self.try_io(of, f)
+            }
+        }
+    };
+}
+plain!(TcpStream);
+plain!(UnixStream);
+
+/// Appends what there is to `bytes`, up to its capacity; none at the end of the stream.
+pub(crate) fn poll_append(
+    socket: &impl Plain,
+    cx: &mut Context<'_>,
+    bytes: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    let room = bytes.capacity() - bytes.len();
+    poll_receive(socket, cx, room, || {
+        Ok(recv(socket, spare_capacity(bytes), RecvFlags::DONTWAIT)?.0)
+    })
+}
+
+/// The same for the client library.
+pub(crate) fn poll_read(
+    socket: &impl Plain,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let unfilled = buf.initialize_unfilled();
+    let got = ready!(poll_receive(socket, cx, unfilled.len(), || {
+        Ok(recv(socket, &mut *unfilled, RecvFlags::DONTWAIT)?.0)
+    }))?;
+    buf.advance(got);
+    Poll::Ready(Ok(()))
+}
+
+fn poll_receive(
+    socket: &impl Plain,
+    cx: &mut Context<'_>,
+    room: usize,
+    mut receive: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(socket.poll_readable(cx))?;
+        match socket.attempt(Interest::READABLE, &mut receive) {
+            Ok(got) => {
+                if 0 < got && got < room {
+                    // That was all: who asks for more is to wait, and not to try in vain.
+                    let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+                    let _ = socket.attempt(Interest::READABLE, nothing);
+                }
+                return Poll::Ready(Ok(got));
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
+                _ => return Poll::Ready(Err(error)),
+            },
+        }
+    }
+}
+
+/// Sends what the system takes.
+pub(crate) fn poll_send(
+    socket: &impl Plain,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(socket.poll_writable(cx))?;
+        match socket.attempt(Interest::WRITABLE, || send_now(socket, bytes)) {
+            Ok(sent) => return Poll::Ready(Ok(sent)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
+                _ => return Poll::Ready(Err(error)),
+            },
+        }
+    }
+}
+
+/// Sends what the system takes at once. A peer that hung up is no reason for a signal to the process.
+pub(crate) fn send_now(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(
+        socket,
+        bytes,
+        SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+    )?)
+}
+
+/// What can be learnt without taking it: whether there are bytes (the end of the stream is none), or that there is nothing.
+pub(crate) fn peek(socket: &impl AsFd) -> io::Result<bool> {
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    Ok(recv(socket, &mut [0; 1], flags)?.0 > 0)
+}
+
+/// From now on [`wait`] waits on the socket, for so long at most. Everything else here does not.
+pub(crate) fn prepare(socket: &impl AsFd, tick: Duration) -> io::Result<()> {
+    // With a limit, a wait ends with a signal, too, whatever the signal's handler was installed with.
+    set_socket_timeout(socket, Timeout::Recv, Some(tick))?;
+    rustix::io::ioctl_fionbio(socket, false)?;
+    Ok(())
+}
+
+/// Appends what comes to `bytes`, up to its capacity. Waits for it; `None`: nothing has come yet, but a signal, or the time
+/// is over.
+pub(crate) fn wait(socket: &impl AsFd, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    match recv(socket, spare_capacity(bytes), RecvFlags::empty()) {
+        Ok((got, _)) => Ok(Some(got)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
