@@ -117,7 +117,7 @@ impl Call {
                 if first {
                     // Values as text are read as the partition's settings mean them.
                     let _style = batch.style().map(TextSettings::for_input).transpose()?;
-                    value = RowReader::new(shape, &batch, &label)?.take_single(shape, batch)?;
+                    value = RowReader::find(shape, &batch, &label)?.take_single(shape, batch)?;
                 }
             }
             Ok(())

@@ -18,7 +18,7 @@ use plproxy_core::numbered::NumberMap;
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
 use plproxy_remote::{Endpoint, Reset};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// Connection strings of CONNECT that are remembered.
 const MOST_CONNECT_STRINGS: usize = 64;
@@ -56,14 +56,37 @@ pub(crate) enum Origin {
 thread_local! {
     /// Named clusters. One that functions define is known to have no server of its name.
     static CLUSTERS: RefCell<Recent<String, Rc<Cluster>>> = RefCell::new(Recent::new(MOST_CLUSTERS));
+    /// Goes up with every change of them.
+    static GENERATION: Cell<u64> = const { Cell::new(0) };
     static CONNECTED: RefCell<Recent<String, Rc<Cluster>>> =
         RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
     static KEEPALIVE_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// The server that a name in a function's body stood for last, and when that was. It keeps nothing alive.
+#[derive(Default)]
+pub(crate) struct LastServer(RefCell<Option<(u64, Weak<Cluster>)>>);
+
+impl LastServer {
+    fn get(&self) -> Option<Rc<Cluster>> {
+        match &*self.0.borrow() {
+            Some((generation, cluster)) if *generation == GENERATION.get() => cluster.upgrade(),
+            _ => None,
+        }
+    }
+
+    fn set(&self, cluster: &Rc<Cluster>) {
+        if matches!(cluster.origin, Origin::Server(_)) {
+            let last = (GENERATION.get(), Rc::downgrade(cluster));
+            self.0.replace(Some(last));
+        }
+    }
+}
+
 /// After a change of servers, wrappers, mappings or roles: what came from them is read again. Now and not when each cluster
 /// is called the next time, so that connections which nothing stands for any more are seen and closed.
 pub(crate) fn renew() -> Result<(), Error> {
+    GENERATION.set(GENERATION.get() + 1);
     let memory = Context::for_call()?;
     memory.enter(|| {
         // Should this fail, what is left out is read again when it is called.
@@ -103,7 +126,14 @@ pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<R
         Location::Cluster {
             name: Source::Literal(name),
             ..
-        } => named(&function.label, name),
+        } => {
+            if let Some(cluster) = function.last_server.get() {
+                return Ok(cluster);
+            }
+            let cluster = named(&function.label, name)?;
+            function.last_server.set(&cluster);
+            Ok(cluster)
+        }
         Location::Cluster { name, .. } => named(&function.label, &text_of(function, name, args)?),
     }
 }
@@ -221,6 +251,7 @@ pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Er
         Some(known) => cluster.inherit(&known)?,
         None => {}
     }
+    GENERATION.set(GENERATION.get() + 1);
     let _ =
         CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), Rc::clone(&cluster)));
     Ok(cluster)

@@ -15,6 +15,7 @@ use crate::rows::RowReader;
 use crate::shape::Shape;
 use plproxy_remote::Batch;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// The least memory that PostgreSQL lets a tuplestore have, in kilobytes.
 const LEAST_MEMORY: i32 = 64;
@@ -44,7 +45,7 @@ pub(crate) struct Collector<'a> {
 /// What is known of a request's rows.
 #[derive(Default)]
 pub(crate) struct Source {
-    reader: Option<RowReader>,
+    reader: Option<Rc<RowReader>>,
     /// Rows that came ahead of their turn, as they came. There are none if there is a tuplestore.
     kept: VecDeque<Batch>,
     /// The same where they are many.
@@ -62,7 +63,7 @@ impl Source {
     ) -> Result<&RowReader, Error> {
         Ok(match &mut self.reader {
             Some(reader) => reader,
-            reader => reader.insert(RowReader::new(shape, batch, label)?),
+            reader => reader.insert(RowReader::find(shape, batch, label)?),
         })
     }
 

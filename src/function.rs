@@ -1,6 +1,7 @@
 //! Proxy functions, compiled once per session and change.
 #![forbid(unsafe_code)]
 
+use crate::cluster::LastServer;
 use crate::declared::{Declared, Dependencies};
 use crate::error::{Error, FunctionLabel};
 use crate::hash::HashKind;
@@ -35,6 +36,7 @@ pub(crate) struct ProxyFunction {
     pub(crate) run_on_plan: LocalPlan,
     /// How the argument of `RUN ON argument` hashes.
     pub(crate) argument_hash: OnceCell<Rc<HashKind>>,
+    pub(crate) last_server: LastServer,
     oid: Oid,
     place: FunctionPlace,
     depends_on: Dependencies,
@@ -147,6 +149,7 @@ impl ProxyFunction {
             location_plan: LocalPlan::default(),
             run_on_plan: LocalPlan::default(),
             argument_hash: OnceCell::new(),
+            last_server: LastServer::default(),
             oid,
             place: FunctionPlace::default(),
             depends_on: declared.depends_on,

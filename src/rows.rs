@@ -5,12 +5,13 @@ use crate::error::{Error, FunctionLabel};
 use crate::pg::io::Decoder;
 use crate::pg::tuple::{Row, check_domain};
 use crate::shape::{Shape, ShapeResult};
+use core::cell::RefCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::result_map;
 use plproxy_remote::{self as remote, Batch, ColumnDescription, Format};
 use std::rc::Rc;
 
-/// How the columns of one request's rows become local values; worked out at its first row.
+/// How the columns of a request's rows become local values.
 pub(crate) struct RowReader {
     /// For each local column the place of the remote one.
     columns: Vec<usize>,
@@ -19,9 +20,32 @@ pub(crate) struct RowReader {
     format: Format,
 }
 
+/// The reader that was worked out last, and the columns that it is for: all partitions have the same as a rule, in one call
+/// as in the next.
+#[derive(Default)]
+pub(crate) struct LastReader(RefCell<Option<(Rc<[ColumnDescription]>, Rc<RowReader>)>>);
+
 impl RowReader {
-    /// Looks at the columns of a request's first rows.
-    pub(crate) fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
+    /// How the rows of a request are read, by its first ones.
+    pub(crate) fn find(
+        shape: &Shape,
+        batch: &Batch,
+        label: &FunctionLabel,
+    ) -> Result<Rc<Self>, Error> {
+        let columns = batch.columns();
+        if let Some((known, reader)) = &*shape.last_reader.0.borrow()
+            && (Rc::ptr_eq(known, columns) || known == columns)
+            && reader.format == batch.format()
+        {
+            return Ok(Rc::clone(reader));
+        }
+        let reader = Rc::new(Self::new(shape, batch, label)?);
+        let last = (Rc::clone(columns), Rc::clone(&reader));
+        shape.last_reader.0.replace(Some(last));
+        Ok(reader)
+    }
+
+    fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
         let columns = Self::map(shape, batch.columns()).map_err(|what| label.error(what))?;
         let in_order = columns.len() == batch.columns().len()
             && columns.iter().enumerate().all(|(at, column)| at == *column);

@@ -48,29 +48,50 @@ impl std::error::Error for OutOfRange {}
 /// The partitions that a call has picked, each once, in the order of picking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tags {
-    tagged: Vec<bool>,
+    partitions: usize,
     order: Vec<usize>,
+    /// Which ones are picked, by number; empty as long as the order tells it as quickly.
+    tagged: Vec<bool>,
 }
+
+/// With so many partitions picked there is a list by number.
+const FEW: usize = 8;
 
 impl Tags {
     /// None of `partitions`.
     pub fn new(partitions: usize) -> Self {
         Self {
-            tagged: vec![false; partitions],
+            partitions,
             order: Vec::new(),
+            tagged: Vec::new(),
         }
     }
 
     /// Picks a partition; `false` if it was picked before or does not exist.
     pub fn tag(&mut self, partition: usize) -> bool {
-        match self.tagged.get_mut(partition) {
-            Some(tagged) if !*tagged => {
-                *tagged = true;
-                self.order.push(partition);
-                true
-            }
-            _ => false,
+        if partition >= self.partitions {
+            return false;
         }
+        if self.order.len() < FEW {
+            if self.order.contains(&partition) {
+                return false;
+            }
+        } else {
+            if self.tagged.is_empty() {
+                self.tagged = vec![false; self.partitions];
+                for picked in &self.order {
+                    if let Some(tagged) = self.tagged.get_mut(*picked) {
+                        *tagged = true;
+                    }
+                }
+            }
+            match self.tagged.get_mut(partition) {
+                Some(tagged) if !*tagged => *tagged = true,
+                _ => return false,
+            }
+        }
+        self.order.push(partition);
+        true
     }
 
     /// The partitions picked, in the order of picking.
@@ -159,5 +180,13 @@ mod tests {
         assert_eq!(fresh, [true, true, false, false, true]);
         assert_eq!(tags.iter().collect::<Vec<_>>(), [3, 1, 2]);
         assert_eq!(tags.len(), 3);
+        let mut many = Tags::new(1000);
+        let picks = (0..100).map(|at| at * 7 % 1000);
+        for pick in picks.clone() {
+            assert!(many.tag(pick));
+            assert!(!many.tag(pick));
+        }
+        assert!(picks.clone().all(|pick| !many.tag(pick)) && !many.tag(1000));
+        assert!(many.iter().eq(picks));
     }
 }

@@ -15,7 +15,7 @@ use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
-use crate::execute::Task;
+use crate::execute::{Common, Task};
 use crate::linger;
 use crate::outbox::{Item, Outbox};
 use crate::params::Param;
@@ -150,7 +150,13 @@ impl<'a> Call<'a> {
         } else {
             Outbox::default()
         };
-        let batch = (ROUND / count.max(1)).clamp(2048, ROUND / 4);
+        let common = Rc::new(Common {
+            statement: statement.clone(),
+            options: options.clone(),
+            outbox: outbox.clone(),
+            pool: remote.pool().clone(),
+            batch: (ROUND / count.max(1)).clamp(2048, ROUND / 4),
+        });
         let mut works =
             requests
                 .into_iter()
@@ -160,11 +166,7 @@ impl<'a> Call<'a> {
                         request,
                         endpoint,
                         params: params.into(),
-                        statement: statement.clone(),
-                        options: options.clone(),
-                        outbox: outbox.clone(),
-                        pool: remote.pool().clone(),
-                        batch,
+                        common: common.clone(),
                     })
                 });
         let tasks = match (works.next(), works.len()) {
@@ -409,14 +411,15 @@ impl Tasks {
 /// A request as work to be polled. A panic in it is a defect of ours or of the library's that a server found: it must
 /// end the call and nothing else. What it had, its connection among that, is dropped.
 fn work(task: Task) -> Work {
-    let (request, outbox) = (task.request, task.outbox.clone());
-    Box::pin(async move {
-        if AssertUnwindSafe(task.run()).catch_unwind().await.is_err() {
-            outbox.ends(request);
-            outbox.fail(
+    let (request, common) = (task.request, task.common.clone());
+    let done = AssertUnwindSafe(task.run()).catch_unwind();
+    Box::pin(done.map(move |done| {
+        if done.is_err() {
+            common.outbox.ends(request);
+            common.outbox.fail(
                 request,
                 ErrorKind::protocol("server sent what could not be understood"),
             );
         }
-    })
+    }))
 }

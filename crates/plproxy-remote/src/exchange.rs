@@ -94,7 +94,7 @@ impl<'a> Exchange<'a> {
         let change = {
             let monitor = connection.monitor.borrow();
             let (style, process_id) = (monitor.style(), monitor.process_id());
-            let needs = task.statement.needs();
+            let needs = task.common.statement.needs();
             connection
                 .settings
                 .change(needs, style, process_id, connection.direct)
@@ -164,7 +164,7 @@ impl<'a> Exchange<'a> {
             direct,
             ..
         } = &mut *self.connection;
-        let statement = &self.task.statement;
+        let statement = &self.task.common.statement;
         outgoing.clear();
         if let Some(change) = &self.change {
             outgoing.query(change.sql())?;
@@ -217,7 +217,7 @@ impl<'a> Exchange<'a> {
             }
             while let Some(frame) = self.connection.inbox.frame()? {
                 self.take(frame)?;
-                if self.size >= self.task.batch {
+                if self.size >= self.task.common.batch {
                     self.flush();
                     self.handed_over = true;
                     ready!(self.poll_room(cx));
@@ -229,7 +229,7 @@ impl<'a> Exchange<'a> {
                 return Poll::Ready(if asked { Ok(()) } else { Err(unexpected()) });
             }
             // A row's place holds on to all that came behind it, which may be anything.
-            if self.connection.inbox.seen() > self.task.batch + ROOM {
+            if self.connection.inbox.seen() > self.task.common.batch + ROOM {
                 self.flush();
             }
             if self.rows.is_empty() {
@@ -263,14 +263,15 @@ impl<'a> Exchange<'a> {
                 outgoing.clear();
             }
             // To send and to receive at once is for the runtime.
-            Poll::Pending => self.task.outbox.joins(),
+            Poll::Pending => self.task.common.outbox.joins(),
         }
     }
 
     /// Reads what there is.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
-        if self.unsent.is_none() && self.task.outbox.is_alone() && self.connection.can_wait() {
-            return match self.task.outbox.wait(|| self.connection.wait()) {
+        if self.unsent.is_none() && self.task.common.outbox.is_alone() && self.connection.can_wait()
+        {
+            return match self.task.common.outbox.wait(|| self.connection.wait()) {
                 Some(Ok(true)) => Poll::Ready(Ok(())),
                 Some(Err(kind)) => Poll::Ready(Err(kind)),
                 Some(Ok(false)) | None => Poll::Pending,
@@ -285,10 +286,8 @@ impl<'a> Exchange<'a> {
 
     /// Ready when the outbox has room for this request's rows.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let Task {
-            outbox, request, ..
-        } = self.task;
-        outbox.poll_room(*request, self.handed_over, cx)
+        let outbox = &self.task.common.outbox;
+        outbox.poll_room(self.task.request, self.handed_over, cx)
     }
 
     fn batch(&mut self) -> Option<Batch> {
@@ -302,7 +301,7 @@ impl<'a> Exchange<'a> {
         let bytes = self.connection.inbox.take(&mut rows);
         let style = self.connection.monitor.borrow().peculiar_style();
         let size = std::mem::take(&mut self.size).max(bytes.capacity());
-        let format = self.task.statement.format();
+        let format = self.task.common.statement.format();
         Some(Batch::new(
             bytes,
             rows,
@@ -317,7 +316,7 @@ impl<'a> Exchange<'a> {
     fn flush(&mut self) {
         if let Some(batch) = self.batch() {
             let (request, size) = (self.task.request, batch.size());
-            self.task.outbox.event(
+            self.task.common.outbox.event(
                 Event::Rows {
                     request,
                     batch,
@@ -341,7 +340,10 @@ impl<'a> Exchange<'a> {
         {
             let columns = self.columns.clone();
             let statements = &mut self.connection.statements;
-            statements.keep(&self.task.statement, PreparedStatement { name, columns });
+            statements.keep(
+                &self.task.common.statement,
+                PreparedStatement { name, columns },
+            );
         }
         let missed = !self.heard
             && match &result {

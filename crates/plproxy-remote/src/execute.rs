@@ -23,6 +23,11 @@ pub(crate) struct Task {
     pub(crate) request: usize,
     pub(crate) endpoint: Rc<Endpoint>,
     pub(crate) params: RefCell<Rc<[Param]>>,
+    pub(crate) common: Rc<Common>,
+}
+
+/// What the requests of a call have in common.
+pub(crate) struct Common {
     pub(crate) statement: Rc<Statement>,
     pub(crate) options: CallOptions,
     pub(crate) outbox: Outbox,
@@ -47,21 +52,21 @@ impl Task {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
-                    Err(kind) => return self.outbox.fail(self.request, kind),
+                    Err(kind) => return self.common.outbox.fail(self.request, kind),
                 },
             };
-            if !self.outbox.sends(
+            if !self.common.outbox.sends(
                 self.request,
                 connection.cancel_key(),
-                self.options.query_timeout.is_some(),
+                self.common.options.query_timeout.is_some(),
             ) {
-                return self.pool.put(connection, &self.options);
+                return self.common.pool.put(connection, &self.common.options);
             }
             connection.begin_use();
             let exchanged = self.execute(&mut connection).await;
             if exchanged.missed && !new {
                 // It had rested for too long, and nothing has run: as if it had been found dead before.
-                self.outbox.unsends(self.request);
+                self.common.outbox.unsends(self.request);
                 continue;
             }
             return self.finish(connection, exchanged).await;
@@ -70,23 +75,24 @@ impl Task {
 
     /// A connection that rests.
     fn at_rest(&self) -> Option<Box<Connection>> {
-        self.pool
-            .take(&self.endpoint, self.options.connection_lifetime)
+        self.common
+            .pool
+            .take(&self.endpoint, self.common.options.connection_lifetime)
     }
 
     /// A new connection.
     async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
-        self.outbox.join().await;
+        self.common.outbox.join().await;
         let begun = Instant::now();
         // Rare and large: apart, so that the common case stays small.
         let connection = Box::pin(connect(
             &self.endpoint,
-            self.options.connect_timeout,
-            &self.outbox,
+            self.common.options.connect_timeout,
+            &self.common.outbox,
         ))
         .await?;
-        self.outbox.connects(self.request, begun.elapsed());
-        self.pool.register(&connection);
+        self.common.outbox.connects(self.request, begun.elapsed());
+        self.common.pool.register(&connection);
         Ok(connection)
     }
 
@@ -101,13 +107,13 @@ impl Task {
         let end = result.map(|()| (batch, columns));
         let reset = self.reset_after(&end);
         if reset.is_some() {
-            self.outbox.join().await;
+            self.common.outbox.join().await;
         }
-        self.outbox.ends(self.request);
+        self.common.outbox.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
             connection.terminate();
-            self.pool.close(&self.endpoint);
+            self.common.pool.close(&self.endpoint);
             return self.tell(end);
         }
         match reset {
@@ -116,7 +122,7 @@ impl Task {
                 self.reset(connection, reset).await;
             }
             _ => {
-                self.pool.put(connection, &self.options);
+                self.common.pool.put(connection, &self.common.options);
                 self.tell(end);
             }
         }
@@ -128,7 +134,7 @@ impl Task {
         match end {
             Ok((Some(batch), _)) => {
                 let size = batch.size();
-                self.outbox.done(
+                self.common.outbox.done(
                     Event::Rows {
                         request,
                         batch,
@@ -137,33 +143,38 @@ impl Task {
                     size,
                 );
             }
-            Ok((None, columns)) => self.outbox.done(Event::RequestDone { request, columns }, 0),
-            Err(kind) => self.outbox.fail(request, kind),
+            Ok((None, columns)) => self
+                .common
+                .outbox
+                .done(Event::RequestDone { request, columns }, 0),
+            Err(kind) => self.common.outbox.fail(request, kind),
         }
     }
 
     /// What is to be run before the connection rests.
     fn reset_after(&self, end: &Result<End, ErrorKind>) -> Option<&Reset> {
         let after_error = match end {
-            Err(ErrorKind::Db(_)) => self.options.reset_after_error.as_deref(),
+            Err(ErrorKind::Db(_)) => self.common.options.reset_after_error.as_deref(),
             _ => None,
         };
-        self.options.reset.as_deref().or(after_error)
+        self.common.options.reset.as_deref().or(after_error)
     }
 
     /// Resets a connection and lets it rest, or closes it if that fails: the request itself is over.
     async fn reset(&self, mut connection: Box<Connection>, reset: &Reset) {
         let request = self.request;
-        self.outbox.resets(request, connection.cancel_key());
+        self.common.outbox.resets(request, connection.cancel_key());
         let done = connection.reset(reset).await;
-        self.outbox.ends(request);
+        self.common.outbox.ends(request);
         match done {
-            Ok(()) => self.pool.put(connection, &self.options),
+            Ok(()) => self.common.pool.put(connection, &self.common.options),
             Err(ErrorKind::Db(mut notice)) if reset.is_told() && !notice.fatal => {
                 notice.message.insert_str(0, "reset query failed: ");
                 notice.position = None;
                 let size = notice.size();
-                self.outbox.event(Event::Notice { request, notice }, size);
+                self.common
+                    .outbox
+                    .event(Event::Notice { request, notice }, size);
             }
             Err(_) => {}
         }
@@ -171,16 +182,17 @@ impl Task {
 
     /// Whether to prepare.
     fn prepared(&self) -> Prepared {
-        match &self.options.reset {
+        match &self.common.options.reset {
             Some(reset) if reset.discards() => Prepared::Off,
-            _ => self.options.prepared,
+            _ => self.common.options.prepared,
         }
     }
 
     async fn execute(&self, connection: &mut Connection) -> Exchanged {
-        let plan = connection
-            .statements
-            .plan(&self.statement, self.prepared(), connection.direct);
+        let plan =
+            connection
+                .statements
+                .plan(&self.common.statement, self.prepared(), connection.direct);
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
             matches!(plan, Plan::Prepare),
@@ -193,11 +205,11 @@ impl Task {
             // refused so, too: a pooler may have parsed it long ago, for somebody else.
             let refused = (reused || prepares && exchanged.parsed) && is_stale(diagnostic)
                 || prepares && diagnostic.code == *TAKEN;
-            if refused && !connection.broken && !self.outbox.is_closed() {
+            if refused && !connection.broken && !self.common.outbox.is_closed() {
                 if reused {
-                    connection.statements.forget(&self.statement);
+                    connection.statements.forget(&self.common.statement);
                 } else {
-                    connection.statements.give_up(&self.statement);
+                    connection.statements.give_up(&self.common.statement);
                 }
                 exchanged = Exchange::run(self, connection, Plan::Unnamed).await;
             }

@@ -85,6 +85,7 @@ pub(crate) struct Monitor {
     /// The session was made to speak another encoding than the one that was agreed on.
     encoding_lost: bool,
     style: TextStyle,
+    peculiar_style: Option<Rc<TextStyle>>,
     asked: u64,
     answered: u64,
     /// Descriptions of columns are of no interest at the moment.
@@ -120,6 +121,7 @@ impl Monitor {
             transaction: 0,
             encoding_lost: false,
             style: TextStyle::default(),
+            peculiar_style: None,
             asked: 1,
             answered: 0,
             overlooks_columns: false,
@@ -144,8 +146,8 @@ impl Monitor {
     }
 
     /// The same, where it is not as everybody reads it.
-    pub(crate) fn peculiar_style(&self) -> Option<TextStyle> {
-        self.style.is_peculiar().then(|| self.style.clone())
+    pub(crate) fn peculiar_style(&self) -> Option<Rc<TextStyle>> {
+        self.peculiar_style.clone()
     }
 
     /// How many rounds (a simple query, or what a sync ends) were sent; the start-up counts as the first.
@@ -421,7 +423,10 @@ impl Monitor {
     }
 
     fn learn(&mut self, report: &[u8]) {
-        self.style.learn(report);
+        if self.style.learn(report) {
+            let peculiar = self.style.is_peculiar();
+            self.peculiar_style = peculiar.then(|| Rc::new(self.style.clone()));
+        }
         if let Some(encoding) = report.strip_prefix(b"client_encoding\0") {
             let agreed = self.encoding.name().as_bytes();
             self.encoding_lost = self.answered > 0 && encoding.strip_suffix(b"\0") != Some(agreed);

@@ -31,18 +31,20 @@ pub struct TextStyle {
 }
 
 impl TextStyle {
-    /// Looks at a setting that the server reports: name and value, each with a zero byte at its end.
-    pub(crate) fn learn(&mut self, report: &[u8]) {
+    /// Looks at a setting that the server reports: name and value, each with a zero byte at its end. Whether it is one of
+    /// these.
+    pub(crate) fn learn(&mut self, report: &[u8]) -> bool {
         let mut parts = report.split(|byte| *byte == 0);
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-            return;
+            return false;
         };
         let slot = match name {
             b"DateStyle" => &mut self.dates,
             b"IntervalStyle" => &mut self.intervals,
-            _ => return,
+            _ => return false,
         };
         *slot = String::from_utf8_lossy(value).into_owned();
+        true
     }
 
     /// Whether the text means something else under other settings.
@@ -69,7 +71,7 @@ pub struct Batch {
     /// Where in `bytes` the values of each row are.
     rows: Vec<Range<usize>>,
     format: Format,
-    style: Option<TextStyle>,
+    style: Option<Rc<TextStyle>>,
     size: usize,
 }
 
@@ -84,7 +86,7 @@ impl Batch {
         rows: Vec<Range<usize>>,
         columns: Rc<[ColumnDescription]>,
         format: Format,
-        style: Option<TextStyle>,
+        style: Option<Rc<TextStyle>>,
         size: usize,
     ) -> Batch {
         Batch {
@@ -109,7 +111,7 @@ impl Batch {
 
     /// The settings under which values as text are to be read, if it matters.
     pub fn style(&self) -> Option<&TextStyle> {
-        self.style.as_ref()
+        self.style.as_deref()
     }
 
     /// How many rows.

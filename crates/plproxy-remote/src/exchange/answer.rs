@@ -40,6 +40,7 @@ impl Exchange<'_> {
                 let size = notice.size();
                 let request = self.task.request;
                 self.task
+                    .common
                     .outbox
                     .event(Event::Notice { request, notice }, size);
                 Ok(())
