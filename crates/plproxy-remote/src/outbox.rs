@@ -54,9 +54,9 @@ struct State {
     idle: bool,
     lookups: Vec<Lookup>,
     /// The requests whose statements are with a server, and how to cancel them.
-    running: Vec<(usize, Rc<CancelKey>)>,
+    running: Keys,
     /// The requests whose connections are being reset.
-    resetting: Vec<(usize, Rc<CancelKey>)>,
+    resetting: Keys,
     /// How many requests have come to a good end.
     done: usize,
     first_sent: Option<Instant>,
@@ -68,6 +68,39 @@ struct State {
     alone: Option<Arc<Gate>>,
     /// It has waited.
     waited: bool,
+}
+
+/// Cancel keys by request.
+#[derive(Default)]
+struct Keys {
+    slots: Vec<Option<Rc<CancelKey>>>,
+    count: usize,
+}
+
+impl Keys {
+    fn insert(&mut self, request: usize, key: &Rc<CancelKey>) {
+        if self.slots.len() <= request {
+            self.slots.resize_with(request + 1, || None);
+        }
+        if let Some(slot) = self.slots.get_mut(request) {
+            self.count += usize::from(slot.is_none());
+            *slot = Some(key.clone());
+        }
+    }
+
+    fn remove(&mut self, request: usize) {
+        if let Some(slot) = self.slots.get_mut(request) {
+            self.count -= usize::from(slot.take().is_some());
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Rc<CancelKey>> {
+        self.slots.iter().flatten().cloned()
+    }
+
+    fn first(&self) -> Option<usize> {
+        self.slots.iter().position(Option::is_some)
+    }
 }
 
 impl State {
@@ -217,14 +250,13 @@ impl Outbox {
         if timed && state.first_sent.is_none() {
             state.first_sent = Some(Instant::now());
         }
-        state.running.push((request, key.clone()));
+        state.running.insert(request, key);
         true
     }
 
     /// It turned out not to have been sent, or not to have been looked at.
     pub(crate) fn unsends(&self, request: usize) {
-        let mut state = self.0.borrow_mut();
-        state.running.retain(|(running, _)| *running != request);
+        self.0.borrow_mut().running.remove(request);
     }
 
     /// A connection was made for a request.
@@ -266,10 +298,8 @@ impl Outbox {
             let ahead = std::mem::take(&mut state.ahead);
             ahead.iter().for_each(|(_, waker)| waker.wake_by_ref());
         }
-        state.running.retain(|(running, _)| *running != request);
-        state
-            .resetting
-            .retain(|(resetting, _)| *resetting != request);
+        state.running.remove(request);
+        state.resetting.remove(request);
         // A server that hangs up may end it while it waits for room: then nobody would come for its turn.
         state.gives_way(request);
     }
@@ -277,7 +307,7 @@ impl Outbox {
     /// A request's connection is about to be reset.
     pub(crate) fn resets(&self, request: usize, key: &Rc<CancelKey>) {
         let mut state = self.0.borrow_mut();
-        state.resetting.push((request, key.clone()));
+        state.resetting.insert(request, key);
     }
 
     /// The last event of a request.
@@ -301,35 +331,24 @@ impl Outbox {
     }
 
     pub(crate) fn running(&self) -> Vec<Rc<CancelKey>> {
-        self.0
-            .borrow()
-            .running
-            .iter()
-            .map(|(_, key)| key.clone())
-            .collect()
+        self.0.borrow().running.iter().collect()
     }
 
     /// The same, and how to cancel the resets.
     pub(crate) fn busy(&self) -> Vec<Rc<CancelKey>> {
         let state = self.0.borrow();
-        let all = state.running.iter().chain(&state.resetting);
-        all.map(|(_, key)| key.clone()).collect()
+        state.running.iter().chain(state.resetting.iter()).collect()
     }
 
     /// Whether something is with a server, a statement or a reset.
     pub(crate) fn is_busy(&self) -> bool {
         let state = self.0.borrow();
-        !state.running.is_empty() || !state.resetting.is_empty()
+        state.running.count > 0 || state.resetting.count > 0
     }
 
     /// The first in the list of the requests that are with a server, for a timeout's report.
     pub(crate) fn first_running(&self) -> Option<usize> {
-        self.0
-            .borrow()
-            .running
-            .iter()
-            .map(|(request, _)| *request)
-            .min()
+        self.0.borrow().running.first()
     }
 
     pub(crate) fn first_sent(&self) -> Option<Instant> {
