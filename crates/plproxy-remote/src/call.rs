@@ -361,8 +361,12 @@ impl<'a> Call<'a> {
                 // A server process that had not read its statement yet has taken no notice.
                 while repeat.as_mut().poll(cx).is_ready() {
                     repeat.as_mut().reset(tokio::time::Instant::now() + REPEAT);
-                    if running && cancels.is_empty() {
-                        cancels.extend(self.outbox.busy().into_iter().map(CancelKey::send));
+                    if running {
+                        // One that takes long is no reason to leave the others alone.
+                        let all = cancels.is_empty();
+                        let again = self.outbox.busy().into_iter();
+                        let again = again.filter(|key| all || !key.is_astray());
+                        cancels.extend(again.map(CancelKey::send));
                         cx.waker().wake_by_ref();
                     }
                 }
