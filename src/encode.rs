@@ -48,11 +48,14 @@ pub(crate) fn pieces<T>(
     match &routing.targets {
         Targets::Whole(tags) if tags.is_empty() => Ok(Vec::new()),
         Targets::Whole(tags) => {
-            let params = shape
-                .params
-                .iter()
-                .map(|param| whole(param, args))
-                .collect::<Result<Rc<[Param]>, Error>>()?;
+            let params: Rc<[Param]> = match shape.params.as_slice() {
+                // Without a list in between.
+                [param] => Rc::new([whole(param, args)?]),
+                params => params
+                    .iter()
+                    .map(|param| whole(param, args))
+                    .collect::<Result<_, Error>>()?,
+            };
             tags.iter()
                 .map(|partition| make(partition, Rc::clone(&params)))
                 .collect()

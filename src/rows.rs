@@ -9,21 +9,33 @@ use core::cell::RefCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::result_map;
 use plproxy_remote::{self as remote, Batch, ColumnDescription, Format};
+use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// How the columns of a request's rows become local values.
 pub(crate) struct RowReader {
     /// For each local column the place of the remote one.
-    columns: Vec<usize>,
+    columns: SmallVec<[usize; 2]>,
     /// Whether those are all, in their order.
     in_order: bool,
     format: Format,
 }
 
-/// The reader that was worked out last, and the columns that it is for: all partitions have the same as a rule, in one call
-/// as in the next.
-#[derive(Default)]
-pub(crate) struct LastReader(RefCell<Option<(Rc<[ColumnDescription]>, Rc<RowReader>)>>);
+/// How the rows of a statement were read last: all partitions have the same columns as a rule, in one call as in the next.
+struct Known {
+    statement: u64,
+    columns: Rc<[ColumnDescription]>,
+    reader: Rc<RowReader>,
+}
+
+/// Of so many statements it is remembered.
+const REMEMBERED: usize = 64;
+
+thread_local! {
+    /// By the statement's number; two with the same remainder have one place.
+    static KNOWN: RefCell<[Option<Known>; REMEMBERED]> =
+        const { RefCell::new([const { None }; REMEMBERED]) };
+}
 
 impl RowReader {
     /// How the rows of a request are read, by its first ones.
@@ -32,17 +44,26 @@ impl RowReader {
         batch: &Batch,
         label: &FunctionLabel,
     ) -> Result<Rc<Self>, Error> {
-        let columns = batch.columns();
-        if let Some((known, reader)) = &*shape.last_reader.0.borrow()
-            && (Rc::ptr_eq(known, columns) || known == columns)
-            && reader.format == batch.format()
-        {
-            return Ok(Rc::clone(reader));
-        }
-        let reader = Rc::new(Self::new(shape, batch, label)?);
-        let last = (Rc::clone(columns), Rc::clone(&reader));
-        shape.last_reader.0.replace(Some(last));
-        Ok(reader)
+        let (columns, statement) = (batch.columns(), shape.statement.id());
+        KNOWN.with_borrow_mut(|known| {
+            let Some(known) = known.get_mut(statement as usize % REMEMBERED) else {
+                return Self::new(shape, batch, label).map(Rc::new);
+            };
+            if let Some(last) = known
+                && last.statement == statement
+                && (Rc::ptr_eq(&last.columns, columns) || last.columns == *columns)
+                && last.reader.format == batch.format()
+            {
+                return Ok(Rc::clone(&last.reader));
+            }
+            let reader = Rc::new(Self::new(shape, batch, label)?);
+            *known = Some(Known {
+                statement,
+                columns: Rc::clone(columns),
+                reader: Rc::clone(&reader),
+            });
+            Ok(reader)
+        })
     }
 
     fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
@@ -57,22 +78,23 @@ impl RowReader {
     }
 
     /// For each local column the place of the remote one.
-    fn map(shape: &Shape, columns: &[ColumnDescription]) -> Result<Vec<usize>, String> {
-        let remote: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
+    fn map(shape: &Shape, columns: &[ColumnDescription]) -> Result<SmallVec<[usize; 2]>, String> {
         match (&shape.result, &shape.row_type) {
             (ShapeResult::Void | ShapeResult::Scalar(_), _) => {
-                result_map::single(remote.len()).map_err(|error| error.to_string())?;
-                Ok(vec![0])
+                result_map::single(columns.len()).map_err(|error| error.to_string())?;
+                Ok(SmallVec::from_slice(&[0]))
             }
             (ShapeResult::Row(..), Some(row_type)) => {
+                let remote: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
                 let local: Vec<&str> = row_type
                     .columns
                     .iter()
                     .map(|column| column.name.as_str())
                     .collect();
-                result_map::map(&local, &remote).map_err(|error| error.to_string())
+                let map = result_map::map(&local, &remote).map_err(|error| error.to_string())?;
+                Ok(map.into())
             }
-            (ShapeResult::Row(..), None) => Ok(Vec::new()),
+            (ShapeResult::Row(..), None) => Ok(SmallVec::new()),
         }
     }
 

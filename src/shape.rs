@@ -8,7 +8,6 @@ use crate::needs::Needs;
 use crate::pg::inval::Changes;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
-use crate::rows::LastReader;
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query};
 use plproxy_remote::{Format, Statement};
@@ -26,7 +25,6 @@ pub(crate) struct Shape {
     pub(crate) row_type: Option<Rc<RowType>>,
     /// Composite types inside columns: what they are made of has a say in how the statement runs.
     relations: Vec<Oid>,
-    pub(crate) last_reader: LastReader,
 }
 
 /// A parameter of the remote statement.
@@ -81,7 +79,6 @@ impl Shape {
             result,
             row_type,
             relations: needs.relations,
-            last_reader: LastReader::default(),
         })
     }
 

@@ -2,19 +2,40 @@
 
 use super::{guard, raw};
 use crate::error::Error;
+use core::cell::Cell;
+use core::ptr;
 use pgrx::pg_sys;
 
 /// A memory context that is deleted with its owner.
 ///
 /// A call makes one for its values: what decoding and local queries allocate lives until the call ends. The longer-lived
 /// ones hold the function infos of a cached function.
-pub(crate) struct Context(pg_sys::MemoryContext);
+pub(crate) struct Context {
+    context: pg_sys::MemoryContext,
+    /// It may serve another call.
+    again: bool,
+}
+
+thread_local! {
+    /// A call's context that waits for the next call; null if there is none. Calls within calls make more.
+    static SPARE: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
+}
 
 impl Context {
-    /// A context below the current one, for the length of a call.
+    /// A context for the length of a call, empty.
     pub(crate) fn for_call() -> Result<Self, Error> {
-        // SAFETY: reading a static of this backend's one thread.
-        Self::below(unsafe { pg_sys::CurrentMemoryContext })
+        let spare = SPARE.replace(ptr::null_mut());
+        let mut context = if spare.is_null() {
+            // SAFETY: reading a static of this backend's one thread; this context always exists.
+            Self::below(unsafe { pg_sys::TopMemoryContext })?
+        } else {
+            Self {
+                context: spare,
+                again: true,
+            }
+        };
+        context.again = true;
+        Ok(context)
     }
 
     /// A context that lives until its owner is dropped, whatever transaction ends meanwhile.
@@ -40,31 +61,38 @@ impl Context {
                 raw::AllocSetContextCreateInternal(parent, c"PL/Proxy".as_ptr(), MIN, INIT, MAX)
             })
         }?;
-        Ok(Self(context))
+        Ok(Self {
+            context,
+            again: false,
+        })
     }
 
     /// Frees what was allocated, and keeps the context.
     pub(crate) fn reset(&self) {
         // SAFETY: the context is ours and alive; resetting an AllocSet does not raise.
-        unsafe { raw::MemoryContextReset(self.0) }
+        unsafe { raw::MemoryContextReset(self.context) }
     }
 
     pub(super) fn as_ptr(&self) -> pg_sys::MemoryContext {
-        self.0
+        self.context
     }
 
     /// Runs `f` with this context as PostgreSQL's current one.
     pub(crate) fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        let _restore = Switched::to(self.0);
+        let _restore = Switched::to(self.context);
         f()
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: the context is ours, and a parent's deletion cannot have come first: that happens only after the
-        // error or return that drops us.
-        unsafe { raw::MemoryContextDelete(self.0) }
+        if self.again && SPARE.get().is_null() {
+            self.reset();
+            SPARE.set(self.context);
+            return;
+        }
+        // SAFETY: the context is ours, and its parent lives as long as the process.
+        unsafe { raw::MemoryContextDelete(self.context) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 /// The partition, of `partitions`, to which a hash is mapped.
 ///
 /// By the low bits, for which the number of partitions must be a power of two, or by the remainder.
@@ -49,7 +51,7 @@ impl std::error::Error for OutOfRange {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tags {
     partitions: usize,
-    order: Vec<usize>,
+    order: SmallVec<[usize; 2]>,
     /// Which ones are picked, by number; empty as long as the order tells it as quickly.
     tagged: Vec<bool>,
 }
@@ -62,7 +64,7 @@ impl Tags {
     pub fn new(partitions: usize) -> Self {
         Self {
             partitions,
-            order: Vec::new(),
+            order: SmallVec::new(),
             tagged: Vec::new(),
         }
     }

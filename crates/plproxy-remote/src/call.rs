@@ -155,6 +155,7 @@ impl<'a> Call<'a> {
             options: options.clone(),
             outbox: outbox.clone(),
             pool: remote.pool().clone(),
+            started: Instant::now(),
             batch: (ROUND / count.max(1)).clamp(2048, ROUND / 4),
         });
         let mut works =

@@ -73,7 +73,7 @@ pub struct ConnectionInfo {
 /// The same, as it changes.
 pub(crate) struct Facts {
     fixed: ConnectionInfo,
-    last_used_at: Cell<SystemTime>,
+    last_used: Cell<Instant>,
     calls: Cell<u64>,
     prepared_statements: Cell<usize>,
     in_use: Cell<bool>,
@@ -82,7 +82,10 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn snapshot(&self) -> ConnectionInfo {
         ConnectionInfo {
-            last_used_at: self.last_used_at.get(),
+            last_used_at: SystemTime::now()
+                .checked_sub(self.last_used.get().elapsed())
+                .unwrap_or(self.fixed.connected_at)
+                .max(self.fixed.connected_at),
             calls: self.calls.get(),
             prepared_statements: self.prepared_statements.get(),
             in_use: self.in_use.get(),
@@ -161,7 +164,7 @@ impl Connection {
         let encrypted = fixed.tls.is_some();
         let facts = Facts {
             fixed,
-            last_used_at: Cell::new(now),
+            last_used: Cell::new(Instant::now()),
             calls: Cell::new(0),
             prepared_statements: Cell::new(0),
             in_use: Cell::new(true),
@@ -206,8 +209,8 @@ impl Connection {
         &self.cancel
     }
 
-    pub(crate) fn is_older_than(&self, lifetime: Duration) -> bool {
-        self.opened.elapsed() >= shared(lifetime, self.share)
+    pub(crate) fn is_older_than(&self, lifetime: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) >= shared(lifetime, self.share)
     }
 
     /// It goes to rest. Says when it is to be closed.
@@ -229,14 +232,19 @@ impl Connection {
         self.due
     }
 
-    /// Whether a statement may be sent on it, as far as can be seen without sending anything. One that was in use a moment
-    /// ago is not looked at: it is sure to be found dead only if nobody is quicker than the look, and a farewell that is
-    /// there already is found in the answer's place.
+    /// Whether a statement may be sent on it, as far as can be seen without sending anything.
     pub(crate) fn is_alive(&self) -> bool {
         !self.broken
             && !self.cancel.is_astray()
             && !self.client.is_closed()
-            && (self.rested.elapsed() < MOMENT || self.socket.borrow_mut().is_quiet())
+            && self.socket.borrow_mut().is_quiet()
+    }
+
+    /// The same for who takes a farewell in the answer's place for what it is: one that was in use a moment ago is not looked
+    /// at, as a server may go between the look and the sending, too.
+    pub(crate) fn seems_alive(&self, now: Instant) -> bool {
+        let fresh = now.saturating_duration_since(self.rested) < MOMENT;
+        (fresh && !self.broken && !self.cancel.is_astray()) || self.is_alive()
     }
 
     /// Waits for bytes, without the runtime; `None`: nothing came for now. Not every connection can.
@@ -264,10 +272,10 @@ impl Connection {
             && self.inbox.is_empty()
     }
 
-    /// A call begins.
-    pub(crate) fn begin_use(&self) {
+    /// A call began at that time.
+    pub(crate) fn begin_use(&self, at: Instant) {
         self.facts.in_use.set(true);
-        self.facts.last_used_at.set(SystemTime::now());
+        self.facts.last_used.set(at);
         self.facts.calls.set(self.facts.calls.get() + 1);
     }
 

@@ -11,7 +11,6 @@
 mod answer;
 
 use std::future::poll_fn;
-use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -21,7 +20,7 @@ use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::execute::Task;
-use crate::rows::{Batch, ColumnDescription};
+use crate::rows::{Batch, ColumnDescription, Places};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
 
@@ -43,7 +42,7 @@ pub(crate) struct Exchange<'a> {
     name: Option<Rc<str>>,
     columns: Columns,
     /// Rows that came in and were not handed over yet: where their values lie.
-    rows: Vec<Range<usize>>,
+    rows: Places,
     size: usize,
     /// Some rows went out already, a batch full.
     handed_over: bool,
@@ -112,7 +111,7 @@ impl<'a> Exchange<'a> {
             asks: matches!(plan, Plan::UnnamedAndAsk),
             name: None,
             columns: Columns::Unknown,
-            rows: Vec::new(),
+            rows: Places::new(),
             size: 0,
             handed_over: false,
             kept: false,

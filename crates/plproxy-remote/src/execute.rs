@@ -32,6 +32,7 @@ pub(crate) struct Common {
     pub(crate) options: CallOptions,
     pub(crate) outbox: Outbox,
     pub(crate) pool: Rc<Pool>,
+    pub(crate) started: Instant,
     /// Rows are handed over in batches of about that many bytes, or of what is there.
     pub(crate) batch: usize,
 }
@@ -62,7 +63,11 @@ impl Task {
             ) {
                 return self.common.pool.put(connection, &self.common.options);
             }
-            connection.begin_use();
+            connection.begin_use(if new {
+                Instant::now()
+            } else {
+                self.common.started
+            });
             let exchanged = self.execute(&mut connection).await;
             if exchanged.missed && !new {
                 // It had rested for too long, and nothing has run: as if it had been found dead before.
@@ -75,9 +80,13 @@ impl Task {
 
     /// A connection that rests.
     fn at_rest(&self) -> Option<Box<Connection>> {
-        self.common
-            .pool
-            .take(&self.endpoint, self.common.options.connection_lifetime)
+        let Common {
+            pool,
+            options,
+            started,
+            ..
+        } = &*self.common;
+        pool.take(&self.endpoint, options.connection_lifetime, *started)
     }
 
     /// A new connection.

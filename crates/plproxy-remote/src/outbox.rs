@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::call::Event;
 use crate::cancel::CancelKey;
 use crate::error::{Error, ErrorKind};
@@ -38,6 +40,8 @@ pub(crate) struct Lookup {
 
 #[derive(Default)]
 struct State {
+    /// The oldest one, which mostly is the only one, and those after it.
+    first: Option<(Item, usize)>,
     items: VecDeque<(Item, usize)>,
     size: usize,
     /// Requests that wait for room, in the order in which they will get it: one that has much to say must not keep the
@@ -73,7 +77,7 @@ struct State {
 /// Cancel keys by request.
 #[derive(Default)]
 struct Keys {
-    slots: Vec<Option<Rc<CancelKey>>>,
+    slots: SmallVec<[Option<Rc<CancelKey>>; 1]>,
     count: usize,
 }
 
@@ -193,7 +197,11 @@ impl Outbox {
     fn put(&self, item: Item, size: usize) {
         let mut state = self.0.borrow_mut();
         if !state.closed {
-            state.items.push_back((item, size));
+            if state.first.is_none() {
+                state.first = Some((item, size));
+            } else {
+                state.items.push_back((item, size));
+            }
             state.size += size;
         }
     }
@@ -227,7 +235,8 @@ impl Outbox {
 
     pub(crate) fn take(&self) -> Option<Item> {
         let mut state = self.0.borrow_mut();
-        let (item, size) = state.items.pop_front()?;
+        let (item, size) = state.first.take()?;
+        state.first = state.items.pop_front();
         state.size -= size;
         if state.size < BUDGET {
             state.wake_next();
@@ -238,7 +247,7 @@ impl Outbox {
     /// Whether the caller has something to do.
     pub(crate) fn is_wanted(&self) -> bool {
         let state = self.0.borrow();
-        !state.items.is_empty() || !state.lookups.is_empty()
+        state.first.is_some() || !state.lookups.is_empty()
     }
 
     /// A request's statement is about to be sent. False if it no longer should be.
@@ -367,7 +376,7 @@ impl Outbox {
         // What is still to be done is not to keep the thread.
         state.alone = None;
         state.size = 0;
-        let items = std::mem::take(&mut state.items);
+        let items = (state.first.take(), std::mem::take(&mut state.items));
         let lookups = std::mem::take(&mut state.lookups);
         let mut waiting = std::mem::take(&mut state.waiting);
         waiting.append(&mut state.ahead);
@@ -414,7 +423,7 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{Batch, Format};
+    use crate::rows::{Batch, Format, Places};
 
     #[test]
     fn who_has_ended_keeps_nobody_waiting() {
@@ -429,7 +438,14 @@ mod tests {
     }
 
     fn rows(request: usize) -> Event {
-        let batch = Batch::new(Vec::new(), Vec::new(), Rc::from([]), Format::Text, None, 0);
+        let batch = Batch::new(
+            Vec::new(),
+            Places::new(),
+            Rc::from([]),
+            Format::Text,
+            None,
+            0,
+        );
         Event::Rows {
             request,
             batch,

@@ -41,11 +41,12 @@ impl Pool {
         &self,
         endpoint: &Endpoint,
         lifetime: Option<Duration>,
+        now: Instant,
     ) -> Option<Box<Connection>> {
         let mut idle = self.idle.get_mut(&endpoint.id())?;
         while let Some(connection) = idle.pop() {
-            let old = lifetime.is_some_and(|lifetime| connection.is_older_than(lifetime));
-            if !old && connection.is_alive() {
+            let old = lifetime.is_some_and(|lifetime| connection.is_older_than(lifetime, now));
+            if !old && connection.seems_alive(now) {
                 return Some(connection);
             }
             connection.terminate();

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnDescription {
@@ -63,13 +65,16 @@ const LARGE: usize = 4 << 20;
 /// So many bytes of a large value are handed out at a time.
 const PIECE: usize = 4 << 20;
 
+/// Where rows are.
+pub(crate) type Places = SmallVec<[Range<usize>; 1]>;
+
 /// Some rows of one request.
 pub struct Batch {
     columns: Rc<[ColumnDescription]>,
     /// The bodies of the messages, and what else came between them.
     bytes: Vec<u8>,
     /// Where in `bytes` the values of each row are.
-    rows: Vec<Range<usize>>,
+    rows: Places,
     format: Format,
     style: Option<Rc<TextStyle>>,
     size: usize,
@@ -83,7 +88,7 @@ impl Batch {
     /// `size`: about the bytes that the rows take.
     pub(crate) fn new(
         bytes: Vec<u8>,
-        rows: Vec<Range<usize>>,
+        rows: Places,
         columns: Rc<[ColumnDescription]>,
         format: Format,
         style: Option<Rc<TextStyle>>,
@@ -266,7 +271,14 @@ mod tests {
             }
             let row = 6..bytes.len();
             bytes.extend_from_slice(b"after");
-            Batch::new(bytes, vec![row], Rc::from([]), Format::Binary, None, 0)
+            Batch::new(
+                bytes,
+                Places::from_buf([row]),
+                Rc::from([]),
+                Format::Binary,
+                None,
+                0,
+            )
         };
         for size in [LARGE, LARGE + PIECE - 1, LARGE + PIECE, 3 * LARGE + 7] {
             let value: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();

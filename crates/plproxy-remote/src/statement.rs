@@ -61,6 +61,11 @@ impl Statement {
         })
     }
 
+    /// Its number, which no other statement of the process has or will have.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The text, with placeholders for parameters; the server is to learn their types from it, as by casts.
     pub fn sql(&self) -> &str {
         &self.sql
