@@ -112,7 +112,7 @@ impl Switched {
 
 impl Drop for Switched {
     fn drop(&mut self) {
-        // SAFETY: the previous context encloses ours and is still alive.
+        // SAFETY: it was current when this frame began, and whoever owns it is further up and still there.
         unsafe { pg_sys::CurrentMemoryContext = self.0 }
     }
 }

@@ -73,6 +73,8 @@ pub struct ConnectionInfo {
 /// The same, as it changes.
 pub(crate) struct Facts {
     fixed: ConnectionInfo,
+    /// The moment of `connected_at` on the clock that is never set.
+    connected: Instant,
     last_used: Cell<Instant>,
     calls: Cell<u64>,
     prepared_statements: Cell<usize>,
@@ -82,10 +84,11 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn snapshot(&self) -> ConnectionInfo {
         ConnectionInfo {
-            last_used_at: SystemTime::now()
-                .checked_sub(self.last_used.get().elapsed())
-                .unwrap_or(self.fixed.connected_at)
-                .max(self.fixed.connected_at),
+            last_used_at: self.fixed.connected_at
+                + self
+                    .last_used
+                    .get()
+                    .saturating_duration_since(self.connected),
             calls: self.calls.get(),
             prepared_statements: self.prepared_statements.get(),
             in_use: self.in_use.get(),
@@ -141,7 +144,7 @@ impl Connection {
         host: &Host,
         endpoint: Rc<Endpoint>,
     ) -> Connection {
-        let now = SystemTime::now();
+        let (now, opened) = (SystemTime::now(), Instant::now());
         let info = endpoint.info();
         let fixed = ConnectionInfo {
             host: host.name.to_string(),
@@ -164,7 +167,8 @@ impl Connection {
         let encrypted = fixed.tls.is_some();
         let facts = Facts {
             fixed,
-            last_used: Cell::new(Instant::now()),
+            connected: opened,
+            last_used: Cell::new(opened),
             calls: Cell::new(0),
             prepared_statements: Cell::new(0),
             in_use: Cell::new(true),
@@ -188,10 +192,10 @@ impl Connection {
             broken: false,
             socket,
             endpoint,
-            opened: Instant::now(),
+            opened,
             share: share(RandomState::new().hash_one(std::process::id())),
             due: None,
-            rested: Instant::now(),
+            rested: opened,
             waits: None,
             facts: Rc::new(facts),
         }
@@ -240,16 +244,25 @@ impl Connection {
             && self.socket.borrow_mut().is_quiet()
     }
 
-    /// The same for who takes a farewell in the answer's place for what it is: one that was in use a moment ago is not looked
-    /// at, as a server may go between the look and the sending, too.
+    /// The same for who takes a farewell in the answer's place for what it is, which only a server of whom nobody stands in
+    /// between is trusted with: one that was in use a moment ago is not looked at, as a server may go between the look and
+    /// the sending, too.
     pub(crate) fn seems_alive(&self, now: Instant) -> bool {
-        let fresh = now.saturating_duration_since(self.rested) < MOMENT;
-        (fresh && !self.broken && !self.cancel.is_astray()) || self.is_alive()
+        let fresh = self.direct == Direct::Yes
+            && !self.broken
+            && !self.cancel.is_astray()
+            && now.saturating_duration_since(self.rested) < MOMENT;
+        fresh || self.is_alive()
     }
 
-    /// Waits for bytes, without the runtime; `None`: nothing came for now. Not every connection can.
+    /// Waits for bytes, without the runtime; false: nothing came for now. Not every connection can.
     pub(crate) fn wait(&mut self) -> Result<bool, ErrorKind> {
         self.inbox.wait_fill(&self.socket.borrow())
+    }
+
+    /// Reads the bytes that are there, without the runtime; false: there are none.
+    pub(crate) fn look(&mut self) -> Result<bool, ErrorKind> {
+        self.inbox.look_fill(&self.socket.borrow())
     }
 
     /// Whether [`Connection::wait`] can be used.

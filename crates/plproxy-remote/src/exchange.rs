@@ -14,6 +14,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use crate::call::Event;
 use crate::connection::Connection;
@@ -21,6 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::rows::{Batch, ColumnDescription, Places};
+use crate::runtime::TICK;
 use crate::settings::Change;
 use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
 
@@ -67,6 +69,23 @@ enum Round {
     Process,
     /// Nothing.
     Over,
+}
+
+/// The waits of one poll of a request that is alone. Should there be several, the clock is looked at: a server that always has
+/// a little to say must not keep the caller from his own affairs.
+#[derive(Default)]
+struct Waits {
+    any: bool,
+    since: Option<Instant>,
+}
+
+impl Waits {
+    fn are_over(&mut self) -> bool {
+        if !std::mem::replace(&mut self.any, true) {
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() >= TICK
+    }
 }
 
 /// How it went.
@@ -209,10 +228,16 @@ impl<'a> Exchange<'a> {
 
     /// Sends and reads until everything is answered. Fails if nothing more can be expected of the connection.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        let mut waits = Waits::default();
         loop {
             ready!(self.poll_room(cx));
             if !self.connection.outgoing.is_sent() {
                 self.send(cx);
+                if !self.connection.outgoing.is_sent() && self.task.common.outbox.is_alone() {
+                    // To send and to receive at once is for the runtime, which polls this next.
+                    self.task.common.outbox.joins();
+                    return Poll::Pending;
+                }
             }
             while let Some(frame) = self.connection.inbox.frame()? {
                 self.take(frame)?;
@@ -234,7 +259,7 @@ impl<'a> Exchange<'a> {
             if self.rows.is_empty() {
                 self.connection.inbox.forget();
             }
-            match self.fill(cx) {
+            match self.fill(cx, &mut waits) {
                 Poll::Ready(filled) => filled?,
                 Poll::Pending => {
                     // Better now than after a wait, unless it is only for what was sent along.
@@ -253,24 +278,30 @@ impl<'a> Exchange<'a> {
             outgoing, socket, ..
         } = &mut *self.connection;
         let socket = &mut *socket.borrow_mut();
-        match outgoing.poll_send(cx, Pin::new(socket)) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => {
-                // A server that hung up may have said why, which is still to be read.
-                self.unsent = Some(ErrorKind::from_send(&error));
-                self.kept = outgoing.is_untouched();
-                outgoing.clear();
-            }
-            // To send and to receive at once is for the runtime.
-            Poll::Pending => self.task.common.outbox.joins(),
+        if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
+            // A server that hung up may have said why, which is still to be read.
+            self.unsent = Some(ErrorKind::from_send(&error));
+            self.kept = outgoing.is_untouched();
+            outgoing.clear();
         }
     }
 
-    /// Reads what there is.
-    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
-        if self.unsent.is_none() && self.task.common.outbox.is_alone() && self.connection.can_wait()
-        {
-            return match self.task.common.outbox.wait(|| self.connection.wait()) {
+    /// Reads what there is. A request that is alone waits for it.
+    fn fill(&mut self, cx: &mut Context<'_>, waits: &mut Waits) -> Poll<Result<(), ErrorKind>> {
+        let outbox = &self.task.common.outbox;
+        if self.unsent.is_none() && outbox.is_alone() {
+            // The caller gets first what there is for him, unless more is there already.
+            let wanted = outbox.is_wanted() || self.result.is_none() && !self.rows.is_empty();
+            let filled = if waits.are_over() {
+                outbox.stays();
+                None
+            } else if wanted {
+                outbox.stays();
+                Some(self.connection.look())
+            } else {
+                outbox.wait(|| self.connection.wait())
+            };
+            return match filled {
                 Some(Ok(true)) => Poll::Ready(Ok(())),
                 Some(Err(kind)) => Poll::Ready(Err(kind)),
                 Some(Ok(false)) | None => Poll::Pending,
@@ -344,9 +375,12 @@ impl<'a> Exchange<'a> {
                 PreparedStatement { name, columns },
             );
         }
+        // A server answers in the order in which it works, but for somebody in between nothing of that is known.
         let missed = !self.heard
             && match &result {
-                Err(ErrorKind::Db(diagnostic)) if is_farewell(diagnostic) => true,
+                Err(ErrorKind::Db(diagnostic)) if is_farewell(diagnostic) => {
+                    self.connection.direct == Direct::Yes
+                }
                 Err(_) => self.kept,
                 Ok(()) => false,
             };

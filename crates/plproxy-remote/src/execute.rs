@@ -37,6 +37,9 @@ pub(crate) struct Common {
     pub(crate) batch: usize,
 }
 
+/// From that many bytes on a parameter is large.
+const LARGE: usize = 16 * 1024;
+
 /// `read_only_sql_transaction`: the server is not, or no longer, one that takes changes.
 const READ_ONLY: &[u8; 5] = b"25006";
 /// `duplicate_prepared_statement`: the name is another's.
@@ -48,14 +51,18 @@ type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 impl Task {
     /// Runs the request; all that is to be told goes to the outbox.
     pub(crate) async fn run(self) {
+        let mut now = self.common.started;
         loop {
-            let (mut connection, new) = match self.at_rest() {
+            let (mut connection, new) = match self.at_rest(now) {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
                     Err(kind) => return self.common.outbox.fail(self.request, kind),
                 },
             };
+            if self.common.outbox.is_alone() && (self.is_large() || !connection.can_wait()) {
+                self.common.outbox.join().await;
+            }
             if !self.common.outbox.sends(
                 self.request,
                 connection.cancel_key(),
@@ -63,15 +70,12 @@ impl Task {
             ) {
                 return self.common.pool.put(connection, &self.common.options);
             }
-            connection.begin_use(if new {
-                Instant::now()
-            } else {
-                self.common.started
-            });
+            connection.begin_use(if new { Instant::now() } else { now });
             let exchanged = self.execute(&mut connection).await;
-            if exchanged.missed && !new {
+            if exchanged.missed && !new && !self.common.outbox.is_closed() {
                 // It had rested for too long, and nothing has run: as if it had been found dead before.
                 self.common.outbox.unsends(self.request);
+                now = Instant::now();
                 continue;
             }
             return self.finish(connection, exchanged).await;
@@ -79,14 +83,17 @@ impl Task {
     }
 
     /// A connection that rests.
-    fn at_rest(&self) -> Option<Box<Connection>> {
-        let Common {
-            pool,
-            options,
-            started,
-            ..
-        } = &*self.common;
-        pool.take(&self.endpoint, options.connection_lifetime, *started)
+    fn at_rest(&self, now: Instant) -> Option<Box<Connection>> {
+        let Common { pool, options, .. } = &*self.common;
+        pool.take(&self.endpoint, options.connection_lifetime, now)
+    }
+
+    /// Whether the parameters are so large that they may not be sent in one go.
+    fn is_large(&self) -> bool {
+        self.params
+            .borrow()
+            .iter()
+            .any(|param| param.len() >= LARGE)
     }
 
     /// A new connection.

@@ -97,6 +97,16 @@ impl Inbox {
         }
     }
 
+    /// The same without a wait.
+    pub(crate) fn look_fill(&mut self, socket: &Socket) -> Result<bool, ErrorKind> {
+        self.reserve()?;
+        match socket.look(&mut self.bytes) {
+            Ok(Some(0)) => Err(ErrorKind::Closed),
+            Ok(got) => Ok(got.is_some()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        }
+    }
+
     /// Makes room for a read.
     fn reserve(&mut self) -> Result<(), ErrorKind> {
         let missing = match self.header() {

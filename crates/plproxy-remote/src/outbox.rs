@@ -175,6 +175,11 @@ impl Outbox {
         ended
     }
 
+    /// The request has nothing to wait for before the caller has done his part, and stays alone.
+    pub(crate) fn stays(&self) {
+        self.0.borrow_mut().waited = true;
+    }
+
     /// Whether it has waited since this was last asked.
     pub(crate) fn take_waited(&self) -> bool {
         std::mem::take(&mut self.0.borrow_mut().waited)

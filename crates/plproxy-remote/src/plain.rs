@@ -139,7 +139,16 @@ pub(crate) fn prepare(socket: &impl AsFd, tick: Duration) -> io::Result<()> {
 /// Appends what comes to `bytes`, up to its capacity. Waits for it; `None`: nothing has come yet, but a signal, or the time
 /// is over.
 pub(crate) fn wait(socket: &impl AsFd, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
-    match recv(socket, spare_capacity(bytes), RecvFlags::empty()) {
+    append(socket, bytes, RecvFlags::empty())
+}
+
+/// The same without a wait.
+pub(crate) fn look(socket: &impl AsFd, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    append(socket, bytes, RecvFlags::DONTWAIT)
+}
+
+fn append(socket: &impl AsFd, bytes: &mut Vec<u8>, flags: RecvFlags) -> io::Result<Option<usize>> {
+    match recv(socket, spare_capacity(bytes), flags) {
         Ok((got, _)) => Ok(Some(got)),
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),
         Err(error) => Err(error.into()),

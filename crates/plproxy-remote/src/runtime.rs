@@ -1,4 +1,4 @@
-//! The one place where the thread waits.
+//! Where the thread waits, but for a request that is alone and waits by itself ([`crate::plain`]).
 //!
 //! A tokio runtime on the current thread, entered by [`Runtime::wait`] and by nothing else. It has no worker threads and
 //! nothing here uses its pool of blocking threads, so the process keeps the threads it has.

@@ -94,6 +94,15 @@ impl Socket {
         }
     }
 
+    /// The same without a wait.
+    pub(crate) fn look(&self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        match self {
+            Socket::Tcp(socket) => plain::look(socket, bytes),
+            Socket::Unix(socket) => plain::look(socket, bytes),
+            Socket::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Appends what there is to `bytes`, up to their capacity; none at the end of the stream.
     pub(crate) fn poll_append(
         &mut self,

@@ -41,8 +41,9 @@ fn a_farewell_in_the_place_of_an_answer_means_that_nothing_ran() {
         let done = message(b'C', b"SELECT 1\0");
         [described(1, 25), row(&[b"x"]), done, ready()].concat()
     };
-    // The first connection answers once and says `last` then; all others answer.
-    let check = |key: &str, last: Vec<u8>, replaced: bool| {
+    // The first connection answers two calls, the second of which asks which process it is, and says `last` then; all others
+    // answer.
+    let check = |key: &str, process: &'static [u8], last: Vec<u8>, replaced: bool| {
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         let connstr = scripted::serve(move |mut stream| {
@@ -53,8 +54,12 @@ fn a_farewell_in_the_place_of_an_answer_means_that_nothing_ran() {
             let mut rounds = 0;
             while read_round(&mut stream) {
                 rounds += 1;
-                let over = first && rounds == 2;
-                let bytes = if over { last.clone() } else { answer() };
+                let over = first && rounds == 4;
+                let bytes = match rounds {
+                    4 if first => last.clone(),
+                    3 => [row(&[process]), message(b'C', b"SELECT 1\0"), ready()].concat(),
+                    _ => answer(),
+                };
                 if stream.write_all(&bytes).is_err() || over {
                     return;
                 }
@@ -62,26 +67,94 @@ fn a_farewell_in_the_place_of_an_answer_means_that_nothing_ran() {
         });
         let endpoint = endpoint(&remote, key, &connstr);
         let statement = Statement::call("select 'x'::text".into());
-        assert_eq!(run(&remote, &endpoint, &statement, &[]).text(), "x");
-        let second = run(&remote, &endpoint, &statement, &[]);
+        for _ in 0..2 {
+            assert_eq!(run(&remote, &endpoint, &statement, &[]).text(), "x");
+        }
+        let third = run(&remote, &endpoint, &statement, &[]);
         if replaced {
-            assert_eq!(second.text(), "x", "{key}");
+            assert_eq!(third.text(), "x", "{key}");
         } else {
-            second.error();
+            third.error();
         }
         let wanted = if replaced { 2 } else { 1 };
         assert_eq!(connections.load(SeqCst), wanted, "{key}");
     };
-    check("shut down", farewell("57P01"), true);
-    check("idle", farewell("57P05"), true);
+    check("shut down", b"77", farewell("57P01"), true);
+    check("idle", b"77", farewell("57P05"), true);
     let notice = complaint(b'N', "WARNING", "01000", "soon");
-    check("after a notice", [notice, farewell("57P01")].concat(), true);
+    let both = [notice, farewell("57P01")].concat();
+    check("after a notice", b"77", both, true);
     // It may have run.
     let bound = [message(b'1', b""), message(b'2', b"")].concat();
-    check("bound", [bound, farewell("57P01")].concat(), false);
-    check("crash", farewell("57P02"), false);
-    check("refused", farewell("08P01"), false);
-    check("without a word", Vec::new(), false);
+    let both = [bound, farewell("57P01")].concat();
+    check("bound", b"77", both, false);
+    check("crash", b"77", farewell("57P02"), false);
+    check("refused", b"77", farewell("08P01"), false);
+    check("without a word", b"77", Vec::new(), false);
+    // Of whom somebody in between speaks is not known.
+    check("pooler", b"78", farewell("57P01"), false);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn who_always_has_a_little_to_say_keeps_nobody() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    // Warm, as the first call asks for more than one answer.
+    pid(&remote, &endpoint);
+    let statement = Statement::call(
+        "select count(*)::text from generate_series(1, 40) i, \
+         lateral (select pg_temp.say(i), pg_sleep(0.03 + 0 * i)) s"
+            .into(),
+    );
+    let say = "create function pg_temp.say(i int) returns int language plpgsql as \
+               'begin raise notice ''%'', i; return i; end'";
+    run(&remote, &endpoint, &Statement::select(say.into()), &[]);
+    // A notice comes when it is raised.
+    let start = Instant::now();
+    let mut call = remote.start(
+        &statement,
+        vec![request(&endpoint, &[])],
+        &CallOptions::default(),
+    );
+    let mut heard = Vec::new();
+    while !matches!(call.next().unwrap(), Event::Finished) {
+        heard.push(start.elapsed());
+    }
+    let took = start.elapsed();
+    assert!(
+        heard.len() > 40 && took > Duration::from_secs(1),
+        "{took:?}"
+    );
+    assert!(heard[20] < took * 3 / 4, "{heard:?}");
+    drop(call);
+    // And the time is looked at all the same.
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(400)),
+        ..CallOptions::default()
+    };
+    let start = Instant::now();
+    let outcome = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options));
+    assert!(matches!(outcome.error().kind, ErrorKind::QueryTimeout));
+    assert!(start.elapsed() < Duration::from_millis(1000));
+    // A message that comes byte by byte.
+    let connstr = scripted::serve(|mut stream| {
+        if greet(&mut stream) && read_round(&mut stream) {
+            let long = message(b'A', &[0; 1000]);
+            for byte in long {
+                if stream.write_all(&[byte]).is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    });
+    let slow = crate::harness::endpoint(&remote, "slow", &connstr);
+    let start = Instant::now();
+    let outcome = drain(remote.start(&statement, vec![request(&slow, &[])], &options));
+    assert!(matches!(outcome.error().kind, ErrorKind::QueryTimeout));
+    assert!(start.elapsed() < Duration::from_millis(1000));
 }
 
 #[test]
