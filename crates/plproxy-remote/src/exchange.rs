@@ -71,19 +71,22 @@ enum Round {
     Over,
 }
 
-/// The waits of one poll of a request that is alone. Should there be several, the clock is looked at: a server that always has
-/// a little to say must not keep the caller from his own affairs.
+/// What one poll of a request that is alone has read. It waits once at the most and then takes what is there, for no longer
+/// than a tick: a server that always has a little to say must not keep the caller from his own affairs.
 #[derive(Default)]
-struct Waits {
+struct Reads {
     any: bool,
     since: Option<Instant>,
 }
 
-impl Waits {
+impl Reads {
+    /// Whether there was one before.
+    fn begin(&mut self) -> bool {
+        std::mem::replace(&mut self.any, true)
+    }
+
+    /// Looks at the clock, from the second one on.
     fn are_over(&mut self) -> bool {
-        if !std::mem::replace(&mut self.any, true) {
-            return false;
-        }
         self.since.get_or_insert_with(Instant::now).elapsed() >= TICK
     }
 }
@@ -228,12 +231,13 @@ impl<'a> Exchange<'a> {
 
     /// Sends and reads until everything is answered. Fails if nothing more can be expected of the connection.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
-        let mut waits = Waits::default();
+        let mut reads = Reads::default();
         loop {
             ready!(self.poll_room(cx));
             if !self.connection.outgoing.is_sent() {
                 self.send(cx);
-                if !self.connection.outgoing.is_sent() && self.task.common.outbox.is_alone() {
+                let sent = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                if !sent && self.task.common.outbox.is_alone() {
                     // To send and to receive at once is for the runtime, which polls this next.
                     self.task.common.outbox.joins();
                     return Poll::Pending;
@@ -259,7 +263,7 @@ impl<'a> Exchange<'a> {
             if self.rows.is_empty() {
                 self.connection.inbox.forget();
             }
-            match self.fill(cx, &mut waits) {
+            match self.fill(cx, &mut reads) {
                 Poll::Ready(filled) => filled?,
                 Poll::Pending => {
                     // Better now than after a wait, unless it is only for what was sent along.
@@ -287,19 +291,16 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads what there is. A request that is alone waits for it.
-    fn fill(&mut self, cx: &mut Context<'_>, waits: &mut Waits) -> Poll<Result<(), ErrorKind>> {
+    fn fill(&mut self, cx: &mut Context<'_>, reads: &mut Reads) -> Poll<Result<(), ErrorKind>> {
         let outbox = &self.task.common.outbox;
-        if self.unsent.is_none() && outbox.is_alone() {
+        if outbox.is_alone() {
             // The caller gets first what there is for him, unless more is there already.
             let wanted = outbox.is_wanted() || self.result.is_none() && !self.rows.is_empty();
-            let filled = if waits.are_over() {
-                outbox.stays();
-                None
-            } else if wanted {
-                outbox.stays();
-                Some(self.connection.look())
-            } else {
+            let filled = if !reads.begin() && !wanted {
                 outbox.wait(|| self.connection.wait())
+            } else {
+                outbox.stays();
+                (!reads.are_over()).then(|| self.connection.look())
             };
             return match filled {
                 Some(Ok(true)) => Poll::Ready(Ok(())),
@@ -379,7 +380,7 @@ impl<'a> Exchange<'a> {
         let missed = !self.heard
             && match &result {
                 Err(ErrorKind::Db(diagnostic)) if is_farewell(diagnostic) => {
-                    self.connection.direct == Direct::Yes
+                    self.kept || self.connection.direct == Direct::Yes
                 }
                 Err(_) => self.kept,
                 Ok(()) => false,

@@ -51,6 +51,9 @@ type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 impl Task {
     /// Runs the request; all that is to be told goes to the outbox.
     pub(crate) async fn run(self) {
+        if self.is_large() {
+            self.common.outbox.join().await;
+        }
         let mut now = self.common.started;
         loop {
             let (mut connection, new) = match self.at_rest(now) {
@@ -60,7 +63,7 @@ impl Task {
                     Err(kind) => return self.common.outbox.fail(self.request, kind),
                 },
             };
-            if self.common.outbox.is_alone() && (self.is_large() || !connection.can_wait()) {
+            if self.common.outbox.is_alone() && !connection.can_wait() {
                 self.common.outbox.join().await;
             }
             if !self.common.outbox.sends(
