@@ -25,46 +25,45 @@ impl Context {
     /// A context for the length of a call, empty.
     pub(crate) fn for_call() -> Result<Self, Error> {
         let spare = SPARE.replace(ptr::null_mut());
-        let mut context = if spare.is_null() {
+        let context = if spare.is_null() {
             // SAFETY: reading a static of this backend's one thread; this context always exists.
             Self::below(unsafe { pg_sys::TopMemoryContext })?
         } else {
-            Self {
-                context: spare,
-                again: true,
-            }
+            spare
         };
-        context.again = true;
-        Ok(context)
+        Ok(Self {
+            context,
+            again: true,
+        })
     }
 
     /// A context that lives until its owner is dropped, whatever transaction ends meanwhile.
     pub(crate) fn for_cache() -> Result<Self, Error> {
         // SAFETY: as above; CacheMemoryContext exists from the first catalog access on, TopMemoryContext always.
-        Self::below(unsafe {
+        let context = Self::below(unsafe {
             if pg_sys::CacheMemoryContext.is_null() {
                 pg_sys::TopMemoryContext
             } else {
                 pg_sys::CacheMemoryContext
             }
+        })?;
+        Ok(Self {
+            context,
+            again: false,
         })
     }
 
-    fn below(parent: pg_sys::MemoryContext) -> Result<Self, Error> {
+    fn below(parent: pg_sys::MemoryContext) -> Result<pg_sys::MemoryContext, Error> {
         // The "small" sizes of memutils.h: most calls need little, and AllocSet keeps freed contexts of these sizes.
         const MIN: usize = 0;
         const INIT: usize = 1024;
         const MAX: usize = 8 * 1024 * 1024;
         // SAFETY: `parent` is a live context; the name is static, as AllocSetContextCreate requires.
-        let context = unsafe {
+        Ok(unsafe {
             guard::catch(|| {
                 raw::AllocSetContextCreateInternal(parent, c"PL/Proxy".as_ptr(), MIN, INIT, MAX)
             })
-        }?;
-        Ok(Self {
-            context,
-            again: false,
-        })
+        }?)
     }
 
     /// Frees what was allocated, and keeps the context.

@@ -21,6 +21,7 @@ use crate::error::ErrorKind;
 use crate::inbox::Inbox;
 use crate::monitor::Monitor;
 use crate::outgoing::Outgoing;
+use crate::plain::Patience;
 use crate::reset::Reset;
 use crate::runtime::TICK;
 use crate::settings::Settings;
@@ -74,7 +75,7 @@ pub struct ConnectionInfo {
 pub(crate) struct Facts {
     fixed: ConnectionInfo,
     /// The moment of `connected_at` on the clock that is never set.
-    connected: Instant,
+    opened: Instant,
     last_used: Cell<Instant>,
     calls: Cell<u64>,
     prepared_statements: Cell<usize>,
@@ -85,10 +86,7 @@ impl Facts {
     pub(crate) fn snapshot(&self) -> ConnectionInfo {
         ConnectionInfo {
             last_used_at: self.fixed.connected_at
-                + self
-                    .last_used
-                    .get()
-                    .saturating_duration_since(self.connected),
+                + self.last_used.get().saturating_duration_since(self.opened),
             calls: self.calls.get(),
             prepared_statements: self.prepared_statements.get(),
             in_use: self.in_use.get(),
@@ -115,7 +113,6 @@ pub(crate) struct Connection {
     pub(crate) socket: Rc<RefCell<Socket>>,
     cancel: Rc<CancelKey>,
     endpoint: Rc<Endpoint>,
-    opened: Instant,
     /// Its share of a lifetime, in thousandths.
     share: u32,
     /// When it is to be closed if nobody uses it until then.
@@ -167,7 +164,7 @@ impl Connection {
         let encrypted = fixed.tls.is_some();
         let facts = Facts {
             fixed,
-            connected: opened,
+            opened,
             last_used: Cell::new(opened),
             calls: Cell::new(0),
             prepared_statements: Cell::new(0),
@@ -192,7 +189,6 @@ impl Connection {
             broken: false,
             socket,
             endpoint,
-            opened,
             share: share(RandomState::new().hash_one(std::process::id())),
             due: None,
             rested: opened,
@@ -214,7 +210,7 @@ impl Connection {
     }
 
     pub(crate) fn is_older_than(&self, lifetime: Duration, now: Instant) -> bool {
-        now.saturating_duration_since(self.opened) >= shared(lifetime, self.share)
+        now.saturating_duration_since(self.facts.opened) >= shared(lifetime, self.share)
     }
 
     /// It goes to rest. Says when it is to be closed.
@@ -223,8 +219,8 @@ impl Connection {
         lifetime: Option<Duration>,
         idle: Option<Duration>,
     ) -> Option<Instant> {
-        let end =
-            lifetime.and_then(|lifetime| self.opened.checked_add(shared(lifetime, self.share)));
+        let end = lifetime
+            .and_then(|lifetime| self.facts.opened.checked_add(shared(lifetime, self.share)));
         self.rested = Instant::now();
         let idle = idle.and_then(|idle| self.rested.checked_add(idle));
         self.due = [end, idle].into_iter().flatten().min();
@@ -238,34 +234,29 @@ impl Connection {
 
     /// Whether a statement may be sent on it, as far as can be seen without sending anything.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.broken
-            && !self.cancel.is_astray()
-            && !self.client.is_closed()
-            && self.socket.borrow_mut().is_quiet()
+        self.is_usable() && self.socket.borrow_mut().is_quiet()
     }
 
     /// The same for who takes a farewell in the answer's place for what it is, which only a server of whom nobody stands in
     /// between is trusted with: one that was in use a moment ago is not looked at, as a server may go between the look and
     /// the sending, too.
     pub(crate) fn seems_alive(&self, now: Instant) -> bool {
-        let fresh = self.direct == Direct::Yes
-            && !self.broken
-            && !self.cancel.is_astray()
-            && now.saturating_duration_since(self.rested) < MOMENT;
-        fresh || self.is_alive()
+        let fresh =
+            self.direct == Direct::Yes && now.saturating_duration_since(self.rested) < MOMENT;
+        self.is_usable() && (fresh || self.socket.borrow_mut().is_quiet())
     }
 
-    /// Waits for bytes, without the runtime; false: nothing came for now. Not every connection can.
-    pub(crate) fn wait(&mut self) -> Result<bool, ErrorKind> {
-        self.inbox.wait_fill(&self.socket.borrow())
+    /// Whether nothing speaks against it that is known here.
+    fn is_usable(&self) -> bool {
+        !self.broken && !self.cancel.is_astray() && !self.client.is_closed()
     }
 
-    /// Reads the bytes that are there, without the runtime; false: there are none.
-    pub(crate) fn look(&mut self) -> Result<bool, ErrorKind> {
-        self.inbox.look_fill(&self.socket.borrow())
+    /// Reads bytes, without the runtime; false: nothing came for now. Not every connection can.
+    pub(crate) fn fill(&mut self, patience: Patience) -> Result<bool, ErrorKind> {
+        self.inbox.fill(&self.socket.borrow(), patience)
     }
 
-    /// Whether [`Connection::wait`] can be used.
+    /// Whether [`Connection::fill`] can be used.
     pub(crate) fn can_wait(&mut self) -> bool {
         *self
             .waits

@@ -21,6 +21,7 @@ use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::execute::Task;
+use crate::plain::Patience;
 use crate::rows::{Batch, ColumnDescription, Places};
 use crate::runtime::TICK;
 use crate::settings::Change;
@@ -297,10 +298,10 @@ impl<'a> Exchange<'a> {
             // The caller gets first what there is for him, unless more is there already.
             let wanted = outbox.is_wanted() || self.result.is_none() && !self.rows.is_empty();
             let filled = if !reads.begin() && !wanted {
-                outbox.wait(|| self.connection.wait())
+                outbox.wait(|| self.connection.fill(Patience::Wait))
             } else {
                 outbox.stays();
-                (!reads.are_over()).then(|| self.connection.look())
+                (!reads.are_over()).then(|| self.connection.fill(Patience::Look))
             };
             return match filled {
                 Some(Ok(true)) => Poll::Ready(Ok(())),

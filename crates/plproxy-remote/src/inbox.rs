@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::error::ErrorKind;
 use crate::monitor;
+use crate::plain::Patience;
 use crate::stream::Socket;
 
 /// Room for one read.
@@ -87,20 +88,10 @@ impl Inbox {
         })
     }
 
-    /// The same with a wait of the thread itself, on a socket that is prepared for it. False: nothing came for now.
-    pub(crate) fn wait_fill(&mut self, socket: &Socket) -> Result<bool, ErrorKind> {
+    /// The same without the runtime, on a socket that is prepared for it. False: nothing came for now.
+    pub(crate) fn fill(&mut self, socket: &Socket, patience: Patience) -> Result<bool, ErrorKind> {
         self.reserve()?;
-        match socket.wait(&mut self.bytes) {
-            Ok(Some(0)) => Err(ErrorKind::Closed),
-            Ok(got) => Ok(got.is_some()),
-            Err(error) => Err(ErrorKind::from_io(&error)),
-        }
-    }
-
-    /// The same without a wait.
-    pub(crate) fn look_fill(&mut self, socket: &Socket) -> Result<bool, ErrorKind> {
-        self.reserve()?;
-        match socket.look(&mut self.bytes) {
+        match socket.append(&mut self.bytes, patience) {
             Ok(Some(0)) => Err(ErrorKind::Closed),
             Ok(got) => Ok(got.is_some()),
             Err(error) => Err(ErrorKind::from_io(&error)),

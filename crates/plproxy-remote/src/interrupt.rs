@@ -127,7 +127,7 @@ impl Gate {
 
     /// A poll begins.
     pub(crate) fn enter(&self, runtime: &Waker) {
-        self.asleep.store(false, Relaxed);
+        self.stays_awake();
         self.runtime.register(runtime);
     }
 

@@ -128,7 +128,7 @@ pub(crate) fn peek(socket: &impl AsFd) -> io::Result<bool> {
     Ok(recv(socket, &mut [0; 1], flags)?.0 > 0)
 }
 
-/// From now on [`wait`] waits on the socket, for so long at most. Everything else here does not.
+/// From now on [`append`] can wait on the socket, for so long at most. Nothing else here does.
 pub(crate) fn prepare(socket: &impl AsFd, tick: Duration) -> io::Result<()> {
     // With a limit, a wait ends with a signal, too, whatever the signal's handler was installed with.
     set_socket_timeout(socket, Timeout::Recv, Some(tick))?;
@@ -136,18 +136,25 @@ pub(crate) fn prepare(socket: &impl AsFd, tick: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Appends what comes to `bytes`, up to its capacity. Waits for it; `None`: nothing has come yet, but a signal, or the time
-/// is over.
-pub(crate) fn wait(socket: &impl AsFd, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
-    append(socket, bytes, RecvFlags::empty())
+/// Whether to wait for bytes that are not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// On a socket that was prepared for it.
+    Wait,
+    Look,
 }
 
-/// The same without a wait.
-pub(crate) fn look(socket: &impl AsFd, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
-    append(socket, bytes, RecvFlags::DONTWAIT)
-}
-
-fn append(socket: &impl AsFd, bytes: &mut Vec<u8>, flags: RecvFlags) -> io::Result<Option<usize>> {
+/// Appends what comes to `bytes`, up to its capacity. `None`: nothing has come yet, and if that was waited for, a signal came or
+/// the time is over.
+pub(crate) fn append(
+    socket: &impl AsFd,
+    bytes: &mut Vec<u8>,
+    patience: Patience,
+) -> io::Result<Option<usize>> {
+    let flags = match patience {
+        Patience::Wait => RecvFlags::empty(),
+        Patience::Look => RecvFlags::DONTWAIT,
+    };
     match recv(socket, spare_capacity(bytes), flags) {
         Ok((got, _)) => Ok(Some(got)),
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),

@@ -21,7 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use crate::monitor::Monitor;
-use crate::plain;
+use crate::plain::{self, Patience};
 use crate::tls::Session;
 
 /// A connected socket.
@@ -76,7 +76,7 @@ impl Socket {
         };
     }
 
-    /// Has [`Socket::wait`] wait, for so long at most. False if it cannot.
+    /// Lets [`Socket::append`] wait, for so long at most. False if it cannot.
     pub(crate) fn prepare(&self, tick: Duration) -> bool {
         match self {
             Socket::Tcp(socket) => plain::prepare(socket, tick).is_ok(),
@@ -85,20 +85,15 @@ impl Socket {
         }
     }
 
-    /// Waits for bytes and appends them, see [`plain::wait`]. Only after it was prepared.
-    pub(crate) fn wait(&self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    /// Appends bytes without the runtime, see [`plain::append`]. Only after it was prepared.
+    pub(crate) fn append(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> io::Result<Option<usize>> {
         match self {
-            Socket::Tcp(socket) => plain::wait(socket, bytes),
-            Socket::Unix(socket) => plain::wait(socket, bytes),
-            Socket::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    /// The same without a wait.
-    pub(crate) fn look(&self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        match self {
-            Socket::Tcp(socket) => plain::look(socket, bytes),
-            Socket::Unix(socket) => plain::look(socket, bytes),
+            Socket::Tcp(socket) => plain::append(socket, bytes, patience),
+            Socket::Unix(socket) => plain::append(socket, bytes, patience),
             Socket::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
