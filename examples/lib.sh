@@ -8,6 +8,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/../scripts/replicas.sh"
 
 passed=0 failed=0 step=0 step_start=0
 
+# leave_out "reason": there is nothing to be seen with this PostgreSQL.
+leave_out() { say "left out with PostgreSQL $PGMAJOR: $*"; exit 0; }
+
 # ---- telling
 
 # EPOCHREALTIME without its point: microseconds.

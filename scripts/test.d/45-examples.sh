@@ -7,11 +7,6 @@ cd "$ROOT"
 result=0
 counted cargo "$log" cargo test --locked -p plproxy-model-server || result=1
 for example in move-partition add-partitions failover read-replicas pgbouncer inference-scale-out; do
-    case $example:$PGMAJOR in
-        inference-scale-out:15) ;;
-        inference-scale-out:*) say "$example: left out: Debian 12 has PL/Python for PostgreSQL 15 only"; continue ;;
-        add-partitions:14) say "$example: left out: publications of some rows only need PostgreSQL 15"; continue ;;
-    esac
     say "$example"
     started=$SECONDS
     if ! counted summary "$log" env SCALE=small KEEP= "$ROOT/examples/$example/run.sh"; then

@@ -64,7 +64,10 @@ impl Task {
                 },
             };
             if self.common.outbox.is_alone() && !connection.can_wait() {
+                // A caller who goes away meanwhile is to find it at rest.
+                self.common.pool.put(connection, &self.common.options);
                 self.common.outbox.join().await;
+                continue;
             }
             if !self.common.outbox.sends(
                 self.request,
@@ -125,9 +128,6 @@ impl Task {
         } = exchanged;
         let end = result.map(|()| (batch, columns));
         let reset = self.reset_after(&end);
-        if reset.is_some() {
-            self.common.outbox.join().await;
-        }
         self.common.outbox.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
@@ -136,10 +136,7 @@ impl Task {
             return self.tell(end);
         }
         match reset {
-            Some(reset) if connection.is_idle() => {
-                self.tell(end);
-                self.reset(connection, reset).await;
-            }
+            Some(reset) if connection.is_idle() => self.reset(connection, reset, end).await,
             _ => {
                 self.common.pool.put(connection, &self.common.options);
                 self.tell(end);
@@ -179,10 +176,18 @@ impl Task {
         self.common.options.reset.as_deref().or(after_error)
     }
 
-    /// Resets a connection and lets it rest, or closes it if that fails: the request itself is over.
-    async fn reset(&self, mut connection: Box<Connection>, reset: &Reset) {
+    /// Tells how the request ended, which what follows does not change: the connection is reset and goes to rest, or is closed
+    /// if that fails.
+    async fn reset(
+        &self,
+        mut connection: Box<Connection>,
+        reset: &Reset,
+        end: Result<End, ErrorKind>,
+    ) {
         let request = self.request;
         self.common.outbox.resets(request, connection.cancel_key());
+        self.tell(end);
+        self.common.outbox.join().await;
         let done = connection.reset(reset).await;
         self.common.outbox.ends(request);
         match done {

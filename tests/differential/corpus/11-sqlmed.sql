@@ -64,6 +64,7 @@ create server bad foreign data wrapper plproxy options (p0 'dbname=x', connectio
 drop server if exists bad;
 create server bad foreign data wrapper plproxy options (p0 'dbname=x', disable_binary 'on');
 create server bad foreign data wrapper plproxy options (p0 'dbname=x', "Query_Timeout" '5');
+drop server if exists bad;
 create server bad foreign data wrapper plproxy options (p0 'dbname=x', connect_timeout '5');
 drop server if exists bad;
 create server bad foreign data wrapper plproxy options (p0 'dbname=x', default_user 'session_user');

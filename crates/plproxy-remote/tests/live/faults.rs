@@ -1,4 +1,6 @@
 //! Servers that go away, keep silent, or end in the middle.
+//!
+//! Long, as each way to go wrong is a test of its own over the same few helpers.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,6 +1,6 @@
 //! Calls over TLS: cancelling, size, rest, memory.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{CallOptions, Encoding, ErrorKind, Event, Remote, Statement};
@@ -237,6 +237,33 @@ fn an_interrupt_ends_a_handshake() {
         FLAG.store(false, SeqCst);
         assert!(matches!(call.next().unwrap(), Event::Finished));
     }
+}
+
+/// Looks at the flag until it is raised.
+static LOOKS: AtomicI64 = AtomicI64::new(i64::MAX);
+
+#[test]
+#[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
+fn an_interrupt_at_any_look_leaves_the_connection() {
+    let _turn = turn();
+    let remote = Remote::new(|| LOOKS.fetch_sub(1, SeqCst) <= 0, Encoding::Utf8).unwrap();
+    let server = endpoint(&remote, "server", &verified());
+    let pid = pid(&remote, &server);
+    let statement = Statement::call("select 'x'::text".into());
+    let mut interrupted = Vec::new();
+    for looks in 0..40 {
+        let requests = vec![request(&server, &[])];
+        let mut call = remote.start(&statement, requests, &CallOptions::default());
+        LOOKS.store(looks, SeqCst);
+        interrupted.push(matches!(call.next().unwrap(), Event::Interrupted));
+        LOOKS.store(i64::MAX, SeqCst);
+        call.cancel(Duration::from_secs(5));
+        drop(call);
+        assert_eq!(remote.connections().len(), 1, "at look {looks}");
+        assert_eq!(pid, self::pid(&remote, &server), "at look {looks}");
+    }
+    assert_eq!(interrupted.first(), Some(&true));
+    assert_eq!(interrupted.last(), Some(&false));
 }
 
 #[test]
