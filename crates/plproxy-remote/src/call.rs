@@ -273,7 +273,10 @@ impl<'a> Call<'a> {
             if !self.outbox.take_waited() {
                 self.outbox.joins();
             }
-            return Woken::Wanted;
+            if self.outbox.is_alone() || matches!(self.tasks, Tasks::None) {
+                return Woken::Wanted;
+            }
+            // What it joined the runtime for does not wait until the caller, who may have rows to see to, comes back.
         }
         let mut looked = false;
         runtime.wait(|cx, ticked| {

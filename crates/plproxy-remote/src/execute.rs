@@ -67,6 +67,7 @@ impl Task {
                 // A caller who goes away meanwhile is to find it at rest.
                 self.common.pool.put(connection, &self.common.options);
                 self.common.outbox.join().await;
+                now = Instant::now();
                 continue;
             }
             if !self.common.outbox.sends(

@@ -12,6 +12,7 @@ mod interrupts;
 mod limits;
 mod pool;
 mod prepared;
+mod resets;
 mod results;
 mod scripted;
 mod select;

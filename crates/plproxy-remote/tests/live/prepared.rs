@@ -1,11 +1,13 @@
 //! When statements are prepared, and what becomes of that.
 
+use std::io::Write;
 use std::rc::Rc;
+use std::time::Duration;
 
 use plproxy_remote::{CallOptions, Endpoint, ErrorKind, Event, Prepared, Remote, Statement};
 
 use crate::harness::*;
-use crate::scripted;
+use crate::scripted::{self, described, greet, message, read_round, ready, row};
 
 /// A statement that tells how many prepared statements there are while it runs.
 fn counter() -> Rc<Statement> {
@@ -217,4 +219,46 @@ fn rows_may_outlive_their_statement() {
         ),
         "1"
     );
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn the_question_behind_an_answer_does_not_cost_it() {
+    let _turn = turn();
+    let remote = remote();
+    let end = [message(b'C', b"SELECT 1\0"), ready()].concat();
+    let answer = [described(1, 25), row(&[b"x"]), end.clone()].concat();
+    let column = message(b'T', b"\0\x01c\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\0\0\0\0\0\0");
+    let process = [column, row(&[b"77"]), end].concat();
+    let connstr = scripted::serve(move |mut stream| {
+        if !greet(&mut stream) {
+            return;
+        }
+        // The statement; once more; which process it was.
+        for (pause, answer) in [(0, &answer), (160, &answer), (20, &process)] {
+            if !read_round(&mut stream) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(pause));
+            let _ = stream.write_all(answer);
+        }
+        scripted::stay_silent(stream);
+    });
+    let endpoint = endpoint(&remote, "a", &connstr);
+    let statement = Statement::call("select 'x'::text".into());
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(130)),
+        ..CallOptions::default()
+    };
+    // The limit is overdue, by the look at the second tick, when the answer comes. A busy machine may look in between.
+    let arrived = (0..30).any(|_| {
+        remote.close_all();
+        let use_it = || drain(remote.start(&statement, vec![request(&endpoint, &[])], &options));
+        assert_eq!(use_it().text(), "x");
+        let outcome = use_it();
+        let timed_out =
+            matches!(&outcome.error, Some(error) if matches!(error.kind, ErrorKind::QueryTimeout));
+        !timed_out && outcome.text() == "x"
+    });
+    assert!(arrived);
 }

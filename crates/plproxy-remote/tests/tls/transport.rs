@@ -251,7 +251,7 @@ fn an_interrupt_at_any_look_leaves_the_connection() {
     let pid = pid(&remote, &server);
     let statement = Statement::call("select 'x'::text".into());
     let mut interrupted = Vec::new();
-    for looks in 0..40 {
+    for looks in 0..100 {
         let requests = vec![request(&server, &[])];
         let mut call = remote.start(&statement, requests, &CallOptions::default());
         LOOKS.store(looks, SeqCst);

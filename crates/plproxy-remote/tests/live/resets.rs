@@ -1,0 +1,331 @@
+//! What connections run before they rest.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use plproxy_remote::{CallOptions, Encoding, ErrorKind, Event, Prepared, Remote, Reset, Statement};
+
+use crate::harness::*;
+use crate::pool::{value, wait_for};
+use crate::scripted::{self, described, greet, message, read_round, ready, row};
+
+fn resetting(sql: &str) -> CallOptions {
+    CallOptions {
+        reset: Some(Reset::new(sql)),
+        ..CallOptions::default()
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_reset_takes_the_state_away() {
+    let _turn = turn();
+    for encoding in [Encoding::Utf8, Encoding::Raw] {
+        let remote = Remote::new(|| false, encoding).unwrap();
+        let endpoint = endpoint(&remote, "a", &server());
+        let first = pid(&remote, &endpoint);
+        let leave = "select concat(set_config('work_mem', '321kB', false), pg_advisory_lock(7))";
+        let found = "select concat_ws(' ', nullif(current_setting('work_mem'), '321kB') is null, \
+             (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), \
+             (select count(*) from pg_prepared_statements))";
+        value(&remote, &endpoint, leave, &CallOptions::default());
+        assert_eq!(
+            value(&remote, &endpoint, found, &CallOptions::default()),
+            "t 1 0"
+        );
+        for sql in [
+            "discard all",
+            "reset all; select pg_advisory_unlock_all(); select 1, 2",
+        ] {
+            value(&remote, &endpoint, leave, &resetting(sql));
+            assert_eq!(
+                value(&remote, &endpoint, found, &CallOptions::default()),
+                "f 0 0",
+                "{sql}"
+            );
+        }
+        assert_eq!(pid(&remote, &endpoint), first);
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn prepared_statements_outlive_a_reset_that_leaves_them() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let first = pid(&remote, &endpoint);
+    let run = |sql: &str, options: &CallOptions| {
+        let statement = Statement::call(sql.into());
+        let mut seen = String::new();
+        for _ in 0..6 {
+            seen += &drain(remote.start(&statement, vec![request(&endpoint, &[])], options)).text();
+        }
+        seen
+    };
+    let count = "select count(*)::text from pg_prepared_statements";
+    assert_eq!(run(count, &resetting("reset all")), "001111");
+    // One that drops them: nothing is prepared, and what was is forgotten.
+    assert_eq!(run(count, &resetting("discard all")), "100000");
+    assert_eq!(remote.connections()[0].prepared_statements, 0);
+    assert_eq!(run(count, &CallOptions::default()), "011111");
+    // One that drops them behind our backs.
+    execute(
+        &remote,
+        &endpoint,
+        "create function pg_temp.secretly() returns int language plpgsql as \
+         $$ begin execute 'deal' || 'locate all'; return 1; end $$",
+    );
+    let secretly = resetting("select pg_temp.secretly()");
+    let seen = run("select length('abc')::text", &secretly);
+    assert_eq!(seen, "333333");
+    assert_eq!(run("select 'x'::text", &CallOptions::default()), "xxxxxx");
+    assert_eq!(pid(&remote, &endpoint), first);
+    let on = CallOptions {
+        prepared: Prepared::On,
+        ..resetting("deallocate all")
+    };
+    assert_eq!(run(count, &on), "100000");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn an_error_leaves_no_state_where_that_is_wanted() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let options = CallOptions {
+        reset_after_error: Some(Reset::all()),
+        ..CallOptions::default()
+    };
+    let first = pid(&remote, &endpoint);
+    let count = Statement::call("select count(*)::text from pg_prepared_statements".into());
+    let prepared = || drain(remote.start(&count, vec![request(&endpoint, &[])], &options)).text();
+    let before: Vec<_> = (0..6).map(|_| prepared()).collect();
+    assert_eq!(before.concat(), "001111");
+    let leave = "select concat(set_config('work_mem', '321kB', false), pg_advisory_lock(7))";
+    let found = "select concat_ws(' ', current_setting('work_mem') = '321kB', \
+         (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()))";
+    let bad = Statement::call("select (1 / 0)::text".into());
+    value(&remote, &endpoint, leave, &options);
+    assert_eq!(value(&remote, &endpoint, found, &options), "t 1");
+    let outcome = drain(remote.start(&bad, vec![request(&endpoint, &[])], &options));
+    assert!(outcome.notices.is_empty());
+    assert_eq!(outcome.diagnostic().sqlstate(), "22012");
+    assert_eq!(value(&remote, &endpoint, found, &options), "f 0");
+    let after: Vec<_> = (0..3).map(|_| prepared()).collect();
+    assert_eq!(after.concat(), "111");
+    assert_eq!(pid(&remote, &endpoint), first);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_reset_that_fails_is_told_and_costs_the_connection() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let statement = Statement::call("select pg_backend_pid()::text".into());
+    let mut before = String::new();
+    for (sql, notices) in [
+        ("discard everything", 1),
+        ("begin", 0),
+        ("select pg_terminate_backend(pg_backend_pid())", 0),
+        ("copy (select 1) to stdout", 0),
+        ("set client_encoding = latin1", 0),
+    ] {
+        for _ in 0..3 {
+            let options = resetting(sql);
+            let outcome = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options));
+            assert_eq!(outcome.notices.len(), notices, "{sql}");
+            let now = outcome.text();
+            assert_ne!(now, before, "{sql}");
+            assert_eq!(remote.connections().len(), 0, "{sql}");
+            before = now;
+        }
+    }
+    // After an error, too, which is the one that is told.
+    let bad = Statement::call("select (1 / 0)::text".into());
+    let outcome = drain(remote.start(
+        &bad,
+        vec![request(&endpoint, &[])],
+        &resetting("discard everything"),
+    ));
+    assert_eq!(outcome.diagnostic().sqlstate(), "22012");
+    assert_eq!(remote.connections().len(), 0);
+    let outcome = drain(remote.start(&bad, vec![request(&endpoint, &[])], &resetting("reset all")));
+    assert_eq!(outcome.diagnostic().sqlstate(), "22012");
+    assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_reset_without_an_end_is_stopped_and_the_call_stands() {
+    let _turn = turn();
+    let remote = remote();
+    let watcher = endpoint(&remote, "watcher", &server());
+    let connstr = format!("{} application_name=endless", server());
+    let endpoint = endpoint(&remote, "a", &connstr);
+    let statement = Statement::call("select 'x'::text".into());
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(300)),
+        ..resetting("select pg_sleep(60)")
+    };
+    let start = Instant::now();
+    let outcome = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options));
+    assert_eq!(outcome.text(), "x");
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(remote.connections().len(), 0);
+    wait_for(&remote, &watcher, "endless", 0);
+    // By an interrupt.
+    let mut call = remote.start(
+        &statement,
+        vec![request(&endpoint, &[])],
+        &resetting("select pg_sleep(60)"),
+    );
+    assert!(matches!(call.next().unwrap(), Event::Rows { .. }));
+    call.cancel(Duration::from_millis(80));
+    assert!(matches!(call.next().unwrap(), Event::Finished));
+    wait_for(&remote, &watcher, "endless", 0);
+    // By another partition's failure.
+    let bad = Statement::call(
+        "select (1 / (1 - nullif(current_setting('application_name'), 'endless')::text::int))::text"
+            .into(),
+    );
+    let failing = crate::harness::endpoint(
+        &remote,
+        "failing",
+        &format!("{} application_name=1", server()),
+    );
+    let requests = vec![request(&endpoint, &[]), request(&failing, &[])];
+    let outcome = drain(remote.start(&bad, requests, &resetting("select pg_sleep(60)")));
+    assert_eq!(outcome.diagnostic().sqlstate(), "22012");
+    wait_for(&remote, &watcher, "endless", 0);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_reset_runs_once_a_call_and_bounds_its_memory() {
+    let _turn = turn();
+    let remote = remote();
+    let rounds = Arc::new(AtomicUsize::new(0));
+    let seen = rounds.clone();
+    let answer = [
+        described(1, 25),
+        row(&[b"x"]),
+        message(b'C', b"SELECT 1\0"),
+        ready(),
+    ]
+    .concat();
+    // Every other round is a reset, and answered at great length.
+    let connstr = scripted::serve(move |mut stream| {
+        if !greet(&mut stream) {
+            return;
+        }
+        let columns = message(b'T', b"\0\x01c\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\0\0\0\0\0\0");
+        let rows = row(&[&[b'x'; 1000]]).repeat(100);
+        while read_round(&mut stream) {
+            if seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                let _ = stream.write_all(&answer);
+                continue;
+            }
+            let _ = stream.write_all(&columns);
+            for _ in 0..500 {
+                let _ = stream.write_all(&rows);
+            }
+            let _ = stream.write_all(&[message(b'C', b"SELECT 50000\0"), ready()].concat());
+        }
+    });
+    let endpoint = endpoint(&remote, "a", &connstr);
+    let options = CallOptions {
+        prepared: Prepared::Off,
+        ..resetting("select * from everything")
+    };
+    reset_peak();
+    let before = status("VmHWM");
+    for turn in 1..4 {
+        assert_eq!(value(&remote, &endpoint, "select 1", &options), "x");
+        assert_eq!(rounds.load(Ordering::Relaxed), 2 * turn);
+    }
+    let growth = status("VmHWM").saturating_sub(before);
+    assert!(growth < 4096, "{growth} KiB");
+    assert_eq!(remote.connections().len(), 1);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn an_answer_that_is_there_is_not_lost_to_the_timeout() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let limit = CallOptions {
+        query_timeout: Some(Duration::from_millis(130)),
+        ..CallOptions::default()
+    };
+    let after_each = CallOptions {
+        reset: Some(Reset::new("reset all")),
+        ..limit.clone()
+    };
+    let after_error = CallOptions {
+        reset_after_error: Some(Reset::all()),
+        ..limit
+    };
+    let good = "select 'x'::text from pg_sleep(0.16)";
+    let bad = "select (1 / (random() * 0)::int4)::text from pg_sleep(0.16)";
+    // A reset after an error is waited for; one that the limit finds under way is not.
+    for (sql, options, expected, kept) in [
+        (good, after_each, None, 0),
+        (bad, after_error, Some("22012"), 1),
+    ] {
+        // Looked at once a tick, the limit is overdue when the answer comes. On a busy machine that takes longer, and a look
+        // may come between them.
+        let statement = Statement::call(sql.into());
+        let arrived = (0..30).any(|_| {
+            ask(&remote, &endpoint, "select 'connected'::text");
+            let requests = vec![request(&endpoint, &[])];
+            let error = drain(remote.start(&statement, requests, &options)).error;
+            let answered = match error.map(|error| error.kind) {
+                Some(ErrorKind::QueryTimeout) => false,
+                Some(ErrorKind::Db(diagnostic)) => Some(diagnostic.sqlstate()) == expected,
+                Some(other) => panic!("{other:?}"),
+                None => expected.is_none(),
+            };
+            answered && remote.connections().len() == kept
+        });
+        assert!(arrived, "{sql}");
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_reset_does_not_wait_for_the_caller() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let observer = crate::harness::endpoint(&remote, "observer", &server());
+    let lock = Statement::call("select 'x'::text from pg_advisory_lock(77)".into());
+    let free =
+        "select (count(*) = 0)::text from pg_locks where locktype = 'advisory' and objid = 77";
+    let options = resetting("select pg_advisory_unlock_all()");
+    // By a new connection, and by one that rested.
+    for _ in 0..3 {
+        let mut call = remote.start(&lock, vec![request(&endpoint, &[])], &options);
+        assert!(matches!(
+            call.next().unwrap(),
+            Event::Rows { done: true, .. }
+        ));
+        // As a cursor does, it takes its time.
+        let start = Instant::now();
+        while ask(&remote, &observer, free) != "true" {
+            assert!(start.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(drain(call).error.is_none());
+        assert_eq!(remote.connections().len(), 2);
+    }
+}
