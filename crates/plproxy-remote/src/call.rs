@@ -133,7 +133,6 @@ pub struct Call<'a> {
 enum Woken {
     Interrupted,
     Wanted,
-    Overdue,
 }
 
 impl<'a> Call<'a> {
@@ -235,7 +234,10 @@ impl<'a> Call<'a> {
                 gate.show(None);
             }
             if self.is_overdue() {
-                return self.time_out();
+                match self.time_out() {
+                    Some(end) => return end,
+                    None => continue,
+                }
             }
             if matches!(self.tasks, Tasks::None) {
                 return Ok(Event::Finished);
@@ -243,7 +245,6 @@ impl<'a> Call<'a> {
             match self.wait() {
                 Woken::Interrupted => return Ok(Event::Interrupted),
                 Woken::Wanted => {}
-                Woken::Overdue => return self.time_out(),
             }
         }
     }
@@ -268,7 +269,8 @@ impl<'a> Call<'a> {
 
     fn wait(&mut self) -> Woken {
         let runtime = self.remote.runtime();
-        if self.outbox.is_alone() {
+        let mut joins = self.outbox.is_alone();
+        if joins {
             runtime.poll_alone(|cx| self.tasks.poll(cx));
             if !self.outbox.take_waited() {
                 self.outbox.joins();
@@ -276,11 +278,11 @@ impl<'a> Call<'a> {
             if self.outbox.is_alone() || matches!(self.tasks, Tasks::None) {
                 return Woken::Wanted;
             }
-            // What it joined the runtime for does not wait until the caller, who may have rows to see to, comes back.
         }
+        // What it joined the runtime for does not wait until the caller, who may have rows to see to, comes back.
         let mut looked = false;
         runtime.wait(|cx, ticked| {
-            if runtime.gate().interrupted() {
+            if !std::mem::take(&mut joins) && runtime.gate().interrupted() {
                 return Poll::Ready(Woken::Interrupted);
             }
             self.tasks.poll(cx);
@@ -300,7 +302,7 @@ impl<'a> Call<'a> {
                 return Poll::Ready(Woken::Wanted);
             }
             if ticked && self.is_overdue() {
-                return Poll::Ready(Woken::Overdue);
+                return Poll::Ready(Woken::Wanted);
             }
             Poll::Pending
         })
@@ -315,18 +317,31 @@ impl<'a> Call<'a> {
             .is_some_and(|sent| sent.elapsed().saturating_sub(self.rested) >= limit)
     }
 
-    fn time_out(&mut self) -> Result<Event, Error> {
+    /// The end, unless the answer turns out to be there, all but the telling.
+    fn time_out(&mut self) -> Option<Result<Event, Error>> {
+        if matches!(self.tasks, Tasks::One(_)) {
+            self.outbox.joins();
+            self.outbox.hurry();
+            let runtime = self.remote.runtime();
+            runtime.wait(|cx, _| {
+                self.tasks.poll(cx);
+                Poll::Ready(())
+            });
+            if matches!(self.tasks, Tasks::None) && self.outbox.is_wanted() {
+                return None;
+            }
+        }
         if self.outbox.done_count() == self.requests {
             // What is still under way has no part in the result: connections that are being reset. They are closed.
             self.stop(AFTER_TIMEOUT, false);
-            return Ok(Event::Finished);
+            return Some(Ok(Event::Finished));
         }
         let request = self.outbox.first_running();
         self.stop(AFTER_TIMEOUT, false);
-        Err(Error {
+        Some(Err(Error {
             request,
             kind: ErrorKind::QueryTimeout,
-        })
+        }))
     }
 
     /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.

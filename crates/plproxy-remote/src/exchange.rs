@@ -72,7 +72,7 @@ enum Round {
     Over,
 }
 
-/// What one poll of a request that is alone has read. It waits once, or twice, and then takes what is there, for no longer
+/// What one poll of a request that is alone has read. It waits once at the most and then takes what is there, for no longer
 /// than a tick: a server that always has a little to say must not keep the caller from his own affairs.
 #[derive(Default)]
 struct Reads {
@@ -257,6 +257,9 @@ impl<'a> Exchange<'a> {
                 let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
                 return Poll::Ready(if asked { Ok(()) } else { Err(unexpected()) });
             }
+            if self.round == Round::Process && self.task.common.outbox.is_hurried() {
+                return Poll::Ready(Err(ErrorKind::Closed));
+            }
             // A row's place holds on to all that came behind it, which may be anything.
             if self.connection.inbox.seen() > self.task.common.batch + ROOM {
                 self.flush();
@@ -297,10 +300,7 @@ impl<'a> Exchange<'a> {
         if outbox.is_alone() {
             // The caller gets first what there is for him, unless more is there already.
             let wanted = outbox.is_wanted() || self.result.is_none() && !self.rows.is_empty();
-            let first = !reads.begin();
-            // With nothing left to come but what was sent along, the answer is not to meet a timeout on its way.
-            let last = self.result.is_some() && !first && !reads.are_over();
-            let filled = if !wanted && (first || last) {
+            let filled = if !reads.begin() && !wanted {
                 outbox.wait(|| self.connection.fill(Patience::Wait))
             } else {
                 outbox.stays();

@@ -68,6 +68,8 @@ struct State {
     connects: Vec<(usize, Duration)>,
     /// The caller wants no more: nothing is kept, nothing is started.
     closed: bool,
+    /// The time is over: who has the answer is not to wait for anything else.
+    hurried: bool,
     /// The only request, for as long as it waits by itself, outside of the runtime.
     alone: Option<Arc<Gate>>,
     /// It has waited.
@@ -363,6 +365,14 @@ impl Outbox {
     /// The first in the list of the requests that are with a server, for a timeout's report.
     pub(crate) fn first_running(&self) -> Option<usize> {
         self.0.borrow().running.first()
+    }
+
+    pub(crate) fn hurry(&self) {
+        self.0.borrow_mut().hurried = true;
+    }
+
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.0.borrow().hurried
     }
 
     pub(crate) fn first_sent(&self) -> Option<Instant> {
