@@ -317,7 +317,7 @@ impl<'a> Call<'a> {
             .is_some_and(|sent| sent.elapsed().saturating_sub(self.rested) >= limit)
     }
 
-    /// The end, unless the answer turns out to be there, all but the telling.
+    /// The end, unless that of the answer is there, all but the telling.
     fn time_out(&mut self) -> Option<Result<Event, Error>> {
         if matches!(self.tasks, Tasks::One(_)) {
             self.outbox.joins();
@@ -327,7 +327,7 @@ impl<'a> Call<'a> {
                 self.tasks.poll(cx);
                 Poll::Ready(())
             });
-            if matches!(self.tasks, Tasks::None) && self.outbox.is_wanted() {
+            if self.outbox.holds_the_end() {
                 return None;
             }
         }

@@ -329,3 +329,47 @@ fn a_reset_does_not_wait_for_the_caller() {
         assert_eq!(remote.connections().len(), 2);
     }
 }
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_timeout_takes_no_rows_away() {
+    let _turn = turn();
+    let remote = remote();
+    let options = CallOptions {
+        query_timeout: Some(Duration::from_millis(60)),
+        ..resetting("reset all")
+    };
+    let statements = [
+        "select repeat('x', 100)::text from generate_series(1, 700)",
+        "select repeat('x', 100 / (701 - n))::text from generate_series(1, 701) n",
+    ];
+    for (at, sql) in statements.iter().cycle().take(20).enumerate() {
+        let endpoint = endpoint(&remote, &(at / 4).to_string(), &server());
+        let statement = Statement::call((*sql).into());
+        let mut call = remote.start(&statement, vec![request(&endpoint, &[])], &options);
+        let mut rows = 0;
+        let end = loop {
+            match call.next() {
+                Ok(Event::Rows { batch, .. }) => {
+                    if rows == 0 {
+                        // All of it has come when the caller turns back to it, after the time.
+                        std::thread::sleep(Duration::from_millis(80));
+                    }
+                    rows += batch.len();
+                }
+                Ok(Event::Finished) => break None,
+                Ok(_) => {}
+                Err(error) => break Some(error),
+            }
+        };
+        match end.as_ref().map(|error| &error.kind) {
+            None => assert_eq!((rows, at % 2), (700, 0)),
+            Some(ErrorKind::Db(diagnostic)) => {
+                assert_eq!((diagnostic.sqlstate(), at % 2), ("22012", 1));
+            }
+            Some(ErrorKind::QueryTimeout) => {}
+            Some(other) => panic!("{other:?}"),
+        }
+        assert!(end.is_none_or(|error| error.request == Some(0)));
+    }
+}
