@@ -73,10 +73,10 @@ per_call() {
 groups() {
     awk -F '\t' '
         function group(object, name) {
-            if (object ~ /^libpq/) return "client library: libpq; tokio, and what writes the messages"
+            if (object ~ /^libpq/ || object ~ /^plproxy/ \
+                && name ~ /(^|[< ])(tokio[a-z_]*|mio|postgres_(protocol|types)|bytes|futures_[a-z]+|socket2)::/)
+                return "client library: libpq; tokio, and what writes the messages"
             if (object ~ /^plproxy/) {
-                if (name ~ /(^|[< ])(tokio[a-z_]*|mio|postgres_(protocol|types)|bytes|futures_[a-z]+|socket2)::/)
-                    return "client library: libpq; tokio, and what writes the messages"
                 if (name ~ /(^|[< ])plproxy(_remote|_core)?::/) return "handler"
                 if (name ~ /::/) return "Rust: standard library, dispatch"
                 return "handler"

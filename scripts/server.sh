@@ -96,6 +96,16 @@ server_tool() {
 
 server_psql() { local name=$1; shift; server_tool "$name" psql -X -v ON_ERROR_STOP=1 "$@"; }
 
+# One session that stays: session_open server [psql options], session "SQL" for the answer's only line, session_close.
+session_open() {
+    local name=$1; shift
+    coproc SESSION { server_psql "$name" -Atq "$@" 2>&1; }
+    # The shell forgets it when the session has ended.
+    session_pid=$SESSION_PID
+}
+session() { printf '%s\n' "$1" >&"${SESSION[1]}"; IFS= read -r -t 20 reply <&"${SESSION[0]}"; printf '%s' "$reply"; }
+session_close() { printf '%s\n' '\q' >&"${SESSION[1]}"; wait "$session_pid" 2>/dev/null || true; }
+
 # A port that no socket of this machine has, by the kernel's tables: nobody is disturbed by a trial connection.
 # Another process may take it before we do; server_start then takes another.
 free_port() {

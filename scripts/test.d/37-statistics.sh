@@ -168,10 +168,7 @@ done
 is "sixteen partitions are called" 16 "$(ask -c 'select count(*) from sixteen()')"
 is "ten have room, the calls to the others are counted in all" '10|7' \
     "$(ask -c 'select partitions, untracked_calls from plproxy_stat_info')"
-coproc SESSION { server_psql proxy -Atq 2>&1; }
-# The shell forgets it when the session has ended.
-session_pid=$SESSION_PID
-session() { printf '%s\n' "$1" >&"${SESSION[1]}"; IFS= read -r -t 20 reply <&"${SESSION[0]}"; printf '%s' "$reply"; }
+session_open proxy
 session 'select count(*) from sixteen();' >/dev/null
 server_psql proxy -q -c 'create role d_other'
 is "nobody may reset unless it is granted" 'ERROR:  permission denied for function plproxy_stat_reset' \
@@ -189,8 +186,7 @@ server_psql proxy -q -c 'drop database other'
 is "until it is dropped" '1|1' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
 ask -c 'select plproxy_stat_reset()' >/dev/null
 is "and the next reset comes" '0|0' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
-printf '%s\n' '\q' >&"${SESSION[1]}"
-wait "$session_pid" 2>/dev/null || true
+session_close
 
 # ---- wait events
 case $PGMAJOR in 14 | 15 | 16) connecting=Extension executing=Extension ;; *) connecting=PlproxyConnect executing=PlproxyExecute ;; esac

@@ -83,17 +83,13 @@ works proxy app 'under the C handler'
 (umask 077; server_tool proxy pg_dump -d app >"$PLPROXY_RUN/app.sql")
 
 # A session that is open while the library is replaced keeps the one that it has.
-coproc SESSION { server_psql proxy -Atq -d app 2>&1; }
-# The shell forgets it when the session has ended.
-session_pid=$SESSION_PID
-session() { printf '%s\n' "$1" >&"${SESSION[1]}"; IFS= read -r -t 20 reply <&"${SESSION[0]}"; printf '%s' "$reply"; }
+session_open proxy -d app
 check 'an open session, before' 'part1:postgres' "$(session 'select where_is(1);')"
 put_ours "$SWAPPED"
 check 'an open session, after' 'part2:postgres' "$(session 'select where_is(2);')"
 check 'a new session has ours' off "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'library replaced, no restart'
-printf '%s\n' '\q' >&"${SESSION[1]}"
-wait "$session_pid" 2>/dev/null || true
+session_close
 server_restart proxy
 works proxy app 'library replaced, restarted'
 check 'no DDL: still the old version' 2.10.0 "$(version proxy app)"

@@ -234,10 +234,10 @@ impl<'a> Call<'a> {
                 gate.show(None);
             }
             if self.is_overdue() {
-                match self.time_out() {
-                    Some(end) => return end,
-                    None => continue,
+                if self.finds_the_end() {
+                    continue;
                 }
+                return self.time_out();
             }
             if matches!(self.tasks, Tasks::None) {
                 return Ok(Event::Finished);
@@ -298,10 +298,7 @@ impl<'a> Call<'a> {
                     runtime.look();
                 }
             }
-            if wanted || matches!(self.tasks, Tasks::None) {
-                return Poll::Ready(Woken::Wanted);
-            }
-            if ticked && self.is_overdue() {
+            if wanted || matches!(self.tasks, Tasks::None) || ticked && self.is_overdue() {
                 return Poll::Ready(Woken::Wanted);
             }
             Poll::Pending
@@ -317,31 +314,32 @@ impl<'a> Call<'a> {
             .is_some_and(|sent| sent.elapsed().saturating_sub(self.rested) >= limit)
     }
 
-    /// The end, unless that of the answer is there, all but the telling.
-    fn time_out(&mut self) -> Option<Result<Event, Error>> {
-        if matches!(self.tasks, Tasks::One(_)) {
-            self.outbox.joins();
-            self.outbox.hurry();
-            let runtime = self.remote.runtime();
-            runtime.wait(|cx, _| {
-                self.tasks.poll(cx);
-                Poll::Ready(())
-            });
-            if self.outbox.holds_the_end() {
-                return None;
-            }
+    /// A last look before the only request times out: whether its answer is there, all but the telling.
+    fn finds_the_end(&mut self) -> bool {
+        if !matches!(self.tasks, Tasks::One(_)) {
+            return false;
         }
+        self.outbox.joins();
+        self.outbox.hurry();
+        self.remote.runtime().wait(|cx, _| {
+            self.tasks.poll(cx);
+            Poll::Ready(())
+        });
+        self.outbox.holds_the_end()
+    }
+
+    fn time_out(&mut self) -> Result<Event, Error> {
         if self.outbox.done_count() == self.requests {
             // What is still under way has no part in the result: connections that are being reset. They are closed.
             self.stop(AFTER_TIMEOUT, false);
-            return Some(Ok(Event::Finished));
+            return Ok(Event::Finished);
         }
         let request = self.outbox.first_running();
         self.stop(AFTER_TIMEOUT, false);
-        Some(Err(Error {
+        Err(Error {
             request,
             kind: ErrorKind::QueryTimeout,
-        }))
+        })
     }
 
     /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.

@@ -63,8 +63,6 @@ struct State {
     resetting: Keys,
     /// How many requests have come to a good end.
     done: usize,
-    /// One has come to a bad end.
-    failed: bool,
     first_sent: Option<Instant>,
     /// Connections made for requests, with the time that it took.
     connects: Vec<(usize, Duration)>,
@@ -200,7 +198,6 @@ impl Outbox {
     }
 
     pub(crate) fn fail(&self, request: usize, kind: ErrorKind) {
-        self.0.borrow_mut().failed = true;
         self.put(Item::Failed(kind.of(request)), 0);
     }
 
@@ -340,10 +337,10 @@ impl Outbox {
         self.0.borrow().done
     }
 
-    /// Whether the end of the only request is among what there is for the caller, or a failure.
+    /// Whether there is something for the caller, and no statement that could add to it.
     pub(crate) fn holds_the_end(&self) -> bool {
         let state = self.0.borrow();
-        state.first.is_some() && (state.done > 0 || state.failed)
+        state.first.is_some() && state.running.count == 0
     }
 
     /// No request is with a server any more.

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use plproxy_remote::{CallOptions, ErrorKind, Event, Statement};
 
 use crate::harness::*;
-use crate::scripted::{self, complaint, described, greet, message, read_round, ready, row};
+use crate::scripted::{
+    self, answer, complaint, described, done, greet, message, read_round, ready, row,
+};
 
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
@@ -39,10 +41,6 @@ fn a_farewell_in_the_place_of_an_answer_means_that_nothing_ran() {
     let _turn = turn();
     let remote = remote();
     let farewell = |code| complaint(b'E', "FATAL", code, "terminating connection");
-    let answer = || {
-        let done = message(b'C', b"SELECT 1\0");
-        [described(1, 25), row(&[b"x"]), done, ready()].concat()
-    };
     // The first connection answers some rounds and says `last` then; all others answer. The second call's statement is the
     // second round, and its question which process this is the third.
     let check =
@@ -60,7 +58,7 @@ fn a_farewell_in_the_place_of_an_answer_means_that_nothing_ran() {
                     let over = first && rounds > answered;
                     let bytes = match rounds {
                         _ if over => last.clone(),
-                        3 => [row(&[process]), message(b'C', b"SELECT 1\0"), ready()].concat(),
+                        3 => [row(&[process]), done()].concat(),
                         _ => answer(),
                     };
                     if stream.write_all(&bytes).is_err() || over {
@@ -148,11 +146,9 @@ fn who_always_has_a_little_to_say_keeps_nobody() {
     assert!(start.elapsed() < Duration::from_secs(2));
     // A message that comes byte by byte.
     let connstr = scripted::serve(|mut stream| {
-        let done = message(b'C', b"SELECT 1\0");
-        let answer = [described(1, 25), row(&[b"x"]), done, ready()].concat();
         if greet(&mut stream)
             && read_round(&mut stream)
-            && stream.write_all(&answer).is_ok()
+            && stream.write_all(&answer()).is_ok()
             && read_round(&mut stream)
         {
             let long = message(b'A', &[0; 1000]);
@@ -230,13 +226,7 @@ fn an_answer_may_come_in_pieces() {
     let _turn = turn();
     let remote = remote();
     let answers = [
-        [
-            described(1, 25),
-            row(&[b"x"]),
-            message(b'C', b"SELECT 1\0"),
-            ready(),
-        ]
-        .concat(),
+        answer(),
         [
             described(1, 25),
             row(&[b"x"]),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
@@ -165,6 +166,11 @@ pub fn run(
 }
 
 /// Runs a statement of one text column and returns the value.
+pub fn value(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str, options: &CallOptions) -> String {
+    let statement = Statement::call(sql.into());
+    drain(remote.start(&statement, vec![request(endpoint, &[])], options)).text()
+}
+
 pub fn ask(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str) -> String {
     let call = Statement::call(sql.into());
     drain(remote.start(&call, vec![request(endpoint, &[])], &unprepared())).text()
@@ -191,4 +197,21 @@ pub fn status(field: &str) -> u64 {
 /// Makes the peak of memory (`VmHWM`) start from what is used now.
 pub fn reset_peak() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// Waits until only so many of the server's processes have that name and were given a statement: a connection that was made
+/// when its call was over already rests unused.
+pub fn wait_for(remote: &Remote, watcher: &Rc<Endpoint>, name: &str, wanted: usize) {
+    let sql = format!(
+        "select count(*)::text from pg_stat_activity where application_name = '{name}' and query <> ''"
+    );
+    let start = Instant::now();
+    while ask(remote, watcher, &sql) != wanted.to_string() {
+        let late = start.elapsed() >= Duration::from_secs(10);
+        let what = format!(
+            "select string_agg(format('%s %s %s', state, clock_timestamp() - query_start, query), '; ') \
+             from pg_stat_activity where application_name = '{name}'"
+        );
+        assert!(!late, "still there: {}", ask(remote, watcher, &what));
+    }
 }

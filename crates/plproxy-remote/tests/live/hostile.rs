@@ -42,7 +42,7 @@ fn check(remote: &Remote, name: &str, connstr: &str) -> ErrorKind {
 fn broken_answers_fail_the_call() {
     let _turn = turn();
     let remote = remote();
-    let done = [message(b'C', b"SELECT 1\0"), ready()].concat();
+    let done = scripted::done();
     let garbage: Vec<u8> = (0..4096_u32)
         .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
@@ -173,8 +173,7 @@ fn unknown_types_are_not_asked_about() {
     let answer = [
         described(3, 4_000_000_000),
         row(&[b"1", b"2", b"3"]),
-        message(b'C', b"SELECT 1\0"),
-        ready(),
+        scripted::done(),
     ]
     .concat();
     let connstr = scripted::serve(move |mut stream| {

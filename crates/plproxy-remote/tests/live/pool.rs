@@ -15,30 +15,8 @@ fn idle(milliseconds: u64) -> CallOptions {
     }
 }
 
-pub fn value(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str, options: &CallOptions) -> String {
-    let statement = Statement::call(sql.into());
-    drain(remote.start(&statement, vec![request(endpoint, &[])], options)).text()
-}
-
 fn pid_with(remote: &Remote, endpoint: &Rc<Endpoint>, options: &CallOptions) -> String {
     value(remote, endpoint, "select pg_backend_pid()::text", options)
-}
-
-/// Waits until only so many of the server's processes have that name and were given a statement: a connection that was made
-/// when its call was over already rests unused.
-pub fn wait_for(remote: &Remote, watcher: &Rc<Endpoint>, name: &str, wanted: usize) {
-    let sql = format!(
-        "select count(*)::text from pg_stat_activity where application_name = '{name}' and query <> ''"
-    );
-    let start = Instant::now();
-    while ask(remote, watcher, &sql) != wanted.to_string() {
-        let late = start.elapsed() >= Duration::from_secs(10);
-        let what = format!(
-            "select string_agg(format('%s %s %s', state, clock_timestamp() - query_start, query), '; ') \
-             from pg_stat_activity where application_name = '{name}'"
-        );
-        assert!(!late, "still there: {}", ask(remote, watcher, &what));
-    }
 }
 
 #[test]

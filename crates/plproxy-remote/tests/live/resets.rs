@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use plproxy_remote::{CallOptions, Encoding, ErrorKind, Event, Prepared, Remote, Reset, Statement};
 
 use crate::harness::*;
-use crate::pool::{value, wait_for};
-use crate::scripted::{self, described, greet, message, read_round, ready, row};
+use crate::scripted::{self, answer, greet, message, read_round, ready, row};
 
 fn resetting(sql: &str) -> CallOptions {
     CallOptions {
@@ -215,13 +214,6 @@ fn a_reset_runs_once_a_call_and_bounds_its_memory() {
     let remote = remote();
     let rounds = Arc::new(AtomicUsize::new(0));
     let seen = rounds.clone();
-    let answer = [
-        described(1, 25),
-        row(&[b"x"]),
-        message(b'C', b"SELECT 1\0"),
-        ready(),
-    ]
-    .concat();
     // Every other round is a reset, and answered at great length.
     let connstr = scripted::serve(move |mut stream| {
         if !greet(&mut stream) {
@@ -231,7 +223,7 @@ fn a_reset_runs_once_a_call_and_bounds_its_memory() {
         let rows = row(&[&[b'x'; 1000]]).repeat(100);
         while read_round(&mut stream) {
             if seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-                let _ = stream.write_all(&answer);
+                let _ = stream.write_all(&answer());
                 continue;
             }
             let _ = stream.write_all(&columns);
@@ -263,17 +255,15 @@ fn an_answer_that_is_there_is_not_lost_to_the_timeout() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    let limit = CallOptions {
-        query_timeout: Some(Duration::from_millis(130)),
-        ..CallOptions::default()
-    };
+    let query_timeout = Some(Duration::from_millis(130));
     let after_each = CallOptions {
-        reset: Some(Reset::new("reset all")),
-        ..limit.clone()
+        query_timeout,
+        ..resetting("reset all")
     };
     let after_error = CallOptions {
+        query_timeout,
         reset_after_error: Some(Reset::all()),
-        ..limit
+        ..CallOptions::default()
     };
     let good = "select 'x'::text from pg_sleep(0.16)";
     let bad = "select (1 / (random() * 0)::int4)::text from pg_sleep(0.16)";

@@ -67,6 +67,16 @@ pub fn row(values: &[&[u8]]) -> Vec<u8> {
     message(b'D', &body)
 }
 
+/// The end of a statement that gave one row.
+pub fn done() -> Vec<u8> {
+    [message(b'C', b"SELECT 1\0"), ready()].concat()
+}
+
+/// All of the answer to an unnamed statement that gives `x`.
+pub fn answer() -> Vec<u8> {
+    [described(1, 25), row(&[b"x"]), done()].concat()
+}
+
 pub fn complaint(tag: u8, severity: &str, code: &str, text: &str) -> Vec<u8> {
     message(
         tag,
