@@ -178,8 +178,8 @@ impl Call {
                     self.or_cancel(|| Err(error))?;
                 }
                 Ok(Event::Notice { request, notice }) => {
-                    let raised = self.notice(request, &notice);
-                    self.or_cancel(|| raised)?;
+                    let report = self.label.remote_report(self.dbname(request), &notice);
+                    self.or_cancel(|| emit(level_of(&notice), &report))?;
                 }
                 Ok(Event::Finished) => return Ok(None),
                 Ok(Event::Interrupted) => {
@@ -196,12 +196,12 @@ impl Call {
         }
     }
 
-    /// Runs `f`; if it fails, the remote work ends with it.
+    /// Runs `f`; if it fails, or ends the process, the remote work ends with it.
     pub(crate) fn or_cancel<T>(
         &mut self,
         f: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let result = f();
+        let result = interrupts::or_at_the_end(&mut || self.cancel(), f);
         if result.is_err() {
             self.fail();
             // An interrupt goes first: it may be what ended `f`, and there is no way back from a FATAL.
@@ -269,19 +269,6 @@ impl Call {
         interrupted(|| self.cancel())
     }
 
-    /// Raises a partition's notice, at the moment it arrived.
-    fn notice(&self, request: usize, notice: &Diagnostic) -> Result<(), Error> {
-        let level = if notice.code.starts_with(b"00") {
-            Level::Notice
-        } else {
-            Level::Warning
-        };
-        emit(
-            level,
-            &self.label.remote_report(self.dbname(request), notice),
-        )
-    }
-
     fn dbname(&self, request: usize) -> &str {
         let partition = self.watch.partition(request);
         partition.map_or("", |partition| partition.endpoint.label())
@@ -292,6 +279,15 @@ impl Drop for Call {
     /// Whoever left it in the middle wanted no more of it.
     fn drop(&mut self) {
         self.end(End::Canceled);
+    }
+}
+
+/// How loud a partition's notice is here.
+fn level_of(notice: &Diagnostic) -> Level {
+    if notice.code.starts_with(b"00") {
+        Level::Notice
+    } else {
+        Level::Warning
     }
 }
 
@@ -312,7 +308,7 @@ pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
         return Err(error);
     }
     if !interrupts::will_end() {
-        return interrupts::check_or(&mut cancel);
+        return interrupts::or_at_the_end(&mut cancel, interrupts::check);
     }
     cancel();
     interrupts::check()?;

@@ -6,7 +6,7 @@
 
 use crate::call::{Arrival, Call};
 use crate::collect::{Room, Source, Writer};
-use crate::error::Error;
+use crate::error::{Error, FunctionLabel};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
 use crate::pg::settings::TextSettings;
@@ -20,6 +20,11 @@ use std::rc::Rc;
 /// See the module.
 pub(crate) struct Stream {
     call: Call,
+    rows: Rows,
+}
+
+/// What has come and was not handed out.
+struct Rows {
     /// The request whose rows are next.
     turn: usize,
     requests: Vec<Source>,
@@ -28,6 +33,7 @@ pub(crate) struct Stream {
     ahead: Option<StoreReader>,
     /// Rows of the turn's request as they came, and the place of the next one.
     batch: Option<(Batch, usize)>,
+    label: FunctionLabel,
     /// Dropped last: `ahead` refers to its row type, which a change of the function may have left to us alone.
     shape: Rc<Shape>,
 }
@@ -37,15 +43,16 @@ impl Stream {
         let requests = std::iter::repeat_with(Source::default)
             .take(call.requests())
             .collect();
-        Box::new(Self {
-            call,
-            shape: Rc::clone(shape),
+        let rows = Rows {
             turn: 0,
             requests,
             room: Room::default(),
             ahead: None,
             batch: None,
-        })
+            label: call.label().clone(),
+            shape: Rc::clone(shape),
+        };
+        Box::new(Self { call, rows })
     }
 
     /// Returns the next value and keeps the rest for the next call, or returns the end of the set.
@@ -58,7 +65,6 @@ impl Stream {
                 return Ok(info.end_of_set());
             }
             Err(error) => {
-                self.call.fail();
                 // The error is what matters.
                 let _ = self.call.log();
                 return Err(error);
@@ -69,11 +75,42 @@ impl Stream {
         Ok(value.unwrap_or_else(|| info.return_null()))
     }
 
-    /// The next value, in the caller's memory.
+    /// The next value, in the caller's memory. An error has ended the remote work.
+    fn next(&mut self, info: &CallInfo) -> Result<Option<Option<Datum>>, Error> {
+        let Self { call, rows } = self;
+        loop {
+            if let Some(value) = call.or_cancel(|| rows.next(info))? {
+                return Ok(Some(value));
+            }
+            let Some(arrival) = call.next()? else {
+                return Ok(None);
+            };
+            call.or_cancel(|| rows.take(arrival, info))?;
+        }
+    }
+
+    /// Nobody wants the rest.
+    pub(crate) fn end(mut self: Box<Self>) {
+        self.call.cancel();
+        let _ = self.call.log();
+    }
+
+    /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to
+    /// forget it.
+    pub(crate) fn abandon(mut self: Box<Self>) -> (Vec<Store>, Option<StoreReader>) {
+        self.call.cancel();
+        let stores = self.rows.requests.iter_mut();
+        let stores = stores.filter_map(|source| source.ahead.take()).collect();
+        (stores, self.rows.ahead.take())
+    }
+}
+
+impl Rows {
+    /// The next value of those that are here, in the caller's memory.
     fn next(&mut self, info: &CallInfo) -> Result<Option<Option<Datum>>, Error> {
         loop {
             if let Some(ahead) = &mut self.ahead {
-                let row_type = self.shape.set_row_type(self.call.label())?;
+                let row_type = self.shape.set_row_type(&self.label)?;
                 let composite = matches!(self.shape.result, ShapeResult::Row(..));
                 if let Some(value) = ahead.next(row_type, composite)? {
                     return Ok(Some(value));
@@ -104,17 +141,14 @@ impl Stream {
                     break;
                 }
                 if let Some(store) = source.ahead.take() {
-                    let row_type = self.shape.set_row_type(self.call.label())?;
+                    let row_type = self.shape.set_row_type(&self.label)?;
                     let reader = info.in_query_memory(|| StoreReader::new(store, row_type))??;
                     self.ahead = Some(reader);
                     break;
                 }
             }
             if self.ahead.is_none() && !kept {
-                match self.call.next()? {
-                    Some(arrival) => self.take(arrival, info)?,
-                    None => return Ok(None),
-                }
+                return Ok(None);
             }
         }
     }
@@ -133,7 +167,7 @@ impl Stream {
         *next += 1;
         // Values as text are read as the partition's settings mean them.
         let _style = batch.style().map(TextSettings::for_input).transpose()?;
-        let reader = source.reader(&self.shape, batch, self.call.label())?;
+        let reader = source.reader(&self.shape, batch, &self.label)?;
         reader.read_single(&self.shape, row).map(Some)
     }
 
@@ -154,29 +188,14 @@ impl Stream {
         let Some(batch) = source.keep(batch, &mut self.room) else {
             return Ok(());
         };
-        let row_type = self.shape.set_row_type(self.call.label())?;
+        let row_type = self.shape.set_row_type(&self.label)?;
         info.in_query_memory(|| source.make_ahead(requests))??;
         Writer::new(&self.shape, row_type).put_ahead(
             source,
             &batch,
             &mut self.room,
-            self.call.label(),
+            &self.label,
             &Context::for_call()?,
         )
-    }
-
-    /// Nobody wants the rest.
-    pub(crate) fn end(mut self: Box<Self>) {
-        self.call.cancel();
-        let _ = self.call.log();
-    }
-
-    /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to
-    /// forget it.
-    pub(crate) fn abandon(mut self: Box<Self>) -> (Vec<Store>, Option<StoreReader>) {
-        self.call.cancel();
-        let stores = self.requests.iter_mut();
-        let stores = stores.filter_map(|source| source.ahead.take()).collect();
-        (stores, self.ahead.take())
     }
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function;
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
+use crate::pg::interrupts;
 use crate::pg::proc::Proc;
 use crate::pg::report::{Level, emit};
 use crate::pg::spi;
@@ -108,7 +109,8 @@ impl<'a> Admin<'a> {
                 Event::Notice { request, notice } => {
                     let dbname = names.get(request).map_or("", String::as_str);
                     let report = self.label.remote_report(dbname, &notice);
-                    emit(level_of(&notice), &report)
+                    let mut cancel = || running.cancel(CANCEL_BOUND);
+                    interrupts::or_at_the_end(&mut cancel, || emit(level_of(&notice), &report))
                 }
                 Event::Rows { .. } | Event::RequestDone { .. } => Ok(()),
             };

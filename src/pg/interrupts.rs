@@ -58,34 +58,56 @@ pub(crate) fn check() -> Result<(), Error> {
     Ok(())
 }
 
+/// What is to be done should the process end within [`or_at_the_end`], and within which other one that is.
+struct Frame<'a> {
+    end: &'a mut dyn FnMut(),
+    outer: *mut c_void,
+}
+
 thread_local! {
-    /// What is to be done should the process end in the middle of handling an interrupt.
+    /// The innermost frame.
     static AT_THE_END: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The same where what comes of it is not known: should it end the process, as a `transaction_timeout` does, `end` is called
-/// before.
-pub(crate) fn check_or(mut end: &mut dyn FnMut()) -> Result<(), Error> {
+/// Runs `f`, in which PostgreSQL may end the process: then `end` is called before. A FATAL comes with any interrupt that
+/// PostgreSQL handles by itself, and that of a `transaction_timeout` without a flag in all versions.
+pub(crate) fn or_at_the_end<T>(
+    end: &mut dyn FnMut(),
+    f: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    struct Leave(*mut c_void);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            AT_THE_END.set(self.0);
+        }
+    }
     if !REGISTERED.replace(true) {
         // SAFETY: a callback for the life of the process, which does nothing while it has nothing to do.
         unsafe { guard::catch(|| raw::before_shmem_exit(Some(at_the_end), Datum::null())) }?;
     }
-    let outer = AT_THE_END.replace((&raw mut end).cast());
-    let checked = check();
-    AT_THE_END.set(outer);
-    checked
+    let outer = AT_THE_END.get();
+    let mut frame = Frame { end, outer };
+    AT_THE_END.set((&raw mut frame).cast());
+    // Also when `f` panics.
+    let _leave = Leave(outer);
+    f()
 }
 
 /// Called when the process ends, on top of the frames that it ends in.
 unsafe extern "C-unwind" fn at_the_end(_: c_int, _: Datum) {
-    let end: *mut &mut dyn FnMut() = AT_THE_END.replace(ptr::null_mut()).cast();
-    if end.is_null() {
-        return;
+    loop {
+        let frame: *mut Frame<'_> = AT_THE_END.get().cast();
+        if frame.is_null() {
+            return;
+        }
+        // SAFETY: set by `or_at_the_end`, which is still there, as nothing returns from what ends the process; nobody else
+        // uses it meanwhile.
+        let frame = unsafe { &mut *frame };
+        AT_THE_END.set(frame.outer);
+        // A panic must not reach PostgreSQL.
+        let _ = catch_unwind(AssertUnwindSafe(|| (frame.end)()));
     }
-    // SAFETY: set by `check_or`, whose frame is still there, as nothing returns from handling an interrupt that ends the
-    // process; nobody else uses it meanwhile. A panic must not reach PostgreSQL.
-    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { (*end)() }));
 }
 
 /// The error of work that an interrupt ended, should PostgreSQL have changed its mind when it is asked.

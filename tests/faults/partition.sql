@@ -12,6 +12,16 @@ begin
         else perform pg_sleep(60);
     end case;
 end $$;
+-- The first partition sends something for the caller to be busy with when the others are at work, who go on.
+create function busy(notices bool) returns setof text language plpgsql as $$
+begin
+    if current_setting('application_name') <> 'part0' then perform pg_sleep(60); end if;
+    perform pg_sleep(0.5);
+    if not notices then return next 'x'; return; end if;
+    loop raise notice 'and so on'; end loop;
+end $$;
+create domain slow as text;
+create domain slower as text;
 create function divide(n int) returns int language sql as 'select 100 / n';
 create function same(n int) returns int language sql as 'select n';
 create table written (n int);

@@ -1,3 +1,4 @@
+-- What the proxy has: functions that answer, fail, hang and send much, and what tells how calls of them end.
 create extension plproxy;
 select format('create server parts foreign data wrapper plproxy options (modular_mapping ''1'', %s)', string_agg(
     format('p%s %L', i, format('host=127.0.0.1 port=%s dbname=postgres application_name=part%s', :'port', i)), ', '))
@@ -23,6 +24,15 @@ create function size(connstr text, value text) returns int language plproxy as $
 
 -- Rows of partition 1 are ahead of their turn until partition 0 is done; partition 2 is never done.
 create function ahead(rows int) returns setof text language plproxy as $$ cluster 'three'; run on all; $$;
+
+-- The caller is in PostgreSQL's hands when it is struck: in a domain's check, in another call there, or telling notices.
+create function sleeps(value text) returns bool language sql as 'select true from pg_sleep(60)';
+create domain slow as text check (sleeps(value));
+create domain slower as text check (nap_on(0, 60) = 1);
+create function slow_all(notices bool) returns setof slow language plproxy as
+    $$ cluster 'parts'; run on all; target busy; $$;
+create function slower_all(notices bool) returns setof slower language plproxy as
+    $$ cluster 'parts'; run on all; target busy; $$;
 
 -- Runs a query; how it ended (the SQLSTATE), and after how many milliseconds.
 create function timed(q text, out outcome text, out ms int) language plpgsql as $$

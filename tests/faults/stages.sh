@@ -93,6 +93,25 @@ moving() {
 within stages.moving_cancel_reaches_all 500 quiet moving cancel
 within stages.moving_terminate_reaches_all 500 quiet moving terminate
 
+# The same while PostgreSQL is at work for the call: in the check of a domain, for a set and for values one by one; in a call
+# that such a check makes; telling notices.
+at_work() { # blow, statement, what the partitions do then
+    local at ms
+    hang "$QUIET $2"
+    until_true 10 said t one -c "select running() = $PARTITIONS $3"
+    read -r ms at < <(proxy -c "select ms, at from strike('$APP', '$1')")
+    echo "quiet $(one -c "select quiet_since('$at')")"
+    wait "$HUNG" || true
+}
+for blow in cancel terminate; do
+    within "stages.checking_a_set_${blow}_reaches_all" 500 quiet at_work $blow 'select count(*) from slow_all(false)' '- 1'
+    within "stages.checking_values_${blow}_reaches_all" 500 quiet at_work $blow 'select slow_all(false)' '- 1'
+    within "stages.calling_within_${blow}_reaches_all" 500 quiet at_work $blow 'select slower_all(false)' \
+        "and exists (select from pg_stat_activity where state = 'active' and query ~ 'nap[(]')"
+    within "stages.telling_notices_${blow}_reaches_all" 500 quiet \
+        at_work $blow 'set client_min_messages = notice; select slow_all(true)' "and pg_sleep(1) is not null"
+done
+
 # A second blow while the first is being seen to.
 again() {
     local at ms
