@@ -233,14 +233,14 @@ impl<'a> Call<'a> {
                 address::answer(lookups);
                 gate.show(None);
             }
+            if matches!(self.tasks, Tasks::None) {
+                return Ok(Event::Finished);
+            }
             if self.is_overdue() {
                 if self.finds_the_end() {
                     continue;
                 }
                 return self.time_out();
-            }
-            if matches!(self.tasks, Tasks::None) {
-                return Ok(Event::Finished);
             }
             match self.wait() {
                 Woken::Interrupted => return Ok(Event::Interrupted),
@@ -321,9 +321,17 @@ impl<'a> Call<'a> {
         }
         self.outbox.joins();
         self.outbox.hurry();
-        self.remote.runtime().wait(|cx, _| {
+        let runtime = self.remote.runtime();
+        let mut looked = false;
+        runtime.wait(|cx, _| {
             self.tasks.poll(cx);
-            Poll::Ready(())
+            if looked || self.outbox.holds_the_end() {
+                return Poll::Ready(());
+            }
+            // What came while the caller was at other things.
+            looked = true;
+            runtime.look();
+            Poll::Pending
         });
         self.outbox.holds_the_end()
     }

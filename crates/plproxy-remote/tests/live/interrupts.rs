@@ -73,6 +73,28 @@ fn an_interrupt_ends_every_kind_of_wait() {
 
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
+fn what_was_cancelled_is_finished_and_not_late() {
+    let _turn = turn();
+    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
+    let statement = Statement::call("select 'x'::text from pg_sleep(30)".into());
+    let limit = Duration::from_millis(400);
+    let options = CallOptions {
+        query_timeout: Some(limit),
+        ..CallOptions::default()
+    };
+    for count in [1, 3] {
+        let mut call = remote.start(&statement, sleepers(&remote, count), &options);
+        raise_after(Duration::from_millis(150));
+        assert!(matches!(call.next().unwrap(), Event::Interrupted));
+        FLAG.store(false, SeqCst);
+        call.cancel(Duration::from_millis(500));
+        std::thread::sleep(limit);
+        assert!(matches!(call.next().unwrap(), Event::Finished));
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_flag_that_stays_up_does_not_make_it_spin() {
     let _turn = turn();
     let remote = Remote::new(flag, Encoding::Utf8).unwrap();

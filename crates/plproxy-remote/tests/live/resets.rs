@@ -333,6 +333,7 @@ fn a_timeout_takes_no_rows_away() {
         "select repeat('x', 100)::text from generate_series(1, 700)",
         "select repeat('x', 100 / (701 - n))::text from generate_series(1, 701) n",
     ];
+    let mut late = 0;
     for (at, sql) in statements.iter().cycle().take(20).enumerate() {
         let endpoint = endpoint(&remote, &(at / 4).to_string(), &server());
         let statement = Statement::call((*sql).into());
@@ -357,9 +358,11 @@ fn a_timeout_takes_no_rows_away() {
             Some(ErrorKind::Db(diagnostic)) => {
                 assert_eq!((diagnostic.sqlstate(), at % 2), ("22012", 1));
             }
-            Some(ErrorKind::QueryTimeout) => {}
+            Some(ErrorKind::QueryTimeout) => late += 1,
             Some(other) => panic!("{other:?}"),
         }
         assert!(end.is_none_or(|error| error.request == Some(0)));
     }
+    // Only where a busy machine was not done by then.
+    assert!(late < 5, "{late} of 20");
 }
