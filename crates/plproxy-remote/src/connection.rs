@@ -300,7 +300,7 @@ impl Connection {
 
     /// Runs the reset query. Without success the session is of no more use.
     pub(crate) async fn reset(&mut self, reset: &Reset) -> Result<(), ErrorKind> {
-        self.settings.reset(reset.discards());
+        self.settings.reset(reset.restores());
         if reset.discards() {
             self.statements.forget_prepared();
         }

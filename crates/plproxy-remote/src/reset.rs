@@ -7,6 +7,7 @@ use std::rc::Rc;
 pub struct Reset {
     sql: String,
     discards: bool,
+    restores: bool,
     told: bool,
 }
 
@@ -19,6 +20,10 @@ impl Reset {
             discards: ["discard", "deallocate"]
                 .iter()
                 .any(|word| words.contains(word)),
+            restores: matches!(
+                words.trim_matches(|char: char| char.is_whitespace() || char == ';'),
+                "discard all" | "reset all"
+            ),
             told: true,
         })
     }
@@ -28,6 +33,7 @@ impl Reset {
         Rc::new(Reset {
             sql: "discard all".to_owned(),
             discards: true,
+            restores: true,
             told: false,
         })
     }
@@ -46,11 +52,30 @@ impl Reset {
     pub(crate) fn discards(&self) -> bool {
         self.discards
     }
+
+    /// Whether all settings are the session's own again for certain.
+    pub(crate) fn restores(&self) -> bool {
+        self.restores
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_plain_is_trusted_with_settings() {
+        for (sql, restores) in [
+            ("discard all", true),
+            ("\n RESET ALL ; ", true),
+            ("discard temp", false),
+            ("deallocate all", false),
+            ("set extra_float_digits = 3; reset all", false),
+            ("reset all; set extra_float_digits = 3", false),
+        ] {
+            assert_eq!(Reset::new(sql).restores(), restores, "{sql}");
+        }
+    }
 
     #[test]
     fn what_ends_prepared_statements_is_known() {

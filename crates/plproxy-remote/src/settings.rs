@@ -53,13 +53,14 @@ impl Settings {
     pub(crate) fn reset(&mut self, all: bool) {
         self.digits = match self.digits {
             Digits::Unknown | Digits::Enough => Digits::Unknown,
-            Digits::Few { own, raised } => {
-                let raised = match raised {
-                    Some(true) if !all => None,
-                    _ => Some(false),
-                };
-                Digits::Few { own, raised }
-            }
+            Digits::Few { own, raised } => Digits::Few {
+                own,
+                raised: if all {
+                    Some(false)
+                } else {
+                    raised.filter(|raised| !raised)
+                },
+            },
         };
     }
 
@@ -98,12 +99,13 @@ impl Settings {
             )
         };
         let digits = digits.map(|value| {
-            let few = if needs.digits {
-                "d::pg_catalog.int4 < 1 and "
-            } else {
-                ""
+            let condition = match self.digits {
+                _ if needs.digits => "d::pg_catalog.int4 < 1 and ",
+                // Only what is ours: the reset may have set another.
+                Digits::Few { raised: None, .. } => "d::pg_catalog.int4 = 1 and ",
+                _ => "",
             };
-            set(few, "extra_float_digits", &value.to_string())
+            set(condition, "extra_float_digits", &value.to_string())
         });
         let dates = dates.map(|value| set("", "datestyle", value));
         let or_null = |change: Option<String>| change.unwrap_or_else(|| "null".into());
@@ -138,10 +140,12 @@ impl Settings {
                 own: before,
                 raised: Some(true),
             },
-            Digits::Few { own, .. } if digits => Digits::Few {
-                own,
-                raised: Some(false),
-            },
+            Digits::Few { own, raised } if digits || raised.is_none() && !change.needs.digits => {
+                Digits::Few {
+                    own,
+                    raised: Some(false),
+                }
+            }
             // It had been left as it was.
             Digits::Few { own, raised: None } if change.needs.digits => Digits::Few {
                 own,
@@ -246,9 +250,16 @@ mod tests {
         let mut settings = Settings::default();
         apply(&mut settings, NEEDED, "ISO, MDY", 0, (true, false));
         settings.reset(false);
-        // Either way it is seen to.
+        // Either way it is seen to, however often that is.
+        settings.reset(false);
         assert_eq!(values(&settings, none, "ISO, MDY"), ["0"]);
         assert_eq!(values(&settings, NEEDED, "ISO, MDY"), ["1"]);
+        let mut other = Settings {
+            digits: settings.digits,
+            ..Settings::default()
+        };
+        apply(&mut other, none, "ISO, MDY", 3, (false, false));
+        assert!(values(&other, none, "ISO, MDY").is_empty());
         apply(&mut settings, NEEDED, "ISO, MDY", 1, (false, false));
         assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
         apply(&mut settings, none, "ISO, MDY", 1, (true, false));

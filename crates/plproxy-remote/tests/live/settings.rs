@@ -3,7 +3,9 @@
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use plproxy_remote::{CallOptions, Endpoint, Format, Prepared, Remote, Statement, TextNeeds};
+use plproxy_remote::{
+    CallOptions, Endpoint, Format, Prepared, Remote, Reset, Statement, TextNeeds,
+};
 
 use crate::harness::*;
 use crate::scripted::{self, complaint, described, greet, message, read_round, ready, row};
@@ -24,13 +26,9 @@ fn seen(
     remote: &Remote,
     endpoint: &Rc<Endpoint>,
     statement: &Rc<Statement>,
-    prepared: Prepared,
+    options: &CallOptions,
 ) -> String {
-    let options = CallOptions {
-        prepared,
-        ..CallOptions::default()
-    };
-    let outcome = drain(remote.start(statement, vec![request(endpoint, &[])], &options));
+    let outcome = drain(remote.start(statement, vec![request(endpoint, &[])], options));
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     let values = outcome.rows[0].1.iter().flatten();
     let values: Vec<_> = values
@@ -39,12 +37,31 @@ fn seen(
     values.join("|")
 }
 
+fn prepared(prepared: Prepared) -> CallOptions {
+    CallOptions {
+        prepared,
+        ..CallOptions::default()
+    }
+}
+
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn each_statement_has_what_it_needs_and_no_more() {
     let _turn = turn();
     let connstr = format!("{} {OPTIONS}", server());
-    for prepared in [Prepared::Off, Prepared::Auto, Prepared::On] {
+    let resets = [
+        "select 1",
+        "deallocate all",
+        "discard temp",
+        "reset all",
+        "discard all",
+    ];
+    let resets = resets.map(|sql| CallOptions {
+        reset: Some(Reset::new(sql)),
+        ..CallOptions::default()
+    });
+    let modes = [Prepared::Off, Prepared::Auto, Prepared::On].map(prepared);
+    for options in modes.iter().chain(&resets) {
         let remote = remote();
         let endpoint = endpoint(&remote, "a", &connstr);
         let cases = [
@@ -64,18 +81,37 @@ fn each_statement_has_what_it_needs_and_no_more() {
         ];
         for turn in 0..4 {
             for (statement, expected) in &cases {
-                let seen = seen(&remote, &endpoint, statement, prepared);
-                assert_eq!(seen, *expected, "{prepared:?}, turn {turn}");
+                let seen = seen(&remote, &endpoint, statement, options);
+                assert_eq!(seen, *expected, "{options:?}, turn {turn}");
             }
         }
         for (statement, expected) in cases.iter().rev() {
             for turn in 0..3 {
-                let seen = seen(&remote, &endpoint, statement, prepared);
-                assert_eq!(seen, *expected, "{prepared:?}, turn {turn}");
+                let seen = seen(&remote, &endpoint, statement, options);
+                assert_eq!(seen, *expected, "{options:?}, turn {turn}");
             }
         }
         assert_eq!(remote.connections().len(), 1);
     }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn what_a_reset_sets_is_left_alone() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &format!("{} {OPTIONS}", server()));
+    let options = CallOptions {
+        reset: Some(Reset::new("reset all; set extra_float_digits = 2")),
+        ..CallOptions::default()
+    };
+    let seen = |digits| seen(&remote, &endpoint, &statement(digits, false), &options);
+    let own = "0.30000000000000004|28.10.2001 01:30:00 EST|2 German, DMY";
+    seen(true);
+    for digits in [false, false, true, false, true, true, false] {
+        assert_eq!(seen(digits), own);
+    }
+    assert_eq!(remote.connections().len(), 1);
 }
 
 #[test]
@@ -100,7 +136,7 @@ fn an_error_leaves_what_is_known_right() {
             (statement(false, false), OWN),
         ] {
             assert_eq!(
-                seen(&remote, &endpoint, &statement, Prepared::Auto),
+                seen(&remote, &endpoint, &statement, &CallOptions::default()),
                 expected
             );
         }
@@ -115,9 +151,9 @@ fn sessions_behind_a_pooler_are_left_alone() {
     let remote = remote();
     let relay = scripted::relay_with_other_process_id();
     let relay = endpoint(&remote, "relay", &format!("{relay} {OPTIONS}"));
-    for prepared in [Prepared::Auto, Prepared::On] {
+    for options in [Prepared::Auto, Prepared::On].map(prepared) {
         for _ in 0..3 {
-            assert_eq!(seen(&remote, &relay, &statement(true, true), prepared), OWN);
+            assert_eq!(seen(&remote, &relay, &statement(true, true), &options), OWN);
         }
     }
     assert_eq!(remote.connections().len(), 1);
@@ -155,7 +191,10 @@ fn check(script: impl Fn(TcpStream) + Send + Sync + Clone + 'static) {
     let endpoint = endpoint(&remote, "a", &scripted::serve(script));
     let statement = statement(true, false);
     for _ in 0..3 {
-        assert_eq!(seen(&remote, &endpoint, &statement, Prepared::Off), "0.5");
+        assert_eq!(
+            seen(&remote, &endpoint, &statement, &prepared(Prepared::Off)),
+            "0.5"
+        );
     }
     assert_eq!(remote.connections().len(), 1);
 }
