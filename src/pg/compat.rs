@@ -3,11 +3,30 @@
 use super::tuple::RowType;
 use super::{guard, raw};
 use crate::error::Error;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys::{self, Oid};
 
 /// What an invalidation callback calls its cache.
-pub(super) type CacheId = core::ffi::c_int;
+pub(super) type CacheId = c_int;
+
+// PostgreSQL's functions that not all versions have, declared as `raw` declares the rest, and to be called as those.
+unsafe extern "C-unwind" {
+    // wait_event.c
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    fn WaitEventExtensionNew(name: *const c_char) -> u32;
+
+    // guc.c
+    #[cfg(feature = "pg14")]
+    fn EmitWarningsOnPlaceholders(prefix: *const c_char);
+    #[cfg(not(feature = "pg14"))]
+    fn MarkGUCPrefixReserved(prefix: *const c_char);
+
+    // aclchk.c
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    fn pg_foreign_server_aclcheck(server: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+}
 
 /// The attributes of a row type.
 pub(super) fn attributes(row_type: &RowType) -> &[pg_sys::FormData_pg_attribute] {
@@ -29,14 +48,13 @@ pub(super) fn may_use_server(server: Oid, role: Oid) -> Result<bool, Error> {
     // SAFETY: reads catalogs.
     let result = unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
-        let result = guard::catch(|| raw::pg_foreign_server_aclcheck(server, role, USAGE))?;
+        let result = guard::catch(|| pg_foreign_server_aclcheck(server, role, USAGE))?;
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-        let result = guard::catch(|| {
-            raw::object_aclcheck(pg_sys::ForeignServerRelationId, server, role, USAGE)
-        })?;
+        let result =
+            guard::catch(|| object_aclcheck(pg_sys::ForeignServerRelationId, server, role, USAGE))?;
         result
     };
-    Ok(result == pg_sys::AclResult::ACLCHECK_OK as i32)
+    Ok(result == pg_sys::AclResult::ACLCHECK_OK as c_int)
 }
 
 /// ACL_USAGE of the version's 32- or 64-bit AclMode.
@@ -97,7 +115,7 @@ pub(super) fn wait_event(name: &'static CStr) -> Result<u32, Error> {
     };
     #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
     // SAFETY: finds the name in shared memory, or adds it there; raises if there is no room for another.
-    let number = unsafe { guard::catch(|| raw::WaitEventExtensionNew(name.as_ptr())) }?;
+    let number = unsafe { guard::catch(|| WaitEventExtensionNew(name.as_ptr())) }?;
     Ok(number)
 }
 
@@ -106,8 +124,8 @@ pub(super) fn reserve_settings(prefix: &'static CStr) {
     // SAFETY: called from _PG_init, where nothing of ours is alive should it raise.
     unsafe {
         #[cfg(feature = "pg14")]
-        raw::EmitWarningsOnPlaceholders(prefix.as_ptr());
+        EmitWarningsOnPlaceholders(prefix.as_ptr());
         #[cfg(not(feature = "pg14"))]
-        raw::MarkGUCPrefixReserved(prefix.as_ptr());
+        MarkGUCPrefixReserved(prefix.as_ptr());
     }
 }

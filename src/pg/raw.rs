@@ -191,15 +191,7 @@ unsafe extern "C-unwind" {
         is_whole: *mut bool,
     ) -> *mut pg_sys::ControlFileData;
 
-    // wait_event.c
-    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
-    pub(super) fn WaitEventExtensionNew(name: *const c_char) -> u32;
-
     // guc.c
-    #[cfg(feature = "pg14")]
-    pub(super) fn EmitWarningsOnPlaceholders(prefix: *const c_char);
-    #[cfg(not(feature = "pg14"))]
-    pub(super) fn MarkGUCPrefixReserved(prefix: *const c_char);
     pub(super) fn NewGUCNestLevel() -> c_int;
     pub(super) fn AtEOXact_GUC(is_commit: bool, level: c_int);
     pub(super) fn GetConfigOption(
@@ -304,20 +296,6 @@ unsafe extern "C-unwind" {
     pub(super) fn untransformRelOptions(options: Datum) -> *mut pg_sys::List;
     pub(super) fn defGetString(option: *mut pg_sys::DefElem) -> *mut c_char;
     pub(super) fn aclcheck_error(result: c_int, object_type: c_int, name: *const c_char);
-
-    #[cfg(any(feature = "pg14", feature = "pg15"))]
-    pub(super) fn pg_foreign_server_aclcheck(
-        server: Oid,
-        role: Oid,
-        mode: pg_sys::AclMode,
-    ) -> c_int;
-    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-    pub(super) fn object_aclcheck(
-        class: Oid,
-        object: Oid,
-        role: Oid,
-        mode: pg_sys::AclMode,
-    ) -> c_int;
 
     // xact.c, lock.c
     pub(super) fn ForceSyncCommit();
