@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Style: version numbers that agree, formatting, clippy with warnings as errors, without and with PostgreSQL's part, licences
-# of crates, and docs/SAFETY.md.
+# of crates, docs/SAFETY.md, and the lengths of files.
 
 source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
 
@@ -30,4 +30,15 @@ safety() {
     return $lacking
 }
 style "docs/SAFETY.md" safety
+# A file of over 500 lines says why at its top.
+lengths() {
+    local file lines lacking=0
+    while IFS= read -r file; do
+        lines="$(wc -l <"$file")"
+        [ "$lines" -le 500 ] || head -n 5 "$file" | grep -q 'Long, as' \
+            || { echo "$file has $lines lines, and no reason for it at its top"; lacking=1; }
+    done < <(find . \( -name target -o -name .git \) -prune -o -type f -regex '.*\.\(rs\|sh\|sql\|md\)' -print)
+    return $lacking
+}
+style "file lengths" lengths
 exit $failed

@@ -20,6 +20,7 @@ pub(crate) enum Level {
 ///
 /// # Safety
 /// No Rust frame between here and PostgreSQL's handler may own a value that needs dropping.
+#[allow(clippy::unreachable)] // PostgreSQL jumps.
 pub(super) unsafe fn raise(error: Error) -> ! {
     match error {
         // SAFETY: as for this function.

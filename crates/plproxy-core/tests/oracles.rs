@@ -1,4 +1,10 @@
 //! The oracles of the fuzz targets for text, on their seeds and on mutations of those.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[path = "../../../fuzz/src/mutations.rs"]
 mod mutations;
