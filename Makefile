@@ -26,7 +26,8 @@ help:
 	@echo 'make playground                  a shell with a PostgreSQL of its own that has plproxy; gone with the shell'
 	@echo 'make examples                    the other scenarios of examples/, one after the other (SCALE=small: quickly)'
 	@echo 'make test                        all tests; ends with "N passed, N failed"'
-	@echo 'make test PG=17                  the same with another PostgreSQL (14 to 18), which is compiled on first use'
+	@echo 'make test PG=17                  the same with another PostgreSQL, which is compiled on first use: 17 and 18 from'
+	@echo "                                 Debian's sources, 14 and 16 from those in the directory PLPROXY_PG_SOURCES"
 	@echo 'make test-matrix                 all tests with PostgreSQL 15, 17 and 18'
 	@echo 'make build   [PG_CONFIG=...]     the library, for that PostgreSQL (default: a private tree)'
 	@echo 'make install PG_CONFIG=...       build and install into that PostgreSQL (DESTDIR=... honoured)'

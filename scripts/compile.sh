@@ -90,7 +90,8 @@ get_source() {
 download_release() {
     local name sum mirror
     mirror=$(debian_mirror)
-    read -r name sum < <(grep "^$2_" <<<"$SOURCE_RELEASES") || die "no release of $2 is known"
+    read -r name sum < <(grep "^$2_" <<<"$SOURCE_RELEASES") \
+        || die "no release of $2 is known; set PLPROXY_PG_SOURCES to a directory with a $2*.tar.*"
     quietly "downloading $name instead" apt_private /usr/lib/apt/apt-helper download-file \
         "${mirror%/}/pool/main/p/$2/$name" "$1/$name" "SHA256:$sum" || die "$name cannot be had either"
 }

@@ -1,4 +1,4 @@
-# For the steps of scripts/test.d: counts what the test programs say. Sourced.
+# For the steps of scripts/test.d and the tests that they run: makes checks, and counts what the test programs say. Sourced.
 
 source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
@@ -9,6 +9,21 @@ tally() { echo "$1 $2" >>"${PLPROXY_TALLY:-/dev/null}"; }
 skip() { echo "skip $*" >>"${PLPROXY_TALLY:-/dev/null}"; say "left out: $*"; exit 0; }
 
 need_tree() { [ -n "${PLPROXY_TREE:-}" ] || die "the library did not build, so this step cannot run"; }
+
+# What `check` and `same` have found, for the end of the step: tally "$passed" "$failed".
+passed=0 failed=0
+
+# check "what" condition...
+check() {
+    if "${@:2}"; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else failed=$((failed + 1)); printf 'FAILED  %s: %s\n' "$1" "${*:3}"; fi
+}
+
+# same "what" wanted got
+same() {
+    if [ "$2" = "$3" ]; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
+    else failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"; fi
+}
 
 # counted program log command...: runs the command, shows and keeps its output, tallies what `count_<program>` finds.
 counted() {

@@ -1,3 +1,4 @@
+//! What a server sends, to calls of the remote crate.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,3 +1,4 @@
+//! Connection strings of keywords and values.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,3 +1,4 @@
+//! The bodies of functions.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,3 +1,4 @@
+//! Password files.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

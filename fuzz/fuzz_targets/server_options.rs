@@ -1,3 +1,4 @@
+//! The options of servers and of the wrapper.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

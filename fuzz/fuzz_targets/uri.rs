@@ -1,3 +1,4 @@
+//! Connection URIs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -10,11 +10,6 @@ server_start proxy --auth trust
 server_start one --auth trust --max-connections 200 --set 'wal_level = replica' --set 'max_wal_senders = 5'
 server_psql one -q -c 'create table written (n int)' \
     -c "create function write(n int) returns int language sql as 'insert into written values (n) returning inet_server_port()'"
-passed=0 failed=0
-# check "what" condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
-}
 
 # ---- restarts
 # One session, which idles while its partitions' server is stopped in every way and started again.

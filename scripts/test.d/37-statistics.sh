@@ -5,15 +5,7 @@ need_tree
 SESSIONS=4
 # Of each session, to each of four partitions.
 CALLS=250
-passed=0 failed=0
-# check "what" condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
-}
-# is "what" wanted got
-is() {
-    if [ "$2" = "$3" ]; then check "$1" true; else check "$1" false; say "            wanted: $2"; say "            got:    $3"; fi
-}
+
 ask() { server_psql proxy -qAt "$@" 2>&1 || true; }
 # until_seen "query": whether it gives `t` within half a minute.
 until_seen() {
@@ -96,31 +88,31 @@ n=$((SESSIONS * (CALLS + 1))) r=$((SESSIONS * (CALLS + 7)))
 whole="parts 0 127.0.0.1 part0 $n $r 0 $SESSIONS 0 0 all sessions"
 whole+=", parts 1 127.0.0.1 part1 $((n + SESSIONS)) $r $SESSIONS $SESSIONS 0 0 all sessions"
 whole+=", parts 2 127.0.0.1 part2 $n $r 0 $SESSIONS 0 0 all sessions, parts 3 127.0.0.1 part3 $n $r 0 $SESSIONS 0 0 all sessions"
-is "the partitions' counts are exact" "$whole" "$(ask -c "$PARTITIONS")"
-is "the functions' counts are exact" "fails(integer) $SESSIONS 0 $SESSIONS 0 0 0 all sessions, one_part(integer) $((SESSIONS * CALLS * 4)) $((SESSIONS * CALLS * 4)) 0 $((SESSIONS * 4)) 0 0 all sessions, rows_of(integer) $SESSIONS $((SESSIONS * 28)) 0 0 0 0 all sessions" \
+same "the partitions' counts are exact" "$whole" "$(ask -c "$PARTITIONS")"
+same "the functions' counts are exact" "fails(integer) $SESSIONS 0 $SESSIONS 0 0 0 all sessions, one_part(integer) $((SESSIONS * CALLS * 4)) $((SESSIONS * CALLS * 4)) 0 $((SESSIONS * 4)) 0 0 all sessions, rows_of(integer) $SESSIONS $((SESSIONS * 28)) 0 0 0 0 all sessions" \
     "$(ask -c "$FUNCTIONS")"
-is "times fit together" 't t t t' "$(ask -c "$SUMS from plproxy_stat_partitions" | tr '\n' ' ' | sed 's/ $//')"
-is "and those of functions" 't t t' "$(ask -c "$SUMS from plproxy_stat_functions" | tr '\n' ' ' | sed 's/ $//')"
-is "room is told" 'all sessions|10|4|3|0' "$(ask -c 'select * from plproxy_stat_info')"
+same "times fit together" 't t t t' "$(ask -c "$SUMS from plproxy_stat_partitions" | tr '\n' ' ' | sed 's/ $//')"
+same "and those of functions" 't t t' "$(ask -c "$SUMS from plproxy_stat_functions" | tr '\n' ' ' | sed 's/ $//')"
+same "room is told" 'all sessions|10|4|3|0' "$(ask -c 'select * from plproxy_stat_info')"
 
 # ---- failures
 ask -c 'select from_closed()' >/dev/null
-is "a connection that cannot be made" 'nowhere 1 0 1 0 1 0' "$(ask -c "select concat_ws(' ', dbname, calls, rows, errors,
+same "a connection that cannot be made" 'nowhere 1 0 1 0 1 0' "$(ask -c "select concat_ws(' ', dbname, calls, rows, errors,
     connects, connect_failures, cancels) from plproxy_stat_partitions where cluster = 'closed'")"
 ask -c "set statement_timeout = '100ms'" -c 'select sleeps(60)' >/dev/null
-is "a call that is cancelled" '1 0 0 1' "$(ask -c "select concat_ws(' ', calls, rows, errors, cancels)
+same "a call that is cancelled" '1 0 0 1' "$(ask -c "select concat_ws(' ', calls, rows, errors, cancels)
     from plproxy_stat_functions where function = 'sleeps(float8)'::regprocedure")"
-is "and on its partition" 1 "$(ask -c "select cancels from plproxy_stat_partitions where cluster = 'parts' and partition = 3")"
+same "and on its partition" 1 "$(ask -c "select cancels from plproxy_stat_partitions where cluster = 'parts' and partition = 3")"
 ask -c 'select rows_of(100000) limit 1' >/dev/null
-is "a set that nobody reads to its end" 1 "$(ask -c "select cancels from plproxy_stat_functions
+same "a set that nobody reads to its end" 1 "$(ask -c "select cancels from plproxy_stat_functions
     where function = 'rows_of(int)'::regprocedure")"
 
 # ---- databases
 server_psql proxy -q -c 'create database other'
 set_up other
 ask -d other -c 'select one_part(2)' >/dev/null
-is "each database has its own" 'parts 2 127.0.0.1 part2 1 1 0 1 0 0 all sessions' "$(ask -d other -c "$PARTITIONS")"
-is "none is in the other's" 'one_part(integer) 1 1 0 1 0 0 all sessions' "$(ask -d other -c "$FUNCTIONS")"
+same "each database has its own" 'parts 2 127.0.0.1 part2 1 1 0 1 0 0 all sessions' "$(ask -d other -c "$PARTITIONS")"
+same "none is in the other's" 'one_part(integer) 1 1 0 1 0 0 all sessions' "$(ask -d other -c "$FUNCTIONS")"
 
 # ---- restarts
 snapshot() {
@@ -129,14 +121,14 @@ snapshot() {
 }
 before=$(snapshot)
 server_restart proxy
-is "a restart changes nothing" "$before" "$(snapshot)"
+same "a restart changes nothing" "$before" "$(snapshot)"
 check "and leaves no file" [ ! -e "$(server_dir proxy)/data/pg_stat/plproxy.stat" ]
 ask -c 'select one_part(0)' >/dev/null
-is "counting goes on" "$((n + 2))" "$(ask -c "select calls from plproxy_stat_partitions where cluster = 'parts' and partition = 0")"
+same "counting goes on" "$((n + 2))" "$(ask -c "select calls from plproxy_stat_partitions where cluster = 'parts' and partition = 0")"
 server_stop proxy immediate
 check "an immediate shutdown leaves no file" [ ! -e "$(server_dir proxy)/data/pg_stat/plproxy.stat" ]
 server_launch proxy same
-is "and the counts begin anew" '0 0' \
+same "and the counts begin anew" '0 0' \
     "$(ask -c 'select count(*) from plproxy_stat_partitions' -c 'select count(*) from plproxy_stat_functions' | tr '\n' ' ' | sed 's/ $//')"
 # A backend that crashes takes the shared memory along.
 ask -c 'select one_part(0)' >/dev/null
@@ -147,7 +139,7 @@ kill -9 "$pid"
 wait "$sleeper" 2>/dev/null || true
 check "the server recovers from a crash" until_seen 'select count(*) = 0 from plproxy_stat_partitions'
 ask -c 'select one_part(0)' >/dev/null
-is "and counts again" 1 "$(ask -c 'select calls from plproxy_stat_partitions')"
+same "and counts again" 1 "$(ask -c 'select calls from plproxy_stat_partitions')"
 for how in changed short empty; do
     server_stop proxy
     file=$(server_dir proxy)/data/pg_stat/plproxy.stat
@@ -158,34 +150,34 @@ for how in changed short empty; do
         empty) as_server truncate -s 0 "$file" ;;
     esac
     server_launch proxy same
-    is "a file that was $how is ignored" 0 "$(ask -c 'select count(*) from plproxy_stat_partitions')"
+    same "a file that was $how is ignored" 0 "$(ask -c 'select count(*) from plproxy_stat_partitions')"
     check "with a word in the log" grep -q 'LOG:  PL/Proxy: ignoring invalid statistics in file' "$(server_dir proxy)/log"
     : | as_server tee "$(server_dir proxy)/log" >/dev/null
     ask -c 'select one_part(0)' >/dev/null
 done
 
 # ---- no room, reset
-is "sixteen partitions are called" 16 "$(ask -c 'select count(*) from sixteen()')"
-is "ten have room, the calls to the others are counted in all" '10|7' \
+same "sixteen partitions are called" 16 "$(ask -c 'select count(*) from sixteen()')"
+same "ten have room, the calls to the others are counted in all" '10|7' \
     "$(ask -c 'select partitions, untracked_calls from plproxy_stat_info')"
 session_open proxy
 session 'select count(*) from sixteen();' >/dev/null
 server_psql proxy -q -c 'create role d_other'
-is "nobody may reset unless it is granted" 'ERROR:  permission denied for function plproxy_stat_reset' \
+same "nobody may reset unless it is granted" 'ERROR:  permission denied for function plproxy_stat_reset' \
     "$(ask -c 'set role d_other' -c 'select plproxy_stat_reset()')"
-is "or look" 'ERROR:  permission denied for view plproxy_stat_partitions' \
+same "or look" 'ERROR:  permission denied for view plproxy_stat_partitions' \
     "$(ask -c 'set role d_other' -c 'select * from plproxy_stat_partitions')"
-is "a reset" '' "$(ask -c 'select plproxy_stat_reset()')"
-is "empties all" 'all sessions|10|0|0|0' "$(ask -c 'select * from plproxy_stat_info')"
-is "a session that was there before counts on" 2 "$(session 'select one_part(2);')"
-is "where there is room now" 'parts 2 127.0.0.1 part2 1 1 0 1 0 0 all sessions' "$(ask -c "$PARTITIONS")"
+same "a reset" '' "$(ask -c 'select plproxy_stat_reset()')"
+same "empties all" 'all sessions|10|0|0|0' "$(ask -c 'select * from plproxy_stat_info')"
+same "a session that was there before counts on" 2 "$(session 'select one_part(2);')"
+same "where there is room now" 'parts 2 127.0.0.1 part2 1 1 0 1 0 0 all sessions' "$(ask -c "$PARTITIONS")"
 ask -d other -c 'select one_part(2)' >/dev/null
 ask -c 'select plproxy_stat_reset()' >/dev/null
-is "another database's stay" 1 "$(ask -d other -c 'select sum(calls) from plproxy_stat_partitions')"
+same "another database's stay" 1 "$(ask -d other -c 'select sum(calls) from plproxy_stat_partitions')"
 server_psql proxy -q -c 'drop database other'
-is "until it is dropped" '1|1' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
+same "until it is dropped" '1|1' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
 ask -c 'select plproxy_stat_reset()' >/dev/null
-is "and the next reset comes" '0|0' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
+same "and the next reset comes" '0|0' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
 session_close
 
 # ---- wait events
@@ -203,15 +195,15 @@ check "one that connects shows $connecting" until_seen "select count(*) = 1 from
 ask -c "select pg_cancel_backend(pid) from pg_stat_activity where query = 'select from_silent()'" >/dev/null
 wait "$sleeper" 2>/dev/null || true
 kill -CONT "$(server_pid silent)"
-is "and none is left over" 't' "$(ask -c 'select one_part(1)' -c "select wait_event is null from pg_stat_activity
+same "and none is left over" 't' "$(ask -c 'select one_part(1)' -c "select wait_event is null from pg_stat_activity
     where pid = pg_backend_pid()" | tail -n 1)"
 
 # ---- the log
 lines() { log_of_proxy | grep -c 'LOG:  PL/Proxy function' || true; }
-is "no call is logged" 0 "$(lines)"
+same "no call is logged" 0 "$(lines)"
 ask -c "set plproxy.log_min_duration = '100ms'" -c 'select count(*) from slow(1)' -c "set plproxy.log_min_duration = -1" \
     -c 'select count(*) from slow(1)' >/dev/null
-is "a slow call is, once" 1 "$(lines)"
+same "a slow call is, once" 1 "$(lines)"
 line=$(log_of_proxy | grep 'LOG:  PL/Proxy function' | tail -n 1)
 say "            ${line#*LOG:  }"
 port=$(server_port parts)
@@ -229,19 +221,19 @@ ask -c "set plproxy.log_min_duration = 0" -c 'select from_closed()' >/dev/null
 check "one that could not connect" grep -qE 'public\.from_closed\(0\): .*: connect [0-9.]* ms, wait 0\.000 ms, transfer 0\.000 ms, 0 rows, failed$' <<<"$(log_of_proxy)"
 ask -c "set plproxy.log_min_duration = 0" -c 'select rows_of(100000) limit 1' >/dev/null
 check "a set that nobody read to its end" grep -qE 'public\.rows_of\(1\): .* rows, canceled; partition 0' <<<"$(log_of_proxy)"
-is "no password is in the log" 0 "$(log_of_proxy | grep -c Sesame42 || true)"
-is "who is no superuser cannot set it" 'ERROR:  permission denied to set parameter "plproxy.log_min_duration"' \
+same "no password is in the log" 0 "$(log_of_proxy | grep -c Sesame42 || true)"
+same "who is no superuser cannot set it" 'ERROR:  permission denied to set parameter "plproxy.log_min_duration"' \
     "$(ask -c 'set role d_other' -c 'set plproxy.log_min_duration = 0')"
 
 # ---- settings
-is "settings are shown" '-1 10 off' "$(ask -c 'show plproxy.log_min_duration' -c 'show plproxy.max_tracked_partitions' \
+same "settings are shown" '-1 10 off' "$(ask -c 'show plproxy.log_min_duration' -c 'show plproxy.max_tracked_partitions' \
     -c 'show plproxy.standard_sqlstates' | tr '\n' ' ' | sed 's/ $//')"
-is "the room is the server's" 'ERROR:  parameter "plproxy.max_tracked_partitions" cannot be changed without restarting the server' \
+same "the room is the server's" 'ERROR:  parameter "plproxy.max_tracked_partitions" cannot be changed without restarting the server' \
     "$(ask -c 'set plproxy.max_tracked_partitions = 5')"
 server_stop proxy
 echo 'plproxy.max_tracked_partitions = 0' | as_server tee -a "$(server_dir proxy)/data/postgresql.conf" >/dev/null
 server_launch proxy same
-is "with no room nothing is counted" '1 all sessions|0|0|0|2' "$(ask -c 'select one_part(1)' -c 'select * from plproxy_stat_info' | tr '\n' ' ' | sed 's/ $//')"
+same "with no room nothing is counted" '1 all sessions|0|0|0|2' "$(ask -c 'select one_part(1)' -c 'select * from plproxy_stat_info' | tr '\n' ' ' | sed 's/ $//')"
 
 [ "$failed" = 0 ] || { say "the end of the log:"; log_of_proxy | tail -n 20 >&2; }
 tally "$passed" "$failed"

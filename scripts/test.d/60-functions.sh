@@ -42,11 +42,6 @@ select call_functions(1, :functions);
 \! sed -n 's/^RssAnon:[[:space:]]*\([0-9]*\) kB/\1/p' /proc/$PID/status
 SQL
 { read -r few; read -r before; read -r all; read -r first; read -r again; read -r second; } <"$log"
-passed=0 failed=0
-# check "what" condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
-}
 sum=$((FUNCTIONS * (FUNCTIONS + 1) / 2))
 check "every function gave its own value" [ "$few $all $again" = "55 $sum $sum" ]
 check "$FUNCTIONS functions take $((first - before)) kB, less than $LIMIT_KB" [ $((first - before)) -lt $LIMIT_KB ]

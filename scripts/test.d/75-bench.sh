@@ -5,11 +5,6 @@ need_tree
 cd "$ROOT"
 run_begin
 counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked -p plproxy-bench
-passed=0 failed=0
-# check "what" condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
-}
 results=$PLPROXY_RUN/results
 check "it runs" env QUICK=1 ONLY= RESULTS="$results" "$ROOT/bench/run.sh"
 

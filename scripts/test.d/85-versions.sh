@@ -10,11 +10,6 @@ FAMILIES="init call split types records connect target select notices transactio
 
 OTHER_TREE=$(PG=$OTHER "$SCRIPTS/ready.sh")
 run_begin
-passed=0 failed=0
-# check "what" condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)) && say "    ok      $1"; else failed=$((failed + 1)) && say "    FAILED  $1"; fi
-}
 
 # families name...: of `mixed`.
 families() {

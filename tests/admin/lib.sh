@@ -1,17 +1,9 @@
 # What the scenarios of this directory share. Sourced.
 
-source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/server.sh"
-
-passed=0 failed=0
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
 
 # check "claim" expected got
-check() {
-    if [ "$2" = "$3" ]; then
-        passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"
-    fi
-}
+check() { same "$@"; }
 
 finish() { printf '%s passed, %s failed\n' "$passed" "$failed"; [ "$failed" = 0 ]; }
 

@@ -7,16 +7,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
 need_tree
 source "$SCRIPTS/install.sh"
 HERE=$ROOT/tests/differential
-passed=0 failed=0
 
-# check "claim" expected got
-check() {
-    if [ "$2" = "$3" ]; then
-        passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"
-    fi
-}
+# As users copy it.
+same 'the block of docs/migrating.md is setup/back.sql' "$(cat "$HERE/setup/back.sql")" \
+    "$(sed -n '/^do \$\$$/,/^```$/p' "$ROOT/docs/migrating.md" | grep -v '^```$' || true)"
 
 # ask server database statement: its answer, or its error
 ask() { server_psql "$1" -Atq -d "$2" -c "$3" 2>&1 || true; }
@@ -29,15 +23,15 @@ WHOSE="select part_at(0); select coalesce(current_setting('plproxy.standard_sqls
 
 # works server database what: functions, servers, mappings, functions that tell of a cluster
 works() {
-    check "$3: calls" "$USED" "$(ask "$1" "$2" "$USE")"
-    check "$3: RUN ON ALL, SPLIT" '0 1 2 3|1{1,5} 2{2}' "$(ask "$1" "$2" \
+    same "$3: calls" "$USED" "$(ask "$1" "$2" "$USE")"
+    same "$3: RUN ON ALL, SPLIT" '0 1 2 3|1{1,5} 2{2}' "$(ask "$1" "$2" \
         "select (select string_agg(n::text, ' ') from every() n), (select string_agg(s, ' ') from cut('{1,2,5}') s)")"
-    check "$3: CONNECT, cluster functions, rows" 'part1|part2|(1,part1)' \
+    same "$3: CONNECT, cluster functions, rows" 'part1|part2|(1,part1)' \
         "$(ask "$1" "$2" "select by_connstr(), by_functions(), a_row()")"
-    check "$3: another user, by his own mapping" d_bob "$(ask "$1" "$2" "set role d_alice; select who()")"
-    check "$3: an error" 'ERROR:  public.fails(0): [part3] REMOTE ERROR: division by zero' \
+    same "$3: another user, by his own mapping" d_bob "$(ask "$1" "$2" "set role d_alice; select who()")"
+    same "$3: an error" 'ERROR:  public.fails(0): [part3] REMOTE ERROR: division by zero' \
         "$(ask "$1" "$2" 'select fails()')"
-    check "$3: new functions are checked" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
+    same "$3: new functions are checked" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
         "$(ask "$1" "$2" "create function bad() returns int language plproxy as 'bogus'")"
 }
 
@@ -77,34 +71,34 @@ server_psql parts -q -f "$HERE/setup/partition.sql" >/dev/null
 server_start proxy --tree "$SWAPPED" "${settings[@]}"
 server_psql proxy -q -c 'create database app'
 server_psql proxy -q -d app -v port="$(server_port parts)" -f "$HERE/setup/swap.sql" >/dev/null
-check 'the old version' 2.10.0 "$(version proxy app)"
-check 'the C handler runs' c "$(ask proxy app "$WHOSE" | tail -n 1)"
+same 'the old version' 2.10.0 "$(version proxy app)"
+same 'the C handler runs' c "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'under the C handler'
 (umask 077; server_tool proxy pg_dump -d app >"$PLPROXY_RUN/app.sql")
 
 # A session that is open while the library is replaced keeps the one that it has.
 session_open proxy -d app
-check 'an open session, before' 'part1:postgres' "$(session 'select where_is(1);')"
+same 'an open session, before' 'part1:postgres' "$(session 'select where_is(1);')"
 put_ours "$SWAPPED"
-check 'an open session, after' 'part2:postgres' "$(session 'select where_is(2);')"
-check 'a new session has ours' off "$(ask proxy app "$WHOSE" | tail -n 1)"
+same 'an open session, after' 'part2:postgres' "$(session 'select where_is(2);')"
+same 'a new session has ours' off "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'library replaced, no restart'
 session_close
 server_restart proxy
 works proxy app 'library replaced, restarted'
-check 'no DDL: still the old version' 2.10.0 "$(version proxy app)"
-check 'ALTER EXTENSION UPDATE' '' "$(ask proxy app 'alter extension plproxy update')"
-check 'the new version' 3.0.0 "$(version proxy app)"
-check 'what is new' '-7583489610679606711' "$(ask proxy app "select plproxy_hash('a'::text)")"
+same 'no DDL: still the old version' 2.10.0 "$(version proxy app)"
+same 'ALTER EXTENSION UPDATE' '' "$(ask proxy app 'alter extension plproxy update')"
+same 'the new version' 3.0.0 "$(version proxy app)"
+same 'what is new' '-7583489610679606711' "$(ask proxy app "select plproxy_hash('a'::text)")"
 works proxy app 'updated'
 
 # Back again, as docs/migrating.md says.
 put_c "$SWAPPED"
 server_restart proxy
 works proxy app 'the C library again'
-check 'its own version again' '' "$(ask proxy app "$(back_to 2.10.0)")"
-check 'the old version again' 2.10.0 "$(version proxy app)"
-check 'the C handler runs again' c "$(ask proxy app "$WHOSE" | tail -n 1)"
+same 'its own version again' '' "$(ask proxy app "$(back_to 2.10.0)")"
+same 'the old version again' 2.10.0 "$(version proxy app)"
+same 'the C handler runs again' c "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'back'
 
 # Every released version, as the C handler's scripts left it.
@@ -119,20 +113,20 @@ for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
     [ "$old" != 2.3.0 ] || ask ours old "update pg_language set lanvalidator = 0 where lanname = 'plproxy';
         delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
         alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
-    check "from $old" '' "$(ask ours old 'alter extension plproxy update')"
-    check "from $old: version, members" '3.0.0|23' "$(ask ours old "select extversion, count(*) from pg_extension e
+    same "from $old" '' "$(ask ours old 'alter extension plproxy update')"
+    same "from $old: version, members" '3.0.0|23' "$(ask ours old "select extversion, count(*) from pg_extension e
         join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
-    check "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
-    check "from $old: calls" "$USED" "$(ask ours old "$USE")"
-    check "from $old: the validator" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
+    same "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
+    same "from $old: calls" "$USED" "$(ask ours old "$USE")"
+    same "from $old: the validator" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
         "$(ask ours old "create function bad() returns int language plproxy as 'bogus'")"
     server_psql ours -q -c 'drop database old'
 done
 
 # Dump and restore.
 server_psql ours -q -c 'create database restored'
-check 'restoring the dump' '' "$(server_psql ours -q -d restored -f "$PLPROXY_RUN/app.sql" 2>&1 >/dev/null || true)"
-check 'restored: the version' 3.0.0 "$(version ours restored)"
+same 'restoring the dump' '' "$(server_psql ours -q -d restored -f "$PLPROXY_RUN/app.sql" 2>&1 >/dev/null || true)"
+same 'restored: the version' 3.0.0 "$(version ours restored)"
 works ours restored 'dumped and restored'
 
 # pg_upgrade, from the C handler's tree into ours.
@@ -144,14 +138,14 @@ upgrade() {
         -d "$(server_dir proxy)/data" -D "$(server_dir new)/data" -U postgres -s "$(server_dir new)" \
         -p "$(free_port)" -P "$(free_port)" "$@") 2>&1
 }
-check 'pg_upgrade --check' '*Clusters are compatible*' "$(upgrade --check | grep -o '\*Clusters are compatible\*')"
-check 'pg_upgrade' 'Upgrade Complete' "$(upgrade | tee "$PLPROXY_RUN/upgrade.log" | grep -o 'Upgrade Complete')"
+same 'pg_upgrade --check' '*Clusters are compatible*' "$(upgrade --check | grep -o '\*Clusters are compatible\*')"
+same 'pg_upgrade' 'Upgrade Complete' "$(upgrade | tee "$PLPROXY_RUN/upgrade.log" | grep -o 'Upgrade Complete')"
 [ "$failed" = 0 ] || tail -n 20 "$PLPROXY_RUN/upgrade.log"
 server_launch new same
-check 'upgraded: still the old version' 2.10.0 "$(version new app)"
+same 'upgraded: still the old version' 2.10.0 "$(version new app)"
 works new app 'upgraded by pg_upgrade'
-check 'upgraded: ALTER EXTENSION UPDATE' '' "$(ask new app 'alter extension plproxy update')"
-check 'upgraded: the new version' 3.0.0 "$(version new app)"
+same 'upgraded: ALTER EXTENSION UPDATE' '' "$(ask new app 'alter extension plproxy update')"
+same 'upgraded: the new version' 3.0.0 "$(version new app)"
 works new app 'upgraded and updated'
 
 printf '%s passed, %s failed\n' "$passed" "$failed"

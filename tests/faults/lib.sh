@@ -3,20 +3,7 @@
 # Times are taken inside of the servers, which all have this machine's clock. The limits are those of an idle machine; as
 # this one may be busy, a check of time has three attempts.
 
-passed=0 failed=0
 PARTITIONS=32
-
-# check name condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else failed=$((failed + 1)); printf 'FAILED  %s: %s\n' "$1" "${*:3}"; fi
-}
-
-# same name wanted got
-same() {
-    if [ "$2" = "$3" ]; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"; fi
-}
 
 # within name limit outcome command...: the command prints the outcome and the milliseconds it took; '-' is any outcome.
 within() {

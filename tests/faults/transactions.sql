@@ -1,3 +1,5 @@
+-- Calls that fail or end early within every kind of transaction; after each no partition may be left in one. The output is
+-- compared with transactions.wanted.
 \set VERBOSITY terse
 set client_min_messages = error;
 select set_config('test.one', :'one', false) is null;

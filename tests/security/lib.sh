@@ -1,19 +1,5 @@
 # What the families of security tests share. Sourced by run.sh after scripts/tally.sh.
 
-passed=0 failed=0
-
-# same name wanted got
-same() {
-    if [ "$2" = "$3" ]; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"; fi
-}
-
-# check name condition...
-check() {
-    if "${@:2}"; then passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else failed=$((failed + 1)); printf 'FAILED  %s: %s\n' "$1" "${*:3}"; fi
-}
-
 proxy() { server_psql proxy -AtqF ' ' "$@"; }
 part() { server_psql part -AtqF ' ' "$@"; }
 

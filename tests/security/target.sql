@@ -1,3 +1,4 @@
+-- What may stand behind TARGET, and what is made of the rest. The output is compared with target.wanted.
 \set VERBOSITY terse
 set client_min_messages = warning;
 create extension plproxy;
