@@ -25,6 +25,12 @@ same() {
     else failed=$((failed + 1)); printf 'FAILED  %s\n    wanted: %s\n    got:    %s\n' "$1" "$2" "$3"; fi
 }
 
+# The names of the files of the extension's directory, by the sources.
+extension_files() {
+    printf '%s\n' plproxy.control "plproxy--$("$SCRIPTS/versions.sh" --print).sql"
+    (cd "$ROOT/sql" && ls plproxy--*--*.sql)
+}
+
 # counted program log command...: runs the command, shows and keeps its output, tallies what `count_<program>` finds.
 counted() {
     local program=$1 log=$2 rc=0; shift 2

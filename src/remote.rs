@@ -20,6 +20,7 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         let remote = Remote::new(interrupts::pending, encoding::wire()).map_err(|error| {
             Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
         })?;
+        interrupts::register()?;
         waits::register();
         remote.show_waits(waits::show);
         Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))

@@ -88,7 +88,6 @@ select 'view: ' || string_agg(distinct coalesce(tls, 'plain'), ', ') from plprox
 select sees('secret', 'user=scram_user password=hunter2 sslmode=require sslpassword=hunter3');
 SQL
 cat "$log"
-passed=0 failed=0
 # sees "pattern"
 sees() { if grep -qE "$1" "$log"; then passed=$((passed + 1)); else failed=$((failed + 1)); say "    FAILED  $1"; fi; }
 sees '^verified: TLSv1\.3 -$'

@@ -35,12 +35,9 @@ files() { find "$1" ! -type d -printf '%p %i %s %T@\n' | sort; }
 changed() { diff <(printf '%s\n' "$1") <(files "$2") | sed -n 's/^\([<>] [^ ]*\) .*/\1/p'; }
 # expected pg_config [DESTDIR]: the files of the extension, marked so.
 expected() {
-    local script share; share=${2:-}$("$1" --sharedir)/extension
     {
         echo "${2:-}$("$1" --pkglibdir)/plproxy.so"
-        echo "$share/plproxy.control"
-        echo "$share/plproxy--$("$SCRIPTS/versions.sh" --print).sql"
-        for script in "$ROOT"/sql/plproxy--*--*.sql; do echo "$share/$(basename "$script")"; done
+        extension_files | sed "s|^|${2:-}$("$1" --sharedir)/extension/|"
     } | sort | sed 's/^/> /'
 }
 # differing root tree: which of the files below the root are not those of the tests' own tree.

@@ -67,24 +67,23 @@ struct Frame<'a> {
 thread_local! {
     /// The innermost frame.
     static AT_THE_END: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
-    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has PostgreSQL call what [`or_at_the_end`] is given; once, before the first of these.
+pub(crate) fn register() -> Result<(), Error> {
+    // SAFETY: a callback for the life of the process, which does nothing while it has nothing to do.
+    unsafe { guard::catch(|| raw::before_shmem_exit(Some(at_the_end), Datum::null())) }?;
+    Ok(())
 }
 
 /// Runs `f`, in which PostgreSQL may end the process: then `end` is called before. A FATAL comes with any interrupt that
 /// PostgreSQL handles by itself, and that of a `transaction_timeout` without a flag in all versions.
-pub(crate) fn or_at_the_end<T>(
-    end: &mut dyn FnMut(),
-    f: impl FnOnce() -> Result<T, Error>,
-) -> Result<T, Error> {
+pub(crate) fn or_at_the_end<T>(end: &mut dyn FnMut(), f: impl FnOnce() -> T) -> T {
     struct Leave(*mut c_void);
     impl Drop for Leave {
         fn drop(&mut self) {
             AT_THE_END.set(self.0);
         }
-    }
-    if !REGISTERED.replace(true) {
-        // SAFETY: a callback for the life of the process, which does nothing while it has nothing to do.
-        unsafe { guard::catch(|| raw::before_shmem_exit(Some(at_the_end), Datum::null())) }?;
     }
     let outer = AT_THE_END.get();
     let mut frame = Frame { end, outer };

@@ -2,9 +2,6 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
 
-# check "claim" expected got
-check() { same "$@"; }
-
 finish() { printf '%s passed, %s failed\n' "$passed" "$failed"; [ "$failed" = 0 ]; }
 
 # ask server database statements: their answers, or an error, on one line; connstrings have ports that differ from run to

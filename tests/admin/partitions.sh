@@ -25,70 +25,70 @@ on_proxy() { ask proxy postgres "$1"; }
 
 kill -STOP "$(server_pid mute)"
 start=${EPOCHREALTIME/./}
-check 'check_cluster: each partition for itself' \
+same 'check_cluster: each partition for itself' \
     '0|t|f|;1|f||connection to server at "127.0.0.1", port N failed: Connection refused;2|f||connection to server at "127.0.0.1", port N failed: timeout expired;3|f||invalid connection option "prot"' \
     "$(on_proxy "select partition, ok, in_recovery, split_part(error, E'\n', 1) from plproxy_check_cluster('mixed')" \
         | sed 's/\[[a-z]*\] //')"
 took=$((${EPOCHREALTIME/./} - start))
-check 'check_cluster: within connect_timeout' yes "$([ $took -lt 4000000 ] && echo yes || echo "$took us")"
-check 'check_cluster: what it tells of one' "0|127.0.0.1|$a|part|postgres|t|t|t" "$(on_proxy \
+same 'check_cluster: within connect_timeout' yes "$([ $took -lt 4000000 ] && echo yes || echo "$took us")"
+same 'check_cluster: what it tells of one' "0|127.0.0.1|$a|part|postgres|t|t|t" "$(on_proxy \
     "select partition, host, port, dbname, username, ok, latency_ms > 0, server_version like '%.%'
     from plproxy_check_cluster('mixed') where ok" | sed "s/port N/$a/")"
-check 'run_on_all: one that fails does not hide the others' '0|t|1;1|f|;2|f|;3|f|' "$(on_proxy \
+same 'run_on_all: one that fails does not hide the others' '0|t|1;1|f|;2|f|;3|f|' "$(on_proxy \
     "select partition, success, case when success then result end from plproxy_run_on_all('mixed', 'select 1')")"
-check 'no password is shown' 0 "$(on_proxy "select * from plproxy_check_cluster('mixed')" | grep -c Sesame42 || true)"
+same 'no password is shown' 0 "$(on_proxy "select * from plproxy_check_cluster('mixed')" | grep -c Sesame42 || true)"
 kill -CONT "$(server_pid mute)"
-check 'check_cluster: well again' 't' \
+same 'check_cluster: well again' 't' \
     "$(until_is t on_proxy "select ok from plproxy_check_cluster('mixed') where partition = 2")"
 
 # ---- SQL on all
 
-check 'run_on_all: a value, or the command tag' '0|t|CREATE TABLE;1|t|CREATE TABLE;0|t|INSERT 0 3;1|t|INSERT 0 3;0|t|3;1|t|3' \
+same 'run_on_all: a value, or the command tag' '0|t|CREATE TABLE;1|t|CREATE TABLE;0|t|INSERT 0 3;1|t|INSERT 0 3;0|t|3;1|t|3' \
     "$(on_proxy "select * from plproxy_run_on_all('parts', 'create table t (n int)');
         select * from plproxy_run_on_all('parts', 'insert into t select generate_series(1, 3)');
         select * from plproxy_run_on_all('parts', 'select 1; select count(*) from t')")"
-check 'run_on_all: a NULL, no row, nothing' '0|t|;1|t|;0|t|SELECT 0;1|t|SELECT 0;0|t|;1|t|' \
+same 'run_on_all: a NULL, no row, nothing' '0|t|;1|t|;0|t|SELECT 0;1|t|SELECT 0;0|t|;1|t|' \
     "$(on_proxy "select * from plproxy_run_on_all('parts', 'select null, 1');
         select * from plproxy_run_on_all('parts', 'select 1 where false');
         select * from plproxy_run_on_all('parts', '')")"
-check 'run_on_all: one string is one transaction' '0|f|ERROR:  division by zero;1|f|ERROR:  division by zero;0|t|3;1|t|3' \
+same 'run_on_all: one string is one transaction' '0|f|ERROR:  division by zero;1|f|ERROR:  division by zero;0|t|3;1|t|3' \
     "$(on_proxy "select * from plproxy_run_on_all('parts', 'delete from t; select 1/0');
         select * from plproxy_run_on_all('parts', 'select count(*) from t')")"
-check 'run_on_all: what cannot run in a transaction block' '0|t|VACUUM;1|t|VACUUM;0|t|CREATE DATABASE;1|t|CREATE DATABASE' \
+same 'run_on_all: what cannot run in a transaction block' '0|t|VACUUM;1|t|VACUUM;0|t|CREATE DATABASE;1|t|CREATE DATABASE' \
     "$(on_proxy "select * from plproxy_run_on_all('parts', 'vacuum t');
         select * from plproxy_run_on_all('parts', 'create database other')")"
-check 'run_on_all: COPY is no command for all' '0|f;1|f' \
+same 'run_on_all: COPY is no command for all' '0|f;1|f' \
     "$(on_proxy "select partition, success from plproxy_run_on_all('parts', 'copy t to stdout')")"
-check 'run_on_all: a million rows, of which one is wanted' '0|t|1;1|t|1' \
+same 'run_on_all: a million rows, of which one is wanted' '0|t|1;1|t|1' \
     "$(on_proxy "select * from plproxy_run_on_all('parts', 'select n from generate_series(1, 1000000) n')")"
 start=${EPOCHREALTIME/./}
 on_proxy "select from plproxy_run_on_all('parts', 'select pg_sleep(2)')" >/dev/null
 took=$((${EPOCHREALTIME/./} - start))
-check 'run_on_all: all at once' yes "$([ $took -lt 3900000 ] && echo yes || echo "$took us")"
+same 'run_on_all: all at once' yes "$([ $took -lt 3900000 ] && echo yes || echo "$took us")"
 on_proxy 'create function part_setting(name text) returns setof text language plproxy as $$ cluster '"'parts'"'; run on all;
     select current_setting(name); $$' >/dev/null
-check 'run_on_all: nothing of it stays in the session' 'postgres;postgres;0|t|SET;1|t|SET;postgres;postgres' "$(on_proxy \
+same 'run_on_all: nothing of it stays in the session' 'postgres;postgres;0|t|SET;1|t|SET;postgres;postgres' "$(on_proxy \
     "select part_setting('session_authorization'); select * from plproxy_run_on_all('parts', 'set session authorization limited');
     select part_setting('session_authorization')")"
-check 'run_on_all: nor on the partition' '0|t|BEGIN;1|t|BEGIN;0' "$(on_proxy \
+same 'run_on_all: nor on the partition' '0|t|BEGIN;1|t|BEGIN;0' "$(on_proxy \
     "select * from plproxy_run_on_all('parts', 'begin')");$(until_is 0 ask a part \
     "select count(*) from pg_stat_activity where state like 'idle in transaction%'")"
 on_proxy "alter server parts options (add query_timeout '1')" >/dev/null
-check 'run_on_all: query_timeout is for each' '0|f|query timeout;1|t|done' "$(on_proxy \
+same 'run_on_all: query_timeout is for each' '0|f|query timeout;1|t|done' "$(on_proxy \
     "select * from plproxy_run_on_all('parts', \$\$do 'begin if inet_server_port() = $a then perform pg_sleep(60); end if; end';
     select 'done'\$\$)")"
-check 'run_on_all: and ends the statement there' 0 "$(until_is 0 ask a part \
+same 'run_on_all: and ends the statement there' 0 "$(until_is 0 ask a part \
     "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()")"
 on_proxy 'alter server parts options (drop query_timeout)' >/dev/null
-check 'run_on_all: statement_timeout ends it' 'ERROR:  canceling statement due to statement timeout' "$(on_proxy \
+same 'run_on_all: statement_timeout ends it' 'ERROR:  canceling statement due to statement timeout' "$(on_proxy \
     "set statement_timeout = '500ms'; select * from plproxy_run_on_all('parts', 'select pg_sleep(61)')")"
-check 'run_on_all: and cancels what runs on the partitions' '0 0' "$(for name in a b; do until_is 0 ask "$name" part \
+same 'run_on_all: and cancels what runs on the partitions' '0 0' "$(for name in a b; do until_is 0 ask "$name" part \
     "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(61)%' and pid <> pg_backend_pid()"
     echo; done | paste -sd ' ' -)"
 
 # ---- functions
 
-check 'functions' '' "$(on_proxy "create function good(a int, out x int, out y text) returns setof record language plproxy
+same 'functions' '' "$(on_proxy "create function good(a int, out x int, out y text) returns setof record language plproxy
         as 'cluster ''parts''; run on all;';
     create function only_a(t text) returns int language plproxy as 'cluster ''parts''; run on 0;';
     create function wrong_columns(out x int, out z text) language plproxy as 'cluster ''parts''; run on 0;';
@@ -102,11 +102,11 @@ for name in a b; do
 done
 ask a part "create function only_a(t text) returns int language sql as 'select 1'" >/dev/null
 on_proxy "alter user mapping for public server parts options (set user 'limited')" >/dev/null
-check 'check_functions: what does not fit, and where' \
+same 'check_functions: what does not fit, and where' \
     'good(integer)|0|t|;good(integer)|1|t|;no_right()|0|f|permission denied for function public.no_right;no_right()|1|f|permission denied for function public.no_right;only_a(text)|0|t|;only_a(text)|1|f|ERROR:  function public.only_a(text) does not exist;part_setting(text)|0|t|;part_setting(text)|1|t|;wrong_columns()|0|f|ERROR:  column "z" does not exist;wrong_columns()|1|f|ERROR:  column "z" does not exist' \
     "$(on_proxy "select function, partition, ok, split_part(problem, E'\n', 1) from plproxy_check_functions('parts')")"
 server_stop b
-check 'check_function: a partition that is down is a problem' \
+same 'check_function: a partition that is down is a problem' \
     '0|t|;1|f|connection to server at "127.0.0.1", port N failed: Connection refused' \
     "$(on_proxy "select partition, ok, split_part(problem, E'\n', 1) from plproxy_check_function('only_a(text)')")"
 

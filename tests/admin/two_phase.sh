@@ -141,11 +141,11 @@ lose() {
 }
 
 mkfifo "$PLPROXY_RUN/fifo"
-check 'it works' 2 "$(ask proxy postgres "$WORK")"
-check 'on both' '1|0 1|0' "$(state)"
-check 'its rows are the decision' 2 "$(ask proxy postgres 'select count(*) from plproxy_prepared_transactions')"
-check 'nothing to recover' '' "$(recover)"
-check 'but the rows have gone' 0 "$(ask proxy postgres 'select count(*) from plproxy_prepared_transactions')"
+same 'it works' 2 "$(ask proxy postgres "$WORK")"
+same 'on both' '1|0 1|0' "$(state)"
+same 'its rows are the decision' 2 "$(ask proxy postgres 'select count(*) from plproxy_prepared_transactions')"
+same 'nothing to recover' '' "$(recover)"
+same 'but the rows have gone' 0 "$(ask proxy postgres 'select count(*) from plproxy_prepared_transactions')"
 clear() {
     local name
     for name in a b; do ask "$name" part 'truncate t' >/dev/null; done
@@ -170,32 +170,32 @@ for step in command prepare prepared commit; do
             or query like 'insert%')" >/dev/null
         left=$(state)
         done_about=$(recover)
-        check "$step, $loss: all or none (left: $left; recovery: ${done_about:-nothing})" "$wanted" "$(state)"
-        check "$step, $loss: nothing left to recover" '' "$(recover)"
+        same "$step, $loss: all or none (left: $left; recovery: ${done_about:-nothing})" "$wanted" "$(state)"
+        same "$step, $loss: nothing left to recover" '' "$(recover)"
         clear
     done
 done
 
 # A session that is at it is left alone.
 at prepared
-check 'recovery leaves a live session alone' '0|in progress;1|in progress' "$(recover)"
-check 'both are still prepared' '0|1 0|1' "$(state)"
+same 'recovery leaves a live session alone' '0|in progress;1|in progress' "$(recover)"
+same 'both are still prepared' '0|1 0|1' "$(state)"
 say_to_session 'rollback;'
 end_session
-check 'rolled back with the local transaction' '0|0 0|0' "$(state)"
+same 'rolled back with the local transaction' '0|0 0|0' "$(state)"
 
 # Savepoints, exceptions, and an error after the work.
-check 'a savepoint rolled back' 2 "$(ask proxy postgres "begin; savepoint s; $WORK; rollback to s; commit")"
-check 'it took the work with it' '0|0 0|0' "$(state)"
-check 'a savepoint released' 2 "$(ask proxy postgres "begin; savepoint s; $WORK; release s; commit")"
-check 'the work stays' '1|0 1|0' "$(state)"
+same 'a savepoint rolled back' 2 "$(ask proxy postgres "begin; savepoint s; $WORK; rollback to s; commit")"
+same 'it took the work with it' '0|0 0|0' "$(state)"
+same 'a savepoint released' 2 "$(ask proxy postgres "begin; savepoint s; $WORK; release s; commit")"
+same 'the work stays' '1|0 1|0' "$(state)"
 clear
-check 'an exception block' '' "$(ask proxy postgres "do \$\$ begin begin perform count(*) from
+same 'an exception block' '' "$(ask proxy postgres "do \$\$ begin begin perform count(*) from
     plproxy_run_on_all('parts', 'insert into t values (1)', atomic => true); perform 1/0; exception when others then null;
     end; end \$\$")"
-check 'it took the work with it, too' '0|0 0|0' "$(state)"
-check 'twice in one transaction' '2;2' "$(ask proxy postgres "begin; $WORK; $WORK; commit")"
-check 'both are done' '2|0 2|0' "$(state)"
+same 'it took the work with it, too' '0|0 0|0' "$(state)"
+same 'twice in one transaction' '2;2' "$(ask proxy postgres "begin; $WORK; $WORK; commit")"
+same 'both are done' '2|0 2|0' "$(state)"
 clear
 
 # What cannot be finished is told in whatever encoding, and the session goes on as before: interrupts reach it.
@@ -217,31 +217,31 @@ set statement_timeout = '200ms';
 select 'slept', pg_sleep(5);
 SQL
 }
-check 'not finished' "2;2;WARNING:  prepared transaction \"GID\" on partition 0 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;WARNING:  prepared transaction \"GID\" on partition 1 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;ERROR:  canceling statement due to statement timeout" \
+same 'not finished' "2;2;WARNING:  prepared transaction \"GID\" on partition 0 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;WARNING:  prepared transaction \"GID\" on partition 1 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;ERROR:  canceling statement due to statement timeout" \
     "$(unfinished)"
 clear
 
 # A partition that refuses, at the command or when it is to be prepared.
 ask b part 'create unique index only_one on t (n)' >/dev/null
 ask b part 'insert into t values (1)' >/dev/null
-check 'one refuses the command' \
+same 'one refuses the command' \
     'ERROR:  public.plproxy_run_on_all(3): [part] REMOTE ERROR: duplicate key value violates unique constraint "only_one";DETAIL:  Remote detail: Key (n)=(1) already exists.' \
     "$(ask proxy postgres "$WORK")"
-check 'none has it' '0|0 1|0' "$(state)"
+same 'none has it' '0|0 1|0' "$(state)"
 ask b part 'drop index only_one; truncate t' >/dev/null
-check 'one refuses to prepare' \
+same 'one refuses to prepare' \
     'ERROR:  public.plproxy_run_on_all(3): [part] REMOTE ERROR: cannot PREPARE a transaction that has operated on temporary objects' \
     "$(ask proxy postgres "select from plproxy_run_on_all('parts', 'insert into t values (1); do \$\$ begin
         if current_setting(''cluster_name'') = ''b'' then create temp table x (); end if; end \$\$', atomic => true)")"
-check 'none has it, either' '0|0 0|0' "$(state)"
+same 'none has it, either' '0|0 0|0' "$(state)"
 
 # Where nothing can be prepared.
 server_stop b
 as_server sed -i 's/^max_prepared_transactions.*/max_prepared_transactions = 0/' "$(server_dir b)/data/postgresql.conf"
 server_launch b same
-check 'max_prepared_transactions = 0' \
+same 'max_prepared_transactions = 0' \
     'ERROR:  PL/Proxy function public.plproxy_run_on_all(3): [part] max_prepared_transactions is 0 on partition 1, so nothing can be prepared there;HINT:  Set it on that server and restart it, or run the command without "atomic".' \
     "$(ask proxy postgres "$WORK")"
-check 'none has it there' '0|0 0|0' "$(state)"
+same 'none has it there' '0|0 0|0' "$(state)"
 
 finish

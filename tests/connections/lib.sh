@@ -4,7 +4,6 @@
 # A check asks the same thing twice: through a plproxy function, and through psql of the same tree, which is libpq, as
 # the server's user and in the server's environment. Its first word is its name, by which docs/connections.md calls it.
 
-passed=0 failed=0
 # The names of the checks that have run.
 declare -A ran=()
 

@@ -60,16 +60,17 @@ for stage in $ALL; do
 done
 
 # No statement is left on any partition, whoever ended the call.
-left_over() {
+reaches_all() { # blow, statement, how many partitions are at work then and what else is so [, seconds until it is]
     local at ms
-    hang "$QUIET select count(*) from nap_all(60)"
-    until_true 10 said "$PARTITIONS" one -c 'select running()'
+    hang "$QUIET $2"
+    until_true "${4:-10}" said t one -c "select running() = $3"
     read -r ms at < <(proxy -c "select ms, at from strike('$APP', '$1')")
     echo "quiet $(one -c "select quiet_since('$at')")"
     wait "$HUNG" || true
 }
-within stages.cancel_reaches_all 500 quiet left_over cancel
-within stages.terminate_reaches_all 500 quiet left_over terminate
+for blow in cancel terminate; do
+    within "stages.${blow}_reaches_all" 500 quiet reaches_all $blow 'select count(*) from nap_all(60)' $PARTITIONS
+done
 
 # A session that PostgreSQL itself ends takes them along, too.
 overlong() {
@@ -82,34 +83,22 @@ overlong() {
 [ "$PGMAJOR" -lt 17 ] || within stages.transaction_timeout_reaches_all 500 quiet overlong
 
 # The same while rows that came ahead of their turn are moved to the result, which only the second partition's are.
-moving() {
-    local at ms
-    hang "$QUIET select count(*) from ahead(3000000)"
-    until_true 20 said 1 one -c 'select running()'
-    read -r ms at < <(proxy -c "select ms, at from strike('$APP', '$1')")
-    echo "quiet $(one -c "select quiet_since('$at')")"
-    wait "$HUNG" || true
-}
-within stages.moving_cancel_reaches_all 500 quiet moving cancel
-within stages.moving_terminate_reaches_all 500 quiet moving terminate
+for blow in cancel terminate; do
+    within "stages.moving_${blow}_reaches_all" 500 quiet reaches_all $blow 'select count(*) from ahead(3000000)' 1 20
+done
 
 # The same while PostgreSQL is at work for the call: in the check of a domain, for a set and for values one by one; in a call
 # that such a check makes; telling notices.
-at_work() { # blow, statement, what the partitions do then
-    local at ms
-    hang "$QUIET $2"
-    until_true 10 said t one -c "select running() = $PARTITIONS $3"
-    read -r ms at < <(proxy -c "select ms, at from strike('$APP', '$1')")
-    echo "quiet $(one -c "select quiet_since('$at')")"
-    wait "$HUNG" || true
-}
 for blow in cancel terminate; do
-    within "stages.checking_a_set_${blow}_reaches_all" 500 quiet at_work $blow 'select count(*) from slow_all(false)' '- 1'
-    within "stages.checking_values_${blow}_reaches_all" 500 quiet at_work $blow 'select slow_all(false)' '- 1'
-    within "stages.calling_within_${blow}_reaches_all" 500 quiet at_work $blow 'select slower_all(false)' \
-        "and exists (select from pg_stat_activity where state = 'active' and query ~ 'nap[(]')"
+    within "stages.checking_a_set_${blow}_reaches_all" 500 quiet \
+        reaches_all $blow 'select count(*) from slow_all(false)' $((PARTITIONS - 1))
+    within "stages.checking_values_${blow}_reaches_all" 500 quiet \
+        reaches_all $blow 'select slow_all(false)' $((PARTITIONS - 1))
+    within "stages.calling_within_${blow}_reaches_all" 500 quiet reaches_all $blow 'select slower_all(false)' \
+        "$PARTITIONS and exists (select from pg_stat_activity where state = 'active' and query ~ 'nap[(]')"
     within "stages.telling_notices_${blow}_reaches_all" 500 quiet \
-        at_work $blow 'set client_min_messages = notice; select slow_all(true)' "and pg_sleep(1) is not null"
+        reaches_all $blow 'set client_min_messages = notice; select slow_all(true)' \
+        "$PARTITIONS and pg_sleep(1) is not null"
 done
 
 # A second blow while the first is being seen to.

@@ -74,11 +74,8 @@ same 'it depends on PostgreSQL and on what it is linked with' "libc6 libgcc-s1 l
 same 'everything in it belongs to root and nobody else may write' '' \
     "$(dpkg-deb -c "$DEB" | awk '$2 != "root/root" || $1 !~ /^[-d]rw[-x]r-[-x]r-[-x]$/')"
 wanted=$(
-    cd "$ROOT"
     echo "lib/postgresql/$PGMAJOR/lib/plproxy.so"
-    for file in plproxy.control "plproxy--$VERSION.sql" $(cd sql && ls plproxy--*--*.sql); do
-        echo "share/postgresql/$PGMAJOR/extension/$file"
-    done
+    extension_files | sed "s|^|share/postgresql/$PGMAJOR/extension/|"
 )
 same 'its files' "$(sort <<<"$wanted")" \
     "$(dpkg-deb -c "$DEB" | awk '$1 ~ /^-/ { sub(/^\.\/usr\//, "", $6); print $6 }' | grep -v '^share/\(doc\|lintian\)/' | sort)"

@@ -12,27 +12,17 @@ HERE=$ROOT/tests/pgbouncer
 CALLS=${CALLS:-10000}
 WORKERS=8
 
-passed=0 failed=0
-# expect "what" expected actual: a trailing or leading line break does not count.
-expect() {
-    if [ "$2" = "$3" ]; then
-        passed=$((passed + 1)); printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1)); printf 'FAILED  %s\n    expected: %s\n    got:      %s\n' "$1" "$2" "$3"
-    fi
-}
-
 # expect_like "what" pattern actual: an extended regular expression somewhere in it, and no password.
 expect_like() {
-    if [[ $3 == *"$PARTITION_PASSWORD"* ]]; then expect "$1" 'no password' 'a password in the message'; return; fi
-    if grep -qE -- "$2" <<<"$3"; then expect "$1" '' ''; else expect "$1" "$2" "$3"; fi
+    if [[ $3 == *"$PARTITION_PASSWORD"* ]]; then same "$1" 'no password' 'a password in the message'; return; fi
+    if grep -qE -- "$2" <<<"$3"; then same "$1" '' ''; else same "$1" "$2" "$3"; fi
 }
 
 # wait_for "what" command...: until it succeeds, half a minute at the most.
 wait_for() {
     local limit=$((SECONDS + 30))
     until "${@:2}"; do
-        [ $SECONDS -lt $limit ] || { expect "$1" 'to happen' 'nothing'; return 1; }
+        [ $SECONDS -lt $limit ] || { same "$1" 'to happen' 'nothing'; return 1; }
         sleep 0.05
     done
 }
@@ -80,7 +70,7 @@ sum_up() {
 
 # all_right what calls processes most: after hammer.
 all_right() {
-    expect "$1: $WORKERS sessions, $2 calls each of two functions" \
+    same "$1: $WORKERS sessions, $2 calls each of two functions" \
         "$((WORKERS * $2)) made, 0 wrong, 0 errors, $3 processes, up to $4 in one session " \
         "$(cat "$PLPROXY_RUN/summary")"
 }
@@ -102,11 +92,11 @@ part_modes() {
         # A session has one server connection where connections belong to sessions.
         most=2; [ "$mode" != session ] || most=1
         use "$name"
-        expect "$name: nothing is prepared behind a pooler of unknown ability" "one 1${NL}one 2${NL}one 3${NL}none" \
+        same "$name: nothing is prepared behind a pooler of unknown ability" "one 1${NL}one 2${NL}one 3${NL}none" \
             "$(quiet 'select said from one(1); select said from one(2); select said from one(3); select prepared()')"
         hammer "$name" "$calls"
         all_right "$name" "$calls" 2 $most
-        expect "$name: remote errors come from their own calls" 0 "$(quiet 'select stumble(200)')"
+        same "$name: remote errors come from their own calls" 0 "$(quiet 'select stumble(200)')"
         use "$name" "prepared_statements 'off'"
         hammer "$name" 400
         all_right "$name, prepared_statements off" 400 2 $most
@@ -136,7 +126,7 @@ part_prepared() {
         hammer "on-$mode" $((CALLS / 4))
         wait "$stumbling"
         all_right "$mode, prepared_statements on" $((CALLS / 4)) 2 "$([ "$mode" = session ] && echo 1 || echo 2)"
-        expect "$mode, prepared_statements on: remote errors come from their own calls" 0 "$(cat "$PLPROXY_RUN/stumbling")"
+        same "$mode, prepared_statements on: remote errors come from their own calls" 0 "$(cat "$PLPROXY_RUN/stumbling")"
         expect_like "$mode, prepared_statements on: there are some" '[0-9]$' \
             "$(quiet 'select said from one(1); select said from one(2); select said from one(3); select prepared()' | tail -n 1)"
         pooler_kill "on-$mode"
@@ -182,7 +172,7 @@ restarts() {
     done >"$PLPROXY_RUN/restarts.sql"
     printf 'select said from two(6);\n' >>"$PLPROXY_RUN/restarts.sql"
     for i in 1 2 3 4 5; do expected+="one $i${NL}two $i$NL"; done
-    expect "$name: a call after each of 5 times ${command#"$SCRIPTS/"}" "${expected}two 6" \
+    same "$name: a call after each of 5 times ${command#"$SCRIPTS/"}" "${expected}two 6" \
         "$(server_tool proxy psql -XAtq -d proxy -f "$PLPROXY_RUN/restarts.sql" 2>&1 || true)"
 }
 
@@ -196,13 +186,13 @@ part_lifetime() {
         "\\! $SCRIPTS/pooler.sh admin aged 'show clients' | grep '|part|' >$PLPROXY_RUN/clients" \
         'select errors, wrong from hammer(1, 10);' >"$PLPROXY_RUN/aged.sql"
     before=$(grep -c 'login attempt: db=part' "$(pooler_log aged)" || true)
-    expect "connection_lifetime: old connections go, no error" "0|0${NL}${NL}0|0${NL}${NL}0|0${NL}0|0" \
+    same "connection_lifetime: old connections go, no error" "0|0${NL}${NL}0|0${NL}${NL}0|0${NL}0|0" \
         "$(server_tool proxy psql -XAtq -d proxy -f "$PLPROXY_RUN/aged.sql" 2>&1)"
     # One, and perhaps one whose end the pooler has not noticed yet.
-    expect "connection_lifetime: they are closed" yes \
+    same "connection_lifetime: they are closed" yes \
         "$([ "$(wc -l <"$PLPROXY_RUN/clients")" -le 2 ] && echo yes || cat "$PLPROXY_RUN/clients")"
     after=$(grep -c 'login attempt: db=part' "$(pooler_log aged)" || true)
-    expect "connection_lifetime: three connections or more were made" yes \
+    same "connection_lifetime: three connections or more were made" yes \
         "$([ $((after - before)) -ge 3 ] && echo yes || echo "$before, then $after")"
     pooler_kill aged
 }
@@ -229,11 +219,11 @@ cancel_one() {
     wait_for "$1: the bystander runs" running 1
     answer=$(printf '%s\n' "set statement_timeout = '500ms';" "select slow('cancelled', 60);" 'set statement_timeout = 0;' \
         'select said from one(7);' | server_tool proxy psql -XAtq -d proxy -v VERBOSITY=sqlstate 2>&1)
-    expect "$1: the statement is cancelled, the next call works" "ERROR:  57014${NL}one 7" "$answer"
+    same "$1: the statement is cancelled, the next call works" "ERROR:  57014${NL}one 7" "$answer"
     wait "$bystander"
-    expect "$1: the other session's statement is not" bystander "$(cat "$PLPROXY_RUN/bystander")"
+    same "$1: the other session's statement is not" bystander "$(cat "$PLPROXY_RUN/bystander")"
     if wait_for "$1: nothing goes on at the partition" running 0; then
-        expect "$1: nothing goes on at the partition" '' ''
+        same "$1: nothing goes on at the partition" '' ''
     fi
 }
 
@@ -252,8 +242,8 @@ cancel_many() {
     done
     wait "${all[@]}" || true
     for i in 1 2; do
-        expect "$1: calls beside cancelled ones" '3000|0|0|' "$(cat "$PLPROXY_RUN/calling-$i")"
-        expect "$1: cancelled, or finished with the own answer" 100 "$(awk -v i="$i" '
+        same "$1: calls beside cancelled ones" '3000|0|0|' "$(cat "$PLPROXY_RUN/calling-$i")"
+        same "$1: cancelled, or finished with the own answer" 100 "$(awk -v i="$i" '
             $0 == "ERROR:  57014" || ($1 == i && $2 >= 1 && $2 <= 100) { n++ } END { print n + 0 }' \
             "$PLPROXY_RUN/cancelled-$i")"
         expect_like "$1: some were cancelled" '^ERROR:  57014$' "$(cat "$PLPROXY_RUN/cancelled-$i")"
@@ -268,7 +258,7 @@ part_refused() {
             --set 'default_pool_size = 1' --set 'query_wait_timeout = 1'
         connstr="$(pooler_connstr "no-$program" part) user=postgres password=$PARTITION_PASSWORD"
         use "no-$program"
-        expect "$program: the start-up needs no ignore_startup_parameters" 'two 1' \
+        same "$program: the start-up needs no ignore_startup_parameters" 'two 1' \
             "$(by_connstr "$connstr" | cut -d'|' -f1)"
         expect_like "$program: options" 'unsupported startup parameter( in options)?: (options|geqo)' \
             "$(by_connstr "$connstr options='-c geqo=off'")"
@@ -291,7 +281,7 @@ part_refused() {
         pooler_admin "no-$program" 'set max_client_conn = 2' >/dev/null
         answer=$(nested)
         expect_like "$program: too many clients" 'no more connections allowed' "$answer"
-        expect "$program: the sessions that were there go on" "still one 2${NL}still one 1" "$(grep '^still' <<<"$answer")"
+        same "$program: the sessions that were there go on" "still one 2${NL}still one 1" "$(grep '^still' <<<"$answer")"
         pooler_kill "no-$program"
     done
 }
@@ -333,7 +323,7 @@ part_auth() {
     for program in newer debian; do
         pooler_start "auth-$program" part --program "$program" --set 'pool_mode = transaction' --set 'auth_user = postgres' \
             --set 'auth_query = select role, secret from public.pooler_user($1)'
-        expect "$program: a role of auth_query, by SCRAM on both sides" 'two 1' "$(by_connstr \
+        same "$program: a role of auth_query, by SCRAM on both sides" 'two 1' "$(by_connstr \
             "$(pooler_connstr "auth-$program" part) user=app password=$PARTITION_PASSWORD" | cut -d'|' -f1)"
         expect_like "$program: with a wrong password" 'SASL authentication failed|password authentication failed' \
             "$(by_connstr "$(pooler_connstr "auth-$program" part) user=app password=wrong")"
@@ -353,7 +343,7 @@ part_encodings() {
             "\\! $SCRIPTS/server.sh psql proxy -XAtq -d ascii -c 'select encode(letter()::bytea, \$\$hex\$\$)'" \
             >"$PLPROXY_RUN/turn.sql"
         for i in 1 2 3; do cat "$PLPROXY_RUN/turn.sql"; done >"$PLPROXY_RUN/turns.sql"
-        expect "$program: UTF8 and SQL_ASCII proxies over one connection to a LATIN1 database" \
+        same "$program: UTF8 and SQL_ASCII proxies over one connection to a LATIN1 database" \
             "c3a9${NL}e9${NL}c3a9${NL}e9${NL}c3a9${NL}e9" \
             "$(server_tool proxy psql -XAtq -d proxy -v client_encoding=UTF8 -f "$PLPROXY_RUN/turns.sql" 2>&1 || true)"
         pooler_kill "encodings-$program"
@@ -362,7 +352,7 @@ part_encodings() {
 
 # The settings that docs/pgbouncer.md recommends are those of the file, and they do what is said there.
 part_recommended() {
-    expect "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
+    same "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
         "$(sed -n '/^```ini$/,/^```$/p' "$ROOT/docs/pgbouncer.md" | grep -vE '^(```|;|\[|\*|auth|listen|$)' || true)"
     SESSIONS=12 INSTANCES=2 DATABASES=4 SECONDS_EACH=3 LIMIT=20 DIRECT=no "$HERE/connections.sh" \
         >"$PLPROXY_RUN/connections" 2>&1 || true

@@ -325,15 +325,15 @@ impl<'a> Call<'a> {
         let mut looked = false;
         runtime.wait(|cx, _| {
             self.tasks.poll(cx);
-            if looked || self.outbox.holds_the_end() {
-                return Poll::Ready(());
+            let found = self.outbox.holds_the_end();
+            if looked || found {
+                return Poll::Ready(found);
             }
             // What came while the caller was at other things.
             looked = true;
             runtime.look();
             Poll::Pending
-        });
-        self.outbox.holds_the_end()
+        })
     }
 
     fn time_out(&mut self) -> Result<Event, Error> {

@@ -140,16 +140,10 @@ impl Settings {
                 own: before,
                 raised: Some(true),
             },
-            Digits::Few { own, raised } if digits || raised.is_none() && !change.needs.digits => {
-                Digits::Few {
-                    own,
-                    raised: Some(false),
-                }
-            }
-            // It had been left as it was.
-            Digits::Few { own, raised: None } if change.needs.digits => Digits::Few {
+            // Changed back, or it had been left as it is to be.
+            Digits::Few { own, raised } if digits || raised.is_none() => Digits::Few {
                 own,
-                raised: Some(true),
+                raised: Some(change.needs.digits),
             },
             Digits::Unknown if change.needs.digits => Digits::Enough,
             other => other,

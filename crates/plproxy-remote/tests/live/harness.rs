@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
     Batch, Call, CallOptions, ColumnDescription, Diagnostic, Encoding, Endpoint, Error, ErrorKind,
-    Event, Format, Param, Prepared, Remote, Request, Statement,
+    Event, Format, Param, Prepared, Remote, Request, Reset, Statement,
 };
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -40,9 +40,20 @@ pub fn text(value: &str) -> Param {
     Param::Text(value.into())
 }
 
-pub fn unprepared() -> CallOptions {
+pub fn prepared(prepared: Prepared) -> CallOptions {
     CallOptions {
-        prepared: Prepared::Off,
+        prepared,
+        ..CallOptions::default()
+    }
+}
+
+pub fn unprepared() -> CallOptions {
+    prepared(Prepared::Off)
+}
+
+pub fn resetting(sql: &str) -> CallOptions {
+    CallOptions {
+        reset: Some(Reset::new(sql)),
         ..CallOptions::default()
     }
 }
@@ -171,9 +182,9 @@ pub fn value(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str, options: &Call
     drain(remote.start(&statement, vec![request(endpoint, &[])], options)).text()
 }
 
+/// The same, not prepared.
 pub fn ask(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str) -> String {
-    let call = Statement::call(sql.into());
-    drain(remote.start(&call, vec![request(endpoint, &[])], &unprepared())).text()
+    value(remote, endpoint, sql, &unprepared())
 }
 
 pub fn pid(remote: &Remote, endpoint: &Rc<Endpoint>) -> String {

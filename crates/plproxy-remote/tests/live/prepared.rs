@@ -82,10 +82,7 @@ fn statements_beyond_the_limit_are_closed() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    let options = CallOptions {
-        prepared: Prepared::On,
-        ..CallOptions::default()
-    };
+    let options = prepared(Prepared::On);
     for at in 0..300 {
         let statement = Statement::call(format!("select {at}::text"));
         for _ in 0..3 {
@@ -182,10 +179,7 @@ fn rows_may_outlive_their_statement() {
     let sql = "select * from short_lived";
     let select = Statement::select(sql.into());
     for turn in 0..5 {
-        let options = CallOptions {
-            prepared: Prepared::On,
-            ..CallOptions::default()
-        };
+        let options = prepared(Prepared::On);
         let mut kept = Vec::new();
         for _ in 0..4 {
             let mut call = remote.start(&select, vec![request(&endpoint, &[])], &options);

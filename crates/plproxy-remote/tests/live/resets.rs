@@ -10,13 +10,6 @@ use plproxy_remote::{CallOptions, Encoding, ErrorKind, Event, Prepared, Remote, 
 use crate::harness::*;
 use crate::scripted::{self, answer, greet, message, read_round, ready, row};
 
-fn resetting(sql: &str) -> CallOptions {
-    CallOptions {
-        reset: Some(Reset::new(sql)),
-        ..CallOptions::default()
-    }
-}
-
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_reset_takes_the_state_away() {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use plproxy_remote::{CallOptions, Endpoint, Format, Param, Prepared, Remote, Statement};
+use plproxy_remote::{CallOptions, Endpoint, Format, Param, Remote, Statement};
 
 use crate::harness::*;
 use crate::scripted;
@@ -231,10 +231,7 @@ fn unprepared_ones_stay_text() {
     let direct = endpoint(&remote, "direct", &server());
     let relay = endpoint(&remote, "relay", &scripted::relay_with_other_process_id());
     let statement = Statement::select("select $1::int4, null::text".into());
-    let off = CallOptions {
-        prepared: Prepared::Off,
-        ..CallOptions::default()
-    };
+    let off = unprepared();
     for (endpoint, options) in [(&direct, off), (&relay, CallOptions::default())] {
         for _ in 0..6 {
             let request = request(endpoint, &[Param::Binary(vec![0, 0, 0, 7])]);

@@ -3,9 +3,7 @@
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use plproxy_remote::{
-    CallOptions, Endpoint, Format, Prepared, Remote, Reset, Statement, TextNeeds,
-};
+use plproxy_remote::{CallOptions, Endpoint, Format, Prepared, Remote, Statement, TextNeeds};
 
 use crate::harness::*;
 use crate::scripted::{self, complaint, described, greet, message, read_round, ready, row};
@@ -37,13 +35,6 @@ fn seen(
     values.join("|")
 }
 
-fn prepared(prepared: Prepared) -> CallOptions {
-    CallOptions {
-        prepared,
-        ..CallOptions::default()
-    }
-}
-
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn each_statement_has_what_it_needs_and_no_more() {
@@ -56,10 +47,7 @@ fn each_statement_has_what_it_needs_and_no_more() {
         "reset all",
         "discard all",
     ];
-    let resets = resets.map(|sql| CallOptions {
-        reset: Some(Reset::new(sql)),
-        ..CallOptions::default()
-    });
+    let resets = resets.map(resetting);
     let modes = [Prepared::Off, Prepared::Auto, Prepared::On].map(prepared);
     for options in modes.iter().chain(&resets) {
         let remote = remote();
@@ -101,10 +89,7 @@ fn what_a_reset_sets_is_left_alone() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &format!("{} {OPTIONS}", server()));
-    let options = CallOptions {
-        reset: Some(Reset::new("reset all; set extra_float_digits = 2")),
-        ..CallOptions::default()
-    };
+    let options = resetting("reset all; set extra_float_digits = 2");
     let seen = |digits| seen(&remote, &endpoint, &statement(digits, false), &options);
     let own = "0.30000000000000004|28.10.2001 01:30:00 EST|2 German, DMY";
     seen(true);
@@ -191,10 +176,7 @@ fn check(script: impl Fn(TcpStream) + Send + Sync + Clone + 'static) {
     let endpoint = endpoint(&remote, "a", &scripted::serve(script));
     let statement = statement(true, false);
     for _ in 0..3 {
-        assert_eq!(
-            seen(&remote, &endpoint, &statement, &prepared(Prepared::Off)),
-            "0.5"
-        );
+        assert_eq!(seen(&remote, &endpoint, &statement, &unprepared()), "0.5");
     }
     assert_eq!(remote.connections().len(), 1);
 }
