@@ -1,4 +1,4 @@
--- plproxy 3.0.0: what CREATE EXTENSION plproxy makes.
+-- plproxy 3.1.0: what CREATE EXTENSION plproxy makes.
 
 CREATE FUNCTION plproxy_call_handler() RETURNS language_handler
 AS 'MODULE_PATHNAME' LANGUAGE C;

@@ -35,7 +35,7 @@ works() {
         "$(ask "$1" "$2" "create function bad() returns int language plproxy as 'bogus'")"
 }
 
-# What is new in 3.0.0 goes, and the version: the block of docs/migrating.md.
+# What is new since 3.0.0 goes, and the version: the block of docs/migrating.md.
 back_to() { sed "s/2\.10\.0/$1/" "$HERE/setup/back.sql"; }
 
 # Everything that the extension has, as it is declared.
@@ -88,7 +88,7 @@ server_restart proxy
 works proxy app 'library replaced, restarted'
 same 'no DDL: still the old version' 2.10.0 "$(version proxy app)"
 same 'ALTER EXTENSION UPDATE' '' "$(ask proxy app 'alter extension plproxy update')"
-same 'the new version' 3.0.0 "$(version proxy app)"
+same 'the new version' 3.1.0 "$(version proxy app)"
 same 'what is new' '-7583489610679606711' "$(ask proxy app "select plproxy_hash('a'::text)")"
 works proxy app 'updated'
 
@@ -114,7 +114,7 @@ for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
         delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
         alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
     same "from $old" '' "$(ask ours old 'alter extension plproxy update')"
-    same "from $old: version, members" '3.0.0|23' "$(ask ours old "select extversion, count(*) from pg_extension e
+    same "from $old: version, members" '3.1.0|23' "$(ask ours old "select extversion, count(*) from pg_extension e
         join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
     same "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
     same "from $old: calls" "$USED" "$(ask ours old "$USE")"
@@ -126,7 +126,7 @@ done
 # Dump and restore.
 server_psql ours -q -c 'create database restored'
 same 'restoring the dump' '' "$(server_psql ours -q -d restored -f "$PLPROXY_RUN/app.sql" 2>&1 >/dev/null || true)"
-same 'restored: the version' 3.0.0 "$(version ours restored)"
+same 'restored: the version' 3.1.0 "$(version ours restored)"
 works ours restored 'dumped and restored'
 
 # pg_upgrade, from the C handler's tree into ours.
@@ -145,7 +145,7 @@ server_launch new same
 same 'upgraded: still the old version' 2.10.0 "$(version new app)"
 works new app 'upgraded by pg_upgrade'
 same 'upgraded: ALTER EXTENSION UPDATE' '' "$(ask new app 'alter extension plproxy update')"
-same 'upgraded: the new version' 3.0.0 "$(version new app)"
+same 'upgraded: the new version' 3.1.0 "$(version new app)"
 works new app 'upgraded and updated'
 
 printf '%s passed, %s failed\n' "$passed" "$failed"

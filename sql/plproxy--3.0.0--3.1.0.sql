@@ -1,0 +1,1 @@
+-- What 3.1.0 changes in the SQL objects of 3.0.0.
