@@ -29,6 +29,8 @@ pub(crate) const CANCEL_BOUND: Duration = Duration::from_millis(80);
 pub(crate) struct Call {
     label: FunctionLabel,
     watch: Watch,
+    /// Whether a set is handed out as it comes, where the caller takes it so.
+    streaming: bool,
     remote: plproxy_remote::Call<'static>,
 }
 
@@ -60,6 +62,7 @@ impl Call {
         Ok(Self {
             label: function.label.clone(),
             watch,
+            streaming: config.streaming,
             remote: remote.start(&shape.statement, requests, &options),
         })
     }
@@ -73,9 +76,11 @@ impl Call {
         memory: &Context,
     ) -> Result<Datum, Error> {
         let result = match mode {
-            ResultMode::Stream => return Stream::new(self, shape).advance(info),
             ResultMode::Single => self.single(info, shape),
-            ResultMode::Set => self.set(info, shape, memory),
+            ResultMode::SetOrStream if self.streaming => {
+                return Stream::new(self, shape).advance(info);
+            }
+            ResultMode::Set | ResultMode::SetOrStream => self.set(info, shape, memory),
         };
         self.end(if result.is_ok() {
             End::Done

@@ -319,6 +319,7 @@ fn written(config: &ClusterConfig) -> impl Iterator<Item = (String, Option<Strin
             config.reset_query.clone().unwrap_or_default(),
         ),
         ("disable_binary", flag(config.disable_binary)),
+        ("streaming", flag(config.streaming)),
         ("modular_mapping", flag(config.modular_mapping)),
         ("keepalive_idle", flag(config.ignored_keepalive)),
         (

@@ -52,13 +52,17 @@ select plproxy_stat_reset();
 select outcome('select count(*) from stat_one_fails()');
 select partition, calls, rows, errors, cancels from counted;
 select * from counted_functions;
--- a set that is left before its end, and one that is read value by value to its end
+-- a set whose reader leaves has been read to its end; a stream has not
 select plproxy_stat_reset();
+select stat_rows(100000) limit 1;
+select calls, rows, errors, cancels from counted;
+alter server parts options (add streaming '1');
 select stat_rows(100000) limit 1;
 select calls, errors, cancels from counted;
 select count(n) from (select stat_rows(2500) n) n;
 select calls, errors, cancels from counted;
 select function, calls, cancels from counted_functions;
+alter server parts options (drop streaming);
 -- a call within a call
 create function stat_outer() returns setof int language plpgsql as $$
 begin

@@ -1,6 +1,9 @@
--- Sets in the select list are handed out as they come, and who stops early stops the remote work.
+-- Option streaming: sets in the select list are handed out as they come, and who stops early stops the remote work.
 create schema t_streaming;
 set search_path = t_streaming, public;
+alter server parts options (add streaming '2');
+alter server parts options (add streaming 'on');
+alter server parts options (add streaming '1');
 call everywhere('create schema t_streaming');
 -- far more rows than anybody wants to wait for
 create function endless() returns setof bigint language plproxy as $$
@@ -147,7 +150,7 @@ select pair_from(0), pair_from(1), generate_series(1, 3);
 -- the time between two rows is the caller's, not the query's
 select current_setting('port') as port \gset
 \set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port
-create server hasty foreign data wrapper plproxy options (query_timeout '1', p0 :'p0');
+create server hasty foreign data wrapper plproxy options (query_timeout '1', streaming '1', p0 :'p0');
 create user mapping for public server hasty;
 create function hasty() returns setof bigint language plproxy as $$
     cluster 'hasty'; run on 0; select generate_series(1::bigint, 1000000000000);
@@ -165,3 +168,49 @@ $$;
 select too_slow();
 select at_rest();
 drop server hasty cascade;
+-- the caller's client encoding changes while the set is read
+create function texts() returns setof text[] language plproxy as $$
+    cluster 'parts'; run on 0; target t_streaming.texts;
+$$;
+call everywhere($$ create function t_streaming.texts() returns setof text[] language sql as
+    'select array[chr(228) || chr(8364), i::text] from generate_series(1, 200) i' $$);
+do $$
+declare
+    t text[];
+    told text[] := '{}';
+begin
+    for t in select t_streaming.texts() loop
+        told := told || format('%s+%s/%s', ascii(t[1]), ascii(substr(t[1], 2)), length(t[1]));
+        perform set_config('client_encoding', (array['WIN1252', 'UTF8', 'LATIN9'])[1 + t[2]::int % 3], false);
+    end loop;
+    perform set_config('client_encoding', 'UTF8', false);
+    raise notice '% of %', (select array_agg(distinct one) from unnest(told) one), cardinality(told);
+end $$;
+begin;
+declare c cursor for select ascii(t[1]), length(t[1]) from (select texts() as t) s;
+fetch 1 from c;
+set client_encoding = latin1;
+fetch 1 from c;
+set client_encoding = utf8;
+fetch 1 from c;
+commit;
+-- a default of the wrapper, and a cluster's own word
+alter server parts options (drop streaming);
+alter foreign data wrapper plproxy options (add streaming '1');
+select endless() limit 1;
+alter foreign data wrapper plproxy options (drop streaming);
+create schema plproxy;
+create function plproxy.get_cluster_version(text) returns int language sql as 'select 1';
+create function plproxy.get_cluster_config(text, out key text, out val text) returns setof record language sql as
+    $$ select 'streaming', '1' $$;
+select set_config('t.p0', :'p0', false) is null;
+create function plproxy.get_cluster_partitions(text) returns setof text language sql as $$ select current_setting('t.p0') $$;
+create function endless_here() returns setof bigint language plproxy as $$
+    cluster 'by_functions'; run on 0; select generate_series(1::bigint, 1000000000000);
+$$;
+select endless_here() limit 1;
+select at_rest();
+set client_min_messages = warning;
+drop schema plproxy cascade;
+call everywhere('drop schema t_streaming cascade');
+drop schema t_streaming cascade;

@@ -103,8 +103,9 @@ ask -c "set statement_timeout = '100ms'" -c 'select sleeps(60)' >/dev/null
 same "a call that is cancelled" '1 0 0 1' "$(ask -c "select concat_ws(' ', calls, rows, errors, cancels)
     from plproxy_stat_functions where function = 'sleeps(float8)'::regprocedure")"
 same "and on its partition" 1 "$(ask -c "select cancels from plproxy_stat_partitions where cluster = 'parts' and partition = 3")"
-ask -c 'select rows_of(100000) limit 1' >/dev/null
-same "a set that nobody reads to its end" 1 "$(ask -c "select cancels from plproxy_stat_functions
+ask -c "alter server parts options (add streaming '1')" -c 'select rows_of(100000) limit 1' \
+    -c 'alter server parts options (drop streaming)' >/dev/null
+same "a stream that nobody reads to its end" 1 "$(ask -c "select cancels from plproxy_stat_functions
     where function = 'rows_of(int)'::regprocedure")"
 
 # ---- databases
@@ -219,8 +220,9 @@ ask -c "set plproxy.log_min_duration = 0" -c "set statement_timeout = '100ms'" -
 check "a call that was cancelled" grep -qE 'public\.sleeps\(1\): duration .* rows, canceled; partition 3 .* 0 rows, canceled$' <<<"$(log_of_proxy)"
 ask -c "set plproxy.log_min_duration = 0" -c 'select from_closed()' >/dev/null
 check "one that could not connect" grep -qE 'public\.from_closed\(0\): .*: connect [0-9.]* ms, wait 0\.000 ms, transfer 0\.000 ms, 0 rows, failed$' <<<"$(log_of_proxy)"
-ask -c "set plproxy.log_min_duration = 0" -c 'select rows_of(100000) limit 1' >/dev/null
-check "a set that nobody read to its end" grep -qE 'public\.rows_of\(1\): .* rows, canceled; partition 0' <<<"$(log_of_proxy)"
+ask -c "set plproxy.log_min_duration = 0" -c "alter server parts options (add streaming '1')" \
+    -c 'select rows_of(100000) limit 1' -c 'alter server parts options (drop streaming)' >/dev/null
+check "a stream that nobody read to its end" grep -qE 'public\.rows_of\(1\): .* rows, canceled; partition 0' <<<"$(log_of_proxy)"
 same "no password is in the log" 0 "$(log_of_proxy | grep -c Sesame42 || true)"
 same "who is no superuser cannot set it" 'ERROR:  permission denied to set parameter "plproxy.log_min_duration"' \
     "$(ask -c 'set role d_other' -c 'set plproxy.log_min_duration = 0')"

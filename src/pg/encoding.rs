@@ -3,7 +3,7 @@
 
 use super::{allocator, guard, raw};
 use crate::error::{Error, Report, sqlstate};
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
 use plproxy_remote::Encoding;
 
@@ -45,6 +45,42 @@ fn wire_number() -> i32 {
 pub(crate) fn client_is_utf8() -> bool {
     // SAFETY: reads a static of the backend.
     unsafe { raw::pg_get_client_encoding() == UTF8 }
+}
+
+/// While it lives the client's encoding is UTF-8.
+pub(super) struct ClientUtf8 {
+    before: Option<c_int>,
+}
+
+impl ClientUtf8 {
+    /// Has PostgreSQL's binary send and receive functions write and read UTF-8, whatever the session has set since the
+    /// statement's form was chosen. Costs nothing where the client's encoding is UTF-8.
+    pub(super) fn pin() -> Result<Self, Error> {
+        if client_is_utf8() {
+            return Ok(Self { before: None });
+        }
+        // SAFETY: reads a static of the backend.
+        let before = unsafe { raw::pg_get_client_encoding() };
+        // SAFETY: looks up the conversion, then sets statics.
+        let set = unsafe {
+            guard::catch(|| raw::PrepareClientEncoding(UTF8) >= 0 && raw::SetClientEncoding(UTF8) >= 0)
+        }?;
+        if !set {
+            return Err(Report::internal("could not set the client encoding to UTF8").into());
+        }
+        Ok(Self {
+            before: Some(before),
+        })
+    }
+}
+
+impl Drop for ClientUtf8 {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            // SAFETY: sets statics; the conversion of an encoding that was in force is known. It does not raise.
+            unsafe { raw::SetClientEncoding(before) };
+        }
+    }
 }
 
 /// Appends bytes. A value may be large: without memory for it the call fails, not the server.

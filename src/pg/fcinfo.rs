@@ -14,8 +14,8 @@ pub(crate) enum ResultMode {
     Single,
     /// A set, in a tuplestore.
     Set,
-    /// A set, value by value as the caller asks for it.
-    Stream,
+    /// A set, in a tuplestore or value by value as the caller asks for it.
+    SetOrStream,
 }
 
 /// What the caller expects of a function that returns rows.
@@ -119,16 +119,16 @@ impl CallInfo {
         // SAFETY: `result_info` checked the node.
         let modes = unsafe { (*info).allowedModes } as u32;
         let has = |mode| modes & mode != 0;
-        // A caller that reads the whole set in any case says that it prefers a tuplestore.
-        if has(Mode::SFRM_ValuePerCall) && !has(Mode::SFRM_Materialize_Preferred) {
-            return Ok(ResultMode::Stream);
-        }
         if !has(Mode::SFRM_Materialize) {
             return Err(Report::new(
                 sqlstate::FEATURE_NOT_SUPPORTED,
                 "materialize mode required, but it is not allowed in this context",
             )
             .into());
+        }
+        // A caller that reads the whole set in any case says that it prefers a tuplestore.
+        if has(Mode::SFRM_ValuePerCall) && !has(Mode::SFRM_Materialize_Preferred) {
+            return Ok(ResultMode::SetOrStream);
         }
         Ok(ResultMode::Set)
     }

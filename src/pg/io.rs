@@ -4,7 +4,7 @@
 //! input or output function. Text is UTF-8 on the wire, or as it is in a database of encoding SQL_ASCII.
 
 use super::allocator;
-use super::encoding::{self, ServerText};
+use super::encoding::{self, ClientUtf8, ServerText};
 use super::guard::{self, Raised};
 use super::memory::Context;
 use super::raw;
@@ -112,6 +112,7 @@ impl TypeFunction {
 
     /// The value's binary form, in the current memory context.
     fn call_send(&self, value: Datum) -> Result<&[u8], Error> {
+        let _utf8 = ClientUtf8::pin()?;
         // SAFETY: a send function of the value's type.
         let bytes =
             self.call(|info| unsafe { guard::catch(|| raw::SendFunctionCall(info, value)) })?;
@@ -139,6 +140,7 @@ impl TypeFunction {
             cursor: 0,
         };
         let pointer = &raw mut buffer;
+        let _utf8 = ClientUtf8::pin()?;
         // SAFETY: a receive function and a well-formed StringInfo.
         let value = self.call(|info| unsafe {
             guard::catch(|| raw::ReceiveFunctionCall(info, pointer, io_param, -1))

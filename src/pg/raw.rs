@@ -315,6 +315,8 @@ unsafe extern "C-unwind" {
     // mbutils.c
     pub(super) fn GetDatabaseEncoding() -> c_int;
     pub(super) fn pg_get_client_encoding() -> c_int;
+    pub(super) fn PrepareClientEncoding(encoding: c_int) -> c_int;
+    pub(super) fn SetClientEncoding(encoding: c_int) -> c_int;
     pub(super) fn pg_any_to_server(text: *const c_char, len: c_int, encoding: c_int)
     -> *mut c_char;
     pub(super) fn pg_server_to_any(text: *const c_char, len: c_int, encoding: c_int)

@@ -33,6 +33,8 @@ pub struct ClusterConfig {
     pub connect_timeout: Option<Duration>,
     /// Text transfer only.
     pub disable_binary: bool,
+    /// Sets are handed out as they come, and the remote work ends when nobody wants the rest.
+    pub streaming: bool,
     /// Partitions are found by remainder, not by the hash's low bits.
     pub modular_mapping: bool,
     /// Whose mapping and name are used.
@@ -138,6 +140,7 @@ enum Key {
     QueryTimeout,
     ConnectTimeout,
     DisableBinary,
+    Streaming,
     ModularMapping,
     DefaultUser,
     PreparedStatements,
@@ -147,13 +150,14 @@ enum Key {
 
 impl Key {
     fn find(key: &str) -> Option<Self> {
-        const KEYS: [(&str, Key); 13] = [
+        const KEYS: [(&str, Key); 14] = [
             ("connection_lifetime", Key::ConnectionLifetime),
             ("idle_timeout", Key::IdleTimeout),
             ("reset_query", Key::ResetQuery),
             ("query_timeout", Key::QueryTimeout),
             ("connect_timeout", Key::ConnectTimeout),
             ("disable_binary", Key::DisableBinary),
+            ("streaming", Key::Streaming),
             ("modular_mapping", Key::ModularMapping),
             ("default_user", Key::DefaultUser),
             ("prepared_statements", Key::PreparedStatements),
@@ -195,6 +199,18 @@ impl ClusterConfig {
             Key::QueryTimeout => self.query_timeout = seconds(number),
             Key::ConnectTimeout => self.connect_timeout = seconds(number),
             Key::DisableBinary => self.disable_binary = number != 0,
+            // Newer, too.
+            Key::Streaming => {
+                self.streaming = match value {
+                    "" | "0" => false,
+                    "1" => true,
+                    _ => {
+                        return Err(OptionError::plain(format!(
+                            "streaming: Expect 0 or 1, got '{value}'"
+                        )));
+                    }
+                }
+            }
             Key::ModularMapping => self.modular_mapping = number != 0,
             Key::StatementTimeout => {}
             Key::Keepalive => self.ignored_keepalive |= number != 0,

@@ -290,6 +290,7 @@ fn configs_are_read() {
         query_timeout: None,
         connect_timeout: Some(Duration::from_secs(2)),
         disable_binary: true,
+        streaming: true,
         modular_mapping: true,
         default_user: DefaultUser::SessionUser,
         prepared_statements: PreparedStatements::On,
@@ -299,12 +300,12 @@ fn configs_are_read() {
         read(
             "Connection_Lifetime=30,query_timeout=5,query_timeout=0,connect_timeout=2,disable_binary=1,\
              modular_mapping=-1,default_user=session_user,prepared_statements=on,keepalive_count=3,statement_timeout=x,\
-             idle_timeout=60,reset_query= discard all "
+             idle_timeout=60,reset_query= discard all ,streaming=1"
         ),
         Ok(expected)
     );
     assert_eq!(
-        read("keepalive_idle=0,default_user=,idle_timeout=0,reset_query=  "),
+        read("keepalive_idle=0,default_user=,idle_timeout=0,reset_query=  ,streaming=,streaming=0"),
         Ok(ClusterConfig::default())
     );
     for (given, message) in [
@@ -319,6 +320,10 @@ fn configs_are_read() {
         (
             "idle_timeout=-1",
             "XX000 idle_timeout: Expect a number of seconds, got '-1'",
+        ),
+        (
+            "streaming=yes",
+            "XX000 streaming: Expect 0 or 1, got 'yes'",
         ),
         (
             "default_user=SESSION_USER",
