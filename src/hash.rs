@@ -8,6 +8,7 @@ use crate::pg::io::Encoder;
 use crate::pg::types::{TypeClass, TypeInfo};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::hash::{siphash, trim_bpchar};
+use plproxy_core::types::BuiltInType;
 use plproxy_remote::Param;
 use std::rc::Rc;
 
@@ -38,7 +39,7 @@ impl HashKind {
             pg_sys::INT2OID => Self::Int2,
             pg_sys::INT4OID => Self::Int4,
             pg_sys::INT8OID => Self::Int8,
-            oid if HASHABLE.contains(&oid) || info.class == TypeClass::Enum => Self::Bytes {
+            oid if info.class == TypeClass::Enum || is_hashable(oid) => Self::Bytes {
                 encoder: codecs::encoder(&info, false)?,
                 trim: oid == pg_sys::BPCHAROID,
             },
@@ -62,28 +63,13 @@ impl HashKind {
     }
 }
 
+fn is_hashable(oid: Oid) -> bool {
+    BuiltInType::of(oid.to_u32()).is_some_and(|built_in| built_in.hashable)
+}
+
 fn cannot_hash(name: &str) -> String {
     format!("cannot hash type {name} to a partition")
 }
-
-/// The types whose bytes are hashed, besides enums: those whose bytes are the same on every server.
-const HASHABLE: [Oid; 15] = [
-    pg_sys::TEXTOID,
-    pg_sys::VARCHAROID,
-    pg_sys::BPCHAROID,
-    pg_sys::NAMEOID,
-    pg_sys::BYTEAOID,
-    pg_sys::UUIDOID,
-    pg_sys::BOOLOID,
-    pg_sys::DATEOID,
-    pg_sys::TIMEOID,
-    pg_sys::TIMESTAMPOID,
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::INETOID,
-    pg_sys::CIDROID,
-    pg_sys::MACADDROID,
-    pg_sys::UNKNOWNOID,
-];
 
 /// `plproxy_hash(anyelement) → int8`.
 pub(crate) fn sql_hash(info: &mut CallInfo) -> Result<Datum, Error> {

@@ -5,21 +5,9 @@ use crate::codecs;
 use crate::error::Error;
 use crate::pg::tuple::RowType;
 use crate::pg::types::TypeClass;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
+use plproxy_core::types::BuiltInType;
 use plproxy_remote::TextNeeds;
-
-/// Types that hold floating-point numbers.
-const FLOATS: &[Oid] = &[
-    pg_sys::FLOAT4OID,
-    pg_sys::FLOAT8OID,
-    pg_sys::POINTOID,
-    pg_sys::LSEGOID,
-    pg_sys::PATHOID,
-    pg_sys::BOXOID,
-    pg_sys::POLYGONOID,
-    pg_sys::LINEOID,
-    pg_sys::CIRCLEOID,
-];
 
 /// The needs of some types, and the composite types that were looked into.
 #[derive(Debug, Default)]
@@ -31,12 +19,9 @@ pub(crate) struct Needs {
 impl Needs {
     /// Adds those of a type, whatever it is made of.
     pub(crate) fn add(&mut self, oid: Oid) -> Result<(), Error> {
-        if oid == pg_sys::TIMESTAMPTZOID {
-            self.text.zones = true;
-            return Ok(());
-        }
-        if FLOATS.contains(&oid) {
-            self.text.digits = true;
+        if let Some(built_in) = BuiltInType::of(oid.to_u32()) {
+            self.text.digits |= built_in.text.digits;
+            self.text.zones |= built_in.text.zone;
             return Ok(());
         }
         let info = codecs::type_info(oid)?;

@@ -63,7 +63,9 @@ impl ClientUtf8 {
         let before = unsafe { raw::pg_get_client_encoding() };
         // SAFETY: looks up the conversion, then sets statics.
         let set = unsafe {
-            guard::catch(|| raw::PrepareClientEncoding(UTF8) >= 0 && raw::SetClientEncoding(UTF8) >= 0)
+            guard::catch(|| {
+                raw::PrepareClientEncoding(UTF8) >= 0 && raw::SetClientEncoding(UTF8) >= 0
+            })
         }?;
         if !set {
             return Err(Report::internal("could not set the client encoding to UTF8").into());

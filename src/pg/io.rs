@@ -10,13 +10,14 @@ use super::memory::Context;
 use super::raw;
 use super::settings::{self, TextSettings};
 use super::tuple::check_domain;
-use super::types::{BinaryClass, TypeClass, TypeInfo, binary_class};
+use super::types::{TypeClass, TypeInfo, binary_form};
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
 use core::ops::Range;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
+use plproxy_core::types::BinaryForm;
 use plproxy_remote::{LargeValue, Param};
 
 /// A function of a type, looked up once and kept with its own memory.
@@ -199,12 +200,12 @@ pub(crate) struct Encoder(Encode);
 impl Encoder {
     /// `text_only`: never the binary form (`disable_binary`).
     pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
-        let class = binary_class(info.oid);
+        let class = binary_form(info.oid);
         Ok(Self(match info.oid {
             pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID => {
                 Encode::Text
             }
-            _ if text_only || class == BinaryClass::No || class == BinaryClass::SameAsText => {
+            _ if text_only || class == BinaryForm::No || class == BinaryForm::SameAsText => {
                 Encode::Output(TypeFunction::output(info.oid)?)
             }
             pg_sys::BOOLOID => Encode::Bool,
@@ -318,11 +319,11 @@ impl Decoder {
     /// `text_only`: the remote query casts all columns to text that have another binary form than their text.
     pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
         let oid = info.oid;
-        let class = binary_class(oid);
+        let class = binary_form(oid);
         let receive = match oid {
-            _ if class == BinaryClass::No => None,
+            _ if class == BinaryForm::No => None,
             pg_sys::TEXTOID | pg_sys::VARCHAROID => Some(Receive::Text),
-            _ if text_only || class == BinaryClass::SameAsText => None,
+            _ if text_only || class == BinaryForm::SameAsText => None,
             pg_sys::BOOLOID => Some(Receive::Bool),
             pg_sys::INT2OID => Some(Receive::Int2),
             pg_sys::INT4OID => Some(Receive::Int4),

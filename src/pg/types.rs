@@ -1,4 +1,4 @@
-//! A row of `pg_type`, and which types cross the wire in binary.
+//! A row of `pg_type`.
 
 use super::proc::CachedTuple;
 use super::{encoding, guard, raw};
@@ -6,6 +6,7 @@ use crate::error::{Error, Report};
 use pgrx::pg_sys::{self, Datum, FormData_pg_type, Oid};
 use plproxy_core::function::{Transfer, TypeName};
 use plproxy_core::ident::quote_ident;
+use plproxy_core::types::{BinaryForm, BuiltInType};
 
 const TYPE: i32 = pg_sys::SysCacheIdentifier::TYPEOID as i32;
 
@@ -113,10 +114,10 @@ impl TypeInfo {
 
     /// The type as the generated query needs it.
     pub(crate) fn to_name(&self, text_only: bool) -> TypeName {
-        let binary = match binary_class(self.oid) {
-            BinaryClass::No => false,
-            BinaryClass::SameAsText => true,
-            BinaryClass::Exact | BinaryClass::HoldsText => !text_only,
+        let binary = match binary_form(self.oid) {
+            BinaryForm::No => false,
+            BinaryForm::SameAsText => true,
+            BinaryForm::Exact | BinaryForm::HoldsText => !text_only,
         };
         let transfer = if binary {
             Transfer::Binary
@@ -146,132 +147,7 @@ impl TypeInfo {
     }
 }
 
-/// How a built-in type behaves in PostgreSQL's binary format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BinaryClass {
-    /// Not to be sent in binary: not built in, or its binary form means something else elsewhere (an OID).
-    No,
-    /// The binary form is the text itself.
-    SameAsText,
-    /// The same value in every supported version, whatever the settings.
-    Exact,
-    /// Exact, but with text inside, which the send and receive functions convert to the session's client encoding.
-    HoldsText,
+/// How a type behaves in PostgreSQL's binary format: only built-in types have one that means the same on every server.
+pub(crate) fn binary_form(oid: Oid) -> BinaryForm {
+    BuiltInType::of(oid.to_u32()).map_or(BinaryForm::No, |built_in| built_in.binary)
 }
-
-/// The built-in types that cross the wire in binary.
-///
-/// Left out on purpose: types that hold OIDs of their server (`regclass` and the like), those without a send function
-/// (`aclitem`), those whose receive function refuses what their send function sends (an empty `int2vector`), `xml` (its
-/// binary form carries an encoding declaration) and the pseudo-types.
-pub(crate) fn binary_class(oid: Oid) -> BinaryClass {
-    use pg_sys as p;
-    const fn n(oid: Oid) -> u32 {
-        oid.to_u32()
-    }
-    const BOOL: u32 = n(p::BOOLOID);
-    match oid.to_u32() {
-        x if [
-            n(p::TEXTOID),
-            n(p::VARCHAROID),
-            n(p::BPCHAROID),
-            n(p::NAMEOID),
-            n(p::JSONOID),
-            n(p::UNKNOWNOID),
-        ]
-        .contains(&x) =>
-        {
-            BinaryClass::SameAsText
-        }
-        BOOL => BinaryClass::Exact,
-        x if EXACT.iter().any(|oid| n(*oid) == x) => BinaryClass::Exact,
-        x if HOLDS_TEXT.iter().any(|oid| n(*oid) == x) => BinaryClass::HoldsText,
-        _ => BinaryClass::No,
-    }
-}
-
-const EXACT: &[Oid] = &[
-    pg_sys::INT2OID,
-    pg_sys::INT4OID,
-    pg_sys::INT8OID,
-    pg_sys::OIDOID,
-    pg_sys::XIDOID,
-    pg_sys::XID8OID,
-    pg_sys::CIDOID,
-    pg_sys::TIDOID,
-    pg_sys::FLOAT4OID,
-    pg_sys::FLOAT8OID,
-    pg_sys::NUMERICOID,
-    pg_sys::MONEYOID,
-    pg_sys::CHAROID,
-    pg_sys::BYTEAOID,
-    pg_sys::UUIDOID,
-    pg_sys::DATEOID,
-    pg_sys::TIMEOID,
-    pg_sys::TIMETZOID,
-    pg_sys::TIMESTAMPOID,
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::INTERVALOID,
-    pg_sys::INETOID,
-    pg_sys::CIDROID,
-    pg_sys::MACADDROID,
-    pg_sys::MACADDR8OID,
-    pg_sys::BITOID,
-    pg_sys::VARBITOID,
-    pg_sys::POINTOID,
-    pg_sys::LSEGOID,
-    pg_sys::PATHOID,
-    pg_sys::BOXOID,
-    pg_sys::POLYGONOID,
-    pg_sys::LINEOID,
-    pg_sys::CIRCLEOID,
-    pg_sys::PG_LSNOID,
-    pg_sys::INT4RANGEOID,
-    pg_sys::INT8RANGEOID,
-    pg_sys::NUMRANGEOID,
-    pg_sys::DATERANGEOID,
-    pg_sys::TSRANGEOID,
-    pg_sys::TSTZRANGEOID,
-    pg_sys::VOIDOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::INT2ARRAYOID,
-    pg_sys::INT4ARRAYOID,
-    pg_sys::INT8ARRAYOID,
-    pg_sys::OIDARRAYOID,
-    pg_sys::FLOAT4ARRAYOID,
-    pg_sys::FLOAT8ARRAYOID,
-    pg_sys::NUMERICARRAYOID,
-    pg_sys::BYTEAARRAYOID,
-    pg_sys::UUIDARRAYOID,
-    pg_sys::DATEARRAYOID,
-    pg_sys::TIMEARRAYOID,
-    pg_sys::TIMETZARRAYOID,
-    pg_sys::TIMESTAMPARRAYOID,
-    pg_sys::TIMESTAMPTZARRAYOID,
-    pg_sys::INTERVALARRAYOID,
-    pg_sys::INETARRAYOID,
-    pg_sys::CIDRARRAYOID,
-    pg_sys::MACADDRARRAYOID,
-    pg_sys::MONEYARRAYOID,
-    pg_sys::POINTARRAYOID,
-    pg_sys::LSEGARRAYOID,
-    pg_sys::PATHARRAYOID,
-    pg_sys::BOXARRAYOID,
-    pg_sys::POLYGONARRAYOID,
-    pg_sys::LINEARRAYOID,
-    pg_sys::CIRCLEARRAYOID,
-    pg_sys::TSTZRANGEARRAYOID,
-    pg_sys::TSTZMULTIRANGEOID,
-];
-
-const HOLDS_TEXT: &[Oid] = &[
-    pg_sys::JSONBOID,
-    pg_sys::TSVECTOROID,
-    pg_sys::TSQUERYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::VARCHARARRAYOID,
-    pg_sys::BPCHARARRAYOID,
-    pg_sys::NAMEARRAYOID,
-    pg_sys::JSONARRAYOID,
-    pg_sys::JSONBARRAYOID,
-];

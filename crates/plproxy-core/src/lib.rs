@@ -17,3 +17,4 @@ pub mod remote_query;
 pub mod result_map;
 pub mod routing;
 pub mod split;
+pub mod types;

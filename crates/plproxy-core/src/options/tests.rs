@@ -321,10 +321,7 @@ fn configs_are_read() {
             "idle_timeout=-1",
             "XX000 idle_timeout: Expect a number of seconds, got '-1'",
         ),
-        (
-            "streaming=yes",
-            "XX000 streaming: Expect 0 or 1, got 'yes'",
-        ),
+        ("streaming=yes", "XX000 streaming: Expect 0 or 1, got 'yes'"),
         (
             "default_user=SESSION_USER",
             "XX000 default_user: Expect 'current_user' or 'session_user', got 'SESSION_USER'",
