@@ -149,9 +149,8 @@ impl Access {
             self.password.as_deref().unwrap_or_default()
         );
         let resolve = || {
-            let env = SystemEnvironment::new()
-                .with_default_socket_dir(machine::default_socket_dir())
-                .with_user(machine::user);
+            let env =
+                SystemEnvironment::new().with_default_socket_dir(machine::default_socket_dir());
             let (conninfo, found) = params.resolve(&env)?;
             warnings = found;
             Ok(conninfo)

@@ -63,9 +63,6 @@ unsafe extern "C-unwind" {
     // postgres.c
     pub(super) fn ProcessInterrupts();
 
-    // username.c
-    pub(super) fn get_user_name(error: *mut *mut c_char) -> *const c_char;
-
     // fmgr.c
     pub(super) fn fmgr_info_cxt(function: Oid, info: *mut FmgrInfo, context: MemoryContext);
     pub(super) fn InputFunctionCall(

@@ -65,5 +65,14 @@ surround "LD_PRELOAD=$NAMES/libnss_wrapper.so" "NSS_WRAPPER_PASSWD=$HOME_DIR/pas
     "NSS_WRAPPER_GROUP=$HOME_DIR/group" HOME=
 both names.user 'main c_user other' "host=127.0.0.1 port=$MAIN user='' dbname=other"
 both names.home 'main c_secret other' "host=127.0.0.1 port=$MAIN user=c_secret dbname=other"
+PEER="host=$(server_dir main) port=$MAIN user=c_user dbname=other"
+both names.peer 'main c_user other' "$PEER requirepeer=c_user"
+both names.other_peer "$(theirs "$PEER requirepeer=nobody")" "$PEER requirepeer=nobody"
+check names.other_peer_named 'requirepeer specifies "nobody", but actual peer user name is "c_user"' \
+    "$(ours "$PEER requirepeer=nobody" | sed 's/.* failed: //')"
+# One that no service knows.
+put "$HOME_DIR/passwd" 644 <<<'someone:x:1:1::/:/bin/sh'
+both names.no_user "$(theirs "host=127.0.0.1 port=$MAIN user='' dbname=other")" \
+    "host=127.0.0.1 port=$MAIN user='' dbname=other"
 as_server rm "$HOME_DIR/.pgpass"
 surround

@@ -1,6 +1,6 @@
 //! `requirepeer`: which user of the operating system the server behind a Unix socket runs as.
 
-use std::fs;
+use plproxy_core::conninfo::user_name;
 
 use crate::error::system_words;
 use crate::stream::Socket;
@@ -14,9 +14,7 @@ pub(crate) fn check(socket: &Socket, wanted: &str) -> Result<(), String> {
         let words = system_words(&error);
         format!("could not get peer credentials: {words}")
     })?;
-    let Some(name) = user_name(peer.uid()) else {
-        return Err(format!("local user with ID {} does not exist", peer.uid()));
-    };
+    let name = user_name(peer.uid())?;
     if name == wanted {
         return Ok(());
     }
@@ -25,27 +23,9 @@ pub(crate) fn check(socket: &Socket, wanted: &str) -> Result<(), String> {
     ))
 }
 
-/// A user's name. Those whom only a directory service knows are not found, as asking one needs unsafe code: the
-/// connection is refused then.
-fn user_name(uid: u32) -> Option<String> {
-    let uid = uid.to_string();
-    let users = fs::read_to_string("/etc/passwd").ok()?;
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid).then(|| name.to_owned())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_have_names() {
-        assert_eq!(user_name(0).as_deref(), Some("root"));
-        assert_eq!(user_name(4_000_000_000), None);
-    }
 
     #[test]
     fn peers_are_known() {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::system_user;
+
 /// What a file is, as far as anyone here cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMode {
@@ -24,8 +26,8 @@ pub trait Environment {
     fn file_mode(&self, path: &Path) -> io::Result<FileMode>;
     /// The home directory of the user this process runs as.
     fn home(&self) -> Option<PathBuf>;
-    /// The name of the user this process runs as.
-    fn user(&self) -> Option<String>;
+    /// The name of the user this process runs as; or why there is none, in libpq's words.
+    fn user(&self) -> Result<String, String>;
     /// Where the socket is when no host is given.
     fn default_socket_dir(&self) -> PathBuf {
         PathBuf::from("/var/run/postgresql")
@@ -40,7 +42,6 @@ pub trait Environment {
 #[derive(Debug, Clone, Default)]
 pub struct SystemEnvironment {
     socket_dir: Option<PathBuf>,
-    user: Option<fn() -> Option<String>>,
 }
 
 /// Far above any password or service file: what is larger is a mistake, and must not fill the memory.
@@ -56,15 +57,6 @@ impl SystemEnvironment {
     pub fn with_default_socket_dir(self, dir: impl Into<PathBuf>) -> Self {
         Self {
             socket_dir: Some(dir.into()),
-            ..self
-        }
-    }
-
-    /// With another way to find the user's name, asked only when the name is wanted.
-    pub fn with_user(self, ask: fn() -> Option<String>) -> Self {
-        Self {
-            user: Some(ask),
-            ..self
         }
     }
 }
@@ -93,17 +85,14 @@ impl Environment for SystemEnvironment {
     }
 
     fn home(&self) -> Option<PathBuf> {
-        // Without a variable it asks getpwuid, and so knows the users of every service.
-        std::env::home_dir()
-            .filter(|home| !home.as_os_str().is_empty())
-            .or_else(|| passwd_field(5).map(PathBuf::from))
+        std::env::var_os("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from)
+            .or_else(system_user::own_home)
     }
 
-    fn user(&self) -> Option<String> {
-        match self.user {
-            Some(ask) => ask(),
-            None => passwd_field(0),
-        }
+    fn user(&self) -> Result<String, String> {
+        system_user::own_name()
     }
 
     fn default_socket_dir(&self) -> PathBuf {
@@ -115,20 +104,6 @@ impl Environment for SystemEnvironment {
     fn sysconfdir(&self) -> PathBuf {
         PathBuf::from("/etc/postgresql-common")
     }
-}
-
-/// A field of our own line in `/etc/passwd`. `getpwuid` would need unsafe code; users who are known to other services
-/// only are found by the host's own means, see [`SystemEnvironment::with_user`].
-fn passwd_field(field: usize) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    // The owner of this directory is the effective user.
-    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
-    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.get(2) == Some(&uid.as_str()))
-        .and_then(|fields| fields.get(field).map(|text| (*text).to_owned()))
 }
 
 /// Surroundings made up for a test: nothing is there but what was put there.
@@ -199,8 +174,8 @@ impl Environment for TestEnvironment {
         Some(PathBuf::from("/home/os_user"))
     }
 
-    fn user(&self) -> Option<String> {
-        Some("os_user".to_owned())
+    fn user(&self) -> Result<String, String> {
+        Ok("os_user".to_owned())
     }
 }
 
@@ -230,8 +205,5 @@ mod tests {
             env.with_default_socket_dir("/tmp").default_socket_dir(),
             Path::new("/tmp")
         );
-        let env = SystemEnvironment::new().with_user(|| Some("somebody".into()));
-        assert_eq!(env.user().as_deref(), Some("somebody"));
-        assert_eq!(env.with_user(|| None).user(), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Text becomes [`Params`] (what was written, in order), and `Params` become a [`ConnInfo`] (what to do) with the help
 //! of an [`Environment`]: the `PG*` variables, the service file, the password file. Nothing here opens a socket, and
-//! nothing but [`SystemEnvironment`] looks at the machine.
+//! nothing but [`SystemEnvironment`] and [`user_name`] looks at the machine.
 //!
 //! No message that leaves this module carries a password, nor a piece of text that looks like part of one: see `mask`.
 //! A lone word where a keyword should be, with no password before it, is shown as libpq shows it.
@@ -19,6 +19,7 @@ mod passfile;
 mod quote;
 mod resolve;
 mod service;
+mod system_user;
 mod tls;
 mod types;
 mod uri;
@@ -35,6 +36,7 @@ pub use error::{ConnInfoError, Warning};
 pub use keywords::{KEYWORDS, Keyword, State, Values};
 pub use params::{Params, parse};
 pub use quote::quote_value;
+pub use system_user::name_of as user_name;
 pub use tls::{CertMode, TlsMode, TlsNegotiation, TlsOptions, TlsVersion};
 pub use types::{
     AuthMethod, ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts,

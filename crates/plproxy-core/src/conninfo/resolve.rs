@@ -22,13 +22,9 @@ impl Params {
     pub fn resolve(self, env: &dyn Environment) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
         let settings = gather(&self, env)?;
         let mut hosts = hosts::build(&settings, env)?;
-        let user = match settings.owned("user").or_else(|| env.user()) {
-            Some(user) if !user.is_empty() => user,
-            _ => {
-                return Err(ConnInfoError::new(
-                    "no user name given, and none known for this process",
-                ));
-            }
+        let user = match settings.owned("user") {
+            Some(user) => user,
+            None => env.user().map_err(ConnInfoError::new)?,
         };
         let dbname = settings.owned("dbname").unwrap_or_else(|| user.clone());
         settings.check()?;
