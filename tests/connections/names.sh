@@ -76,3 +76,36 @@ both names.no_user "$(theirs "host=127.0.0.1 port=$MAIN user='' dbname=other")" 
     "host=127.0.0.1 port=$MAIN user='' dbname=other"
 as_server rm "$HOME_DIR/.pgpass"
 surround
+
+# A resolver that hangs, for three seconds each time: no interrupt reaches it, but none of the other names is asked for then.
+cc -O1 -shared -fPIC -o "$PLPROXY_RUN/slow_names.so" "$HERE/slow_names.c" -ldl
+surround "LD_PRELOAD=$PLPROXY_RUN/slow_names.so" "SLOW_NAMES=$HOME_DIR/asked"
+server_psql proxy -q <<'SQL'
+select format('create server slow foreign data wrapper plproxy options (%s)', string_agg(
+    format('p%s %L', i, format('host=n%s.slow.test user=c_user', i)), ', ')) from generate_series(0, 7) i \gexec
+create user mapping for public server slow;
+create function everywhere() returns setof int language plproxy as $$ cluster 'slow'; run on all; select 1; $$;
+SQL
+# asked_for statement...: how many names were asked for.
+asked_for() {
+    put "$HOME_DIR/asked" 644 </dev/null
+    server_psql proxy -Atq -v ON_ERROR_STOP=0 >"$PLPROXY_RUN/asked.out" 2>&1 "${@/#/-c}" || true
+    as_server cat "$HOME_DIR/asked" | wc -l
+}
+# few limit name asked: a busy machine may ask for less.
+few() { check "$2" yes "$([ "$3" -le "$1" ] && echo yes || echo "$3 were asked for")"; }
+few 1 names.slow_fails_once "$(asked_for 'select everywhere()')"
+check names.slow_words 'could not translate host name "n0.slow.test" to address: Temporary failure in name resolution' \
+    "$(sed -n 's/.*\] //p' "$PLPROXY_RUN/asked.out")"
+few 1 names.slow_timeout "$(asked_for 'set statement_timeout = 800' "select count(*) from plproxy_check_cluster('slow')")"
+check names.slow_timeout_words 'ERROR:  canceling statement due to statement timeout' "$(head -n 1 "$PLPROXY_RUN/asked.out")"
+asked_for 'select 1' >/dev/null
+server_psql proxy -Atq -c "set application_name = 'asking'" -c "select count(*) from plproxy_check_cluster('slow')" \
+    >"$PLPROXY_RUN/asked.out" 2>&1 &
+for _ in {1..600}; do [ "$(as_server cat "$HOME_DIR/asked" | wc -l)" = 0 ] || break; sleep 0.05; done
+server_psql proxy -Atq -c "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'asking'" >/dev/null
+wait $! || true
+few 4 names.slow_terminate "$(as_server cat "$HOME_DIR/asked" | wc -l)"
+check names.slow_terminate_words 'FATAL:  terminating connection due to administrator command' \
+    "$(head -n 1 "$PLPROXY_RUN/asked.out")"
+surround

@@ -1,7 +1,7 @@
 //! From hosts to addresses.
 //!
-//! Names are looked up by the system's resolver, which blocks, and so outside of the runtime (the outbox carries the
-//! question out). Addresses in text are never looked up.
+//! Names are looked up by the system's resolver, which blocks, and so outside of the runtime. Addresses in text are never
+//! looked up.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use plproxy_core::conninfo::{Host, HostName};
 
 use crate::error::system_words;
-use crate::outbox::{Lookup, Outbox};
+use crate::outside::{Found, Outside};
 
 /// Bytes of a socket's path, by the system's address structure less the zero byte at its end.
 const LONGEST_SOCKET: usize = 107;
@@ -33,7 +33,7 @@ impl Address {
 }
 
 /// All addresses of a host, in order; or why there are none, in libpq's words.
-pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>, String> {
+pub(crate) async fn resolve(host: &Host, outside: &Outside) -> Result<Vec<Address>, String> {
     if let Some(path) = host.socket_path() {
         if path.as_os_str().len() > LONGEST_SOCKET {
             return Err(format!(
@@ -52,46 +52,24 @@ pub(crate) async fn resolve(host: &Host, outbox: &Outbox) -> Result<Vec<Address>
     if let Ok(ip) = name.parse::<IpAddr>() {
         return Ok(vec![Address::Tcp((ip, host.port).into())]);
     }
-    match outbox.look_up(name, host.port).await {
-        Ok(found) => Ok(found.into_iter().map(Address::Tcp).collect()),
-        Err(error) => Err(format!(
-            "could not translate host name \"{name}\" to address: {}",
-            resolver_words(&error)
+    match outside.look_up(name, ask).await {
+        Ok(mut found) => {
+            found
+                .iter_mut()
+                .for_each(|address| address.set_port(host.port));
+            Ok(found.into_iter().map(Address::Tcp).collect())
+        }
+        Err(words) => Err(format!(
+            "could not translate host name \"{name}\" to address: {words}"
         )),
     }
 }
 
-/// Answers look-ups, each name once. Blocks.
-pub(crate) fn answer(lookups: Vec<Lookup>) {
-    let mut known: Vec<(String, io::Result<Vec<SocketAddr>>)> = Vec::new();
-    for lookup in lookups {
-        let at = known
-            .iter()
-            .position(|(host, _)| *host == lookup.host)
-            .unwrap_or_else(|| {
-                known.push((lookup.host.clone(), ask(&lookup.host)));
-                known.len() - 1
-            });
-        let found = match known.get(at).map(|(_, found)| found) {
-            Some(Ok(addresses)) => Ok(addresses
-                .iter()
-                .map(|address| {
-                    let mut address = *address;
-                    address.set_port(lookup.port);
-                    address
-                })
-                .collect()),
-            Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
-            None => Ok(Vec::new()),
-        };
-        lookup.answer(found);
-    }
-}
-
 /// Whole socket addresses: a link-local one is of no use without its zone.
-fn ask(host: &str) -> io::Result<Vec<SocketAddr>> {
+fn ask(host: &str) -> Found {
     let mut found = Vec::new();
-    for address in (host, 0).to_socket_addrs()? {
+    let addresses = (host, 0).to_socket_addrs();
+    for address in addresses.map_err(|error| resolver_words(&error))? {
         if !found.contains(&address) {
             found.push(address);
         }
@@ -123,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_asked_once_each() {
+    fn addresses_are_whole() {
         let found = ask("localhost").unwrap();
         assert!(found.iter().all(|at| at.ip().is_loopback()) && !found.is_empty());
         // The first interface is the loopback on every Linux.
@@ -133,10 +111,7 @@ mod tests {
             "{zoned:?}"
         );
         let error = ask("no-such-host.invalid").unwrap_err();
-        assert!(
-            !resolver_words(&error).contains("failed to lookup"),
-            "{error}"
-        );
+        assert!(!error.contains("failed to lookup"), "{error}");
     }
 
     #[test]

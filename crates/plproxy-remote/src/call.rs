@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream};
 
-use crate::address;
 use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
@@ -225,14 +224,6 @@ impl<'a> Call<'a> {
                 }
                 None => {}
             }
-            let lookups = self.outbox.take_lookups();
-            if !lookups.is_empty() {
-                // The system's resolver blocks.
-                let gate = self.remote.runtime().gate();
-                gate.show(Some(Wait::Connect));
-                address::answer(lookups);
-                gate.show(None);
-            }
             if matches!(self.tasks, Tasks::None) {
                 return Ok(Event::Finished);
             }
@@ -242,6 +233,7 @@ impl<'a> Call<'a> {
                 }
                 return self.time_out();
             }
+            self.ask_outside();
             match self.wait() {
                 Woken::Interrupted => return Ok(Event::Interrupted),
                 Woken::Wanted => {}
@@ -303,6 +295,17 @@ impl<'a> Call<'a> {
             }
             Poll::Pending
         })
+    }
+
+    /// Asks one question of the system, which may block.
+    fn ask_outside(&self) {
+        if let Some(question) = self.outbox.outside().next() {
+            let runtime = self.remote.runtime();
+            runtime.gate().show(Some(Wait::Connect));
+            question.ask();
+            runtime.gate().show(None);
+            runtime.owes_a_turn();
+        }
     }
 
     fn is_overdue(&self) -> bool {
@@ -452,3 +455,6 @@ fn work(task: Task) -> Work {
         }
     }))
 }
+
+#[cfg(test)]
+mod tests;

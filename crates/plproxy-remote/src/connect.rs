@@ -61,6 +61,7 @@ pub(crate) async fn connect(
     outbox: &Outbox,
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
+    let outside = outbox.outside();
     let info = endpoint.info();
     let timeout = [timeout, info.connect_timeout].into_iter().flatten().min();
     let mut hosts: Vec<&Host> = info.hosts.iter().collect();
@@ -79,7 +80,7 @@ pub(crate) async fn connect(
     let mut last = ErrorKind::Unsupported("no host to connect to".into());
     for wanted in rounds {
         for host in &hosts {
-            let mut addresses = match address::resolve(host, outbox).await {
+            let mut addresses = match address::resolve(host, &outside).await {
                 Ok(addresses) => addresses,
                 Err(message) => {
                     texts.push(message.clone());

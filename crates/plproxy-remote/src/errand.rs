@@ -90,8 +90,8 @@ pub struct ErrandOptions {
     pub default_connect_timeout: Option<Duration>,
     /// For all steps of an errand together.
     pub time_limit: Option<Duration>,
-    /// For an errand from its connecting on; then it is given up without a word to the server. The look-up of host names
-    /// blocks, and is not counted.
+    /// For an errand from its connecting on; then it is given up without a word to the server. Nothing ends the look-up of a
+    /// host name that has begun.
     pub whole_limit: Option<Duration>,
     /// Whether the steps after one that the server refused are run nevertheless.
     pub go_on: bool,

@@ -28,6 +28,7 @@ mod linger;
 mod monitor;
 mod outbox;
 mod outgoing;
+mod outside;
 mod params;
 mod peer;
 mod plain;

@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +14,7 @@ use crate::call::Event;
 use crate::cancel::CancelKey;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::Gate;
+use crate::outside::Outside;
 
 /// Bytes of rows and notices that may wait for the caller. A request that comes upon more waits itself, and with it, by
 /// way of its socket, the server.
@@ -25,17 +24,6 @@ const BUDGET: usize = 64 * 1024;
 pub(crate) enum Item {
     Event(Event),
     Failed(Error),
-}
-
-/// The answer to a look-up, when it is there.
-type Answer = Rc<RefCell<Option<io::Result<Vec<SocketAddr>>>>>;
-
-/// A host name to be looked up.
-pub(crate) struct Lookup {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    answer: Answer,
-    waker: Waker,
 }
 
 #[derive(Default)]
@@ -56,7 +44,7 @@ struct State {
     ahead: Vec<(usize, Waker)>,
     /// The turn's request has nothing to give at the moment, and nobody needs to wait for it.
     idle: bool,
-    lookups: Vec<Lookup>,
+    outside: Outside,
     /// The requests whose statements are with a server, and how to cancel them.
     running: Keys,
     /// The requests whose connections are being reset.
@@ -254,7 +242,7 @@ impl Outbox {
     /// Whether the caller has something to do.
     pub(crate) fn is_wanted(&self) -> bool {
         let state = self.0.borrow();
-        state.first.is_some() || !state.lookups.is_empty()
+        state.first.is_some() || state.outside.is_wanted()
     }
 
     /// A request's statement is about to be sent. False if it no longer should be.
@@ -398,46 +386,18 @@ impl Outbox {
         state.alone = None;
         state.size = 0;
         let items = (state.first.take(), std::mem::take(&mut state.items));
-        let lookups = std::mem::take(&mut state.lookups);
+        let outside = state.outside.clone();
         let mut waiting = std::mem::take(&mut state.waiting);
         waiting.append(&mut state.ahead);
         drop(state);
-        drop((items, lookups));
+        drop(items);
+        outside.close();
         waiting.iter().for_each(|(_, waker)| waker.wake_by_ref());
     }
 
-    pub(crate) fn take_lookups(&self) -> Vec<Lookup> {
-        std::mem::take(&mut self.0.borrow_mut().lookups)
-    }
-
-    /// Has a name looked up while the runtime is not entered, as the system's resolver blocks.
-    pub(crate) async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let answer = Answer::default();
-        let mut asked = false;
-        poll_fn(|cx| {
-            if let Some(found) = answer.borrow_mut().take() {
-                return Poll::Ready(found);
-            }
-            if !asked {
-                asked = true;
-                let (host, answer, waker) = (host.to_owned(), answer.clone(), cx.waker().clone());
-                self.0.borrow_mut().lookups.push(Lookup {
-                    host,
-                    port,
-                    answer,
-                    waker,
-                });
-            }
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-impl Lookup {
-    pub(crate) fn answer(self, found: io::Result<Vec<SocketAddr>>) {
-        *self.answer.borrow_mut() = Some(found);
-        self.waker.wake();
+    /// What is asked of the system while the runtime is not entered.
+    pub(crate) fn outside(&self) -> Outside {
+        self.0.borrow().outside.clone()
     }
 }
 

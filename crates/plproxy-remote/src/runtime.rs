@@ -133,6 +133,11 @@ impl Runtime {
         self.look.set(true);
     }
 
+    /// The thread was away: sockets and timers have their turn before anything else.
+    pub(crate) fn owes_a_turn(&self) {
+        self.streak.set(STREAK);
+    }
+
     /// Whether the timer went off; it is set again if so. A host that was told and still has its flag up is reminded
     /// then, and so the timer is shorter as long as it does.
     fn ticked(&self, context: &mut Context<'_>) -> bool {
