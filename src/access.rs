@@ -2,8 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::cluster::{Cluster, Origin};
-use crate::error::{Error, FunctionLabel, Report};
-use crate::pg::report::{Level, emit};
+use crate::error::{Error, FunctionLabel};
 use crate::pg::{foreign, machine, role};
 use crate::remote::remote;
 use crate::stats::PartitionPlace;
@@ -140,7 +139,6 @@ impl Access {
         }
         let params = self.params(connstr).map_err(|error| label.error(error))?;
         let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
-        let mut warnings = Vec::new();
         // Two users never share a connection, nor do two sets of credentials.
         let key = format!(
             "{}\0{}\0{}\0{connstr}",
@@ -148,19 +146,10 @@ impl Access {
             self.user,
             self.password.as_deref().unwrap_or_default()
         );
-        let resolve = || {
-            let env =
-                SystemEnvironment::new().with_default_socket_dir(machine::default_socket_dir());
-            let (conninfo, found) = params.resolve(&env)?;
-            warnings = found;
-            Ok(conninfo)
-        };
+        let env = SystemEnvironment::new().with_default_socket_dir(machine::default_socket_dir());
         let endpoint = remote()?
-            .endpoint(&key, resolve)
-            .map_err(|error: ConnInfoError| label.error(format_args!("[{dbname}] {error}")))?;
-        for warning in warnings {
-            emit(Level::Warning, &Report::new(*b"01000", warning.to_string()))?;
-        }
+            .endpoint(&key, move || params.resolve(&env))
+            .map_err(|error| label.error(format_args!("[{dbname}] {error}")))?;
         Ok(slot.get_or_init(|| Reached::new(cluster, partition, &endpoint)))
     }
 

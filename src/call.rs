@@ -3,7 +3,7 @@
 
 use crate::cluster::Cluster;
 use crate::collect::Collector;
-use crate::error::{Error, FunctionLabel, sqlstate};
+use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function::ProxyFunction;
 use crate::pg::allocator;
 use crate::pg::fcinfo::{CallInfo, ResultMode};
@@ -183,8 +183,12 @@ impl Call {
                     self.or_cancel(|| Err(error))?;
                 }
                 Ok(Event::Notice { request, notice }) => {
-                    let report = self.label.remote_report(self.dbname(request), &notice);
+                    let report = self.label.remote_report(&self.dbname(request), &notice);
                     self.or_cancel(|| emit(level_of(&notice), &report))?;
+                }
+                Ok(Event::Warning { warning, .. }) => {
+                    let report = Report::new(sqlstate::WARNING, warning);
+                    self.or_cancel(|| emit(Level::Warning, &report))?;
                 }
                 Ok(Event::Finished) => return Ok(None),
                 Ok(Event::Interrupted) => {
@@ -194,8 +198,9 @@ impl Call {
                 Err(error) => {
                     self.watch.failed(error.request, &error.kind);
                     self.end(End::Failed);
-                    let dbname = error.request.map_or("", |request| self.dbname(request));
-                    return Err(self.label.remote_error(dbname, &error));
+                    let dbname = error.request.map(|request| self.dbname(request));
+                    let dbname = dbname.unwrap_or_default();
+                    return Err(self.label.remote_error(&dbname, &error));
                 }
             }
         }
@@ -274,9 +279,9 @@ impl Call {
         interrupted(|| self.cancel())
     }
 
-    fn dbname(&self, request: usize) -> &str {
+    fn dbname(&self, request: usize) -> String {
         let partition = self.watch.partition(request);
-        partition.map_or("", |partition| partition.endpoint.label())
+        partition.map_or(String::new(), |partition| partition.endpoint.label())
     }
 }
 

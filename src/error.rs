@@ -139,6 +139,8 @@ impl FunctionLabel {
     pub(crate) fn remote_error(&self, dbname: &str, error: &plproxy_remote::Error) -> Error {
         let standard = match &error.kind {
             ErrorKind::Db(diagnostic) => return self.remote_report(dbname, diagnostic).into(),
+            // A mistake in what was written, as that of a string that cannot be read at all.
+            ErrorKind::Settings(_) => sqlstate::INTERNAL_ERROR,
             ErrorKind::QueryTimeout | ErrorKind::ConnectTimeout { .. } => sqlstate::QUERY_CANCELED,
             ErrorKind::Connect { .. } | ErrorKind::Resolve { .. } => sqlstate::UNABLE_TO_CONNECT,
             ErrorKind::Closed | ErrorKind::Io(_) => sqlstate::CONNECTION_FAILURE,

@@ -99,12 +99,9 @@ pub fn run(remote: &Remote, connstr: &str, first: u8) -> usize {
     if plan.wants_primary() {
         connstr.push_str(" target_session_attrs=primary");
     }
-    let info = || {
-        parse(&connstr)?
-            .resolve(&TestEnvironment::new())
-            .map(|(info, _)| info)
-    };
-    let endpoint = (remote.endpoint("a", info)).expect("the connection string is ours");
+    let params = parse(&connstr).expect("the connection string is ours");
+    let read = move || params.resolve(&TestEnvironment::new());
+    let endpoint = (remote.endpoint("a", read)).expect("the connection string is ours");
     let rows = if plan.is_errand() {
         errand(remote, &endpoint)
     } else {
@@ -162,7 +159,7 @@ fn drain(mut call: Call<'_>) -> usize {
                 );
             }
             Ok(Event::Notice { notice, .. }) => assert!(notice.message.len() <= MOST * 3),
-            Ok(Event::RequestDone { .. } | Event::Interrupted) => {}
+            Ok(Event::RequestDone { .. } | Event::Warning { .. } | Event::Interrupted) => {}
             Ok(Event::Finished) => return rows,
             Err(error) => {
                 let said = format!("{:?} {}", error.kind, error.kind);

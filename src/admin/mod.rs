@@ -112,6 +112,11 @@ impl<'a> Admin<'a> {
                     let mut cancel = || running.cancel(CANCEL_BOUND);
                     interrupts::or_at_the_end(&mut cancel, || emit(level_of(&notice), &report))
                 }
+                Event::Warning { warning, .. } => {
+                    let report = Report::new(sqlstate::WARNING, warning);
+                    let mut cancel = || running.cancel(CANCEL_BOUND);
+                    interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
+                }
                 Event::Rows { .. } | Event::RequestDone { .. } => Ok(()),
             };
             if let Err(error) = result {
@@ -147,7 +152,7 @@ fn dbname(errand: &Errand) -> String {
         On::New(endpoint) | On::SessionOrNew(_, endpoint) => Some(endpoint),
         On::Session(session) => session.endpoint(),
     };
-    endpoint.map_or(String::new(), |endpoint| endpoint.label().to_owned())
+    endpoint.map_or(String::new(), |endpoint| endpoint.label())
 }
 
 /// How errands go to a cluster.
@@ -184,7 +189,7 @@ impl Partition {
 
     fn dbname(&self) -> String {
         let endpoint = self.endpoint.as_ref();
-        endpoint.map_or(String::new(), |endpoint| endpoint.label().to_owned())
+        endpoint.map_or(String::new(), |endpoint| endpoint.label())
     }
 }
 

@@ -32,6 +32,12 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
     let access = cluster.access()?;
     let rows = encode::pieces(&shape, &args, &routing, |partition, params| {
         let endpoint = access.endpoint(&cluster, partition, &function.label)?;
+        // Where a new connection would go.
+        let refreshed = endpoint.refresh();
+        refreshed.map_err(|error| {
+            let dbname = endpoint.label();
+            function.label.error(format_args!("[{dbname}] {error}"))
+        })?;
         let values: Vec<Option<String>> = params.iter().map(text).collect();
         Ok((partition, endpoint, remote.filled(&values)))
     })?;
@@ -41,8 +47,8 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
             Value::int4(partition),
             Value::Text(endpoint.hosts()),
             endpoint.port().map_or(Value::Null, Value::int4),
-            Value::Text(endpoint.label().to_owned()),
-            Value::Text(endpoint.user().to_owned()),
+            Value::Text(endpoint.label()),
+            Value::Text(endpoint.user()),
             Value::Text(query),
         ])?;
     }

@@ -94,6 +94,8 @@ pub(crate) struct PartitionPlace {
     cluster: Option<String>,
     number: usize,
     place: Cell<Place>,
+    /// The endpoint's changes that `place` knows of.
+    changes: Cell<u64>,
 }
 
 impl PartitionPlace {
@@ -103,12 +105,14 @@ impl PartitionPlace {
             cluster: (cluster.origin != Origin::Connect).then(|| cluster.name.clone()),
             number,
             place: Cell::default(),
+            changes: Cell::new(0),
         }
     }
 
     pub(super) fn find(&self) -> Result<Place, Error> {
         let known = self.place.get();
-        if !known.is_stale() {
+        let changes = self.endpoint.changes();
+        if !known.is_stale() && self.changes.get() == changes {
             return Ok(known);
         }
         let cluster = self.cluster.as_deref();
@@ -128,11 +132,12 @@ impl PartitionPlace {
             number,
             hash: siphash(all.as_bytes()).cast_unsigned(),
             cluster: cluster.unwrap_or_default(),
-            dbname,
+            dbname: &dbname,
             host: &host,
             port,
         };
         let found = Place::find(Kind::Partition, &name)?;
+        self.changes.set(changes);
         self.place.set(found);
         Ok(found)
     }

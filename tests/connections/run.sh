@@ -14,7 +14,7 @@ run_begin
 start_servers
 APP='show application_name'
 FILE=$HOME_DIR/passwords
-for family in strings keywords passfile service environment hosts names passwords bad; do
+for family in strings keywords passfile service files environment hosts names passwords bad; do
     if wanted "$family" "$@"; then source "$HERE/$family.sh"; fi
 done
 # Only a whole run can tell that a test is missing.

@@ -30,11 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut endpoints = Vec::new();
     for partition in 0..partitions {
-        endpoints.push(remote.endpoint(&format!("{connstr} {partition}"), || {
-            parse(&connstr)?
-                .resolve(&SystemEnvironment::new())
-                .map(|(info, _)| info)
-        })?);
+        let params = parse(&connstr)?;
+        let read = move || params.resolve(&SystemEnvironment::new());
+        endpoints.push(remote.endpoint(&format!("{connstr} {partition}"), read)?);
     }
     let run = || -> Result<usize, Box<dyn Error>> {
         let requests = endpoints.iter().map(|endpoint| Request {

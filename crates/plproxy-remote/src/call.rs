@@ -93,6 +93,14 @@ pub enum Event {
         /// The notice.
         notice: Box<Diagnostic>,
     },
+    /// What is doubtful about the files behind a connection string, such as a password file that others can read. A
+    /// connection is made all the same, if that can be.
+    Warning {
+        /// The request, by its place in the list.
+        request: usize,
+        /// In libpq's words.
+        warning: String,
+    },
     /// A request is done.
     RequestDone {
         /// The request, by its place in the list.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use plproxy_core::conninfo::Host;
+use plproxy_core::conninfo::{ConnInfo, Host};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_postgres::CancelToken;
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
@@ -25,6 +25,7 @@ pub(crate) struct CancelKey {
     host: Host,
     /// The key goes the way that it came: over TLS if the connection does.
     way: Way,
+    info: Rc<ConnInfo>,
     endpoint: Rc<Endpoint>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
     astray: Cell<bool>,
@@ -41,6 +42,7 @@ impl CancelKey {
         address: Address,
         host: &Host,
         encrypted: bool,
+        info: Rc<ConnInfo>,
         endpoint: Rc<Endpoint>,
     ) -> CancelKey {
         CancelKey {
@@ -48,6 +50,7 @@ impl CancelKey {
             address,
             host: host.clone(),
             way: if encrypted { Way::Required } else { Way::Plain },
+            info,
             endpoint,
             astray: Cell::new(false),
             unsent: Cell::new(false),
@@ -79,7 +82,7 @@ impl CancelKey {
 
     /// Sends the request.
     async fn request(&self) -> Result<Option<Socket>, Unsent> {
-        let info = self.endpoint.info();
+        let info = &*self.info;
         let Ok(socket) = open_socket(&self.address, info).await else {
             return Err(Unsent);
         };

@@ -14,11 +14,13 @@ use tokio_postgres::config::{self, SslMode, SslNegotiation};
 
 use crate::address::{self, Address};
 use crate::authentication::Authentication;
+use crate::call::Event;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::monitor::Monitor;
 use crate::outbox::Outbox;
+use crate::outside::Outside;
 use crate::peer;
 use crate::stream::{Finished, Socket, Stream};
 use crate::tls::{self, Channel, Way};
@@ -54,72 +56,217 @@ const NOT_NOW: &[u8; 5] = b"57P03";
 /// `invalid_password`.
 const WRONG_PASSWORD: &[u8; 5] = b"28P01";
 
-/// Connects to the first server of the endpoint that can be reached and has the properties asked for.
+/// How long an attempt may take. The connection string's own limit counts as well.
+pub(crate) struct Limits {
+    pub(crate) each: Option<Duration>,
+    /// Where neither says anything.
+    pub(crate) default: Option<Duration>,
+}
+
+/// Where to connect to, by what was read for this connection.
+struct Target {
+    endpoint: Rc<Endpoint>,
+    info: Rc<ConnInfo>,
+    outside: Outside,
+}
+
+/// Connects to the first server of the endpoint that can be reached and has the properties asked for. The connection string
+/// is read anew, with all files behind it.
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
-    timeout: Option<Duration>,
+    limits: Limits,
+    request: usize,
     outbox: &Outbox,
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
-    let outside = outbox.outside();
-    let info = endpoint.info();
-    let timeout = [timeout, info.connect_timeout].into_iter().flatten().min();
-    let mut hosts: Vec<&Host> = info.hosts.iter().collect();
-    if info.load_balance_hosts == LoadBalanceHosts::Random {
-        address::shuffle(&mut hosts);
+    let (outside, reader) = (outbox.outside(), Rc::clone(endpoint));
+    let (info, warnings) = outside
+        .ask(move || reader.read())
+        .await
+        .map_err(|error| ErrorKind::Settings(error.to_string()))?;
+    for warning in warnings {
+        let warning = warning.to_string();
+        let size = warning.len();
+        outbox.event(Event::Warning { request, warning }, size);
     }
-    let wanted = info.target_session_attrs;
-    // A standby is looked for among all first, then anything is welcome.
-    let rounds: &[TargetSessionAttrs] = match wanted {
-        TargetSessionAttrs::PreferStandby => {
-            &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
-        }
-        _ => std::slice::from_ref(&wanted),
+    let target = Target {
+        endpoint: Rc::clone(endpoint),
+        info: Rc::new(info),
+        outside,
     };
-    let mut texts: Vec<String> = Vec::new();
-    let mut last = ErrorKind::Unsupported("no host to connect to".into());
-    for wanted in rounds {
-        for host in &hosts {
-            let mut addresses = match address::resolve(host, &outside).await {
-                Ok(addresses) => addresses,
-                Err(message) => {
-                    texts.push(message.clone());
-                    last = ErrorKind::Resolve { message };
-                    continue;
-                }
-            };
-            if info.load_balance_hosts == LoadBalanceHosts::Random {
-                address::shuffle(&mut addresses);
+    target.connect(limits).await
+}
+
+impl Target {
+    async fn connect(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
+        let info = &*self.info;
+        let timeout = [limits.each, info.connect_timeout].into_iter().flatten();
+        let timeout = timeout.min().or(limits.default);
+        let mut hosts: Vec<&Host> = info.hosts.iter().collect();
+        if info.load_balance_hosts == LoadBalanceHosts::Random {
+            address::shuffle(&mut hosts);
+        }
+        let wanted = info.target_session_attrs;
+        // A standby is looked for among all first, then anything is welcome.
+        let rounds: &[TargetSessionAttrs] = match wanted {
+            TargetSessionAttrs::PreferStandby => {
+                &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
             }
-            for address in addresses {
-                let attempt = both_ways(endpoint, host, &address, *wanted, &mut texts);
-                let attempt = match timeout {
-                    Some(timeout) => tokio::time::timeout(timeout, attempt)
-                        .await
-                        .unwrap_or_else(|_| Err(expired())),
-                    None => attempt.await,
+            _ => std::slice::from_ref(&wanted),
+        };
+        let mut texts: Vec<String> = Vec::new();
+        let mut last = ErrorKind::Unsupported("no host to connect to".into());
+        for wanted in rounds {
+            for host in &hosts {
+                let mut addresses = match address::resolve(host, &self.outside).await {
+                    Ok(addresses) => addresses,
+                    Err(message) => {
+                        texts.push(message.clone());
+                        last = ErrorKind::Resolve { message };
+                        continue;
+                    }
                 };
-                match attempt {
-                    Ok(connection) => return Ok(connection),
-                    Err(failure) => {
-                        texts.push(format!(
-                            "{}: {}",
-                            describe(host, address.ip()),
-                            failure.words
-                        ));
-                        texts.extend(passfile_to_blame(&failure.kind, info, host));
-                        last = failure.kind;
-                        match failure.next {
-                            Next::Address => {}
-                            Next::Host => break,
-                            Next::Nothing => return Err(summary(last, texts.join("\n"))),
+                if info.load_balance_hosts == LoadBalanceHosts::Random {
+                    address::shuffle(&mut addresses);
+                }
+                for address in addresses {
+                    let attempt = self.both_ways(host, &address, *wanted, &mut texts);
+                    let attempt = match timeout {
+                        Some(timeout) => tokio::time::timeout(timeout, attempt)
+                            .await
+                            .unwrap_or_else(|_| Err(expired())),
+                        None => attempt.await,
+                    };
+                    match attempt {
+                        Ok(connection) => return Ok(connection),
+                        Err(failure) => {
+                            texts.push(format!(
+                                "{}: {}",
+                                describe(host, address.ip()),
+                                failure.words
+                            ));
+                            texts.extend(passfile_to_blame(&failure.kind, info, host));
+                            last = failure.kind;
+                            match failure.next {
+                                Next::Address => {}
+                                Next::Host => break,
+                                Next::Nothing => return Err(summary(last, texts.join("\n"))),
+                            }
                         }
                     }
                 }
             }
         }
+        Err(summary(last, texts.join("\n")))
     }
-    Err(summary(last, texts.join("\n")))
+
+    /// The attempts on one address: with TLS and without, as `sslmode` has it. What the first says goes to `texts`.
+    async fn both_ways(
+        &self,
+        host: &Host,
+        address: &Address,
+        wanted: TargetSessionAttrs,
+        texts: &mut Vec<String>,
+    ) -> Result<Box<Connection>, Failure> {
+        let (first, second) = Way::of(&self.info, address);
+        let first = self.attempt(host, address, first, wanted).await;
+        match (first, second) {
+            (Err(failure), Some(second)) if failure.other_way => {
+                let place = describe(host, address.ip());
+                texts.push(format!("{place}: {}", failure.words));
+                self.attempt(host, address, second, wanted).await
+            }
+            (first, _) => first,
+        }
+    }
+
+    /// One attempt on one address.
+    async fn attempt(
+        &self,
+        host: &Host,
+        address: &Address,
+        way: Way,
+        wanted: TargetSessionAttrs,
+    ) -> Result<Box<Connection>, Failure> {
+        let (info, endpoint) = (&*self.info, &self.endpoint);
+        let socket = open_socket(address, info).await.map_err(|error| {
+            let words = format!("{}{}", system_words(&error), hint(address));
+            Failure {
+                kind: ErrorKind::Connect {
+                    message: String::new(),
+                    diagnostic: None,
+                },
+                words,
+                next: Next::Address,
+                other_way: false,
+            }
+        })?;
+        if let Some(user) = &info.require_peer {
+            peer::check(&socket, user, &self.outside)
+                .await
+                .map_err(refused)?;
+        }
+        let socket = tls::negotiate(socket, way, info, host, endpoint.contexts())
+            .await
+            .map_err(|failure| match failure {
+                tls::Failure::Handshake(words) => Failure {
+                    other_way: true,
+                    ..refused(words)
+                },
+                tls::Failure::Fatal(words) => refused(words),
+            })?;
+        let channel = Channel::of(&socket, info);
+        let encrypted = channel.encrypted;
+        let socket = Rc::new(RefCell::new(socket));
+        let authentication = Authentication::new(info.require_auth.clone(), channel);
+        let monitor = Rc::new(RefCell::new(Monitor::new(
+            authentication,
+            endpoint.encoding(),
+        )));
+        let stream = Stream::new(socket.clone(), monitor.clone());
+        let (client, driver) = config(info, host)
+            .connect_raw(stream, Finished)
+            .await
+            .map_err(|error| {
+                let mut failure = Failure::from(ErrorKind::from_library(&error));
+                // Only what the server says before it knows us, and says for good, may be meant for the way.
+                failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
+                    && failure.next == Next::Nothing
+                    && !monitor.borrow().is_authenticated()
+                    && (encrypted || way == Way::Plain);
+                if encrypted && failure.next == Next::Address {
+                    failure.next = Next::Nothing;
+                }
+                failure
+            })?;
+        tls::check_certificate(&socket.borrow(), info).map_err(refused)?;
+        let mut connection = Box::new(Connection::new(
+            client,
+            driver,
+            socket,
+            monitor,
+            address.clone(),
+            host,
+            self.info.clone(),
+            endpoint.clone(),
+        ));
+        connection.agree_on_encoding().await?;
+        match check_session(&mut connection, wanted).await? {
+            None => Ok(connection),
+            Some(words) => {
+                connection.terminate();
+                Err(Failure {
+                    kind: ErrorKind::Connect {
+                        message: String::new(),
+                        diagnostic: None,
+                    },
+                    words: words.into(),
+                    next: Next::Host,
+                    other_way: false,
+                })
+            }
+        }
+    }
 }
 
 /// Where a wrong password came from, if from the password file, as libpq says it.
@@ -193,111 +340,6 @@ fn refused(words: impl Into<String>) -> Failure {
         words: words.into(),
         next: Next::Nothing,
         other_way: false,
-    }
-}
-
-/// The attempts on one address: with TLS and without, as `sslmode` has it. What the first says goes to `texts`.
-async fn both_ways(
-    endpoint: &Rc<Endpoint>,
-    host: &Host,
-    address: &Address,
-    wanted: TargetSessionAttrs,
-    texts: &mut Vec<String>,
-) -> Result<Box<Connection>, Failure> {
-    let (first, second) = Way::of(endpoint.info(), address);
-    let first = attempt(endpoint, host, address, first, wanted).await;
-    match (first, second) {
-        (Err(failure), Some(second)) if failure.other_way => {
-            let place = describe(host, address.ip());
-            texts.push(format!("{place}: {}", failure.words));
-            attempt(endpoint, host, address, second, wanted).await
-        }
-        (first, _) => first,
-    }
-}
-
-/// One attempt on one address.
-async fn attempt(
-    endpoint: &Rc<Endpoint>,
-    host: &Host,
-    address: &Address,
-    way: Way,
-    wanted: TargetSessionAttrs,
-) -> Result<Box<Connection>, Failure> {
-    let info = endpoint.info();
-    let socket = open_socket(address, info).await.map_err(|error| {
-        let words = format!("{}{}", system_words(&error), hint(address));
-        Failure {
-            kind: ErrorKind::Connect {
-                message: String::new(),
-                diagnostic: None,
-            },
-            words,
-            next: Next::Address,
-            other_way: false,
-        }
-    })?;
-    if let Some(user) = &info.require_peer {
-        peer::check(&socket, user).map_err(refused)?;
-    }
-    let socket = tls::negotiate(socket, way, info, host, endpoint.contexts())
-        .await
-        .map_err(|failure| match failure {
-            tls::Failure::Handshake(words) => Failure {
-                other_way: true,
-                ..refused(words)
-            },
-            tls::Failure::Fatal(words) => refused(words),
-        })?;
-    let channel = Channel::of(&socket, info);
-    let encrypted = channel.encrypted;
-    let socket = Rc::new(RefCell::new(socket));
-    let authentication = Authentication::new(info.require_auth.clone(), channel);
-    let monitor = Rc::new(RefCell::new(Monitor::new(
-        authentication,
-        endpoint.encoding(),
-    )));
-    let stream = Stream::new(socket.clone(), monitor.clone());
-    let (client, driver) = config(info, host)
-        .connect_raw(stream, Finished)
-        .await
-        .map_err(|error| {
-            let mut failure = Failure::from(ErrorKind::from_library(&error));
-            // Only what the server says before it knows us, and says for good, may be meant for the way.
-            failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
-                && failure.next == Next::Nothing
-                && !monitor.borrow().is_authenticated()
-                && (encrypted || way == Way::Plain);
-            if encrypted && failure.next == Next::Address {
-                failure.next = Next::Nothing;
-            }
-            failure
-        })?;
-    tls::check_certificate(&socket.borrow(), info).map_err(refused)?;
-    let mut connection = Box::new(Connection::new(
-        client,
-        driver,
-        socket,
-        monitor,
-        address.clone(),
-        host,
-        endpoint.clone(),
-    ));
-    connection.agree_on_encoding().await?;
-    match check_session(&mut connection, wanted).await? {
-        None => Ok(connection),
-        Some(words) => {
-            connection.terminate();
-            Err(Failure {
-                kind: ErrorKind::Connect {
-                    message: String::new(),
-                    diagnostic: None,
-                },
-                words: words.into(),
-                next: Next::Host,
-                other_way: false,
-            })
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::TryStreamExt;
-use plproxy_core::conninfo::Host;
+use plproxy_core::conninfo::{ConnInfo, Host};
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 use crate::address::Address;
@@ -139,10 +139,10 @@ impl Connection {
         monitor: Rc<RefCell<Monitor>>,
         address: Address,
         host: &Host,
+        info: Rc<ConnInfo>,
         endpoint: Rc<Endpoint>,
     ) -> Connection {
         let (now, opened) = (SystemTime::now(), Instant::now());
-        let info = endpoint.info();
         let fixed = ConnectionInfo {
             host: host.name.to_string(),
             port: host.port,
@@ -176,6 +176,7 @@ impl Connection {
                 address,
                 host,
                 encrypted,
+                info,
                 endpoint.clone(),
             )),
             client,

@@ -1,18 +1,27 @@
 //! Endpoints: where calls go, one for each way of connecting.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use plproxy_core::conninfo::ConnInfo;
+use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
 use crate::encoding::Encoding;
 use crate::tls::Contexts;
 
+/// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
+pub type Reader = Box<dyn Fn() -> Result<(ConnInfo, Vec<Warning>), ConnInfoError>>;
+
 /// A database of a partition, as one local user reaches it.
+///
+/// The connection string is what it is by; where that leads may change, as the service file is read, and the password
+/// file, whenever a connection is made. Connections at rest stay where they were made to.
 pub struct Endpoint {
     id: u64,
-    info: ConnInfo,
+    reader: Reader,
+    shown: RefCell<Shown>,
+    /// How often that changed.
+    changes: Cell<u64>,
     encoding: Encoding,
     contexts: Rc<Contexts>,
     /// How many of the caller's own values count on it.
@@ -23,32 +32,74 @@ pub struct Endpoint {
     retired: Cell<bool>,
 }
 
+/// What may be told of where it led when it was last read.
+#[derive(PartialEq, Eq)]
+struct Shown {
+    dbname: String,
+    user: String,
+    hosts: Vec<(String, u16)>,
+}
+
+impl Shown {
+    fn of(info: &ConnInfo) -> Shown {
+        let hosts = info.hosts.iter();
+        Shown {
+            dbname: info.dbname.clone(),
+            user: info.user.clone(),
+            hosts: hosts
+                .map(|host| (host.name.to_string(), host.port))
+                .collect(),
+        }
+    }
+}
+
 impl Endpoint {
+    /// Reads the connection string for the first time.
     pub(crate) fn new(
         id: u64,
-        info: ConnInfo,
+        reader: Reader,
         encoding: Encoding,
         let_go: Rc<Cell<bool>>,
         contexts: Rc<Contexts>,
-    ) -> Endpoint {
-        Endpoint {
+    ) -> Result<Endpoint, ConnInfoError> {
+        let (info, _) = reader()?;
+        Ok(Endpoint {
             id,
-            info,
+            reader,
+            shown: RefCell::new(Shown::of(&info)),
+            changes: Cell::new(0),
             encoding,
             contexts,
             holders: Cell::new(0),
             let_go,
             retired: Cell::new(false),
+        })
+    }
+
+    /// Reads the connection string, as it is to be done for each connection. May block.
+    pub(crate) fn read(&self) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
+        let (info, warnings) = (self.reader)()?;
+        let shown = Shown::of(&info);
+        if *self.shown.borrow() != shown {
+            self.shown.replace(shown);
+            self.changes.set(self.changes.get() + 1);
         }
+        Ok((info, warnings))
+    }
+
+    /// Reads anew what may be told of it. May block.
+    pub fn refresh(&self) -> Result<(), ConnInfoError> {
+        self.read().map(drop)
+    }
+
+    /// How often what may be told of it has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
     }
 
     /// Its number, which no other endpoint has.
     pub fn id(&self) -> u64 {
         self.id
-    }
-
-    pub(crate) fn info(&self) -> &ConnInfo {
-        &self.info
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
@@ -76,33 +127,33 @@ impl Endpoint {
 
     /// The database's name for messages. A password that was not encoded makes a URI's parts fall where they do not
     /// belong, so what is no plain name is not shown.
-    pub fn label(&self) -> &str {
-        label(&self.info.dbname)
+    pub fn label(&self) -> String {
+        label(&self.shown.borrow().dbname).to_owned()
     }
 
     /// The database's name.
-    pub fn dbname(&self) -> &str {
-        &self.info.dbname
+    pub fn dbname(&self) -> String {
+        self.shown.borrow().dbname.clone()
     }
 
     /// The hosts to try, divided by commas, as they were written.
     pub fn hosts(&self) -> String {
-        let names: Vec<String> = (self.info.hosts.iter())
-            .map(|host| host.name.to_string())
-            .collect();
+        let shown = self.shown.borrow();
+        let names: Vec<&str> = shown.hosts.iter().map(|(name, _)| name.as_str()).collect();
         names.join(",")
     }
 
     /// The port, if it is the same for all hosts.
     pub fn port(&self) -> Option<u16> {
-        let mut ports = self.info.hosts.iter().map(|host| host.port);
+        let shown = self.shown.borrow();
+        let mut ports = shown.hosts.iter().map(|(_, port)| *port);
         let first = ports.next()?;
         ports.all(|port| port == first).then_some(first)
     }
 
     /// The role that connections log in as.
-    pub fn user(&self) -> &str {
-        &self.info.user
+    pub fn user(&self) -> String {
+        self.shown.borrow().user.clone()
     }
 }
 
@@ -140,7 +191,7 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
             .field("id", &self.id)
-            .field("dbname", &self.info.dbname)
+            .field("dbname", &self.shown.borrow().dbname)
             .finish()
     }
 }

@@ -17,7 +17,7 @@ use futures::{FutureExt, Stream};
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
 
 use crate::call::{Call, Event};
-use crate::connect::connect;
+use crate::connect::{Limits, connect};
 use crate::connection::{Aside, Connection, ConnectionInfo, Driver, poll_driver};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
@@ -322,12 +322,11 @@ impl Runner {
             (Some(connection), _) => Ok(connection),
             (None, None) => Err(ErrorKind::Closed),
             (None, Some(endpoint)) => {
-                let default = self.options.default_connect_timeout;
-                let limit = self
-                    .options
-                    .connect_timeout
-                    .or(default.filter(|_| endpoint.info().connect_timeout.is_none()));
-                connect(&endpoint, limit, &self.outbox).await
+                let limits = Limits {
+                    each: self.options.connect_timeout,
+                    default: self.options.default_connect_timeout,
+                };
+                connect(&endpoint, limits, self.number, &self.outbox).await
             }
         }
     }

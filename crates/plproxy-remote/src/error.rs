@@ -23,6 +23,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// The server refused or aborted the statement.
     Db(Box<Diagnostic>),
+    /// The connection string, or what stands behind it, cannot be used. In libpq's words.
+    Settings(String),
     /// No connection could be made.
     Connect {
         /// In libpq's words, one part for each attempt, divided by line feeds.
@@ -156,7 +158,8 @@ impl fmt::Display for ErrorKind {
                 "server closed the connection unexpectedly\n\tThis probably means the server terminated \
                  abnormally\n\tbefore or while processing the request.",
             ),
-            ErrorKind::Io(text)
+            ErrorKind::Settings(text)
+            | ErrorKind::Io(text)
             | ErrorKind::Protocol(text)
             | ErrorKind::Encode(text)
             | ErrorKind::Unsupported(text) => f.write_str(text),

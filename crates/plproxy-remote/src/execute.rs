@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::call::{CallOptions, Event, Prepared};
-use crate::connect::connect;
+use crate::connect::{Limits, connect};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
@@ -108,9 +108,14 @@ impl Task {
         self.common.outbox.join().await;
         let begun = Instant::now();
         // Rare and large: apart, so that the common case stays small.
+        let limits = Limits {
+            each: self.common.options.connect_timeout,
+            default: None,
+        };
         let connection = Box::pin(connect(
             &self.endpoint,
-            self.common.options.connect_timeout,
+            limits,
+            self.request,
             &self.common.outbox,
         ))
         .await?;

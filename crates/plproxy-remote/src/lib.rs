@@ -48,7 +48,7 @@ pub use call::{Call, CallOptions, Event, Prepared, Request};
 pub use connection::ConnectionInfo;
 pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
-pub use endpoint::{Endpoint, Hold, label};
+pub use endpoint::{Endpoint, Hold, Reader, label};
 pub use errand::{Done, Errand, ErrandOptions, Errands, On, Outcome, Session, Step, StepOutcome};
 pub use error::{Error, ErrorKind};
 pub use params::Param;

@@ -3,10 +3,11 @@
 use plproxy_core::conninfo::user_name;
 
 use crate::error::system_words;
+use crate::outside::Outside;
 use crate::stream::Socket;
 
 /// Refuses a server that runs as somebody else, in libpq's words. Only Unix sockets tell; others are not asked.
-pub(crate) fn check(socket: &Socket, wanted: &str) -> Result<(), String> {
+pub(crate) async fn check(socket: &Socket, wanted: &str, outside: &Outside) -> Result<(), String> {
     let Socket::Unix(socket) = socket else {
         return Ok(());
     };
@@ -14,7 +15,8 @@ pub(crate) fn check(socket: &Socket, wanted: &str) -> Result<(), String> {
         let words = system_words(&error);
         format!("could not get peer credentials: {words}")
     })?;
-    let name = user_name(peer.uid())?;
+    let uid = peer.uid();
+    let name = outside.ask(move || user_name(uid)).await?;
     if name == wanted {
         return Ok(());
     }
@@ -33,18 +35,24 @@ mod tests {
             .enable_io()
             .build()
             .unwrap();
-        runtime.block_on(async {
+        let outside = Outside::default();
+        let (outcomes, name) = runtime.block_on(async {
             let (ours, _theirs) = tokio::net::UnixStream::pair().unwrap();
             let uid = ours.peer_cred().unwrap().uid();
-            let name = user_name(uid).unwrap();
-            let socket = Socket::Unix(ours);
-            assert_eq!(check(&socket, &name), Ok(()));
-            assert_eq!(
-                check(&socket, "nobody_of_that_name"),
-                Err(format!(
-                    "requirepeer specifies \"nobody_of_that_name\", but actual peer user name is \"{name}\""
-                ))
-            );
+            let (name, socket) = (user_name(uid).unwrap(), Socket::Unix(ours));
+            let right = check(&socket, &name, &outside);
+            let wrong = check(&socket, "nobody_of_that_name", &outside);
+            let answers = async {
+                while let Some(question) = outside.next() {
+                    question.ask();
+                }
+            };
+            let (right, wrong, ()) = futures::future::join3(right, wrong, answers).await;
+            ([right, wrong], name)
         });
+        let refused = format!(
+            "requirepeer specifies \"nobody_of_that_name\", but actual peer user name is \"{name}\""
+        );
+        assert_eq!(outcomes, [Ok(()), Err(refused)]);
     }
 }

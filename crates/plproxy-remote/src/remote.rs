@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use dashmap::DashMap;
-use plproxy_core::conninfo::ConnInfo;
+use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
 use crate::call::{Call, CallOptions, Request};
 use crate::connection::ConnectionInfo;
@@ -50,25 +50,25 @@ impl Remote {
         self.runtime.gate().show_waits(show);
     }
 
-    /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `make`
-    /// runs on first sight of the key.
-    pub fn endpoint<E>(
+    /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `reader`
+    /// reads the connection string with all that stands behind it: now, on first sight of the key, so that mistakes are
+    /// told before anything is sent, and again for each connection that is made.
+    pub fn endpoint(
         &self,
         key: &str,
-        make: impl FnOnce() -> Result<ConnInfo, E>,
-    ) -> Result<Rc<Endpoint>, E> {
+        reader: impl Fn() -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> + 'static,
+    ) -> Result<Rc<Endpoint>, ConnInfoError> {
         if let Some(endpoint) = self.endpoints.get(key) {
             return Ok(endpoint.clone());
         }
-        let info = make()?;
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
         let endpoint = Rc::new(Endpoint::new(
             id,
-            info,
+            Box::new(reader),
             self.encoding,
             Rc::clone(&self.let_go),
             self.contexts.clone(),
-        ));
+        )?);
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
     }

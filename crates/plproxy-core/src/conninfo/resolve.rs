@@ -19,8 +19,11 @@ use super::values::Settings;
 impl Params {
     /// Fills in what was not given and checks everything. `dbname` is a name, whatever it looks like: libpq expands a
     /// connection string in it only for callers that ask for it, and `PQconnectdb` does not.
-    pub fn resolve(self, env: &dyn Environment) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
-        let settings = gather(&self, env)?;
+    pub fn resolve(
+        &self,
+        env: &dyn Environment,
+    ) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
+        let settings = gather(self, env)?;
         let mut hosts = hosts::build(&settings, env)?;
         let user = match settings.owned("user") {
             Some(user) => user,

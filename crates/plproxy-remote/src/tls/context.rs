@@ -27,8 +27,9 @@ use crate::error::system_words;
 
 /// The value of `sslrootcert` that stands for the authorities that the system trusts.
 const SYSTEM: &str = "system";
-/// Where the system keeps those only OpenSSL knows, so that nobody sees them change.
-const SYSTEM_AGE: Duration = Duration::from_secs(60);
+/// Where the system keeps those only OpenSSL knows, so that nobody sees them change: shared by connections that are made
+/// together.
+const SYSTEM_AGE: Duration = Duration::from_secs(1);
 
 /// OpenSSL's settings for sessions.
 pub(crate) struct Context(SslContext);

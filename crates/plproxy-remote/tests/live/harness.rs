@@ -27,12 +27,9 @@ pub fn remote() -> Remote {
 }
 
 pub fn endpoint(remote: &Remote, key: &str, connstr: &str) -> Rc<Endpoint> {
+    let params = parse(connstr).unwrap();
     remote
-        .endpoint(key, || {
-            parse(connstr)?
-                .resolve(&SystemEnvironment::new())
-                .map(|(info, _)| info)
-        })
+        .endpoint(key, move || params.resolve(&SystemEnvironment::new()))
         .unwrap()
 }
 
@@ -149,6 +146,7 @@ pub fn drain(mut call: Call<'_>) -> Outcome {
                 outcome.log.push(notice.message.clone());
                 outcome.notices.push(*notice);
             }
+            Ok(Event::Warning { warning, .. }) => outcome.log.push(warning),
             Ok(Event::RequestDone { request, columns }) => {
                 outcome.columns.push(columns);
                 outcome.done.push(request);

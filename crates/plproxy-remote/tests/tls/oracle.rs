@@ -32,12 +32,9 @@ pub fn without_tls() -> String {
 
 /// Connects and asks; the answer, or the error in full.
 pub fn ours(remote: &Remote, connstr: &str, sql: &str) -> Result<String, String> {
+    let params = parse(connstr).map_err(|error| error.to_string())?;
     let endpoint = remote
-        .endpoint(connstr, || {
-            parse(connstr)?
-                .resolve(&SystemEnvironment::new())
-                .map(|(info, _)| info)
-        })
+        .endpoint(connstr, move || params.resolve(&SystemEnvironment::new()))
         .map_err(|error| error.to_string())?;
     let call = Statement::call(format!("{sql}::text"));
     let outcome = drain(remote.start(&call, vec![request(&endpoint, &[])], &unprepared()));
