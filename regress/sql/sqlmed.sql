@@ -93,6 +93,12 @@ select plproxy_fdw_validator('{anything=x}', 'pg_foreign_table'::regclass);
 select plproxy_fdw_validator('{query_timeout}', 'pg_foreign_server'::regclass);
 select plproxy_fdw_validator('{query_timeout}', 'pg_foreign_data_wrapper'::regclass);
 select plproxy_fdw_validator('{p0}', 'pg_foreign_server'::regclass);
+-- an option without a value is told before one that is not known, in the order of the options
+select plproxy_fdw_validator('{nosuch}', 'pg_foreign_server'::regclass);
+select plproxy_fdw_validator('{nosuch}', 'pg_foreign_data_wrapper'::regclass);
+select plproxy_fdw_validator('{nosuch}', 'pg_user_mapping'::regclass);
+select plproxy_fdw_validator('{user}', 'pg_user_mapping'::regclass);
+select plproxy_fdw_validator('{p0=dbname=x,nosuch=,p1}', 'pg_foreign_server'::regclass);
 select part_at(0);
 create foreign table t_sqlmed_table (a int) server t_sqlmed;
 select * from t_sqlmed_table;

@@ -357,12 +357,13 @@ fn validate_key(
     value: Option<&str>,
     config: &mut ClusterConfig,
 ) -> Result<(), OptionError> {
+    // Before it is seen whether the key is known.
+    let value = value.ok_or_else(|| OptionError::without_value(key))?;
     let Some(known) = Key::find(key) else {
         return Err(OptionError::plain(format!(
             "Pl/Proxy: invalid server option: {key}"
         )));
     };
-    let value = value.ok_or_else(|| OptionError::without_value(key))?;
     if !known.takes_text() && !value.bytes().all(|b| b.is_ascii_digit()) {
         return Err(OptionError::plain(format!(
             "Pl/Proxy: only integer options are allowed: {key}={value}"
@@ -372,6 +373,9 @@ fn validate_key(
 }
 
 fn validate_mapping(key: &str, value: Option<&str>) -> Result<(), OptionError> {
+    if value.is_none() {
+        return Err(OptionError::without_value(key));
+    }
     if !["user", "password"]
         .iter()
         .any(|name| name.eq_ignore_ascii_case(key))
@@ -381,10 +385,7 @@ fn validate_mapping(key: &str, value: Option<&str>) -> Result<(), OptionError> {
             "valid options are \"user\" and \"password\"",
         ));
     }
-    match value {
-        Some(_) => Ok(()),
-        None => Err(OptionError::without_value(key)),
-    }
+    Ok(())
 }
 
 fn validate_server(options: &Options) -> Result<(), OptionError> {

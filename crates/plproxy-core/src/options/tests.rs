@@ -129,6 +129,14 @@ fn servers_are_validated() {
             "p0",
             "XX000 Pl/Proxy: option \"p0\" requires a value".to_owned(),
         ),
+        (
+            "p0=a,nosuch",
+            "XX000 Pl/Proxy: option \"nosuch\" requires a value".to_owned(),
+        ),
+        (
+            "p0=a,nosuch=,p1",
+            "XX000 Pl/Proxy: invalid server option: nosuch".to_owned(),
+        ),
     ] {
         assert_eq!(
             told(validate(Kind::Server, &options(given))),
@@ -174,6 +182,16 @@ fn the_rest_is_validated() {
             Kind::UserMapping,
             "password",
             "XX000 Pl/Proxy: option \"password\" requires a value",
+        ),
+        (
+            Kind::UserMapping,
+            "nosuch",
+            "XX000 Pl/Proxy: option \"nosuch\" requires a value",
+        ),
+        (
+            Kind::Wrapper,
+            "nosuch",
+            "XX000 Pl/Proxy: option \"nosuch\" requires a value",
         ),
         (Kind::Other, "anything=x,else", "ok"),
     ] {
