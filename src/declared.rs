@@ -14,6 +14,9 @@ use plproxy_core::function::{Argument, Column, Program, Returns, Signature, comp
 use plproxy_core::ident::quote_ident;
 use std::rc::Rc;
 
+/// What messages about the type of a result give for the number of arguments.
+const NO_ARGS: usize = 0;
+
 /// The catalog rows that a compiled function was made from.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
@@ -78,18 +81,19 @@ impl Declared {
             args: Vec::with_capacity(proc.args.len()),
         };
         for arg in proc.args.into_iter().filter(|arg| arg.mode.is_input()) {
-            let info = this.fit_type(arg.type_oid)?;
+            let info = this.fit_type(arg.type_oid, this.label.nargs)?;
             this.args.push((arg.name, info));
             this.label.nargs += 1;
         }
         Ok(this)
     }
 
-    /// A type that values of a proxy function may have.
-    fn fit_type(&mut self, oid: Oid) -> Result<Rc<TypeInfo>, Error> {
+    /// A type that values of a proxy function may have: of the pseudo-types only `void`, whose value is an empty text. The
+    /// message gives `nargs` for the number of arguments.
+    fn fit_type(&mut self, oid: Oid, nargs: usize) -> Result<Rc<TypeInfo>, Error> {
         let info = codecs::type_info(oid)?;
-        if info.class == TypeClass::Pseudo {
-            return Err(self.label.error(format_args!(
+        if info.class == TypeClass::Pseudo && oid != pg_sys::VOIDOID {
+            return Err(self.label_with(nargs).error(format_args!(
                 "unsupported pseudo type: {} ({})",
                 info.name,
                 oid.to_u32()
@@ -108,10 +112,10 @@ impl Declared {
             return Ok(ResultType::Record);
         }
         Ok(match CallResult::of_function(oid)? {
-            CallResult::Scalar(type_oid) => ResultType::Scalar(self.fit_type(type_oid)?),
+            CallResult::Scalar(type_oid) => ResultType::Scalar(self.fit_type(type_oid, NO_ARGS)?),
             CallResult::Row(row_type, domain) => {
                 for column in &row_type.columns {
-                    self.fit_type(column.type_oid)?;
+                    self.fit_type(column.type_oid, NO_ARGS)?;
                 }
                 let declared = TypeInfo::clone(&*codecs::type_info(self.result_type)?);
                 self.depends_on
@@ -121,10 +125,16 @@ impl Declared {
                 ResultType::Row(Rc::new(row_type), domain)
             }
             CallResult::Unknown => {
-                self.fit_type(self.result_type)?;
-                return Err(self.label.error("unsupported type"));
+                return Err(self.label_with(NO_ARGS).error("unsupported type"));
             }
         })
+    }
+
+    fn label_with(&self, nargs: usize) -> FunctionLabel {
+        FunctionLabel {
+            nargs,
+            ..self.label.clone()
+        }
     }
 
     /// Whether the columns come with each call.

@@ -163,6 +163,34 @@ select any_nothing(0);
 select any_nothing(2);
 create function nothing_of_two() returns void language plproxy as $$ cluster 'parts'; run on 0; select 1, 2; $$;
 select nothing_of_two();
+-- void as an argument is one value, an empty text; in a call of the remote function PostgreSQL leaves it out
+call everywhere('create function t_call.leave_out(a int, c int) returns text language sql as ''select concat(a, c)''');
+create function no_value() returns void language plpgsql as 'begin end';
+create function leave_out(a int, b void, c int) returns text language plproxy as $$ cluster 'parts'; run on 0; $$;
+select leave_out(1, no_value(), 2), leave_out(1, null, 2);
+create function quote_void(a void) returns text language plproxy as $$ cluster 'parts'; run on 0; select format('%L', a::text); $$;
+select quote_void(no_value()), quote_void(null), quote_void('x');
+create function no_hash() returns int language sql as 'select 2';
+create function hash_of_void(a void) returns int language plproxy as $$ cluster 'parts'; run on no_hash(a); select part(); $$;
+select hash_of_void(no_value()), hash_of_void(null);
+create function run_on_void(a void) returns int language plproxy as $$ cluster 'parts'; run on a; select part(); $$;
+select run_on_void(null);
+create function split_beside_void(a int[], b void) returns setof text language plproxy as $$
+    cluster 'parts'; split all; run on a; select part() || a::text || format('%L', b::text);
+$$;
+select split_beside_void('{1,2,5}', no_value());
+create function split_void(a void) returns text language plproxy as $$ cluster 'parts'; split a; run on any; $$;
+create function connect_void(a void) returns text language plproxy as $$ connect a; select 'x'; $$;
+select connect_void(no_value());
+create function void_and_back(inout a void, b int) language plproxy as $$ cluster 'parts'; run on b; select a; $$;
+select void_and_back(no_value(), 1)::text = '', void_and_back(null, 1)::text = '';
+create function void_column(out a void, out b int) language plproxy as $$ cluster 'parts'; run on 0; select 2 as b, ''::void as a; $$;
+select void_column();
+select (void_column()).a is null, (void_column()).b;
+create function void_columns() returns table (a void, b int) language plproxy as $$ cluster 'parts'; run on all; target t_call.with_void; $$;
+call everywhere('create function t_call.with_void(out a text, out b int) language sql as ''select ''''gone'''', public.part()''');
+select a::text, b from void_columns();
+create procedure call_void(a void) language plproxy as $$ cluster 'parts'; run on 0; target t_call.nothing; $$;
 -- procedures
 create procedure do_nothing(a int) language plproxy as $$ cluster 'parts'; run on a; target t_call.nothing; $$;
 call do_nothing(1);

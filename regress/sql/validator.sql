@@ -152,6 +152,17 @@ drop schema "Odd s";
 create function kept() returns int language plproxy as $$ cluster 'parts'; run on 2; select part(); $$;
 create or replace function kept() returns int language plproxy as $$ bogus; $$;
 select kept();
+-- what is wrong with the type of a result the call says, with 0 for the number of arguments
+create function cstring_result(a int, b int) returns cstring language plproxy as $$ cluster 'parts'; run on 0; $$;
+select cstring_result(1, 2);
+create function cstring_column(a int, out b int, out c cstring) language plproxy as $$ cluster 'parts'; run on 0; $$;
+select cstring_column(1);
+create function cstring_columns(a int) returns table (b cstring) language plproxy as $$ cluster 'parts'; run on 0; $$;
+select * from cstring_columns(1);
+create function records_result(a int) returns record[] language plproxy as $$ cluster 'parts'; run on 0; $$;
+select records_result(1);
+create function event_result(a int) returns setof event_trigger language plproxy as $$ cluster 'parts'; run on 0; $$;
+select event_result(1);
 -- triggers
 create function trigger_function() returns trigger language plproxy as $$ cluster 'parts'; run on 0; $$;
 create table triggered (a int);
