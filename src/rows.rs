@@ -129,8 +129,8 @@ impl RowReader {
                         into.set(local.index, self.value(decoder, bytes)?);
                     }
                 } else {
-                    for ((decoder, local), column) in locals.zip(&self.columns) {
-                        into.set(local.index, self.value(decoder, row.get(*column))?);
+                    for ((decoder, local), bytes) in locals.zip(row.pick(&self.columns)) {
+                        into.set(local.index, self.value(decoder, bytes)?);
                     }
                 }
                 if let Some(domain) = domain {

@@ -145,6 +145,14 @@ create function nonsense(n int) returns int language plproxy as $$ cluster 'part
 select nonsense(1);
 create function dynamic(n int) returns record language plproxy as $$ cluster 'parts'; run on 0; select n; $$;
 select part_at(3);
+-- as many columns as a row can have, in the other order
+do $$ begin
+    execute (select format('create type wide as (%s)', string_agg(format('c%s int', i), ', ')) from generate_series(1, 1600) i);
+    execute (select format('create function wide_rows(n int) returns setof wide language plproxy as
+        $f$ cluster ''parts''; run on 0; select %s from generate_series(1, n) g; $f$',
+        string_agg(format('%s * g as c%1$s', i), ', ' order by i desc)) from generate_series(1, 1600) i);
+end $$;
+select count(*), sum((w).c1), sum((w).c799), sum((w).c1600) from wide_rows(1000) w;
 set client_min_messages = warning;
 drop schema t_select cascade;
 call everywhere('drop schema t_select cascade');

@@ -2,6 +2,7 @@
 //!
 //! To be asked only when a row has arrived: a result without rows may have any columns.
 
+use std::collections::HashMap;
 use std::fmt;
 
 /// Why a remote result does not fit.
@@ -43,6 +44,8 @@ pub fn map<L: AsRef<str>, R: AsRef<[u8]>>(
     if remote.len() > local.len() {
         return Err(MapError::TooMany);
     }
+    // Made when a name is not at its place.
+    let mut places: Option<HashMap<&[u8], usize>> = None;
     local
         .iter()
         .zip(remote)
@@ -52,10 +55,13 @@ pub fn map<L: AsRef<str>, R: AsRef<[u8]>>(
             if theirs.as_ref() == ours.as_bytes() {
                 return Ok(i);
             }
-            remote
-                .iter()
-                .position(|name| name.as_ref() == ours.as_bytes())
-                .ok_or_else(|| MapError::Missing(ours.to_owned()))
+            let places = places.get_or_insert_with(|| {
+                let names = remote.iter().enumerate();
+                // The last one that is put in stays.
+                names.rev().map(|(i, name)| (name.as_ref(), i)).collect()
+            });
+            let place = places.get(ours.as_bytes()).copied();
+            place.ok_or_else(|| MapError::Missing(ours.to_owned()))
         })
         .collect()
 }
@@ -72,6 +78,7 @@ pub fn single(remote_columns: usize) -> Result<(), MapError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     #[test]
     fn columns_are_found_by_place_and_by_name() {
@@ -94,6 +101,27 @@ mod tests {
             let remote: Vec<&str> = remote.split_whitespace().collect();
             assert_eq!(map(&local, &remote), expected, "{local:?} {remote:?}");
         }
+    }
+
+    /// A name that counts how often it was looked at.
+    struct Counted<'a>(String, &'a Cell<usize>);
+
+    impl AsRef<[u8]> for Counted<'_> {
+        fn as_ref(&self) -> &[u8] {
+            self.1.set(self.1.get() + 1);
+            self.0.as_bytes()
+        }
+    }
+
+    #[test]
+    fn each_name_is_looked_at_twice_at_most() {
+        let looked_at = Cell::new(0);
+        let names: Vec<String> = (0..1600).map(|i| format!("c{i}")).collect();
+        let counted = |name: &String| Counted(name.clone(), &looked_at);
+        let remote: Vec<Counted<'_>> = names.iter().rev().map(counted).collect();
+        let found = map(&names, &remote);
+        assert!(found.is_ok_and(|places| places.iter().copied().eq((0..1600).rev())));
+        assert!(looked_at.get() <= 2 * names.len(), "{}", looked_at.get());
     }
 
     #[test]

@@ -218,9 +218,21 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// The bytes of a value; `None` for NULL, and for a column that does not exist.
+    /// The bytes of a value; `None` for NULL, and for a column that does not exist. Walks the row up to it: for several values
+    /// there are [`values`](Self::values) and [`pick`](Self::pick).
     pub fn get(self, column: usize) -> Option<&'a [u8]> {
         self.values().nth(column).flatten()
+    }
+
+    /// The values of some columns, in the order of `columns`, as by [`get`](Self::get). Walks the row once.
+    pub fn pick<'c>(
+        self,
+        columns: &'c [usize],
+    ) -> impl Iterator<Item = Option<&'a [u8]>> + use<'a, 'c> {
+        let values: SmallVec<[Option<&[u8]>; 16]> = self.values().collect();
+        columns
+            .iter()
+            .map(move |column| values.get(*column).copied().flatten())
     }
 
     /// A value that is the text of a number.
@@ -231,6 +243,8 @@ impl<'a> Row<'a> {
 
 /// The first value, and what follows it.
 fn split(values: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    #[cfg(test)]
+    tests::SPLITS.set(tests::SPLITS.get() + 1);
     let (length, rest) = values.split_first_chunk::<4>()?;
     match i32::from_be_bytes(*length) {
         -1 => Some((None, rest)),
@@ -243,6 +257,11 @@ fn split(values: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    thread_local! {
+        /// How many values were looked for.
+        pub(super) static SPLITS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
 
     fn values(body: &[u8], columns: usize) -> Option<Vec<Option<&[u8]>>> {
         Some(Row::of_message(body, columns)?.values().collect())
@@ -259,6 +278,26 @@ mod tests {
         assert_eq!((row.get(0), row.get(1)), (Some(&b"ab"[..]), None));
         assert_eq!(row.get(3), None);
         assert_eq!(values(b"\0\0", 0), Some(vec![]));
+    }
+
+    #[test]
+    fn a_row_is_walked_once_for_any_order_of_columns() {
+        const COLUMNS: u16 = 1600;
+        let mut body = COLUMNS.to_be_bytes().to_vec();
+        for column in 0..COLUMNS {
+            body.extend_from_slice(&2_u32.to_be_bytes());
+            body.extend_from_slice(&column.to_be_bytes());
+        }
+        let row = Row::of_message(&body, COLUMNS.into()).unwrap();
+        let reversed: Vec<usize> = (0..usize::from(COLUMNS)).rev().collect();
+        SPLITS.set(0);
+        let picked: Vec<_> = row.pick(&reversed).map(|value| value.unwrap()).collect();
+        assert!(SPLITS.get() <= reversed.len() + 1, "{}", SPLITS.get());
+        let expected = (0..COLUMNS).rev().map(u16::to_be_bytes);
+        assert!(picked.into_iter().eq(expected));
+        let row = Row::of_message(b"\0\x02\0\0\0\x01a\xff\xff\xff\xff", 2).unwrap();
+        let picked: Vec<_> = row.pick(&[1, 0, 2, 0]).collect();
+        assert_eq!(picked, [None, Some(&b"a"[..]), None, Some(b"a")]);
     }
 
     #[test]
