@@ -17,6 +17,7 @@ use crate::shape::Shape;
 use crate::stats::{End, Watch, Watched};
 use crate::stream::Stream;
 use pgrx::pg_sys::Datum;
+use plproxy_core::function::Query;
 use plproxy_core::options::PreparedStatements;
 use plproxy_remote::{Batch, CallOptions, Diagnostic, Event, Prepared, Request};
 use std::rc::Rc;
@@ -32,6 +33,8 @@ pub(crate) struct Call {
     /// Whether a set is handed out as it comes, where the caller takes it so.
     streaming: bool,
     remote: plproxy_remote::Call<'static>,
+    /// A word before which the body's SELECT may lack a `;`.
+    next_statement: Option<String>,
 }
 
 impl Call {
@@ -64,6 +67,10 @@ impl Call {
             watch,
             streaming: config.streaming,
             remote: remote.start(&shape.statement, requests, &options),
+            next_statement: match &function.program.query {
+                Query::Select(select) => select.next_statement().map(str::to_owned),
+                Query::Call(_) => None,
+            },
         })
     }
 
@@ -199,8 +206,10 @@ impl Call {
                     self.watch.failed(error.request, &error.kind);
                     self.end(End::Failed);
                     let dbname = error.request.map(|request| self.dbname(request));
-                    let dbname = dbname.unwrap_or_default();
-                    return Err(self.label.remote_error(&dbname, &error));
+                    let error = self
+                        .label
+                        .remote_error(&dbname.unwrap_or_default(), &error);
+                    return Err(error.hinted(self.next_statement.as_deref()));
                 }
             }
         }

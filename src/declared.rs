@@ -159,7 +159,9 @@ impl Declared {
             is_set: self.is_set,
         };
         compile(&self.source, &signature).map_err(|error| {
-            Report::internal(error.render(&self.label.name, self.label.nargs)).into()
+            let mut report = Report::internal(error.render(&self.label.name, self.label.nargs));
+            report.detail = error.detail;
+            report.into()
         })
     }
 

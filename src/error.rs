@@ -31,6 +31,26 @@ impl From<Report> for Error {
     }
 }
 
+impl Error {
+    /// A syntax error of SQL with a hint, if its text has a word before which a `;` may be missing.
+    pub(crate) fn hinted(self, next_statement: Option<&str>) -> Self {
+        let Some(word) = next_statement else {
+            return self;
+        };
+        let hint = format!("A \";\" may be missing before \"{word}\" in the function's body.");
+        match self {
+            Self::Raised(raised) if raised.sqlstate() == sqlstate::SYNTAX_ERROR => {
+                Self::Raised(raised.with_hint(&hint))
+            }
+            Self::Report(mut report) if report.sqlstate == sqlstate::SYNTAX_ERROR => {
+                report.hint.get_or_insert(hint);
+                Self::Report(report)
+            }
+            other => other,
+        }
+    }
+}
+
 /// A SQLSTATE: five characters.
 pub(crate) type SqlState = [u8; 5];
 
@@ -45,6 +65,7 @@ pub(crate) mod sqlstate {
     pub(crate) const NULL_VALUE_NOT_ALLOWED: SqlState = *b"22004";
     pub(crate) const INVALID_PARAMETER_VALUE: SqlState = *b"22023";
     pub(crate) const ACTIVE_SQL_TRANSACTION: SqlState = *b"25001";
+    pub(crate) const SYNTAX_ERROR: SqlState = *b"42601";
     pub(crate) const UNDEFINED_OBJECT: SqlState = *b"42704";
     pub(crate) const INSUFFICIENT_PRIVILEGE: SqlState = *b"42501";
     pub(crate) const WRONG_OBJECT_TYPE: SqlState = *b"42809";

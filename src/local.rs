@@ -70,7 +70,8 @@ impl LocalPlan {
             return Ok(shared);
         }
         let shared = Rc::new(Shared {
-            plan: Plan::prepare(&key.0, &key.1)?,
+            plan: Plan::prepare(&key.0, &key.1)
+                .map_err(|error| error.hinted(query.next_statement.as_deref()))?,
             role,
             used: Cell::new(0),
         });

@@ -1,15 +1,17 @@
 -- The validator: what CREATE FUNCTION says of each body, with its line.
 create schema t_validator;
 set search_path = t_validator, public;
--- try(body [, arguments [, returns]]) makes a function of that body and tells what came of it
+-- try(body [, arguments [, returns]]) makes a function of that body and tells what came of it, with the detail
 create function try(body text, arguments text default '', returns text default 'setof int') returns text
 language plpgsql as $$
+declare detail text;
 begin
     execute format('create or replace function t_validator.f(%s) returns %s language plproxy as %L', arguments, returns, body);
     execute format('drop function t_validator.f(%s)', arguments);
     return 'fine';
 exception when others then
-    return sqlstate || ' ' || replace(sqlerrm, 'PL/Proxy function t_validator.f', 'PPf');
+    get stacked diagnostics detail = pg_exception_detail;
+    return sqlstate || ' ' || replace(sqlerrm, 'PL/Proxy function t_validator.f', 'PPf') || coalesce(' | ' || nullif(detail, ''), '');
 end $$;
 \pset format unaligned
 \pset tuples_only on
@@ -103,6 +105,12 @@ select try($$ cluster 'c' /* a /* nested */ comment */ ; $$);
 select try($$ cluster 'c'; commit; $$);
 select try(E'cluster ''c'';\nrun on\n0\n@;');
 select try(E'cluster ''c''\nrun on 0;');
+select try($$ cluster ('c'); $$);
+select try(E'cluster ''c'';\nrun on 0\n/* ;');
+select try($$ connect 'password=it's'; $$);
+select try(E'connect ''c''\ntarget f;');
+select try(E'run on f(1)\ncluster ''c'';');
+select try(E'select 1\nrun on all;');
 -- argument references
 select try($$ connect $1; $$);
 select try($$ connect $2; $$, 'a text');
@@ -143,6 +151,26 @@ select try($$ connect 'c'; run on all; $$, '', 'int');
 select try($$ run on all; target a; select 1; $$, '', 'record');
 \pset format aligned
 \pset tuples_only off
+-- SQL that has taken in the next statement is found wrong by the server that is to run it
+create function takes_in_run(n int) returns int language plproxy as $$
+    cluster lower('parts')
+    run on n;
+    select part();
+$$;
+select takes_in_run(1);
+create function takes_in_select(n int) returns int language plproxy as $$
+    cluster 'parts';
+    run on abs(n)
+    select part();
+$$;
+select takes_in_select(1);
+create function taken_in_by_select(n int) returns int language plproxy as $$
+    cluster 'parts';
+    run on 1;
+    select part()
+    target part;
+$$;
+select taken_in_by_select(1);
 -- names that need quotes
 create function "Odd f"("a b" int) returns int language plproxy as $$ bogus; $$;
 create schema "Odd s";

@@ -1,6 +1,8 @@
 //! Where an error raised by PostgreSQL turns into a value, and back.
 
-use super::raw;
+use super::memory::Switched;
+use super::{encoding, raw, report};
+use crate::error::SqlState;
 use cee_scape::call_with_sigsetjmp;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
@@ -13,6 +15,23 @@ use pgrx::pg_sys;
 pub(crate) struct Raised(NonNull<pg_sys::ErrorData>);
 
 impl Raised {
+    /// Its SQLSTATE.
+    pub(crate) fn sqlstate(&self) -> SqlState {
+        // SAFETY: the error's fields are ours until it is thrown.
+        report::unpack(unsafe { self.0.as_ref() }.sqlerrcode)
+    }
+
+    /// The same error with a hint, if it has none.
+    pub(crate) fn with_hint(mut self, hint: &str) -> Self {
+        // SAFETY: as above.
+        let data = unsafe { self.0.as_mut() };
+        if data.hint.is_null() {
+            // Without memory for it the error goes without.
+            data.hint = kept(hint).unwrap_or(core::ptr::null_mut());
+        }
+        self
+    }
+
     /// Throws the error on, unchanged.
     ///
     /// # Safety
@@ -22,6 +41,28 @@ impl Raised {
         // SAFETY: `data` came from CopyErrorData and was not freed; ReThrowError copies it into ErrorContext before it
         // jumps. Our copy goes with the memory of the subtransaction.
         unsafe { raw::ReThrowError(data) }
+    }
+}
+
+/// A text for a field of an error, in the memory that the error itself is in.
+fn kept(text: &str) -> Option<*mut core::ffi::c_char> {
+    // SAFETY: the context outlives the error, which is thrown before the subtransaction ends.
+    let _memory = unsafe { Switched::to(memory()) };
+    encoding::cstring(text).ok()
+}
+
+/// Where errors are kept.
+///
+/// # Safety
+/// On the backend's main thread.
+unsafe fn memory() -> pg_sys::MemoryContext {
+    // SAFETY: reads statics of the backend.
+    unsafe {
+        if pg_sys::CurTransactionContext.is_null() {
+            pg_sys::TopMemoryContext
+        } else {
+            pg_sys::CurTransactionContext
+        }
     }
 }
 
@@ -66,11 +107,7 @@ pub(super) unsafe fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Raised> {
             pg_sys::InterruptHoldoffCount,
             pg_sys::QueryCancelHoldoffCount,
         ) = holdoff;
-        pg_sys::CurrentMemoryContext = if pg_sys::CurTransactionContext.is_null() {
-            pg_sys::TopMemoryContext
-        } else {
-            pg_sys::CurTransactionContext
-        };
+        pg_sys::CurrentMemoryContext = memory();
         let data = raw::CopyErrorData();
         raw::FlushErrorState();
         pg_sys::CurrentMemoryContext = context;

@@ -32,7 +32,7 @@ works() {
     same "$3: an error" 'ERROR:  public.fails(0): [part3] REMOTE ERROR: division by zero' \
         "$(ask "$1" "$2" 'select fails()')"
     same "$3: new functions are checked" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
-        "$(ask "$1" "$2" "create function bad() returns int language plproxy as 'bogus'")"
+        "$(ask "$1" "$2" "create function bad() returns int language plproxy as 'bogus'" | head -n 1)"
 }
 
 # What is new since 3.0.0 goes, and the version: the block of docs/migrating.md.
@@ -119,7 +119,7 @@ for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
     same "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
     same "from $old: calls" "$USED" "$(ask ours old "$USE")"
     same "from $old: the validator" 'ERROR:  PL/Proxy function public.bad(0): Compile error at line 1: syntax error' \
-        "$(ask ours old "create function bad() returns int language plproxy as 'bogus'")"
+        "$(ask ours old "create function bad() returns int language plproxy as 'bogus'" | head -n 1)"
     server_psql ours -q -c 'drop database old'
 done
 

@@ -88,6 +88,61 @@ pub struct Sql {
     pub parts: Vec<Part>,
 }
 
+impl StatementKind {
+    /// The SQL that it consists of.
+    pub fn sql(&self) -> Option<&Sql> {
+        match self {
+            Self::Connect(Connect::Call(sql))
+            | Self::Cluster(Cluster::Call(sql))
+            | Self::Run(RunOn::Call(sql))
+            | Self::Select(sql) => Some(sql),
+            Self::Connect(_) | Self::Cluster(_) | Self::Run(_) => None,
+            Self::Split(_) | Self::Target(_) => None,
+        }
+    }
+}
+
+impl Sql {
+    /// A word in the middle that looks as if it began the next statement: if the SQL is wrong, a `;` may be missing before
+    /// it. `is_argument` tells names that are arguments.
+    pub fn next_statement(&self, is_argument: impl Fn(&str) -> bool) -> Option<&str> {
+        let parts = || {
+            self.parts
+                .iter()
+                .filter(|part| !matches!(part, Part::Gap(_)))
+        };
+        let mut before = "";
+        for (part, next) in parts().zip(parts().skip(1)) {
+            if let Part::Name(word) = part
+                && !is_argument(word)
+                && begins_statement(before, word, next)
+            {
+                return Some(word);
+            }
+            before = part.text();
+        }
+        None
+    }
+}
+
+/// Whether a word between two others could begin a statement of the language, and could not well stand there in SQL.
+fn begins_statement(before: &str, word: &str, next: &Part) -> bool {
+    let one_of = |word: &str, words: &[&str]| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+    let is_word = |c: char| c.is_alphabetic() || matches!(c, '_' | '\'' | '$');
+    if one_of(word, &["run"]) {
+        return one_of(next.text(), &["on"]);
+    }
+    if one_of(word, &["select"]) {
+        return !before.ends_with('(') && !one_of(before, &["union", "all", "except", "intersect"]);
+    }
+    one_of(word, &["connect", "cluster", "split", "target"])
+        && next.text().starts_with(is_word)
+        && !one_of(
+            next.text(),
+            &["as", "from", "is", "in", "and", "or", "then", "asc", "desc"],
+        )
+}
+
 /// A piece of SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -99,6 +154,15 @@ pub enum Part {
     Name(String),
     /// `$n` as written.
     Param(String),
+}
+
+impl Part {
+    /// How it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Gap(text) | Self::Name(text) | Self::Param(text) => text,
+        }
+    }
 }
 
 impl fmt::Display for Body {

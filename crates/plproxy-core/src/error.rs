@@ -11,6 +11,8 @@ pub struct CompileError {
     pub line: Option<u32>,
     /// The mistake itself, without any prefix.
     pub message: String,
+    /// More about it, as whole sentences.
+    pub detail: Option<String>,
 }
 
 impl CompileError {
@@ -19,6 +21,7 @@ impl CompileError {
         Self {
             line: Some(line),
             message: message.into(),
+            detail: None,
         }
     }
 
@@ -27,6 +30,15 @@ impl CompileError {
         Self {
             line: None,
             message: message.into(),
+            detail: None,
+        }
+    }
+
+    /// The same with more about it.
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..self
         }
     }
 

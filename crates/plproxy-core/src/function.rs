@@ -291,6 +291,7 @@ fn expression(name: &str) -> LocalQuery {
     LocalQuery {
         sql: format!("select {name}"),
         args: Vec::new(),
+        next_statement: None,
     }
 }
 

@@ -39,6 +39,19 @@ const KEYWORDS: [(&str, Keyword); 9] = [
     ("select", Keyword::Select),
 ];
 
+impl Keyword {
+    fn find(word: &str) -> Option<Self> {
+        let mut keywords = KEYWORDS.iter();
+        let (_, keyword) = keywords.find(|(text, _)| word.eq_ignore_ascii_case(text))?;
+        Some(*keyword)
+    }
+
+    /// The keyword that stands in the place of a function's name.
+    pub fn of_call(call: &str) -> Option<Self> {
+        Self::find(call.strip_suffix('(')?.trim_end())
+    }
+}
+
 /// A token of the language itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -60,6 +73,8 @@ pub enum Token<'a> {
     Semicolon,
     /// The end of the body.
     End,
+    /// A string without an end, and the line on which it begins.
+    Unterminated(u32),
     /// Anything that has no place in the language.
     Unknown,
 }
@@ -77,8 +92,25 @@ pub enum SqlToken<'a> {
     Param(&'a str),
     /// `;`
     Semicolon,
-    /// The end of the body, something unterminated, or a character that SQL does not have.
-    Broken,
+    /// It cannot be read on.
+    Broken(Broken),
+}
+
+/// Why SQL cannot be read on; what has no end, with the line on which it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// The end of the body.
+    End,
+    /// A character that SQL does not have.
+    Character,
+    /// A comment without an end.
+    Comment(u32),
+    /// A string without an end.
+    String(u32),
+    /// A quoted identifier without an end.
+    Identifier(u32),
+    /// A dollar-quoted string without an end.
+    Dollar(u32),
 }
 
 /// A position in a body.
@@ -91,6 +123,8 @@ pub struct Lexer<'a> {
     after_dot: bool,
     /// The last SQL token but gaps was a string literal: a line end may continue it.
     after_string: bool,
+    /// The line on which a comment begins that reaches to the end of the body.
+    open_comment: Option<u32>,
 }
 
 impl<'a> Lexer<'a> {
@@ -102,12 +136,29 @@ impl<'a> Lexer<'a> {
             line: 1,
             after_dot: false,
             after_string: false,
+            open_comment: None,
         }
     }
 
     /// The line on which the last token ended.
     pub fn line(&self) -> u32 {
         self.line
+    }
+
+    /// The line on which a comment begins that has no end, if the language's last token was the end for that reason.
+    pub fn open_comment(&self) -> Option<u32> {
+        self.open_comment
+    }
+
+    /// What stands where the last token could not be read: a quoted identifier, a word, or a character.
+    pub fn unknown(&self) -> &'a str {
+        let start = self.pos;
+        let end = match self.byte(start) {
+            Some(b'"') => self.quoted_end(start, b'"').unwrap_or(start + 1),
+            Some(b) if starts_word(b) => self.word_end(start),
+            _ => start + 1,
+        };
+        self.source.get(start..end).unwrap_or_default()
     }
 
     /// The next token of the language.
@@ -121,6 +172,7 @@ impl<'a> Lexer<'a> {
                 }
                 // An unterminated comment reaches to the end, and that is no mistake of its own.
                 Some(Err(())) => {
+                    self.open_comment = Some(self.line);
                     self.take(self.source.len());
                 }
                 None => break,
@@ -141,8 +193,9 @@ impl<'a> Lexer<'a> {
                 }
                 None => {
                     // Noticed at the last quote, be it the first half of a doubled one.
+                    let line = self.line;
                     self.take(self.source.rfind('\'').unwrap_or(start));
-                    Token::Unknown
+                    Token::Unterminated(line)
                 }
             },
             b'0'..=b'9' => Token::Number(self.take(self.digits_end(start))),
@@ -167,10 +220,8 @@ impl<'a> Lexer<'a> {
     fn word(&mut self, start: usize) -> Token<'a> {
         let end = self.word_end(start);
         let word = self.source.get(start..end).unwrap_or_default();
-        let keyword = KEYWORDS
-            .iter()
-            .find(|(text, _)| word.eq_ignore_ascii_case(text));
-        if let Some((_, Keyword::Select)) = keyword {
+        let keyword = Keyword::find(word);
+        if keyword == Some(Keyword::Select) {
             // `select .a` is a dotted identifier, and never the beginning of a query.
             let dotted = self.name_end(end);
             if dotted > end {
@@ -192,7 +243,7 @@ impl<'a> Lexer<'a> {
         }
         let name = self.take(name_end);
         match keyword {
-            Some((_, keyword)) if name_end == end => Token::Keyword(*keyword, name),
+            Some(keyword) if name_end == end => Token::Keyword(keyword, name),
             _ => Token::Name(name),
         }
     }
@@ -201,14 +252,14 @@ impl<'a> Lexer<'a> {
     pub fn sql(&mut self) -> SqlToken<'a> {
         let start = self.pos;
         let Some(first) = self.byte(start) else {
-            return SqlToken::Broken;
+            return SqlToken::Broken(Broken::End);
         };
         if is_space(first) {
             return self.white(start);
         }
         if let Some(comment) = self.comment_end(start) {
             let Ok(end) = comment else {
-                return self.broken_to_end();
+                return self.broken_to_end(Broken::Comment(self.line));
             };
             self.take(end);
             // The line end behind a `--` is white space that becomes a gap of its own.
@@ -222,10 +273,11 @@ impl<'a> Lexer<'a> {
                 self.take(start + 1);
                 SqlToken::Semicolon
             }
-            b'\'' | b'"' => self.text_or_broken(self.quoted_end(start, first)),
+            b'\'' => self.text_or_broken(self.quoted_end(start, first), Broken::String),
+            b'"' => self.text_or_broken(self.quoted_end(start, first), Broken::Identifier),
             b'$' => self.dollar(start),
             b'0'..=b'9' => SqlToken::Text(self.take(self.digits_end(start))),
-            b'\\' | b'`' | 0..=0x1f | 0x7f => SqlToken::Broken,
+            b'\\' | b'`' | 0..=0x1f | 0x7f => SqlToken::Broken(Broken::Character),
             b if starts_word(b) => self.sql_word(start, after_dot),
             _ => SqlToken::Text(self.take(start + 1)),
         }
@@ -247,7 +299,7 @@ impl<'a> Lexer<'a> {
             match self.byte(start) {
                 Some(b'e' | b'E') => {
                     self.after_string = true;
-                    return self.text_or_broken(self.escaped_end(end));
+                    return self.text_or_broken(self.escaped_end(end), Broken::String);
                 }
                 Some(b'b' | b'B' | b'x' | b'X' | b'n' | b'N') => {
                     return SqlToken::Text(self.take(end));
@@ -274,24 +326,25 @@ impl<'a> Lexer<'a> {
         }
         let end = self.word_end(start + 1);
         if self.byte(end) != Some(b'$') {
-            return SqlToken::Broken;
+            return SqlToken::Broken(Broken::Character);
         }
         let tag = self.source.get(start..end + 1).unwrap_or_default();
         let inner = self.source.get(end + 1..).unwrap_or_default();
-        self.text_or_broken(inner.find(tag).map(|at| end + 1 + at + tag.len()))
+        let end = inner.find(tag).map(|at| end + 1 + at + tag.len());
+        self.text_or_broken(end, Broken::Dollar)
     }
 
-    fn text_or_broken(&mut self, end: Option<usize>) -> SqlToken<'a> {
+    fn text_or_broken(&mut self, end: Option<usize>, broken: fn(u32) -> Broken) -> SqlToken<'a> {
         match end {
             Some(end) => SqlToken::Text(self.take(end)),
-            None => self.broken_to_end(),
+            None => self.broken_to_end(broken(self.line)),
         }
     }
 
     /// Something unterminated is noticed at the end.
-    fn broken_to_end(&mut self) -> SqlToken<'a> {
+    fn broken_to_end(&mut self, broken: Broken) -> SqlToken<'a> {
         self.take(self.source.len());
-        SqlToken::Broken
+        SqlToken::Broken(broken)
     }
 
     fn byte(&self, at: usize) -> Option<u8> {

@@ -5,7 +5,7 @@
 
 use crate::ast::{Body, Cluster, Connect, Part, RunOn, Split, Sql, Statement, StatementKind};
 pub use crate::error::CompileError;
-use crate::lexer::{Keyword, Lexer, SqlToken, Token};
+use crate::lexer::{Broken, Keyword, Lexer, SqlToken, Token};
 
 /// A place that names an argument and is wrong if there is no such argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub fn parse_with(
         lexer: Lexer::new(body),
         check,
         statements: Vec::new(),
+        secret: false,
     };
     while parser.statement()? {}
     parser.whole()?;
@@ -44,6 +45,8 @@ struct Parser<'a, 'c> {
     lexer: Lexer<'a>,
     check: &'c mut dyn FnMut(Mention<'_>, u32) -> Result<(), CompileError>,
     statements: Vec<Statement>,
+    /// A connection string was read.
+    secret: bool,
 }
 
 impl<'a> Parser<'a, '_> {
@@ -52,7 +55,7 @@ impl<'a> Parser<'a, '_> {
         let (keyword, written) = match self.lexer.token() {
             Token::Keyword(keyword, written) => (keyword, written),
             Token::End => return Ok(false),
-            _ => return Err(self.syntax_error()),
+            other => return Err(self.expected(expected::STATEMENT, &other)),
         };
         let line = self.lexer.line();
         let kind = match keyword {
@@ -66,14 +69,20 @@ impl<'a> Parser<'a, '_> {
                     self.semicolon()?;
                     StatementKind::Target(name.to_owned())
                 }
-                _ => return Err(self.syntax_error()),
+                other => {
+                    let what = "the name of a function, without quotes and parentheses,";
+                    return Err(self.expected(what, &other));
+                }
             },
             Keyword::Select => {
                 // The text of a second SELECT is not read at all.
                 self.only("SELECT", |kind| matches!(kind, StatementKind::Select(_)))?;
                 StatementKind::Select(self.sql(written)?)
             }
-            Keyword::On | Keyword::All | Keyword::Any => return Err(self.syntax_error()),
+            Keyword::On | Keyword::All | Keyword::Any => {
+                let token = Token::Keyword(keyword, written);
+                return Err(self.expected(expected::STATEMENT, &token));
+            }
         };
         let same = std::mem::discriminant(&kind);
         self.only(name(&kind), |other| std::mem::discriminant(other) == same)?;
@@ -83,14 +92,20 @@ impl<'a> Parser<'a, '_> {
 
     fn connect(&mut self) -> Result<Connect, CompileError> {
         let source = match self.lexer.token() {
-            Token::Text(text) => Connect::Text(text),
+            Token::Text(text) => {
+                self.secret = true;
+                Connect::Text(text)
+            }
             Token::Param(param) => {
                 self.mention(Mention::Param(param))?;
                 Connect::Reference(param.to_owned())
             }
             Token::Name(name) => Connect::Reference(name.to_owned()),
             Token::Call(call) => return Ok(Connect::Call(self.sql(call)?)),
-            _ => return Err(self.syntax_error()),
+            other => {
+                let what = "a string, an argument or a function call";
+                return Err(self.expected(what, &other));
+            }
         };
         self.semicolon()?;
         Ok(source)
@@ -103,14 +118,18 @@ impl<'a> Parser<'a, '_> {
                 Ok(Cluster::Text(text))
             }
             Token::Call(call) => Ok(Cluster::Call(self.sql(call)?)),
-            _ => Err(self.syntax_error()),
+            other => {
+                let what = "a name in single quotes or a function call";
+                Err(self.expected(what, &other))
+            }
         }
     }
 
     fn run(&mut self) -> Result<RunOn, CompileError> {
-        let Token::Keyword(Keyword::On, _) = self.lexer.token() else {
-            return Err(self.syntax_error());
-        };
+        match self.lexer.token() {
+            Token::Keyword(Keyword::On, _) => {}
+            other => return Err(self.expected("ON", &other)),
+        }
         let on = match self.lexer.token() {
             Token::Keyword(Keyword::All, _) => RunOn::All,
             Token::Keyword(Keyword::Any, _) => RunOn::Any,
@@ -121,7 +140,10 @@ impl<'a> Parser<'a, '_> {
             }
             Token::Name(name) => RunOn::Reference(name.to_owned()),
             Token::Call(call) => return Ok(RunOn::Call(self.sql(call)?)),
-            _ => return Err(self.syntax_error()),
+            other => {
+                let what = "ALL, ANY, a number, an argument or a function call";
+                return Err(self.expected(what, &other));
+            }
         };
         self.semicolon()?;
         Ok(on)
@@ -140,12 +162,15 @@ impl<'a> Parser<'a, '_> {
                     self.mention(Mention::Split(name))?;
                     names.push(name.to_owned());
                 }
-                _ => return Err(self.syntax_error()),
+                other if names.is_empty() => {
+                    return Err(self.expected("ALL or an argument", &other));
+                }
+                other => return Err(self.expected("an argument", &other)),
             }
             match self.lexer.token() {
                 Token::Comma => {}
                 Token::Semicolon => return Ok(Split::Arguments(names)),
-                _ => return Err(self.syntax_error()),
+                other => return Err(self.expected("\",\" or \";\"", &other)),
             }
         }
     }
@@ -157,7 +182,8 @@ impl<'a> Parser<'a, '_> {
         loop {
             match self.lexer.sql() {
                 SqlToken::Semicolon if !empty => return Ok(Sql { parts }),
-                SqlToken::Semicolon | SqlToken::Broken => return Err(self.syntax_error()),
+                SqlToken::Semicolon => return Err(self.expected("SQL", &Token::Semicolon)),
+                SqlToken::Broken(what) => return Err(self.broken(what)),
                 SqlToken::Text(text) => match parts.last_mut() {
                     Some(Part::Text(last)) => last.push_str(text),
                     _ => parts.push(Part::Text(text.to_owned())),
@@ -184,7 +210,7 @@ impl<'a> Parser<'a, '_> {
     fn semicolon(&mut self) -> Result<(), CompileError> {
         match self.lexer.token() {
             Token::Semicolon => Ok(()),
-            _ => Err(self.syntax_error()),
+            other => Err(self.expected("\";\"", &other)),
         }
     }
 
@@ -210,7 +236,11 @@ impl<'a> Parser<'a, '_> {
                 return Err(self.error("CONNECT cannot be used with CLUSTER/RUN"));
             }
         } else if !cluster {
-            return Err(self.error("CLUSTER statement missing"));
+            let error = self.error("CLUSTER statement missing");
+            return Err(match self.swallowed() {
+                Some(detail) => error.with_detail(detail),
+                None => error,
+            });
         }
         if self.has(|kind| matches!(kind, StatementKind::Target(_)))
             && self.has(|kind| matches!(kind, StatementKind::Select(_)))
@@ -220,8 +250,26 @@ impl<'a> Parser<'a, '_> {
         Ok(())
     }
 
-    fn syntax_error(&self) -> CompileError {
-        self.error("syntax error")
+    /// Says where SQL may have taken in the statement that is missing.
+    fn swallowed(&self) -> Option<String> {
+        self.statements.iter().find_map(|statement| {
+            let word = statement.kind.sql()?.next_statement(|_| false)?;
+            let (what, line) = (name(&statement.kind), statement.line);
+            Some(format!(
+                "A \";\" may be missing before \"{word}\" in the {what} statement that begins at line {line}."
+            ))
+        })
+    }
+
+    /// `token` is not what was expected.
+    fn expected(&self, what: &str, token: &Token<'_>) -> CompileError {
+        let detail = expected::detail(what, token, &self.lexer, self.secret);
+        self.error("syntax error").with_detail(detail)
+    }
+
+    fn broken(&self, what: Broken) -> CompileError {
+        let detail = expected::broken(what, &self.lexer, self.secret);
+        self.error("syntax error").with_detail(detail)
     }
 
     fn error(&self, message: &str) -> CompileError {
@@ -241,5 +289,6 @@ fn name(kind: &StatementKind) -> &'static str {
     }
 }
 
+mod expected;
 #[cfg(test)]
 mod tests;

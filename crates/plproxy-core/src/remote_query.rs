@@ -43,12 +43,15 @@ pub struct LocalQuery {
     pub sql: String,
     /// The argument behind each parameter: `args[0]` is `$1`.
     pub args: Vec<usize>,
+    /// A word before which a `;` may be missing, if the query is wrong.
+    pub next_statement: Option<String>,
 }
 
 /// A `SELECT` given in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectTemplate {
     query: RemoteQuery,
+    next_statement: Option<String>,
 }
 
 impl SelectTemplate {
@@ -58,6 +61,7 @@ impl SelectTemplate {
         text.push(sql);
         Self {
             query: text.remote(),
+            next_statement: next_statement(sql, signature),
         }
     }
 
@@ -65,6 +69,16 @@ impl SelectTemplate {
     pub fn remote_query(&self) -> RemoteQuery {
         self.query.clone()
     }
+
+    /// A word before which a `;` may be missing, if the query is wrong.
+    pub fn next_statement(&self) -> Option<&str> {
+        self.next_statement.as_deref()
+    }
+}
+
+fn next_statement(sql: &Sql, signature: &Signature) -> Option<String> {
+    let word = sql.next_statement(|name| signature.argument(name).is_some());
+    word.map(str::to_owned)
 }
 
 /// A call built from the function's signature.
@@ -185,6 +199,7 @@ impl LocalQuery {
         Self {
             sql: text.query,
             args: text.args,
+            next_statement: next_statement(sql, signature),
         }
     }
 }

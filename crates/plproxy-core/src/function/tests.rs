@@ -155,6 +155,7 @@ fn locations() {
     let local = |sql: &str, args: &[usize]| LocalQuery {
         sql: sql.to_owned(),
         args: args.to_vec(),
+        next_statement: None,
     };
     for (body, expected) in [
         (
