@@ -129,7 +129,10 @@ impl Call {
                 if first {
                     // Values as text are read as the partition's settings mean them.
                     let _style = batch.style().map(TextSettings::for_input).transpose()?;
-                    value = RowReader::find(shape, &batch, &label)?.take_single(shape, batch)?;
+                    let dbname = Rc::clone(batch.dbname());
+                    value = RowReader::find(shape, &batch, &label)?
+                        .take_single(shape, batch)
+                        .map_err(|error| label.value_error(&dbname, error))?;
                 }
             }
             Ok(())
@@ -206,9 +209,7 @@ impl Call {
                     self.watch.failed(error.request, &error.kind);
                     self.end(End::Failed);
                     let dbname = error.request.map(|request| self.dbname(request));
-                    let error = self
-                        .label
-                        .remote_error(&dbname.unwrap_or_default(), &error);
+                    let error = self.label.remote_error(&dbname.unwrap_or_default(), &error);
                     return Err(error.hinted(self.next_statement.as_deref()));
                 }
             }
@@ -288,9 +289,9 @@ impl Call {
         interrupted(|| self.cancel())
     }
 
-    fn dbname(&self, request: usize) -> String {
+    fn dbname(&self, request: usize) -> Rc<str> {
         let partition = self.watch.partition(request);
-        partition.map_or(String::new(), |partition| partition.endpoint.label())
+        partition.map_or_else(Rc::default, |partition| partition.endpoint.label())
     }
 }
 

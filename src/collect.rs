@@ -148,7 +148,9 @@ impl<'a> Writer<'a> {
         };
         let _style = batch.style().map(TextSettings::for_input).transpose()?;
         for row in batch.iter() {
-            scratch.enter(|| reader.read(self.shape, row, &mut self.row))?;
+            scratch
+                .enter(|| reader.read(self.shape, row, &mut self.row))
+                .map_err(|error| label.value_error(batch.dbname(), error))?;
             store.put(self.row_type, &self.row)?;
             scratch.reset();
         }

@@ -27,10 +27,10 @@ thread_local! {
 /// Roles whose plans are kept.
 const MOST_ROLES: usize = 16;
 
-/// All three, or none.
-const EXIST: &str = "select pg_catalog.to_regprocedure('plproxy.get_cluster_version(text)') is not null \
-     and pg_catalog.to_regprocedure('plproxy.get_cluster_config(text)') is not null \
-     and pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(text)') is not null";
+/// Which of the three are not there.
+const MISSING: &str = "select name from pg_catalog.unnest(pg_catalog.string_to_array('\
+     plproxy.get_cluster_version(text) plproxy.get_cluster_config(text) plproxy.get_cluster_partitions(text)', ' ')) name \
+     where pg_catalog.to_regprocedure(name) is null";
 
 fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     let role = role::current();
@@ -40,13 +40,13 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     }
     // A cluster that is known was read from them; should they be gone, their absence is the error.
     if !is_known {
-        let mut exist = false;
-        Plan::prepare(EXIST, &[])?.run(&[], |row| {
-            exist = row.value(1)?.is_some_and(|value| value.value() & 1 != 0);
+        let mut missing = Vec::new();
+        Plan::prepare(MISSING, &[])?.run(&[], |row| {
+            missing.extend(row.value(1)?.map(spi::text).transpose()?);
             Ok(())
         })?;
-        if !exist {
-            return Err(Report::internal(format!("Pl/Proxy: cluster not found: {name}")).into());
+        if !missing.is_empty() {
+            return Err(not_found(name, &missing).into());
         }
     }
     if let Some(plans) = prepared {
@@ -62,6 +62,18 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     // Only now, when the map is no longer borrowed: freeing plans goes through PostgreSQL.
     drop(gone);
     Ok(plans)
+}
+
+/// There is no such server, and not all of the functions are there.
+fn not_found(name: &str, missing: &[String]) -> Report {
+    let mut report = Report::internal(format!("Pl/Proxy: cluster not found: {name}"));
+    report.detail = match missing {
+        [one] => Some(format!("Function {one} does not exist.")),
+        [one, two] => Some(format!("Functions {one} and {two} do not exist.")),
+        // There are no clusters of functions here at all.
+        _ => None,
+    };
+    report
 }
 
 /// The cluster of a name: the known one while its version stands, else read anew.

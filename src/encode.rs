@@ -24,8 +24,14 @@ pub(crate) fn requests(
     let access = cluster.access()?;
     // Most calls go to one partition.
     let mut watched = Vec::with_capacity(1);
-    let requests = pieces(shape, args, routing, |partition, params| {
-        let place = access.place(cluster, partition, &function.label)?;
+    let label = &function.label;
+    // What is wrong with the encoding of a value is told with the first partition that it was for.
+    let named = |partition, error| match access.place(cluster, partition, label) {
+        Ok(place) => label.value_error(&place.endpoint.label(), error),
+        Err(_) => error,
+    };
+    let requests = pieces(shape, args, routing, named, |partition, params| {
+        let place = access.place(cluster, partition, label)?;
         let endpoint = Rc::clone(&place.endpoint);
         watched.push(Watched::new(place)?);
         Ok(Request { endpoint, params })
@@ -33,11 +39,12 @@ pub(crate) fn requests(
     Ok((requests, watched))
 }
 
-/// The partitions with what each gets, as `make` has it.
+/// The partitions with what each gets, as `make` has it; `named` gives the error of a value that was for a partition.
 pub(crate) fn pieces<T>(
     shape: &Shape,
     args: &[Option<Datum>],
     routing: &Routing,
+    named: impl Fn(usize, Error) -> Error,
     mut make: impl FnMut(usize, Rc<[Param]>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let _portable = if shape.writes_text {
@@ -48,13 +55,14 @@ pub(crate) fn pieces<T>(
     match &routing.targets {
         Targets::Whole(tags) if tags.is_empty() => Ok(Vec::new()),
         Targets::Whole(tags) => {
+            let value = |param| {
+                let first = || tags.iter().next().unwrap_or_default();
+                whole(param, args).map_err(|error| named(first(), error))
+            };
             let params: Rc<[Param]> = match shape.params.as_slice() {
                 // Without a list in between.
-                [param] => Rc::new([whole(param, args)?]),
-                params => params
-                    .iter()
-                    .map(|param| whole(param, args))
-                    .collect::<Result<_, Error>>()?,
+                [param] => Rc::new([value(param)?]),
+                params => params.iter().map(value).collect::<Result<_, Error>>()?,
             };
             tags.iter()
                 .map(|partition| make(partition, Rc::clone(&params)))
@@ -76,7 +84,8 @@ pub(crate) fn pieces<T>(
                             None => whole(param, args),
                         }
                     })
-                    .collect::<Result<Rc<[Param]>, Error>>()?;
+                    .collect::<Result<Rc<[Param]>, Error>>()
+                    .map_err(|error| named(partition, error))?;
                 make(partition, params)
             })
             .collect(),

@@ -32,6 +32,14 @@ impl From<Report> for Error {
 }
 
 impl Error {
+    /// An error of our own with a detail.
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        if let Self::Report(report) = &mut self {
+            report.detail = Some(detail);
+        }
+        self
+    }
+
     /// A syntax error of SQL with a hint, if its text has a word before which a `;` may be missing.
     pub(crate) fn hinted(self, next_statement: Option<&str>) -> Self {
         let Some(word) = next_statement else {
@@ -78,6 +86,7 @@ pub(crate) mod sqlstate {
     pub(crate) const OUT_OF_MEMORY: SqlState = *b"53200";
     pub(crate) const DATA_EXCEPTION: SqlState = *b"22000";
     pub(crate) const CHARACTER_NOT_IN_REPERTOIRE: SqlState = *b"22021";
+    pub(crate) const UNTRANSLATABLE_CHARACTER: SqlState = *b"22P05";
 }
 
 /// What PostgreSQL is to report: an error, or a notice.
@@ -130,6 +139,25 @@ impl FunctionLabel {
             format!("PL/Proxy function {}({}): {what}", self.name, self.nargs),
         )
         .into()
+    }
+
+    /// An error that came up while values went to or came from a partition. One about their encoding, which the partition's
+    /// server might as well have raised, gets the prefix of the function and the partition; others go on as they came.
+    pub(crate) fn value_error(&self, dbname: &str, error: Error) -> Error {
+        let (name, nargs) = (&self.name, self.nargs);
+        match error {
+            Error::Raised(raised)
+                if [
+                    sqlstate::UNTRANSLATABLE_CHARACTER,
+                    sqlstate::CHARACTER_NOT_IN_REPERTOIRE,
+                ]
+                .contains(&raised.sqlstate()) =>
+            {
+                let prefix = format!("PL/Proxy function {name}({nargs}): [{dbname}] ");
+                Error::Raised(raised.prefixed(&prefix))
+            }
+            other => other,
+        }
     }
 
     /// What a partition reported, as an error or a notice of the local session.

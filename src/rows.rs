@@ -7,7 +7,7 @@ use crate::pg::tuple::{Row, check_domain};
 use crate::shape::{Shape, ShapeResult};
 use core::cell::RefCell;
 use pgrx::pg_sys::Datum;
-use plproxy_core::result_map;
+use plproxy_core::result_map::{self, MapError};
 use plproxy_remote::{self as remote, Batch, ColumnDescription, Format};
 use smallvec::SmallVec;
 use std::rc::Rc;
@@ -67,7 +67,8 @@ impl RowReader {
     }
 
     fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
-        let columns = Self::map(shape, batch.columns()).map_err(|what| label.error(what))?;
+        let columns = Self::map(shape, batch.columns())
+            .map_err(|(what, detail)| label.error(what).with_detail(detail))?;
         let in_order = columns.len() == batch.columns().len()
             && columns.iter().enumerate().all(|(at, column)| at == *column);
         Ok(Self {
@@ -77,21 +78,27 @@ impl RowReader {
         })
     }
 
-    /// For each local column the place of the remote one.
-    fn map(shape: &Shape, columns: &[ColumnDescription]) -> Result<SmallVec<[usize; 2]>, String> {
+    /// For each local column the place of the remote one; or what is wrong, and the detail of it.
+    fn map(
+        shape: &Shape,
+        columns: &[ColumnDescription],
+    ) -> Result<SmallVec<[usize; 2]>, (MapError, String)> {
+        let remote = || -> Vec<&[u8]> { columns.iter().map(|column| &*column.name).collect() };
         match (&shape.result, &shape.row_type) {
             (ShapeResult::Void | ShapeResult::Scalar(_), _) => {
-                result_map::single(columns.len()).map_err(|error| error.to_string())?;
+                result_map::single(columns.len())
+                    .map_err(|error| (error, result_map::describe::<&str, _>(None, &remote())))?;
                 Ok(SmallVec::from_slice(&[0]))
             }
             (ShapeResult::Row(..), Some(row_type)) => {
-                let remote: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
+                let remote = remote();
                 let local: Vec<&str> = row_type
                     .columns
                     .iter()
                     .map(|column| column.name.as_str())
                     .collect();
-                let map = result_map::map(&local, &remote).map_err(|error| error.to_string())?;
+                let map = result_map::map(&local, &remote)
+                    .map_err(|error| (error, result_map::describe(Some(&local), &remote)))?;
                 Ok(map.into())
             }
             (ShapeResult::Row(..), None) => Ok(SmallVec::new()),

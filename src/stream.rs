@@ -168,7 +168,9 @@ impl Rows {
         // Values as text are read as the partition's settings mean them.
         let _style = batch.style().map(TextSettings::for_input).transpose()?;
         let reader = source.reader(&self.shape, batch, &self.label)?;
-        reader.read_single(&self.shape, row).map(Some)
+        let value = reader.read_single(&self.shape, row);
+        let named = value.map_err(|error| self.label.value_error(batch.dbname(), error));
+        named.map(Some)
     }
 
     /// Keeps what came: as it is if its turn has come or there is room, else in a tuplestore.

@@ -42,6 +42,7 @@ set client_encoding = 'UTF8';
 -- from UTF8
 \c regress_enc_utf8
 set client_encoding = 'UTF8';
+create function wide_array() returns text[] language sql as $$ select array['x', chr(26085)] $$;
 select echo('utf8', '日本語'), echo('eucjp', '日本語'), echo('latin1', 'Ångström'), echo('ascii', 'Ångström');
 select server_bytes('utf8', '日本'), server_bytes('eucjp', '日本'), server_bytes('latin1', 'Å'), server_bytes('ascii', 'Å');
 select size('eucjp', '日本語'), size('latin1', 'Ångström'), size('utf8', '日本語');
@@ -58,6 +59,10 @@ select try($$ select echo('latin1', '日本') $$);
 select echo('latin1', 'Å');
 select try($$ select echo('eucjp', '😀') $$);
 select echo('eucjp', '日');
+-- an error names function and partition, whichever side finds it
+create function raw_bytes() returns text language plproxy as $$ connect place('ascii'); select convert_from('\xe5', 'SQL_ASCII'); $$;
+select echo('latin1', '日本');
+select raw_bytes();
 -- whatever the client's encoding is
 set client_encoding = 'LATIN1';
 select server_bytes('latin1', chr(197)), server_bytes('eucjp', chr(26085)), size('latin1', chr(197) || chr(246));
@@ -99,6 +104,10 @@ create function wide() returns text language plproxy as $$ connect place('utf8')
 create function try(q text) returns text language plpgsql as $$
 declare r text; begin execute q into r; return r; exception when others then return sqlstate; end $$;
 select try('select wide()');
+select wide();
+-- of these bytes EUC_JP makes a character that Unicode does not have
+select echo('utf8', convert_from('\xa9a1', 'EUC_JP'));
+select echoes('utf8', array[convert_from('\xa9a1', 'EUC_JP')]);
 select echo('utf8', '日');
 -- from LATIN1
 \c regress_enc_latin1
@@ -111,6 +120,26 @@ create function wide() returns text language plproxy as $$ connect place('utf8')
 create function try(q text) returns text language plpgsql as $$
 declare r text; begin execute q into r; return r; exception when others then return sqlstate; end $$;
 select try('select wide()');
+select wide();
+create function wides(n int) returns setof text language plproxy as $$
+    connect place('utf8'); select case when i = n then chr(26085) else 'x' end from generate_series(1, n) i;
+$$;
+select count(*) from wides(1000);
+select wides(2);
+create function wide_array() returns text[] language plproxy as $$ connect place('utf8'); $$;
+select wide_array();
+create function wide_row(out a int, out b jsonb) language plproxy as $$ connect place('utf8'); select 1 as a, to_jsonb(chr(26085)) as b; $$;
+select * from wide_row();
+create function wide_type() returns "char" language plproxy as $$ connect place('utf8'); select chr(26085); $$;
+select wide_type();
+select place('latin1') as p0, place('utf8') as p1 \gset
+create server encodings foreign data wrapper plproxy options (p0 :'p0', p1 :'p1');
+create user mapping for public server encodings;
+create function from_all() returns setof text language plproxy as $$
+    cluster 'encodings'; run on all; select chr(case current_database() when 'regress_enc_utf8' then 26085 else 65 end);
+$$;
+select * from from_all();
+select from_all();
 select echo('utf8', 'Å');
 -- from SQL_ASCII: bytes are what they are
 \c regress_enc_ascii

@@ -55,7 +55,7 @@ pub(crate) fn cluster(info: &mut CallInfo) -> Result<Datum, Error> {
                 None => endpoint.map(|endpoint| endpoint.hosts()),
             }),
             port.map_or(Value::Null, Value::int4),
-            Value::text(endpoint.map(|endpoint| endpoint.label())),
+            Value::text(endpoint.map(|endpoint| endpoint.label().to_string())),
             Value::text(endpoint.map(|endpoint| endpoint.user())),
             Value::Bool(answer.is_ok()),
             answer

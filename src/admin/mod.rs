@@ -152,7 +152,7 @@ fn dbname(errand: &Errand) -> String {
         On::New(endpoint) | On::SessionOrNew(_, endpoint) => Some(endpoint),
         On::Session(session) => session.endpoint(),
     };
-    endpoint.map_or(String::new(), |endpoint| endpoint.label())
+    endpoint.map_or(String::new(), |endpoint| endpoint.label().to_string())
 }
 
 /// How errands go to a cluster.
@@ -189,7 +189,7 @@ impl Partition {
 
     fn dbname(&self) -> String {
         let endpoint = self.endpoint.as_ref();
-        endpoint.map_or(String::new(), |endpoint| endpoint.label())
+        endpoint.map_or(String::new(), |endpoint| endpoint.label().to_string())
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
         (Query::Select(select), _) => select.remote_query(),
     };
     let access = cluster.access()?;
-    let rows = encode::pieces(&shape, &args, &routing, |partition, params| {
+    let as_it_is = |_, error| error;
+    let rows = encode::pieces(&shape, &args, &routing, as_it_is, |partition, params| {
         let endpoint = access.endpoint(&cluster, partition, &function.label)?;
         // Where a new connection would go.
         let refreshed = endpoint.refresh();
@@ -47,7 +48,7 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
             Value::int4(partition),
             Value::Text(endpoint.hosts()),
             endpoint.port().map_or(Value::Null, Value::int4),
-            Value::Text(endpoint.label()),
+            Value::Text(endpoint.label().to_string()),
             Value::Text(endpoint.user()),
             Value::Text(query),
         ])?;

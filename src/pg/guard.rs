@@ -32,6 +32,23 @@ impl Raised {
         self
     }
 
+    /// The same error with words before its message.
+    pub(crate) fn prefixed(mut self, words: &str) -> Self {
+        // SAFETY: the message, if there is one, is a C string of the database's encoding.
+        unsafe {
+            let data = self.0.as_mut();
+            if !data.message.is_null() {
+                let message = encoding::cstr_to_string(data.message);
+                let message = message
+                    .ok()
+                    .and_then(|text| kept(&format!("{words}{text}")));
+                // What cannot be had stays as it was. The old one goes with the memory that it is in.
+                data.message = message.unwrap_or(data.message);
+            }
+        }
+        self
+    }
+
     /// Throws the error on, unchanged.
     ///
     /// # Safety

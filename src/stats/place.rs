@@ -153,7 +153,7 @@ impl PartitionPlace {
     }
 
     fn is_doubtful(&self) -> bool {
-        self.endpoint.label() != self.endpoint.dbname()
+        *self.endpoint.label() != *self.endpoint.dbname()
     }
 
     /// The port, if it is one.

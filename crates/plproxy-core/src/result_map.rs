@@ -2,6 +2,8 @@
 //!
 //! To be asked only when a row has arrived: a result without rows may have any columns.
 
+use crate::ident::quote_ident;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -66,6 +68,38 @@ pub fn map<L: AsRef<str>, R: AsRef<[u8]>>(
         .collect()
 }
 
+/// Names are shown up to so many.
+const SHOWN: usize = 50;
+
+/// Both sides' columns, for the detail of a message; `None`: the function returns one value, or none.
+pub fn describe<L: AsRef<str>, R: AsRef<[u8]>>(local: Option<&[L]>, remote: &[R]) -> String {
+    let columns = |names: Vec<String>| {
+        let count = names.len();
+        let mut list = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+        if count > SHOWN {
+            list.push_str(", …");
+        }
+        match count {
+            0 => "no columns".to_owned(),
+            1 => format!("1 column ({list})"),
+            _ => format!("{count} columns ({list})"),
+        }
+    };
+    let remote = remote.iter().map(|name| {
+        let name = String::from_utf8_lossy(name.as_ref());
+        quote_ident(&name).into_owned()
+    });
+    let remote = columns(remote.collect());
+    let local = match local {
+        Some(local) => {
+            let names = local.iter().map(|name| quote_ident(name.as_ref()));
+            columns(names.map(Cow::into_owned).collect())
+        }
+        None => "one value".to_owned(),
+    };
+    format!("The remote query returns {remote}, the function {local}.")
+}
+
 /// A function that returns one value, or `void`, takes one column of whatever name.
 pub fn single(remote_columns: usize) -> Result<(), MapError> {
     if remote_columns == 1 {
@@ -101,6 +135,33 @@ mod tests {
             let remote: Vec<&str> = remote.split_whitespace().collect();
             assert_eq!(map(&local, &remote), expected, "{local:?} {remote:?}");
         }
+    }
+
+    #[test]
+    fn both_sides_are_described() {
+        let none: Option<&[&str]> = None;
+        for (found, expected) in [
+            (
+                describe(Some(&["a", "B"]), &["a", "b c", "x"]),
+                "The remote query returns 3 columns (a, \"b c\", x), the function 2 columns (a, \"B\").",
+            ),
+            (
+                describe(Some(&["a"]), &[""; 0]),
+                "The remote query returns no columns, the function 1 column (a).",
+            ),
+            (
+                describe(none, &[&b"\xff"[..], b"?column?"]),
+                "The remote query returns 2 columns (\"\u{fffd}\", \"?column?\"), the function one value.",
+            ),
+        ] {
+            assert_eq!(found, expected);
+        }
+        let many: Vec<String> = (0..1600).map(|i| format!("c{i}")).collect();
+        let found = describe(none, &many);
+        assert!(
+            found.contains("1600 columns (c0, c1, ") && found.contains("c49, …)"),
+            "{found}"
+        );
     }
 
     /// A name that counts how often it was looked at.

@@ -36,6 +36,8 @@ pub struct Endpoint {
 #[derive(PartialEq, Eq)]
 struct Shown {
     dbname: String,
+    /// See [`Endpoint::label`].
+    label: Rc<str>,
     user: String,
     hosts: Vec<(String, u16)>,
 }
@@ -45,6 +47,7 @@ impl Shown {
         let hosts = info.hosts.iter();
         Shown {
             dbname: info.dbname.clone(),
+            label: label(&info.dbname).into(),
             user: info.user.clone(),
             hosts: hosts
                 .map(|host| (host.name.to_string(), host.port))
@@ -127,8 +130,8 @@ impl Endpoint {
 
     /// The database's name for messages. A password that was not encoded makes a URI's parts fall where they do not
     /// belong, so what is no plain name is not shown.
-    pub fn label(&self) -> String {
-        label(&self.shown.borrow().dbname).to_owned()
+    pub fn label(&self) -> Rc<str> {
+        Rc::clone(&self.shown.borrow().label)
     }
 
     /// The database's name.

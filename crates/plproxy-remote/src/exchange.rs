@@ -344,6 +344,7 @@ impl<'a> Exchange<'a> {
             format,
             style,
             size,
+            self.connection.endpoint().label(),
         ))
     }
 

@@ -78,6 +78,7 @@ pub struct Batch {
     format: Format,
     style: Option<Rc<TextStyle>>,
     size: usize,
+    dbname: Rc<str>,
 }
 
 /// One row of a batch: for each value its length and its bytes.
@@ -85,7 +86,7 @@ pub struct Batch {
 pub struct Row<'a>(&'a [u8]);
 
 impl Batch {
-    /// `size`: about the bytes that the rows take.
+    /// `size`: about the bytes that the rows take; `dbname`: whose rows they are, for messages.
     pub(crate) fn new(
         bytes: Vec<u8>,
         rows: Places,
@@ -93,6 +94,7 @@ impl Batch {
         format: Format,
         style: Option<Rc<TextStyle>>,
         size: usize,
+        dbname: Rc<str>,
     ) -> Batch {
         Batch {
             columns,
@@ -101,7 +103,13 @@ impl Batch {
             format,
             style,
             size,
+            dbname,
         }
+    }
+
+    /// The name of the database that they come from, as messages show it.
+    pub fn dbname(&self) -> &Rc<str> {
+        &self.dbname
     }
 
     /// The columns; every row has exactly as many values.
@@ -317,6 +325,7 @@ mod tests {
                 Format::Binary,
                 None,
                 0,
+                "".into(),
             )
         };
         for size in [LARGE, LARGE + PIECE - 1, LARGE + PIECE, 3 * LARGE + 7] {

@@ -23,6 +23,7 @@ fn rows(request: usize) -> Event {
         Format::Text,
         None,
         0,
+        "".into(),
     );
     Event::Rows {
         request,
