@@ -152,7 +152,7 @@ impl Declared {
                 .iter()
                 .map(|(name, info)| Argument {
                     name: name.clone(),
-                    ty: info.to_name(false),
+                    ty: info.to_name(),
                 })
                 .collect(),
             returns,
@@ -198,17 +198,17 @@ impl Declared {
 
 impl ResultType {
     /// The result as the language crate sees it.
-    pub(crate) fn returns(&self, text_only: bool) -> Result<Returns, Error> {
+    pub(crate) fn returns(&self) -> Result<Returns, Error> {
         Ok(match self {
             Self::Void => Returns::Void,
-            Self::Scalar(info) => Returns::Scalar(info.to_name(text_only)),
-            Self::Row(..) => Returns::Row(self.columns(text_only)?),
+            Self::Scalar(info) => Returns::Scalar(info.to_name()),
+            Self::Row(..) => Returns::Row(self.columns()?),
             Self::Record => Returns::Record,
         })
     }
 
     /// The columns of a row type; none for the others.
-    pub(crate) fn columns(&self, text_only: bool) -> Result<Vec<Column>, Error> {
+    pub(crate) fn columns(&self) -> Result<Vec<Column>, Error> {
         let Self::Row(row_type, _) = self else {
             return Ok(Vec::new());
         };
@@ -218,7 +218,7 @@ impl ResultType {
             .map(|column| {
                 Ok(Column {
                     name: column.name.clone(),
-                    ty: codecs::type_info(column.type_oid)?.to_name(text_only),
+                    ty: codecs::type_info(column.type_oid)?.to_name(),
                 })
             })
             .collect()

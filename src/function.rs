@@ -137,7 +137,7 @@ impl ProxyFunction {
     fn compile(oid: Oid) -> Result<Self, Error> {
         let mut declared = Declared::find(oid)?;
         let result = declared.result_type(oid)?;
-        let returns = result.returns(false)?;
+        let returns = result.returns()?;
         let program = declared.parse(returns)?;
         let args = declared.args(&program)?;
         Ok(Self {
@@ -196,15 +196,8 @@ impl ProxyFunction {
         if let Some(shape) = slot.get() {
             return Ok(Rc::clone(shape));
         }
-        let query = if text_only {
-            Declared::find(self.oid)?
-                .parse(self.result.returns(true)?)?
-                .query
-        } else {
-            self.program.query.clone()
-        };
         let shape = Rc::new(Shape::new(
-            &query,
+            &self.program.query,
             None,
             &self.args,
             &self.result,
@@ -229,7 +222,7 @@ impl ProxyFunction {
             return Ok(Rc::clone(shape));
         }
         let result = ResultType::Row(Rc::new(row_type), None);
-        let columns = result.columns(text_only)?;
+        let columns = result.columns()?;
         let shape = Rc::new(Shape::new(
             &self.program.query,
             Some(&columns),

@@ -18,7 +18,8 @@ pub(crate) struct RowReader {
     columns: SmallVec<[usize; 2]>,
     /// Whether those are all, in their order.
     in_order: bool,
-    format: Format,
+    /// For each local column the form in which its values come.
+    formats: SmallVec<[Format; 8]>,
 }
 
 /// How the rows of a statement were read last: all partitions have the same columns as a rule, in one call as in the next.
@@ -52,7 +53,6 @@ impl RowReader {
             if let Some(last) = known
                 && last.statement == statement
                 && (Rc::ptr_eq(&last.columns, columns) || last.columns == *columns)
-                && last.reader.format == batch.format()
             {
                 return Ok(Rc::clone(&last.reader));
             }
@@ -71,10 +71,11 @@ impl RowReader {
             .map_err(|(what, detail)| label.error(what).with_detail(detail))?;
         let in_order = columns.len() == batch.columns().len()
             && columns.iter().enumerate().all(|(at, column)| at == *column);
+        let formats = columns.iter().map(|at| batch.formats().of(*at)).collect();
         Ok(Self {
             columns,
             in_order,
-            format: batch.format(),
+            formats,
         })
     }
 
@@ -105,13 +106,6 @@ impl RowReader {
         }
     }
 
-    fn value(&self, decoder: &Decoder, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
-        match self.format {
-            Format::Binary => decoder.read_binary(bytes),
-            Format::Text => decoder.read_text(bytes),
-        }
-    }
-
     /// Reads a row into `into`; values are allocated in the current memory context.
     pub(crate) fn read(
         &self,
@@ -122,22 +116,22 @@ impl RowReader {
         match &shape.result {
             ShapeResult::Void => into.set(0, Some(Datum::from(0))),
             ShapeResult::Scalar(decoder) => {
-                if let Some(column) = self.columns.first() {
-                    into.set(0, self.value(decoder, row.get(*column))?);
+                if let Some((column, format)) = self.only() {
+                    into.set(0, value(decoder, format, row.get(column))?);
                 }
             }
             ShapeResult::Row(decoders, domain) => {
                 let Some(row_type) = &shape.row_type else {
                     return Ok(());
                 };
-                let locals = decoders.iter().zip(&row_type.columns);
+                let locals = decoders.iter().zip(&row_type.columns).zip(&self.formats);
                 if self.in_order {
-                    for ((decoder, local), bytes) in locals.zip(row.values()) {
-                        into.set(local.index, self.value(decoder, bytes)?);
+                    for (((decoder, local), format), bytes) in locals.zip(row.values()) {
+                        into.set(local.index, value(decoder, *format, bytes)?);
                     }
                 } else {
-                    for ((decoder, local), bytes) in locals.zip(row.pick(&self.columns)) {
-                        into.set(local.index, self.value(decoder, bytes)?);
+                    for (((decoder, local), format), bytes) in locals.zip(row.pick(&self.columns)) {
+                        into.set(local.index, value(decoder, *format, bytes)?);
                     }
                 }
                 if let Some(domain) = domain {
@@ -146,6 +140,11 @@ impl RowReader {
             }
         }
         Ok(())
+    }
+
+    /// The column of a result that has one.
+    fn only(&self) -> Option<(usize, Format)> {
+        Some((*self.columns.first()?, *self.formats.first()?))
     }
 
     /// The value of a call that returns one row; allocated in the current memory context.
@@ -157,8 +156,10 @@ impl RowReader {
         let Some(row_type) = shape.row_type.as_ref().map(Rc::clone) else {
             return Ok(None);
         };
-        match (&shape.result, self.columns.first()) {
-            (ShapeResult::Scalar(decoder), Some(column)) => self.value(decoder, row.get(*column)),
+        match (&shape.result, self.only()) {
+            (ShapeResult::Scalar(decoder), Some((column, format))) => {
+                value(decoder, format, row.get(column))
+            }
             (ShapeResult::Row(..), _) => {
                 let mut values = row_type.row();
                 self.read(shape, row, &mut values)?;
@@ -170,16 +171,26 @@ impl RowReader {
 
     /// The same, with the batch that the row is the only one of. Of a large value no more than a piece is in memory twice.
     pub(crate) fn take_single(&self, shape: &Shape, batch: Batch) -> Result<Option<Datum>, Error> {
-        let batch = match (&shape.result, self.format) {
-            (ShapeResult::Scalar(decoder), Format::Binary) => match batch.into_large_value() {
-                Ok(value) => return decoder.take_binary(value).map(Some),
-                Err(batch) => batch,
-            },
+        let batch = match (&shape.result, self.only()) {
+            (ShapeResult::Scalar(decoder), Some((_, Format::Binary))) => {
+                match batch.into_large_value() {
+                    Ok(value) => return decoder.take_binary(value).map(Some),
+                    Err(batch) => batch,
+                }
+            }
             _ => batch,
         };
         match batch.row(0) {
             Some(row) => self.read_single(shape, row),
             None => Ok(None),
         }
+    }
+}
+
+/// A value off the wire.
+fn value(decoder: &Decoder, format: Format, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
+    match format {
+        Format::Binary => decoder.read_binary(bytes),
+        Format::Text => decoder.read_text(bytes),
     }
 }

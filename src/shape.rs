@@ -10,7 +10,7 @@ use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query};
-use plproxy_remote::{Format, Statement};
+use plproxy_remote::{Format, ResultFormats, Statement};
 use std::rc::Rc;
 
 /// See the module.
@@ -66,15 +66,16 @@ impl Shape {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let (result, row_type) = Self::result(result, text_only)?;
-        let format = match query {
-            Query::Call(_) => Format::Binary,
-            Query::Select(_) => Format::Text,
+        let formats = match query {
+            Query::Call(_) => result.formats(),
+            // Of what types its columns are only the partition knows.
+            Query::Select(_) => Format::Text.into(),
         };
-        let needs = result.needs(row_type.as_deref(), format)?;
+        let needs = result.needs(row_type.as_deref(), &formats)?;
         let writes_text = params.iter().any(|param| param.encoder.writes_text());
         Ok(Self {
             writes_text,
-            statement: Statement::new(remote.sql, format, needs.text),
+            statement: Statement::new(remote.sql, formats, needs.text),
             params,
             result,
             row_type,
@@ -125,17 +126,25 @@ impl Shape {
 }
 
 impl ShapeResult {
-    /// What the columns that come as text need.
-    fn needs(&self, row_type: Option<&RowType>, format: Format) -> Result<Needs, Error> {
-        let decoders = match self {
+    fn decoders(&self) -> &[Rc<Decoder>] {
+        match self {
             Self::Void => &[],
             Self::Scalar(decoder) => core::slice::from_ref(decoder),
             Self::Row(decoders, _) => decoders,
-        };
+        }
+    }
+
+    /// In which form each column of a generated call is asked for: its type is the local one.
+    fn formats(&self) -> ResultFormats {
+        ResultFormats::of_columns(self.decoders().iter().map(|decoder| decoder.format()))
+    }
+
+    /// What the columns that come as text need.
+    fn needs(&self, row_type: Option<&RowType>, formats: &ResultFormats) -> Result<Needs, Error> {
         let columns = row_type.map_or(&[][..], |row_type| &row_type.columns);
         let mut needs = Needs::default();
-        for (decoder, column) in decoders.iter().zip(columns) {
-            if format == Format::Text || decoder.reads_text() {
+        for (at, (_, column)) in self.decoders().iter().zip(columns).enumerate() {
+            if formats.of(at) == Format::Text {
                 needs.add(column.type_oid)?;
             }
         }

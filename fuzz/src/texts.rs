@@ -2,7 +2,7 @@
 
 use plproxy_core::ast::Body;
 use plproxy_core::conninfo::{ConnInfo, KEYWORDS, Params, TestEnvironment, parse, quote_value};
-use plproxy_core::function::{Argument, Column, Returns, Signature, Transfer, TypeName, compile};
+use plproxy_core::function::{Argument, Column, Returns, Signature, TypeName, compile};
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, Kind, PreparedStatements};
 use plproxy_core::parser;
 
@@ -29,7 +29,6 @@ fn signatures() -> [Signature; 3] {
     let ty = |sql: &str, is_array| TypeName {
         sql: sql.into(),
         is_array,
-        transfer: Transfer::Binary,
     };
     let function = |args: &[(&str, bool)], returns, is_set| Signature {
         schema: "public".into(),

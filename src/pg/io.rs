@@ -18,7 +18,7 @@ use core::ops::Range;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
 use plproxy_core::types::BinaryForm;
-use plproxy_remote::{LargeValue, Param};
+use plproxy_remote::{Format, LargeValue, Param};
 
 /// A function of a type, looked up once and kept with its own memory.
 struct TypeFunction {
@@ -316,7 +316,7 @@ impl Domain {
 }
 
 impl Decoder {
-    /// `text_only`: the remote query casts all columns to text that have another binary form than their text.
+    /// `text_only`: values come as text, but for those whose binary form is their text.
     pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
         let oid = info.oid;
         let class = binary_form(oid);
@@ -345,9 +345,12 @@ impl Decoder {
         })
     }
 
-    /// Whether values come as text even where binary results are asked for.
-    pub(crate) fn reads_text(&self) -> bool {
-        self.receive.is_none()
+    /// In which form values are to be asked for.
+    pub(crate) fn format(&self) -> Format {
+        match self.receive {
+            Some(_) => Format::Binary,
+            None => Format::Text,
+        }
     }
 
     /// A value from its text off the wire; allocated in the current context.
@@ -390,7 +393,6 @@ impl Decoder {
     /// A value from its type's binary form; allocated in the current context.
     pub(crate) fn read_binary(&self, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
         let (Some(bytes), Some(receive)) = (bytes, &self.receive) else {
-            // Without a binary form the remote query has cast the column to text.
             return self.read_text(bytes);
         };
         let fixed = match (receive, bytes) {

@@ -4,7 +4,7 @@ use super::proc::CachedTuple;
 use super::{encoding, guard, raw};
 use crate::error::{Error, Report};
 use pgrx::pg_sys::{self, Datum, FormData_pg_type, Oid};
-use plproxy_core::function::{Transfer, TypeName};
+use plproxy_core::function::TypeName;
 use plproxy_core::ident::quote_ident;
 use plproxy_core::types::{BinaryForm, BuiltInType};
 
@@ -113,21 +113,10 @@ impl TypeInfo {
     }
 
     /// The type as the generated query needs it.
-    pub(crate) fn to_name(&self, text_only: bool) -> TypeName {
-        let binary = match binary_form(self.oid) {
-            BinaryForm::No => false,
-            BinaryForm::SameAsText => true,
-            BinaryForm::Exact | BinaryForm::HoldsText => !text_only,
-        };
-        let transfer = if binary {
-            Transfer::Binary
-        } else {
-            Transfer::Text
-        };
+    pub(crate) fn to_name(&self) -> TypeName {
         TypeName {
             sql: self.sql.clone(),
             is_array: self.element.is_some(),
-            transfer,
         }
     }
 

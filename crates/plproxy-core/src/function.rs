@@ -15,17 +15,6 @@ pub struct TypeName {
     pub sql: String,
     /// Whether `SPLIT` can take it apart.
     pub is_array: bool,
-    /// How its values cross.
-    pub transfer: Transfer,
-}
-
-/// How values of a type cross the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transfer {
-    /// In binary form.
-    Binary,
-    /// As text: a result column gets a second cast, to `text`.
-    Text,
 }
 
 /// An input argument.

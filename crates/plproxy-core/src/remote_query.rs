@@ -3,7 +3,7 @@
 //! Parameters are numbered in the order of their first use; the same argument twice is one parameter.
 
 use crate::ast::{Part, Sql};
-use crate::function::{Column, Returns, Signature, Transfer};
+use crate::function::{Column, Returns, Signature};
 use crate::ident::{quote_ident, quote_literal};
 use std::fmt::Write;
 
@@ -104,7 +104,7 @@ impl CallTemplate {
         match &self.signature.returns {
             Returns::Void => self.call(&mut text, "r::void", " r"),
             Returns::Scalar(ty) => {
-                let cast = format!("r::{}{}", ty.sql, second_cast(ty.transfer));
+                let cast = format!("r::{}", ty.sql);
                 self.call(&mut text, &cast, " r");
             }
             Returns::Row(columns) => self.call(&mut text, &result_list(columns), ""),
@@ -170,24 +170,15 @@ fn result_list(columns: &[Column]) -> String {
     let mut list = String::new();
     for (i, column) in columns.iter().enumerate() {
         let comma = if i > 0 { ", " } else { "" };
-        let cast = second_cast(column.ty.transfer);
         // Writing to a String cannot fail.
         let _ = write!(
             list,
-            "{comma}{}::{}{cast}",
+            "{comma}{}::{}",
             quote_ident(&column.name),
             column.ty.sql
         );
     }
     list
-}
-
-/// A type whose binary form is not the same everywhere crosses as text.
-fn second_cast(transfer: Transfer) -> &'static str {
-    match transfer {
-        Transfer::Binary => "",
-        Transfer::Text => "::text",
-    }
 }
 
 impl LocalQuery {

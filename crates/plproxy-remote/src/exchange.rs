@@ -202,7 +202,7 @@ impl<'a> Exchange<'a> {
                     Direct::Yes => columns,
                     Direct::No | Direct::Unknown => Columns::Unknown,
                 };
-                outgoing.bind(&name, &params, statement.format())?;
+                outgoing.bind(&name, &params, statement.formats())?;
                 if matches!(columns, Columns::Unknown) {
                     (self.name, self.parsed) = (Some(name), true);
                 }
@@ -211,12 +211,12 @@ impl<'a> Exchange<'a> {
             Plan::Prepare => {
                 let name = new_name();
                 outgoing.parse(&name, statement.sql())?;
-                outgoing.bind(&name, &params, statement.format())?;
+                outgoing.bind(&name, &params, statement.formats())?;
                 self.name = Some(name);
             }
             Plan::Unnamed | Plan::UnnamedAndAsk => {
                 outgoing.parse("", statement.sql())?;
-                outgoing.bind("", &params, statement.format())?;
+                outgoing.bind("", &params, statement.formats())?;
             }
         }
         if matches!(self.columns, Columns::Unknown) {
@@ -336,12 +336,12 @@ impl<'a> Exchange<'a> {
         let bytes = self.connection.inbox.take(&mut rows);
         let style = self.connection.monitor.borrow().peculiar_style();
         let size = std::mem::take(&mut self.size).max(bytes.capacity());
-        let format = self.task.common.statement.format();
+        let formats = self.task.common.statement.formats().clone();
         Some(Batch::new(
             bytes,
             rows,
             columns.clone(),
-            format,
+            formats,
             style,
             size,
             self.connection.endpoint().label(),

@@ -54,6 +54,6 @@ pub use error::{Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;
 pub use reset::Reset;
-pub use rows::{Batch, ColumnDescription, Format, LargeValue, Row, TextStyle};
+pub use rows::{Batch, ColumnDescription, Format, LargeValue, ResultFormats, Row, TextStyle};
 pub use statement::{Statement, TextNeeds};
 pub use waiting::Wait;

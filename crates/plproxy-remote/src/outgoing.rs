@@ -15,7 +15,7 @@ use tokio::io::AsyncWrite;
 use crate::error::ErrorKind;
 use crate::params::Param;
 use crate::room::is_room_for;
-use crate::rows::Format;
+use crate::rows::ResultFormats;
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 256 * 1024;
@@ -81,7 +81,7 @@ impl Outgoing {
         &mut self,
         name: &str,
         params: &Rc<[Param]>,
-        results: Format,
+        results: &ResultFormats,
     ) -> Result<(), ErrorKind> {
         let sizes = params.iter().filter_map(large).map(<[u8]>::len);
         let large_size = sizes.fold(0, usize::saturating_add);
@@ -118,10 +118,7 @@ impl Outgoing {
                 }
                 Ok(IsNull::No)
             },
-            Some(match results {
-                Format::Binary => 1,
-                Format::Text => 0,
-            }),
+            results.codes(),
             &mut self.bytes,
         )
         .map_err(|error| match error {
@@ -240,13 +237,14 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::rows::Format;
 
     fn message(tag: u8, body: &[u8]) -> Vec<u8> {
         [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
     }
 
     /// A message that binds these parameters.
-    fn bound(params: &[Param], results: Format) -> Vec<u8> {
+    fn bound(params: &[Param], results: &ResultFormats) -> Vec<u8> {
         let count = (params.len() as u16).to_be_bytes();
         let mut body = [b"\0s1\0", &count[..]].concat();
         for param in params {
@@ -262,7 +260,11 @@ mod tests {
                 }
             }
         }
-        body.extend_from_slice(&[0, 1, 0, u8::from(results == Format::Binary)]);
+        let codes: Vec<i16> = results.codes().collect();
+        body.extend_from_slice(&(codes.len() as u16).to_be_bytes());
+        codes
+            .iter()
+            .for_each(|code| body.extend_from_slice(&code.to_be_bytes()));
         message(b'B', &body)
     }
 
@@ -296,7 +298,7 @@ mod tests {
 
     #[test]
     fn values_of_all_sizes_go_out_whole() {
-        let check = |params: Vec<Param>, results: Format| {
+        let check = |params: Vec<Param>, results: &ResultFormats| {
             let mut outgoing = Outgoing::default();
             let shared: Rc<[Param]> = params.clone().into();
             outgoing.parse("s1", "select").unwrap();
@@ -324,7 +326,11 @@ mod tests {
         };
         let small = || Param::Text(b"small".to_vec());
         let large = |byte| Param::Binary(vec![byte; LARGE]);
-        for results in [Format::Binary, Format::Text] {
+        for results in [
+            &Format::Binary.into(),
+            &Format::Text.into(),
+            &ResultFormats::of_columns([Format::Text, Format::Binary, Format::Text]),
+        ] {
             check(vec![], results);
             check(vec![small(), Param::Null], results);
             check(vec![large(1)], results);
@@ -339,7 +345,7 @@ mod tests {
         assert!(matches!(zero, Err(ErrorKind::Encode(_))), "{zero:?}");
         let half = Param::Text(vec![0; LIMIT / 2 + 1]);
         let both: Rc<[Param]> = vec![half.clone(), half].into();
-        let both = Outgoing::default().bind("s1", &both, Format::Binary);
+        let both = Outgoing::default().bind("s1", &both, &Format::Binary.into());
         assert!(matches!(both, Err(ErrorKind::Encode(_))), "{both:?}");
     }
 }

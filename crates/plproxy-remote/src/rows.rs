@@ -14,13 +14,62 @@ pub struct ColumnDescription {
     pub type_oid: u32,
 }
 
-/// The form of the values of a batch.
+/// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// What the types' send functions give.
     Binary,
     /// What the types' output functions give; nobody has looked whether it is in the agreed encoding.
     Text,
+}
+
+/// In which form the columns of a result are asked for, and so come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultFormats {
+    /// All columns, however many there are.
+    All(Format),
+    /// One for each column: the statement has so many, no less and no more.
+    Each(Rc<[Format]>),
+}
+
+impl ResultFormats {
+    /// Those of columns, in their order.
+    pub fn of_columns(columns: impl IntoIterator<Item = Format>) -> ResultFormats {
+        let columns: Rc<[Format]> = columns.into_iter().collect();
+        match columns.first() {
+            Some(&first) if columns.iter().all(|format| *format == first) => {
+                ResultFormats::All(first)
+            }
+            Some(_) => ResultFormats::Each(columns),
+            None => ResultFormats::All(Format::Binary),
+        }
+    }
+
+    /// That of a column.
+    pub fn of(&self, column: usize) -> Format {
+        match self {
+            ResultFormats::All(format) => *format,
+            ResultFormats::Each(columns) => columns.get(column).copied().unwrap_or(Format::Text),
+        }
+    }
+
+    /// As the protocol has them: one code for all columns, or one for each.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = i16> {
+        let formats = match self {
+            ResultFormats::All(format) => std::slice::from_ref(format),
+            ResultFormats::Each(columns) => columns,
+        };
+        formats.iter().map(|format| match format {
+            Format::Text => 0,
+            Format::Binary => 1,
+        })
+    }
+}
+
+impl From<Format> for ResultFormats {
+    fn from(format: Format) -> ResultFormats {
+        ResultFormats::All(format)
+    }
 }
 
 /// The server's settings for values as text.
@@ -75,7 +124,7 @@ pub struct Batch {
     bytes: Vec<u8>,
     /// Where in `bytes` the values of each row are.
     rows: Places,
-    format: Format,
+    formats: ResultFormats,
     style: Option<Rc<TextStyle>>,
     size: usize,
     dbname: Rc<str>,
@@ -91,7 +140,7 @@ impl Batch {
         bytes: Vec<u8>,
         rows: Places,
         columns: Rc<[ColumnDescription]>,
-        format: Format,
+        formats: ResultFormats,
         style: Option<Rc<TextStyle>>,
         size: usize,
         dbname: Rc<str>,
@@ -100,7 +149,7 @@ impl Batch {
             columns,
             bytes,
             rows,
-            format,
+            formats,
             style,
             size,
             dbname,
@@ -117,9 +166,9 @@ impl Batch {
         &self.columns
     }
 
-    /// The form of all values.
-    pub fn format(&self) -> Format {
-        self.format
+    /// The forms of the values.
+    pub fn formats(&self) -> &ResultFormats {
+        &self.formats
     }
 
     /// The settings under which values as text are to be read, if it matters.
@@ -322,7 +371,7 @@ mod tests {
                 bytes,
                 Places::from_buf([row]),
                 Rc::from([]),
-                Format::Binary,
+                Format::Binary.into(),
                 None,
                 0,
                 "".into(),

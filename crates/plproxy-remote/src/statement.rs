@@ -10,7 +10,7 @@ use std::rc::Rc;
 use plproxy_core::numbered::NumberMap;
 
 use crate::call::Prepared;
-use crate::rows::{ColumnDescription, Format};
+use crate::rows::{ColumnDescription, Format, ResultFormats};
 
 /// Statements that a connection remembers at most.
 const REMEMBERED: usize = 256;
@@ -25,7 +25,7 @@ thread_local! {
 pub struct Statement {
     id: u64,
     sql: String,
-    format: Format,
+    formats: ResultFormats,
     needs: TextNeeds,
 }
 
@@ -49,14 +49,13 @@ impl Statement {
         Statement::new(sql, Format::Text, TextNeeds::default())
     }
 
-    /// A statement with results of either form, and what those of its columns need that come as text: with
-    /// [`Format::Binary`] too, a column may have been cast to it.
-    pub fn new(sql: String, format: Format, needs: TextNeeds) -> Rc<Statement> {
+    /// A statement with results of either form, and what those of its columns need that come as text.
+    pub fn new(sql: String, formats: impl Into<ResultFormats>, needs: TextNeeds) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
             sql,
-            format,
+            formats: formats.into(),
             needs,
         })
     }
@@ -76,9 +75,9 @@ impl Statement {
         self.needs
     }
 
-    /// The form of the results.
-    pub(crate) fn format(&self) -> Format {
-        self.format
+    /// The forms of the results.
+    pub(crate) fn formats(&self) -> &ResultFormats {
+        &self.formats
     }
 }
 

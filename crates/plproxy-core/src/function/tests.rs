@@ -6,18 +6,13 @@ fn ty(sql: &str, is_array: bool) -> TypeName {
     TypeName {
         sql: sql.to_owned(),
         is_array,
-        transfer: Transfer::Binary,
     }
 }
 
-fn column(name: &str, sql: &str, transfer: Transfer) -> Column {
-    let ty = TypeName {
-        transfer,
-        ..ty(sql, false)
-    };
+fn column(name: &str, sql: &str) -> Column {
     Column {
         name: name.to_owned(),
-        ty,
+        ty: ty(sql, false),
     }
 }
 
@@ -290,12 +285,12 @@ fn calls() {
     const ARGS: &str = "($1::int4,$2::text,$3::_int4,$4::public.mood,$5::_text)";
     let row = || {
         vec![
-            column("x", "int4", Transfer::Binary),
-            column("Y z", "public.mood", Transfer::Text),
-            column("select", "bool", Transfer::Binary),
+            column("x", "int4"),
+            column("Y z", "public.mood"),
+            column("select", "bool"),
         ]
     };
-    let text = column("t", "\"numeric\"", Transfer::Text).ty;
+    let text = column("t", "\"numeric\"").ty;
     for (body, returns, columns, before, after) in [
         (
             "",
@@ -315,7 +310,7 @@ fn calls() {
             "",
             Returns::Scalar(text),
             None,
-            "select r::\"numeric\"::text from public.\"F\"",
+            "select r::\"numeric\" from public.\"F\"",
             " r",
         ),
         (
@@ -329,14 +324,14 @@ fn calls() {
             "",
             Returns::Row(row()),
             None,
-            "select x::int4, \"Y z\"::public.mood::text, \"select\"::bool from public.\"F\"",
+            "select x::int4, \"Y z\"::public.mood, \"select\"::bool from public.\"F\"",
             "",
         ),
         (
             "target f;",
             Returns::Record,
             Some(row()),
-            "select x::int4, \"Y z\"::public.mood::text, \"select\"::bool from f",
+            "select x::int4, \"Y z\"::public.mood, \"select\"::bool from f",
             " as (x int4, \"Y z\" public.mood, \"select\" bool)",
         ),
     ] {

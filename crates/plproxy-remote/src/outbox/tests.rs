@@ -20,7 +20,7 @@ fn rows(request: usize) -> Event {
         Vec::new(),
         Places::new(),
         Rc::from([]),
-        Format::Text,
+        Format::Text.into(),
         None,
         0,
         "".into(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
     Batch, Call, CallOptions, ColumnDescription, Diagnostic, Encoding, Endpoint, Error, ErrorKind,
-    Event, Format, Param, Prepared, Remote, Request, Reset, Statement,
+    Event, Param, Prepared, Remote, Request, Reset, ResultFormats, Statement,
 };
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -67,7 +67,7 @@ pub fn request(endpoint: &Rc<Endpoint>, params: &[Param]) -> Request {
 pub struct Outcome {
     pub rows: Vec<(usize, Vec<Option<Vec<u8>>>)>,
     pub columns: Vec<Option<Rc<[ColumnDescription]>>>,
-    pub formats: Vec<Format>,
+    pub formats: Vec<ResultFormats>,
     /// Rows and notices as they came: `row <n>` or the notice's text.
     pub log: Vec<String>,
     pub notices: Vec<Diagnostic>,
@@ -78,7 +78,7 @@ pub struct Outcome {
 
 impl Outcome {
     fn batch(&mut self, request: usize, batch: &Batch) {
-        self.formats.push(batch.format());
+        self.formats.push(batch.formats().clone());
         self.columns.push(Some(batch.columns().clone()));
         for row in batch.iter() {
             let values = (0..batch.columns().len())

@@ -124,7 +124,7 @@ fn large_parameters_come_in_every_place_and_form() {
             // The same by another way: with text results, and as one value instead of the third.
             let with_text = Statement::select("select md5($1::text), 'x'::name".into());
             let direct = run(&remote, &endpoint, &with_text, &params[2..3]);
-            assert_eq!(direct.formats, [Format::Text]);
+            assert_eq!(direct.formats, [Format::Text.into()]);
             let words: Vec<_> = got.split(' ').collect();
             assert_eq!((words[0], words[2]), (size.to_string().as_str(), "-1"));
             assert_eq!(words[3], direct.text());

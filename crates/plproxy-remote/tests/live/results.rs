@@ -19,7 +19,7 @@ fn a_value_goes_there_and_back() {
             [(0, vec![expected.map(<[u8]>::to_vec)])],
             "{params:?}"
         );
-        assert_eq!(outcome.formats, [Format::Binary]);
+        assert_eq!(outcome.formats, [Format::Binary.into()]);
         assert_eq!(outcome.names(), ["r"]);
         assert_eq!(outcome.columns[0].as_ref().unwrap()[0].type_oid, 23);
         assert_eq!(outcome.done, [0]);

@@ -60,7 +60,7 @@ fn check(
     for turn in 0..6 {
         let outcome = run(remote, endpoint, statement, &[]);
         assert!(outcome.error.is_none(), "{sql}: {:?}", outcome.error);
-        assert_eq!(outcome.formats, [Format::Text], "{sql}, turn {turn}");
+        assert_eq!(outcome.formats, [Format::Text.into()], "{sql}, turn {turn}");
         let values: Vec<_> = values
             .iter()
             .map(|value| value.map(|value| value.as_bytes().to_vec()))
@@ -159,7 +159,7 @@ fn large_parameters_go_along_with_text_results() {
             ];
             let outcome = run(&remote, &endpoint, &statement, &params);
             assert!(outcome.error.is_none(), "{:?}", outcome.error);
-            assert_eq!(outcome.formats, [Format::Text]);
+            assert_eq!(outcome.formats, [Format::Text.into()]);
             let sql = format!("select md5(repeat('x', {size})::bytea)");
             let md5 = ask(&remote, &endpoint, &sql);
             let (_, row) = &outcome.rows[0];
@@ -236,7 +236,7 @@ fn unprepared_ones_stay_text() {
         for _ in 0..6 {
             let request = request(endpoint, &[Param::Binary(vec![0, 0, 0, 7])]);
             let outcome = drain(remote.start(&statement, vec![request], &options));
-            assert_eq!(outcome.formats, [Format::Text]);
+            assert_eq!(outcome.formats, [Format::Text.into()]);
             assert_eq!(outcome.rows, [(0, vec![Some(b"7".to_vec()), None])]);
         }
         let count = "select count(*)::text from pg_prepared_statements";
