@@ -1,13 +1,28 @@
 //! Settings of the extension.
 #![forbid(unsafe_code)]
 
+use crate::error::{Report, sqlstate};
+use crate::pg::report::{Level, emit};
+use crate::pg::settings::{self, Names};
 use crate::pg::shmem;
+use core::cell::RefCell;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::time::Duration;
 
 static STANDARD_SQLSTATES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static MAX_TRACKED_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+
+/// What they begin with. It is not reserved: users have settings of their own that begin so.
+const PREFIX: &str = "plproxy.";
+
+/// A name is taken for one of ours if it differs in no more characters.
+const MISSPELT: u8 = 4;
+
+thread_local! {
+    /// Names that were warned of. Sessions have those of the server that they come from.
+    static WARNED_OF: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
 
 /// So much is far more than anybody needs, and the memory for it can still be counted in a machine word.
 const MOST_TRACKED_PARTITIONS: i32 = 1_000_000;
@@ -47,6 +62,34 @@ pub(crate) fn init() {
         },
         GucFlags::default(),
     );
+}
+
+/// Warns of settings that nobody has defined and whose names are nearly those of ours; of each once.
+pub(crate) fn warn_of_misspelt() {
+    if settings::is_parallel_worker() {
+        return;
+    }
+    // Whatever keeps us from it, it is no more than a warning; what was held for it is given back by then.
+    let names = Names::find(PREFIX).unwrap_or_default();
+    for name in names.placeholders {
+        if WARNED_OF.with_borrow(|warned_of| warned_of.contains(&name)) {
+            continue;
+        }
+        let lower = name.to_ascii_lowercase();
+        let alike = names.defined.iter().filter_map(|ours| {
+            let distance = settings::distance(&lower, ours, MISSPELT)?;
+            Some((distance, ours))
+        });
+        if let Some((_, ours)) = alike.min() {
+            let mut report = Report::new(
+                sqlstate::UNDEFINED_OBJECT,
+                format!("unrecognized configuration parameter \"{name}\""),
+            );
+            report.hint = Some(format!("Perhaps you meant \"{ours}\"."));
+            WARNED_OF.with_borrow_mut(|warned_of| warned_of.push(name));
+            let _ = emit(Level::Warning, &report);
+        }
+    }
 }
 
 /// From how long on a call is logged.

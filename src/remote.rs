@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, Report};
+use crate::gucs;
 use crate::pg::{encoding, interrupts, waits};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
@@ -23,6 +24,8 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         interrupts::register()?;
         waits::register();
         remote.show_waits(waits::show);
+        // Where the library was preloaded the session's own settings were not looked at yet.
+        gucs::warn_of_misspelt();
         Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
     })
 }

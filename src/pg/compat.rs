@@ -1,9 +1,10 @@
 //! Every difference between PostgreSQL's versions.
 
+use super::memory::Context;
 use super::tuple::RowType;
 use super::{guard, raw};
 use crate::error::Error;
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_int};
 use pgrx::pg_sys::{self, Oid};
 
 /// What an invalidation callback calls its cache.
@@ -13,13 +14,15 @@ pub(super) type CacheId = c_int;
 unsafe extern "C-unwind" {
     // wait_event.c
     #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
-    fn WaitEventExtensionNew(name: *const c_char) -> u32;
+    fn WaitEventExtensionNew(name: *const core::ffi::c_char) -> u32;
 
     // guc.c
-    #[cfg(feature = "pg14")]
-    fn EmitWarningsOnPlaceholders(prefix: *const c_char);
-    #[cfg(not(feature = "pg14"))]
-    fn MarkGUCPrefixReserved(prefix: *const c_char);
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    fn get_guc_variables() -> *mut *mut pg_sys::config_generic;
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    fn GetNumConfigOptions() -> c_int;
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    fn get_guc_variables(count: *mut c_int) -> *mut *mut pg_sys::config_generic;
 
     // aclchk.c
     #[cfg(any(feature = "pg14", feature = "pg15"))]
@@ -119,13 +122,28 @@ pub(super) fn wait_event(name: &'static CStr) -> Result<u32, Error> {
     Ok(number)
 }
 
-/// Reserves the settings' prefix: a misspelt name is an error from then on, before 15 a warning.
-pub(super) fn reserve_settings(prefix: &'static CStr) {
-    // SAFETY: called from _PG_init, where nothing of ours is alive should it raise.
-    unsafe {
-        #[cfg(feature = "pg14")]
-        EmitWarningsOnPlaceholders(prefix.as_ptr());
-        #[cfg(not(feature = "pg14"))]
-        MarkGUCPrefixReserved(prefix.as_ptr());
-    }
+/// Hands the name of each setting of the session to `each`, and whether it is one that nobody has defined.
+pub(super) fn each_setting(mut each: impl FnMut(&CStr, bool)) -> Result<(), Error> {
+    // From 16 on the list is made for the caller.
+    Context::for_call()?.enter(|| {
+        // SAFETY: the closure owns nothing; the list has that many members, each with a name, which is a C string.
+        unsafe {
+            let (list, count) = guard::catch(|| {
+                #[cfg(any(feature = "pg14", feature = "pg15"))]
+                let found = (get_guc_variables(), GetNumConfigOptions());
+                #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+                let found = {
+                    let mut count = 0;
+                    (get_guc_variables(&raw mut count), count)
+                };
+                found
+            })?;
+            for i in 0..usize::try_from(count).unwrap_or(0) {
+                let setting = &**list.add(i);
+                let is_placeholder = setting.flags as u32 & pg_sys::GUC_CUSTOM_PLACEHOLDER != 0;
+                each(CStr::from_ptr(setting.name), is_placeholder);
+            }
+        }
+        Ok(())
+    })
 }

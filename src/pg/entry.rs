@@ -3,7 +3,7 @@
 //! `pg_extern` would export them with a suffix; databases made under the C handler look for the plain names.
 
 use super::fcinfo::CallInfo;
-use super::{compat, inval, report, shmem, xact};
+use super::{inval, report, shmem, xact};
 use crate::error::{Error, Report};
 use crate::{admin, fdw_validator, gucs, handler, hash, validator};
 use pgrx::pg_sys::{Datum, FunctionCallInfo, Pg_finfo_record};
@@ -117,7 +117,7 @@ export!(
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     gucs::init();
-    compat::reserve_settings(c"plproxy");
+    gucs::warn_of_misspelt();
     inval::register();
     xact::register();
     shmem::register();

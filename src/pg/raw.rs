@@ -207,6 +207,19 @@ unsafe extern "C-unwind" {
         is_reload: bool,
     ) -> c_int;
 
+    // varlena.c
+    pub(super) fn varstr_levenshtein_less_equal(
+        source: *const c_char,
+        source_len: c_int,
+        target: *const c_char,
+        target_len: c_int,
+        insert_cost: c_int,
+        delete_cost: c_int,
+        substitute_cost: c_int,
+        most: c_int,
+        trusted: bool,
+    ) -> c_int;
+
     // syscache.c, lsyscache.c, inval.c
     pub(super) fn SearchSysCache1(cache: c_int, key: Datum) -> HeapTuple;
     pub(super) fn ReleaseSysCache(tuple: HeapTuple);

@@ -1,9 +1,9 @@
 //! Settings of the session that a call looks at.
 
-use super::{guard, raw};
+use super::{compat, guard, raw};
 use crate::error::Error;
 use core::cell::RefCell;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int};
 use pgrx::pg_sys;
 use plproxy_remote::TextStyle;
 use std::ffi::CString;
@@ -27,6 +27,58 @@ pub(crate) fn work_mem() -> i32 {
 pub(crate) fn check_function_bodies() -> bool {
     // SAFETY: reads a static of the backend.
     unsafe { pg_sys::check_function_bodies }
+}
+
+/// Settings whose names begin alike.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) defined: Vec<String>,
+    /// Somebody has given them a value, and nobody has defined them.
+    pub(crate) placeholders: Vec<String>,
+}
+
+impl Names {
+    /// Those that begin with a prefix, whatever the case; only in ASCII.
+    pub(crate) fn find(prefix: &str) -> Result<Self, Error> {
+        let mut this = Self::default();
+        compat::each_setting(|name, is_placeholder| {
+            let name = name.to_str().unwrap_or_default();
+            let start = name.get(..prefix.len()).unwrap_or_default();
+            if name.is_ascii() && start.eq_ignore_ascii_case(prefix) {
+                let names = if is_placeholder {
+                    &mut this.placeholders
+                } else {
+                    &mut this.defined
+                };
+                names.push(name.to_owned());
+            }
+        })?;
+        Ok(this)
+    }
+}
+
+/// How many characters make the difference between two names, if no more than `most`.
+pub(crate) fn distance(a: &str, b: &str, most: u8) -> Option<u8> {
+    let length = |text: &str| c_int::try_from(text.len()).unwrap_or(c_int::MAX);
+    let (start_a, start_b) = (a.as_ptr().cast(), b.as_ptr().cast());
+    let (len_a, len_b, most_of) = (length(a), length(b), c_int::from(most));
+    // SAFETY: the texts are so long; raises when out of memory, and then the names are as if not alike.
+    let found = unsafe {
+        guard::catch(|| {
+            raw::varstr_levenshtein_less_equal(
+                start_a, len_a, start_b, len_b, 1, 1, 1, most_of, true,
+            )
+        })
+    };
+    u8::try_from(found.ok()?)
+        .ok()
+        .filter(|found| *found <= most)
+}
+
+/// Whether this process works for another one of the same session.
+pub(crate) fn is_parallel_worker() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
 }
 
 /// Settings of the session that are others while it lives.
