@@ -210,7 +210,7 @@ impl Call {
                     self.end(End::Failed);
                     let dbname = error.request.map(|request| self.dbname(request));
                     let error = self.label.remote_error(&dbname.unwrap_or_default(), &error);
-                    return Err(error.hinted(self.next_statement.as_deref()));
+                    return Err(error.with_semicolon_hint(self.next_statement.as_deref()));
                 }
             }
         }

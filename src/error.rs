@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::gucs;
+use crate::pg::encoding;
 use crate::pg::guard::Raised;
 use plproxy_remote::{Diagnostic, ErrorKind};
 use std::rc::Rc;
@@ -41,7 +42,7 @@ impl Error {
     }
 
     /// A syntax error of SQL with a hint, if its text has a word before which a `;` may be missing.
-    pub(crate) fn hinted(self, next_statement: Option<&str>) -> Self {
+    pub(crate) fn with_semicolon_hint(self, next_statement: Option<&str>) -> Self {
         let Some(word) = next_statement else {
             return self;
         };
@@ -144,7 +145,6 @@ impl FunctionLabel {
     /// An error that came up while values went to or came from a partition. One about their encoding, which the partition's
     /// server might as well have raised, gets the prefix of the function and the partition; others go on as they came.
     pub(crate) fn value_error(&self, dbname: &str, error: Error) -> Error {
-        let (name, nargs) = (&self.name, self.nargs);
         match error {
             Error::Raised(raised)
                 if [
@@ -153,8 +153,9 @@ impl FunctionLabel {
                 ]
                 .contains(&raised.sqlstate()) =>
             {
-                let prefix = format!("PL/Proxy function {name}({nargs}): [{dbname}] ");
-                Error::Raised(raised.prefixed(&prefix))
+                let what = encoding::to_string(raised.message())
+                    .unwrap_or_else(|_| String::from_utf8_lossy(raised.message()).into_owned());
+                self.error_with(raised.sqlstate(), format_args!("[{dbname}] {what}"))
             }
             other => other,
         }

@@ -71,7 +71,7 @@ impl LocalPlan {
         }
         let shared = Rc::new(Shared {
             plan: Plan::prepare(&key.0, &key.1)
-                .map_err(|error| error.hinted(query.next_statement.as_deref()))?,
+                .map_err(|error| error.with_semicolon_hint(query.next_statement.as_deref()))?,
             role,
             used: Cell::new(0),
         });

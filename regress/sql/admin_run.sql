@@ -34,7 +34,19 @@ $$;
 select distinct setting() = '4MB' from setting();
 select count(*) from plproxy_run_on_all('parts', 'set work_mem = ''1MB''; create temp table temporary (n int)');
 select distinct setting() = '4MB' from setting();
-select * from plproxy_run_on_all('parts', 'copy run to stdout') where success;
+-- nothing is copied from or to the client, and nothing of such a command is done
+select * from plproxy_run_on_all('parts', 'copy run to stdout');
+select * from plproxy_run_on_all('parts', 'copy run from stdin');
+select * from plproxy_run_on_all('parts', 'insert into run values (1); copy run (n) to stdout csv; select 1');
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'copy run to stdout', atomic => true) $$);
+select * from plproxy_run_on_all('parts', $$ copy run to program 'cat >/dev/null' $$);
+select * from plproxy_run_on_all('parts', 'select count(*) from run');
+-- where only the partition sees it, its connection is given up
+set standard_conforming_strings = off;
+set escape_string_warning = off;
+select * from plproxy_run_on_all('parts', $$ select '\'; copy run to stdout; --' $$);
+reset standard_conforming_strings;
+select * from plproxy_run_on_all('parts', 'select count(*) from run');
 -- partitions of one connection string are one
 select current_setting('port') as port \gset
 \set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port

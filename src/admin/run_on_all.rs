@@ -9,7 +9,7 @@ use crate::error::{Error, Report, sqlstate};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::statements;
 use pgrx::pg_sys::Datum;
-use plproxy_remote::{Done, Errand, ErrorKind, On, Outcome, Step};
+use plproxy_remote::{COPY, Done, Errand, ErrorKind, On, Outcome, Step};
 use std::rc::Rc;
 
 /// `plproxy_run_on_all(cluster text, command text, atomic boolean) → setof record`.
@@ -46,6 +46,14 @@ impl Admin<'_> {
         partitions: &[Partition],
         command: &str,
     ) -> Result<Vec<Row>, Error> {
+        // Before anything is sent: what such a command had done by then might be committed. What only the partitions can read
+        // is for them to refuse.
+        if statements::copy_with_the_client(command).unwrap_or(false) {
+            let rows = partitions.iter();
+            return Ok(rows
+                .map(|partition| (partition.number, false, Some(COPY.to_owned())))
+                .collect());
+        }
         let errands = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
@@ -79,6 +87,9 @@ impl Admin<'_> {
         if statements::control_transactions(&command)? {
             let what = "the command must not control transactions when it is atomic";
             return Err(self.label.error_with(sqlstate::FEATURE_NOT_SUPPORTED, what));
+        }
+        if statements::copy_with_the_client(&command)? {
+            return Err(self.label.error_with(sqlstate::FEATURE_NOT_SUPPORTED, COPY));
         }
         let mut transaction = Transaction::begin(self, cluster, partitions)?;
         let steps = vec![Step::Run("begin".to_owned()), Step::Run(command)];

@@ -4,6 +4,7 @@ use super::memory::Switched;
 use super::{encoding, raw, report};
 use crate::error::SqlState;
 use cee_scape::call_with_sigsetjmp;
+use core::ffi::CStr;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
 use pgrx::pg_sys;
@@ -32,21 +33,16 @@ impl Raised {
         self
     }
 
-    /// The same error with words before its message.
-    pub(crate) fn prefixed(mut self, words: &str) -> Self {
-        // SAFETY: the message, if there is one, is a C string of the database's encoding.
+    /// Its message, in the database's encoding.
+    pub(crate) fn message(&self) -> &[u8] {
+        // SAFETY: as above; a message, where there is one, is a C string.
         unsafe {
-            let data = self.0.as_mut();
-            if !data.message.is_null() {
-                let message = encoding::cstr_to_string(data.message);
-                let message = message
-                    .ok()
-                    .and_then(|text| kept(&format!("{words}{text}")));
-                // What cannot be had stays as it was. The old one goes with the memory that it is in.
-                data.message = message.unwrap_or(data.message);
+            let message = self.0.as_ref().message;
+            if message.is_null() {
+                return b"missing error text";
             }
+            CStr::from_ptr(message).to_bytes()
         }
-        self
     }
 
     /// Throws the error on, unchanged.

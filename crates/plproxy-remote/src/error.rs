@@ -137,6 +137,9 @@ impl ErrorKind {
     }
 }
 
+/// What `COPY` from and to the client is answered with: nobody here has anything to copy.
+pub const COPY: &str = "COPY FROM STDIN and TO STDOUT cannot be used here";
+
 /// A system error without the number that Rust adds.
 pub(crate) fn system_words(error: &io::Error) -> String {
     let text = error.to_string();

@@ -50,7 +50,7 @@ pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
 pub use endpoint::{Endpoint, Hold, Reader, label};
 pub use errand::{Done, Errand, ErrandOptions, Errands, On, Outcome, Session, Step, StepOutcome};
-pub use error::{Error, ErrorKind};
+pub use error::{COPY, Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;
 pub use reset::Reset;

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::authentication::Authentication;
 use crate::encoding::Encoding;
+use crate::error::COPY;
 use crate::room::is_room_for;
 use crate::rows::{ColumnDescription, TextStyle};
 
@@ -285,6 +286,8 @@ impl Monitor {
             b'S' => self.count_status(self.incoming.rest)?,
             b'R' | b'K' | b'Z' => {}
             b'C' | b'I' if self.script.is_some() => {}
+            // The connection is of no use any more: the server waits for data, or sends them.
+            b'G' | b'H' | b'W' => return Err(refuse(COPY)),
             _ => return Ok(()),
         }
         self.collected.clear();

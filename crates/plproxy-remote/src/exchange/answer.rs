@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Exchange, Round, unexpected};
 use crate::call::Event;
 use crate::diagnostic::Diagnostic;
-use crate::error::ErrorKind;
+use crate::error::{COPY, ErrorKind};
 use crate::inbox::Frame;
 use crate::monitor;
 use crate::room::is_room_for;
@@ -59,6 +59,7 @@ impl Exchange<'_> {
             // Nobody here listens to notifications.
             b'A' => Ok(()),
             b'Z' => self.take_end(&body),
+            b'G' | b'H' | b'W' => Err(ErrorKind::protocol(COPY)),
             b'1' | b'2' | b'T' | b't' | b'n' | b'C' | b'I'
                 if matches!(self.round, Round::Settings | Round::Process) =>
             {

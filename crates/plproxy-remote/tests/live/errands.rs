@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{
-    Done, Encoding, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Remote, Step,
+    COPY, Done, Encoding, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Remote,
+    Step,
 };
 
 use crate::harness::*;
@@ -111,6 +112,37 @@ fn one_failure_is_one_outcome() {
     assert!(outcomes[2].last().is_err() && outcomes[2].session.is_none());
     assert!(
         matches!(outcomes[3].last(), Ok(Done::Ran { value: Some(Some(value)), .. }) if value == "well")
+    );
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn nothing_is_copied() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    for sql in [
+        "copy (select 1) to stdout",
+        "copy (select repeat('x', 1000) from generate_series(1, 100000)) to stdout",
+        "select 1; copy pg_class to stdout; select 2",
+        "create temp table t (n int); copy t from stdin",
+        "create temp table t (n int); copy t from stdin (format binary); select 1",
+    ] {
+        let (_, outcomes) = run(
+            &remote,
+            vec![errand(&endpoint, &[sql])],
+            &ErrandOptions::default(),
+        );
+        let error = outcomes[0].last().expect_err(sql);
+        assert_eq!(error.to_string(), COPY, "{sql}");
+        assert!(
+            outcomes[0].session.is_none(),
+            "{sql}: the server still waits or sends"
+        );
+    }
+    assert_eq!(
+        last(&remote, &["copy (select 1) to program 'cat >/dev/null'"]),
+        "[COPY 1]"
     );
 }
 

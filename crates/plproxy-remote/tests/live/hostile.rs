@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use plproxy_remote::{CallOptions, ErrorKind, Remote, Statement};
+use plproxy_remote::{COPY, CallOptions, ErrorKind, Remote, Statement};
 
 use crate::harness::*;
 use crate::scripted::{self, answering, complaint, described, message, read_startup, ready, row};
@@ -128,6 +128,11 @@ fn broken_answers_fail_the_call() {
     for (name, bytes) in cases {
         let kind = check(&remote, name, &answering(bytes));
         assert!(matches!(kind, ErrorKind::Protocol(_)), "{name}: {kind:?}");
+        assert_eq!(
+            kind.to_string() == COPY,
+            name.starts_with("copy"),
+            "{name}: {kind}"
+        );
     }
 }
 
