@@ -1,12 +1,15 @@
 //! Local queries of a body: the functions that CLUSTER, CONNECT and RUN ON name.
 #![forbid(unsafe_code)]
 
+use crate::codecs;
 use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::hash::{self, HashKind};
 use crate::pg::expr::Arg;
 use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
+use crate::pg::tuple::{RowType, version_of};
+use crate::pg::types::TypeClass;
 use crate::route::SplitArray;
 use core::cell::{Cell, RefCell};
 use core::ops::Range;
@@ -23,11 +26,42 @@ struct Shared {
     plan: Plan,
     role: Oid,
     used: Cell<u64>,
+    /// The composite types that its parameters are made of. PostgreSQL's own plans do not see that their fields change.
+    rows: Vec<(Oid, u64)>,
 }
 
-/// The text of a query, the types of its parameters, and the role that runs it: a plan may have a function's body in the
-/// place of its call, because this role may execute it.
-type Key = (String, Vec<Oid>, Oid);
+impl Shared {
+    fn is_current(&self) -> Result<bool, Error> {
+        for (type_oid, version) in &self.rows {
+            if version_of(*type_oid)? != *version {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Adds the composite types that a type is made of.
+fn add_rows(type_oid: Oid, rows: &mut Vec<(Oid, u64)>) -> Result<(), Error> {
+    let info = codecs::type_info(type_oid)?;
+    match info.class {
+        TypeClass::Composite if rows.iter().all(|(known, _)| *known != type_oid) => {
+            rows.push((type_oid, version_of(type_oid)?));
+            let row = RowType::of_composite(type_oid)?;
+            row.columns
+                .iter()
+                .try_for_each(|column| add_rows(column.type_oid, rows))
+        }
+        TypeClass::Domain => info.domain_base.map_or(Ok(()), |base| add_rows(base, rows)),
+        _ => info
+            .element
+            .map_or(Ok(()), |element| add_rows(element, rows)),
+    }
+}
+
+/// The text of a query, the types of its parameters, the names of those that are rows, and the role that runs it: a plan may
+/// have a function's body in the place of its call, because this role may execute it.
+type Key = (String, Vec<Oid>, Vec<(String, usize)>, Oid);
 
 thread_local! {
     static PLANS: RefCell<HashMap<Key, Rc<Shared>>> = RefCell::default();
@@ -44,8 +78,8 @@ impl LocalPlan {
         let role = role::current();
         let shared = self.0.borrow().upgrade();
         let shared = match shared.filter(|shared| shared.role == role) {
-            Some(shared) => shared,
-            None => {
+            Some(shared) if shared.is_current()? => shared,
+            _ => {
                 let shared = Self::prepare(query, type_of, role)?;
                 self.0.replace(Rc::downgrade(&shared));
                 shared
@@ -60,20 +94,26 @@ impl LocalPlan {
         type_of: impl Fn(usize) -> Oid,
         role: Oid,
     ) -> Result<Rc<Shared>, Error> {
-        let types = query
+        let types: Vec<Oid> = query
             .args
             .iter()
             .map(|&argument| type_of(argument))
             .collect();
-        let key: Key = (query.sql.clone(), types, role);
-        if let Some(shared) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
+        let mut rows = Vec::new();
+        for type_oid in &types {
+            add_rows(*type_oid, &mut rows)?;
+        }
+        let key: Key = (query.sql.clone(), types, query.rows.clone(), role);
+        let known = PLANS.with_borrow(|plans| plans.get(&key).cloned());
+        if let Some(shared) = known.filter(|shared| shared.rows == rows) {
             return Ok(shared);
         }
         let shared = Rc::new(Shared {
-            plan: Plan::prepare(&key.0, &key.1)
+            plan: Plan::prepare_with_rows(&key.0, &key.1, &key.2)
                 .map_err(|error| error.with_semicolon_hint(query.next_statement.as_deref()))?,
             role,
             used: Cell::new(0),
+            rows,
         });
         let forgotten = PLANS.with_borrow_mut(|plans| {
             let oldest = if plans.len() < MOST_PLANS {

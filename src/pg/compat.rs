@@ -122,6 +122,21 @@ pub(super) fn wait_event(name: &'static CStr) -> Result<u32, Error> {
     Ok(number)
 }
 
+/// The text of a string node, as raw parse trees have them for names.
+///
+/// # Safety
+/// The node must be one.
+pub(super) unsafe fn string_value(node: *mut pg_sys::Node) -> *const core::ffi::c_char {
+    // SAFETY: as promised.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        let value = (*node.cast::<pg_sys::Value>()).val.str_;
+        #[cfg(not(feature = "pg14"))]
+        let value = (*node.cast::<pg_sys::String>()).sval;
+        value.cast_const()
+    }
+}
+
 /// Hands the name of each setting of the session to `each`, and whether it is one that nobody has defined.
 pub(super) fn each_setting(mut each: impl FnMut(&CStr, bool)) -> Result<(), Error> {
     // From 16 on the list is made for the caller.

@@ -159,7 +159,7 @@ impl Expression {
 ///
 /// # Safety
 /// `callback` must live until then, and so must `query`.
-unsafe fn describe_errors(callback: *mut ErrorContextCallback, query: *const c_char) {
+pub(super) unsafe fn describe_errors(callback: *mut ErrorContextCallback, query: *const c_char) {
     // SAFETY: as promised; the stack is this thread's.
     unsafe {
         (*callback).previous = pg_sys::error_context_stack;

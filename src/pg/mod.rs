@@ -17,6 +17,7 @@ pub(crate) mod encoding;
 mod entry;
 pub(crate) mod expr;
 pub(crate) mod fcinfo;
+mod fields;
 pub(crate) mod foreign;
 pub(crate) mod guard;
 pub(crate) mod interrupts;

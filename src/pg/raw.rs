@@ -320,6 +320,23 @@ unsafe extern "C-unwind" {
     ) -> c_int;
 
     // parser.c
+    pub(super) fn make_parsestate(parent: *mut pg_sys::ParseState) -> *mut pg_sys::ParseState;
+    pub(super) fn free_parsestate(parse: *mut pg_sys::ParseState);
+    pub(super) fn transformTopLevelStmt(
+        parse: *mut pg_sys::ParseState,
+        statement: *mut pg_sys::RawStmt,
+    ) -> *mut pg_sys::Query;
+    pub(super) fn transformExpr(
+        parse: *mut pg_sys::ParseState,
+        expression: *mut pg_sys::Node,
+        kind: pg_sys::ParseExprKind::Type,
+    ) -> *mut pg_sys::Node;
+    pub(super) fn lappend_int(list: *mut pg_sys::List, number: c_int) -> *mut pg_sys::List;
+    pub(super) fn list_copy_tail(list: *const pg_sys::List, skip: c_int) -> *mut pg_sys::List;
+    pub(super) fn list_truncate(list: *mut pg_sys::List, length: c_int) -> *mut pg_sys::List;
+    pub(super) fn assign_record_type_identifier(type_oid: Oid, typmod: i32) -> u64;
+    pub(super) fn type_is_rowtype(type_oid: Oid) -> bool;
+    pub(super) fn get_typcollation(type_oid: Oid) -> Oid;
     pub(super) fn raw_parser(text: *const c_char, mode: c_int) -> *mut pg_sys::List;
 
     // mbutils.c

@@ -2,7 +2,7 @@
 //! expression.
 
 use super::expr::{self, Arg, Expression};
-use super::{encoding, guard, io, raw};
+use super::{encoding, fields, guard, io, raw};
 use crate::error::{Error, Report};
 use core::cell::Cell;
 use core::ffi::{CStr, c_char};
@@ -52,6 +52,18 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Prepares `sql`, in which some parameters are rows: `name.field` is a field of the one of that name, where it is no column.
+    pub(crate) fn prepare_with_rows(
+        sql: &str,
+        types: &[Oid],
+        rows: &[(String, usize)],
+    ) -> Result<Self, Error> {
+        if rows.is_empty() {
+            return Self::prepare(sql, types);
+        }
+        Self::prepare(&fields::resolve(sql, types, rows)?, types)
+    }
+
     /// Prepares `sql`, whose parameters are of the given types.
     pub(crate) fn prepare(sql: &str, types: &[Oid]) -> Result<Self, Error> {
         let _connection = Connection::open()?;

@@ -140,6 +140,12 @@ impl Drop for RowType {
     }
 }
 
+/// A number for what a composite type is made of: after a change of that it is another one.
+pub(crate) fn version_of(type_oid: Oid) -> Result<u64, Error> {
+    // SAFETY: reads the type cache; raises for what is no composite type.
+    Ok(unsafe { guard::catch(|| raw::assign_record_type_identifier(type_oid, -1)) }?)
+}
+
 /// The values of one row.
 pub(crate) struct Row {
     values: Vec<Datum>,

@@ -152,6 +152,8 @@ pub enum Part {
     Gap(String),
     /// An identifier that is an argument if one has this name.
     Name(String),
+    /// The first part of a dotted identifier as written, with its quotes.
+    Qualifier(String),
     /// `$n` as written.
     Param(String),
 }
@@ -160,7 +162,8 @@ impl Part {
     /// How it is written.
     pub fn text(&self) -> &str {
         match self {
-            Self::Text(text) | Self::Gap(text) | Self::Name(text) | Self::Param(text) => text,
+            Self::Text(text) | Self::Gap(text) | Self::Param(text) => text,
+            Self::Name(text) | Self::Qualifier(text) => text,
         }
     }
 }
@@ -224,7 +227,6 @@ impl fmt::Display for Sql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.parts {
             match part {
-                Part::Text(text) | Part::Name(text) | Part::Param(text) => f.write_str(text)?,
                 Part::Gap(gap) => {
                     // Two characters of white space side by side would be read as one run.
                     let length = gap.chars().count();
@@ -236,6 +238,7 @@ impl fmt::Display for Sql {
                         }
                     }
                 }
+                part => f.write_str(part.text())?,
             }
         }
         Ok(())

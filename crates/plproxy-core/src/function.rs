@@ -83,6 +83,13 @@ impl Signature {
                 .is_some_and(|name| name.eq_ignore_ascii_case(reference))
         })
     }
+
+    /// The argument of exactly this name.
+    pub(crate) fn exact_argument(&self, name: &str) -> Option<usize> {
+        self.args
+            .iter()
+            .position(|argument| argument.name.as_deref() == Some(name))
+    }
 }
 
 /// A compiled function.
@@ -249,7 +256,7 @@ fn connect_source(tree: Connect, signature: &Signature) -> Source {
         Connect::Text(text) => Source::Literal(text),
         Connect::Reference(name) => match signature.argument(&name) {
             Some(arg) => Source::Argument(arg),
-            None => Source::Query(expression(&name)),
+            None => Source::Query(LocalQuery::of_name(&name, signature)),
         },
         Connect::Call(sql) => Source::Query(LocalQuery::new("select * from ", &sql, signature)),
     }
@@ -269,18 +276,9 @@ fn partitions(tree: RunOnTree, signature: &Signature) -> RunOn {
         RunOnTree::Number(number) => RunOn::Number(number),
         RunOnTree::Reference(name) => match signature.argument(&name) {
             Some(arg) => RunOn::Argument(arg),
-            None => RunOn::Query(expression(&name)),
+            None => RunOn::Query(LocalQuery::of_name(&name, signature)),
         },
         RunOnTree::Call(sql) => RunOn::Query(LocalQuery::new("select * from ", &sql, signature)),
-    }
-}
-
-/// An identifier that is no argument is left to the local server to understand, or to refuse.
-fn expression(name: &str) -> LocalQuery {
-    LocalQuery {
-        sql: format!("select {name}"),
-        args: Vec::new(),
-        next_statement: None,
     }
 }
 

@@ -88,6 +88,8 @@ pub enum SqlToken<'a> {
     Gap(&'static str),
     /// An identifier that stands alone, so that it may be an argument.
     Name(&'a str),
+    /// The first part of a dotted identifier, quoted or not.
+    Qualifier(&'a str),
     /// `$` and digits.
     Param(&'a str),
     /// `;`
@@ -274,7 +276,12 @@ impl<'a> Lexer<'a> {
                 SqlToken::Semicolon
             }
             b'\'' => self.text_or_broken(self.quoted_end(start, first), Broken::String),
-            b'"' => self.text_or_broken(self.quoted_end(start, first), Broken::Identifier),
+            b'"' => match self.quoted_end(start, first) {
+                Some(end) if !after_dot && self.before_dot(end) => {
+                    SqlToken::Qualifier(self.take(end))
+                }
+                end => self.text_or_broken(end, Broken::Identifier),
+            },
             b'$' => self.dollar(start),
             b'0'..=b'9' => SqlToken::Text(self.take(self.digits_end(start))),
             b'\\' | b'`' | 0..=0x1f | 0x7f => SqlToken::Broken(Broken::Character),
@@ -291,8 +298,8 @@ impl<'a> Lexer<'a> {
         SqlToken::Gap(if continued { "\n" } else { " " })
     }
 
-    /// An identifier, or a prefix of a string literal. Beside a dot, or at the end of a number such as `1e5`, it is
-    /// never an argument.
+    /// An identifier, or a prefix of a string literal. Beside a dot, or at the end of a number such as `1e5`, it is no argument
+    /// by itself.
     fn sql_word(&mut self, start: usize, after_dot: bool) -> SqlToken<'a> {
         let end = self.word_end(start);
         if end == start + 1 && self.byte(end) == Some(b'\'') {
@@ -307,15 +314,22 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        let before_dot = self.byte(self.gap_end(end)) == Some(b'.');
+        let before_dot = self.before_dot(end);
         let in_number = start.checked_sub(1).and_then(|at| self.byte(at));
         let in_number = in_number.is_some_and(|b| b.is_ascii_digit());
         let word = self.take(end);
-        if after_dot || before_dot || in_number {
+        if after_dot || in_number {
             SqlToken::Text(word)
+        } else if before_dot {
+            SqlToken::Qualifier(word)
         } else {
             SqlToken::Name(word)
         }
+    }
+
+    /// Whether a dot follows, comments or not.
+    fn before_dot(&self, end: usize) -> bool {
+        self.byte(self.gap_end(end)) == Some(b'.')
     }
 
     /// `$n` or a dollar-quoted string.

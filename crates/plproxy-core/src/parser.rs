@@ -194,6 +194,7 @@ impl<'a> Parser<'a, '_> {
                     _ => parts.push(Part::Gap(gap.to_owned())),
                 },
                 SqlToken::Name(name) => parts.push(Part::Name(name.to_owned())),
+                SqlToken::Qualifier(name) => parts.push(Part::Qualifier(name.to_owned())),
                 SqlToken::Param(param) => {
                     self.mention(Mention::Param(param))?;
                     parts.push(Part::Param(param.to_owned()));

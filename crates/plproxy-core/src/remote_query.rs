@@ -43,6 +43,8 @@ pub struct LocalQuery {
     pub sql: String,
     /// The argument behind each parameter: `args[0]` is `$1`.
     pub args: Vec<usize>,
+    /// The parameters that `name.field` may mean, each with the name. Where the text has a table of that name it does not.
+    pub rows: Vec<(String, usize)>,
     /// A word before which a `;` may be missing, if the query is wrong.
     pub next_statement: Option<String>,
 }
@@ -190,9 +192,31 @@ impl LocalQuery {
         Self {
             sql: text.query,
             args: text.args,
+            rows: text.rows,
             next_statement: next_statement(sql, signature),
         }
     }
+
+    /// A dotted identifier behind `select`: a field of an argument, or what the local server makes of it.
+    pub(crate) fn of_name(name: &str, signature: &Signature) -> Self {
+        let mut text = Assembly::new(signature, false);
+        text.sql("select ");
+        let qualifier = name.split('.').next().unwrap_or_default().trim_end();
+        text.qualifier(qualifier);
+        text.sql(name.strip_prefix(qualifier).unwrap_or_default());
+        Self {
+            sql: text.query,
+            args: text.args,
+            rows: text.rows,
+            next_statement: None,
+        }
+    }
+}
+
+/// Whether the next of these parts, but for gaps, is a dot.
+fn is_followed_by_a_field(parts: &[Part]) -> bool {
+    let next = parts.iter().find(|part| !matches!(part, Part::Gap(_)));
+    matches!(next, Some(Part::Text(text)) if text.starts_with('.'))
 }
 
 /// A query's text in the making.
@@ -202,6 +226,8 @@ struct Assembly<'a> {
     query: String,
     args: Vec<usize>,
     mentions: Vec<(usize, usize)>,
+    /// See [`LocalQuery::rows`].
+    rows: Vec<(String, usize)>,
     /// The parameter that each argument has become.
     params: Vec<Option<usize>>,
 }
@@ -214,6 +240,7 @@ impl<'a> Assembly<'a> {
             query: String::new(),
             args: Vec::new(),
             mentions: Vec::new(),
+            rows: Vec::new(),
             params: vec![None; signature.args.len()],
         }
     }
@@ -222,18 +249,44 @@ impl<'a> Assembly<'a> {
         self.query.push_str(text);
     }
 
-    fn argument(&mut self, arg: usize) {
-        let param = match self.params.get(arg).copied().flatten() {
-            Some(param) => param,
-            None => {
-                self.args.push(arg);
-                let param = self.args.len() - 1;
-                if let Some(slot) = self.params.get_mut(arg) {
-                    *slot = Some(param);
-                }
-                param
-            }
+    /// The parameter that an argument becomes.
+    fn param(&mut self, arg: usize) -> usize {
+        if let Some(param) = self.params.get(arg).copied().flatten() {
+            return param;
+        }
+        self.args.push(arg);
+        let param = self.args.len() - 1;
+        if let Some(slot) = self.params.get_mut(arg) {
+            *slot = Some(param);
+        }
+        param
+    }
+
+    /// The first part of a dotted identifier. If it is the name of an argument, the rest may be a field of that.
+    fn qualifier(&mut self, written: &str) {
+        self.sql(written);
+        let found = match written.strip_prefix('"').and_then(|w| w.strip_suffix('"')) {
+            Some(quoted) => self.signature.exact_argument(&quoted.replace("\"\"", "\"")),
+            None => self.signature.argument(written),
         };
+        // What a partition is to make of it is not known here.
+        if !self.casts
+            && let Some(arg) = found
+            && let Some(name) = self
+                .signature
+                .args
+                .get(arg)
+                .and_then(|arg| arg.name.clone())
+        {
+            let param = self.param(arg);
+            if !self.rows.iter().any(|(_, known)| *known == param) {
+                self.rows.push((name, param));
+            }
+        }
+    }
+
+    fn argument(&mut self, arg: usize) {
+        let param = self.param(arg);
         self.mentions.push((self.query.len(), param));
         let _ = write!(self.query, "${}", param + 1);
         if self.casts
@@ -245,10 +298,18 @@ impl<'a> Assembly<'a> {
     }
 
     fn push(&mut self, sql: &Sql) {
-        for part in &sql.parts {
+        let mut parts = sql.parts.iter();
+        while let Some(part) = parts.next() {
             match part {
                 Part::Text(text) | Part::Gap(text) => self.sql(text),
+                Part::Qualifier(name) => self.qualifier(name),
                 Part::Name(name) | Part::Param(name) => match self.signature.argument(name) {
+                    // The cast must not take the field for a part of the type's name.
+                    Some(arg) if self.casts && is_followed_by_a_field(parts.as_slice()) => {
+                        self.sql("(");
+                        self.argument(arg);
+                        self.sql(")");
+                    }
                     Some(arg) => self.argument(arg),
                     None => self.sql(name),
                 },

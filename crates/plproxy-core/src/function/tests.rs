@@ -150,6 +150,7 @@ fn locations() {
     let local = |sql: &str, args: &[usize]| LocalQuery {
         sql: sql.to_owned(),
         args: args.to_vec(),
+        rows: Vec::new(),
         next_statement: None,
     };
     for (body, expected) in [
@@ -195,15 +196,15 @@ fn locations() {
         (
             "run on h\n(a, 'a', \"a\", t.a, a.t, a /* a */); cluster '';",
             Source::Literal(String::new()),
-            RunOn::Query(local(
-                "select * from h\n($1, 'a', \"a\", t.a, a.t, $1  )",
-                &[0],
-            )),
+            RunOn::Query(LocalQuery {
+                rows: vec![("a".to_owned(), 0)],
+                ..local("select * from h\n($1, 'a', \"a\", t.a, a.t, $1  )", &[0])
+            }),
         ),
         (
-            "cluster ''; run on a.b;",
+            "cluster ''; run on t.b;",
             Source::Literal(String::new()),
-            RunOn::Query(local("select a.b", &[])),
+            RunOn::Query(local("select t.b", &[])),
         ),
     ] {
         let expected = Location::Cluster {
@@ -211,6 +212,49 @@ fn locations() {
             run_on: expected_run,
         };
         assert_eq!(compiled(body).location, expected, "{body:?}");
+    }
+}
+
+#[test]
+fn fields_of_arguments() {
+    for (body, sql, args, rows) in [
+        ("run on a.x;", "select a.x", &[0][..], &[("a", 0)][..]),
+        ("run on A . x.y;", "select A . x.y", &[0], &[("a", 0)]),
+        ("run on t.a;", "select t.a", &[], &[]),
+        (
+            "run on f(arr.x, b, B.y, b /* c */ . z, s.b, more.q.a);",
+            "select * from f(arr.x, $2, B.y, b   . z, s.b, more.q.a)",
+            &[2, 1, 4],
+            &[("arr", 0), ("B", 1), ("more", 2)],
+        ),
+        (
+            "run on f(\"B\".x, \"b\".x, \"a\" . \"Y\", a.\"Z\", 'a.b', \"a.b\", $$ a.b $$);",
+            "select * from f(\"B\".x, \"b\".x, \"a\" . \"Y\", a.\"Z\", 'a.b', \"a.b\", $$ a.b $$)",
+            &[1, 0],
+            &[("B", 0), ("a", 1)],
+        ),
+        (
+            "run on f($1.x, ($1).y);",
+            "select * from f($1.x, ($1).y)",
+            &[0],
+            &[],
+        ),
+        ("run on a.f(a);", "select * from a.f($1)", &[0], &[]),
+    ] {
+        let program = compiled(&format!("cluster 'x'; {body}"));
+        let Location::Cluster {
+            run_on: RunOn::Query(query),
+            ..
+        } = program.location
+        else {
+            panic!("{body:?}: {program:?}");
+        };
+        assert_eq!((query.sql.as_str(), &*query.args), (sql, args), "{body:?}");
+        let expected: Vec<_> = rows
+            .iter()
+            .map(|(name, param)| ((*name).to_owned(), *param))
+            .collect();
+        assert_eq!(query.rows, expected, "{body:?}");
     }
 }
 
@@ -273,6 +317,11 @@ fn selects() {
             &[0],
         ),
         ("select zz", "select zz", &[]),
+        (
+            "select $1.x, a.x, $4 /* c */ .y, a.\"X\", $1, ($4).z",
+            "select ($1::int4).x, a.x, ($2::public.mood)   .y, a.\"X\", $1::int4, ($2::public.mood).z",
+            &[0, 3],
+        ),
     ] {
         let query = remote(&compiled(&format!("connect 'x'; {sql};")), None);
         assert_eq!(query.sql, expected, "{sql:?}");

@@ -381,9 +381,7 @@ fn sql_keeps_what_it_must() {
         };
         let mut text = String::new();
         for part in &sql.parts {
-            match part {
-                Part::Text(t) | Part::Gap(t) | Part::Name(t) | Part::Param(t) => text.push_str(t),
-            }
+            text.push_str(part.text());
         }
         assert_eq!(text, expected, "{body:?}");
     }
