@@ -149,13 +149,14 @@ pub(crate) fn is_fixed(function: &ProxyFunction) -> bool {
     }
 }
 
-/// The name of the cluster that a function goes to whatever its arguments are.
-pub(crate) fn fixed_name(function: &ProxyFunction) -> Result<Option<String>, Error> {
+/// The name of the cluster that a function's body gives. Where it names a function for that, nothing is evaluated.
+pub(crate) fn literal_name(function: &ProxyFunction) -> Option<&str> {
     match &function.program.location {
-        Location::Cluster { name, .. } if is_fixed(function) => {
-            text_of(function, name, &[]).map(Some)
-        }
-        _ => Ok(None),
+        Location::Cluster {
+            name: Source::Literal(name),
+            ..
+        } => Some(name),
+        _ => None,
     }
 }
 

@@ -30,7 +30,7 @@ const MOST_ROLES: usize = 16;
 /// Which of the three are not there.
 const MISSING: &str = "select name from pg_catalog.unnest(pg_catalog.string_to_array('\
      plproxy.get_cluster_version(text) plproxy.get_cluster_config(text) plproxy.get_cluster_partitions(text)', ' ')) name \
-     where pg_catalog.to_regprocedure(name) is null";
+     where pg_catalog.to_regprocedure(pg_catalog.replace(name, '(', '(pg_catalog.')) is null";
 
 fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     let role = role::current();

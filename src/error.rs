@@ -20,6 +20,30 @@ pub(crate) enum Error {
     Report(Box<Report>),
 }
 
+impl Error {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::Raised(raised) => raised.sqlstate(),
+            Self::Report(report) => report.sqlstate,
+        }
+    }
+
+    /// Whether it is an interrupt, or want of something that all need: operator_intervention, insufficient_resources.
+    pub(crate) fn ends_all(&self) -> bool {
+        let sqlstate = self.sqlstate();
+        sqlstate.starts_with(b"57") || sqlstate.starts_with(b"53")
+    }
+
+    /// Its message alone.
+    pub(crate) fn message(self) -> String {
+        match self {
+            Self::Report(report) => report.message,
+            Self::Raised(raised) => encoding::to_string(raised.message())
+                .unwrap_or_else(|_| String::from_utf8_lossy(raised.message()).into_owned()),
+        }
+    }
+}
+
 impl From<Raised> for Error {
     fn from(raised: Raised) -> Self {
         Self::Raised(raised)

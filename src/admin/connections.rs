@@ -63,13 +63,17 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
 pub(crate) fn disconnect(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let name = admin.text(0, "cluster")?;
-    cluster::named(&admin.label, &name)?;
     let remote = remote()?;
     let before = remote.connections().len();
+    let mut is_known = false;
     for opened in cluster::opened() {
         if opened.cluster.as_deref() == Some(&name) {
+            is_known = true;
             remote.close_endpoint(&opened.endpoint);
         }
+    }
+    if !is_known {
+        cluster::named(&admin.label, &name)?;
     }
     Ok(Datum::from(remote.connections().len() < before))
 }

@@ -11,9 +11,11 @@ use crate::cluster::{self, Cluster};
 use crate::codecs;
 use crate::error::{Error, sqlstate};
 use crate::function::{self, ProxyFunction, ResultType};
+use crate::pg::called::AsCalled;
 use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi::{self, Plan};
+use crate::pg::xact;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{CallTemplate, Query};
 use plproxy_core::ident::quote_literal;
@@ -21,7 +23,8 @@ use plproxy_core::result_map;
 use plproxy_remote::{ColumnDescription, Done, Errand, ErrandOptions, ErrorKind, On, Step};
 use std::rc::Rc;
 
-/// `plproxy_check_function(function regprocedure) → setof record`.
+/// `plproxy_check_function(function regprocedure) → setof record`. What a call evaluates to find the cluster is evaluated as a
+/// call would.
 pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let oid = admin.function(0)?;
@@ -36,9 +39,13 @@ pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
             .error_with(sqlstate::FEATURE_NOT_SUPPORTED, what);
         return Err(error);
     }
-    let cluster = cluster::find(&function, &[])?;
+    let findings = {
+        let _called = AsCalled::of(oid)?;
+        let cluster = cluster::find(&function, &[])?;
+        admin.check(&cluster, &[function])?
+    };
     let mut output = Output::new(admin.info)?;
-    for finding in admin.check(&cluster, &[function])? {
+    for finding in findings {
         output.row([
             Value::int4(finding.partition),
             Value::Bool(finding.problem.is_none()),
@@ -48,11 +55,13 @@ pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
     Ok(output.give(admin.info))
 }
 
-/// `plproxy_check_functions(cluster text) → setof record`: the same for all functions that go to the cluster whatever their
-/// arguments are. One that cannot be compiled has a row without a partition.
+/// `plproxy_check_functions(cluster text) → setof record`: the same for all functions whose body names the cluster. Nothing is
+/// evaluated: who asks about one cluster is not to run what somebody else has put into the body of another's function. One that
+/// cannot be compiled has a row without a partition.
 pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     const ALL: &str = "select p.oid from pg_catalog.pg_proc p \
-         join pg_catalog.pg_language l on l.oid = p.prolang where l.lanname = 'plproxy' \
+         join pg_catalog.pg_language l on l.oid operator(pg_catalog.=) p.prolang \
+         where l.lanname operator(pg_catalog.=) 'plproxy' \
          order by p.oid::pg_catalog.regprocedure::pg_catalog.text";
     let admin = Admin::begin(info)?;
     let name = admin.text(0, "cluster")?;
@@ -65,16 +74,17 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     let mut output = Output::new(admin.info)?;
     let mut functions = Vec::new();
     for oid in oids {
-        match function::find(oid).and_then(|function| Ok((goes_to(&function, &name)?, function))) {
-            Ok((true, function)) => functions.push((oid, function)),
-            Ok((false, _)) => (),
-            Err(Error::Report(report)) => output.row([
+        match xact::attempt(|| function::find(oid))? {
+            Ok(function) if cluster::literal_name(&function) == Some(&name) => {
+                functions.push((oid, function));
+            }
+            Ok(_) => (),
+            Err(problem) => output.row([
                 Value::Oid(oid),
                 Value::Null,
                 Value::Bool(false),
-                Value::Text(report.message),
+                Value::Text(problem),
             ])?,
-            Err(error) => return Err(error),
         }
     }
     let (oids, functions): (Vec<_>, Vec<_>) = functions.into_iter().unzip();
@@ -92,11 +102,6 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     Ok(output.give(admin.info))
 }
 
-/// Whether a function goes to the cluster of that name, whatever its arguments are.
-fn goes_to(function: &ProxyFunction, name: &str) -> Result<bool, Error> {
-    Ok(cluster::fixed_name(function)?.is_some_and(|own| own == name))
-}
-
 /// What was found of one function on one partition.
 struct Finding {
     /// Its place in the list.
@@ -111,8 +116,9 @@ impl Admin<'_> {
         const FACTS: &str = "select l.lanname::pg_catalog.text, \
              pg_catalog.has_function_privilege(p.oid, 'EXECUTE'), \
              p.oid::pg_catalog.regprocedure::pg_catalog.text \
-             from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang \
-             where p.oid = $1";
+             from pg_catalog.pg_proc p \
+             join pg_catalog.pg_language l on l.oid operator(pg_catalog.=) p.prolang \
+             where p.oid operator(pg_catalog.=) $1";
         let mut facts = None;
         Plan::prepare(FACTS, &[pg_sys::OIDOID])?.run(
             &[Arg::Whole(Some(Datum::from(oid)))],
@@ -322,16 +328,18 @@ fn may_execute(call: &CallTemplate) -> String {
     let exact = quote_literal(&format!("{}({})", call.target(), types.join(",")));
     let count = types.len();
     format!(
-        "select 'permission denied for function ' || {target} \
+        "select 'permission denied for function ' operator(pg_catalog.||) {target} \
          from pg_catalog.parse_ident({target}) n, pg_catalog.pg_proc p \
-         join pg_catalog.pg_namespace s on s.oid = p.pronamespace \
-         where p.proname = n[pg_catalog.array_upper(n, 1)] \
-         and case when pg_catalog.array_upper(n, 1) > 1 then s.nspname = n[1] \
+         join pg_catalog.pg_namespace s on s.oid operator(pg_catalog.=) p.pronamespace \
+         where p.proname operator(pg_catalog.=) n[pg_catalog.array_upper(n, 1)] \
+         and case when pg_catalog.array_upper(n, 1) operator(pg_catalog.>) 1 \
+             then s.nspname operator(pg_catalog.=) n[1] \
              else pg_catalog.pg_function_is_visible(p.oid) end \
          and case when pg_catalog.to_regprocedure({exact}) is not null \
-             then p.oid = pg_catalog.to_regprocedure({exact}) \
-             else {count} between p.pronargs - p.pronargdefaults and p.pronargs end \
-         having pg_catalog.count(*) > 0 \
+             then p.oid operator(pg_catalog.=) pg_catalog.to_regprocedure({exact}) \
+             else {count} operator(pg_catalog.>=) (p.pronargs operator(pg_catalog.-) p.pronargdefaults) \
+             and {count} operator(pg_catalog.<=) p.pronargs end \
+         having pg_catalog.count(*) operator(pg_catalog.>) 0 \
          and not pg_catalog.bool_or(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))"
     )
 }
@@ -353,10 +361,13 @@ fn types_fit(pairs: &[(String, String, u32)]) -> String {
         "select pg_catalog.string_agg(pg_catalog.format('column %s is %s, not %s', v.name, \
              pg_catalog.format_type(r.oid, -1), pg_catalog.format_type(l.oid, -1)), '; ') \
          from (values {rows}) v (name, local, remote) \
-         join pg_catalog.pg_type r on r.oid = v.remote \
-         join pg_catalog.pg_type l on l.oid = pg_catalog.to_regtype(v.local) \
-         where r.oid <> l.oid and r.typcategory not in ('S', 'X') and l.typcategory not in ('S', 'X') \
-         and (r.typcategory <> l.typcategory \
-             or r.typcategory in ('U', 'G', 'E', 'R') and r.typname <> l.typname)"
+         join pg_catalog.pg_type r on r.oid operator(pg_catalog.=) v.remote \
+         join pg_catalog.pg_type l on l.oid operator(pg_catalog.=) pg_catalog.to_regtype(v.local) \
+         where r.oid operator(pg_catalog.<>) l.oid \
+         and r.typcategory operator(pg_catalog.<>) all ('{{S,X}}'::pg_catalog.\"char\"[]) \
+         and l.typcategory operator(pg_catalog.<>) all ('{{S,X}}'::pg_catalog.\"char\"[]) \
+         and (r.typcategory operator(pg_catalog.<>) l.typcategory \
+             or r.typcategory operator(pg_catalog.=) any ('{{U,G,E,R}}'::pg_catalog.\"char\"[]) \
+             and r.typname operator(pg_catalog.<>) l.typname)"
     )
 }

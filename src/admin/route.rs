@@ -6,6 +6,7 @@ use super::output::{Output, Value};
 use crate::error::{Error, sqlstate};
 use crate::function::{ProxyFunction, ResultType};
 use crate::pg::array::{ElementLayout, Elements, elements};
+use crate::pg::called::AsCalled;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi;
 use crate::shape::Shape;
@@ -14,11 +15,14 @@ use pgrx::pg_sys::{self, Datum};
 use plproxy_core::function::Query;
 use plproxy_remote::Param;
 
-/// `plproxy_route(function regprocedure, VARIADIC args text[]) → setof record`: a row for each statement of the call.
+/// `plproxy_route(function regprocedure, VARIADIC args text[]) → setof record`: a row for each statement of the call. The caller
+/// gives the arguments their types, as in a call; the rest is worked out with the function's own rights and settings.
 pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
-    let function = admin.proxy_function(admin.function(0)?)?;
+    let oid = admin.function(0)?;
+    let function = admin.proxy_function(oid)?;
     let args = admin.values(&function)?;
+    let called = AsCalled::of(oid)?;
     let cluster = cluster::find(&function, &args)?;
     let routing = routes::pick(&function, &cluster, &args)?;
     // All values as text, for people to read; the result does not matter.
@@ -42,6 +46,7 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
         let values: Vec<Option<String>> = params.iter().map(text).collect();
         Ok((partition, endpoint, remote.filled(&values)))
     })?;
+    drop(called);
     let mut output = Output::new(admin.info)?;
     for (partition, endpoint, query) in rows {
         output.row([

@@ -4,61 +4,77 @@ use super::memory::Switched;
 use super::{encoding, raw, report};
 use crate::error::SqlState;
 use cee_scape::call_with_sigsetjmp;
-use core::ffi::CStr;
+use core::cell::Cell;
+use core::ffi::{CStr, c_char};
 use core::mem::{ManuallyDrop, MaybeUninit};
-use core::ptr::NonNull;
-use pgrx::pg_sys;
+use core::ptr::{self, NonNull};
+use pgrx::pg_sys::{self, ErrorData, MemoryContext};
 
-/// An error that PostgreSQL raised, kept with all its fields until [`Raised::rethrow`] throws it on.
+/// An error that PostgreSQL raised, kept with all its fields until [`Raised::rethrow`] throws it on; none if there was no
+/// memory to keep it.
 ///
 /// It lives in the memory of the current subtransaction, which the error itself is about to end.
 #[derive(Debug)]
-pub(crate) struct Raised(NonNull<pg_sys::ErrorData>);
+pub(crate) struct Raised(Option<NonNull<ErrorData>>);
+
+thread_local! {
+    /// Where errors are kept instead; null if nowhere else.
+    static KEPT_IN: Cell<MemoryContext> = const { Cell::new(ptr::null_mut()) };
+}
 
 impl Raised {
+    /// Throws the error on, unchanged.
+    ///
+    /// # Safety
+    /// No Rust frame between here and PostgreSQL's handler may own a value that needs dropping.
+    pub(super) unsafe fn rethrow(self) -> ! {
+        match ManuallyDrop::new(self).0 {
+            // SAFETY: the data came from CopyErrorData and was not freed; ReThrowError copies it into ErrorContext before it
+            // jumps. Our copy goes with the memory of the subtransaction.
+            Some(data) => unsafe { raw::ReThrowError(data.as_ptr()) },
+            // SAFETY: as for this function.
+            None => unsafe { report::raise_out_of_memory() },
+        }
+    }
+
     /// Its SQLSTATE.
     pub(crate) fn sqlstate(&self) -> SqlState {
-        // SAFETY: the error's fields are ours until it is thrown.
-        report::unpack(unsafe { self.0.as_ref() }.sqlerrcode)
+        match self.0 {
+            // SAFETY: live while `self` is.
+            Some(data) => report::unpack(unsafe { data.as_ref() }.sqlerrcode),
+            None => crate::error::sqlstate::OUT_OF_MEMORY,
+        }
     }
 
     /// The same error with a hint, if it has none.
-    pub(crate) fn with_hint(mut self, hint: &str) -> Self {
-        // SAFETY: as above.
-        let data = unsafe { self.0.as_mut() };
-        if data.hint.is_null() {
-            // Without memory for it the error goes without.
-            data.hint = kept(hint).unwrap_or(core::ptr::null_mut());
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        if let Some(mut data) = self.0 {
+            // SAFETY: live while `self` is, and nobody else's.
+            let data = unsafe { data.as_mut() };
+            if data.hint.is_null() {
+                // Without memory for it the error goes without.
+                data.hint = kept(hint).unwrap_or(ptr::null_mut());
+            }
         }
         self
     }
 
     /// Its message, in the database's encoding.
     pub(crate) fn message(&self) -> &[u8] {
-        // SAFETY: as above; a message, where there is one, is a C string.
-        unsafe {
-            let message = self.0.as_ref().message;
-            if message.is_null() {
-                return b"missing error text";
-            }
-            CStr::from_ptr(message).to_bytes()
+        let message = self.0.map_or(ptr::null_mut(), |data| {
+            // SAFETY: live while `self` is.
+            unsafe { data.as_ref() }.message
+        });
+        if message.is_null() {
+            return b"out of memory";
         }
-    }
-
-    /// Throws the error on, unchanged.
-    ///
-    /// # Safety
-    /// No Rust frame between here and PostgreSQL's handler may own a value that needs dropping.
-    pub(super) unsafe fn rethrow(self) -> ! {
-        let data = ManuallyDrop::new(self).0.as_ptr();
-        // SAFETY: `data` came from CopyErrorData and was not freed; ReThrowError copies it into ErrorContext before it
-        // jumps. Our copy goes with the memory of the subtransaction.
-        unsafe { raw::ReThrowError(data) }
+        // SAFETY: a C string that is the error's own.
+        unsafe { CStr::from_ptr(message) }.to_bytes()
     }
 }
 
 /// A text for a field of an error, in the memory that the error itself is in.
-fn kept(text: &str) -> Option<*mut core::ffi::c_char> {
+fn kept(text: &str) -> Option<*mut c_char> {
     // SAFETY: the context outlives the error, which is thrown before the subtransaction ends.
     let _memory = unsafe { Switched::to(memory()) };
     encoding::cstring(text).ok()
@@ -68,10 +84,13 @@ fn kept(text: &str) -> Option<*mut core::ffi::c_char> {
 ///
 /// # Safety
 /// On the backend's main thread.
-unsafe fn memory() -> pg_sys::MemoryContext {
+unsafe fn memory() -> MemoryContext {
+    let elsewhere = KEPT_IN.get();
     // SAFETY: reads statics of the backend.
     unsafe {
-        if pg_sys::CurTransactionContext.is_null() {
+        if !elsewhere.is_null() {
+            elsewhere
+        } else if pg_sys::CurTransactionContext.is_null() {
             pg_sys::TopMemoryContext
         } else {
             pg_sys::CurTransactionContext
@@ -81,8 +100,27 @@ unsafe fn memory() -> pg_sys::MemoryContext {
 
 impl Drop for Raised {
     fn drop(&mut self) {
-        // SAFETY: the pointer is ours alone, and came from CopyErrorData.
-        unsafe { raw::FreeErrorData(self.0.as_ptr()) }
+        if let Some(data) = self.0 {
+            // SAFETY: the pointer is ours alone, and came from CopyErrorData.
+            unsafe { raw::FreeErrorData(data.as_ptr()) }
+        }
+    }
+}
+
+/// While it lives errors are kept in a memory context that outlives the current subtransaction.
+pub(super) struct KeptIn(MemoryContext);
+
+impl KeptIn {
+    /// # Safety
+    /// The context must live at least as long as the errors that are raised meanwhile.
+    pub(super) unsafe fn context(context: MemoryContext) -> Self {
+        Self(KEPT_IN.replace(context))
+    }
+}
+
+impl Drop for KeptIn {
+    fn drop(&mut self) {
+        KEPT_IN.set(self.0);
     }
 }
 
@@ -114,17 +152,42 @@ pub(super) unsafe fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Raised> {
         if jumped == 0 {
             return Ok(result.assume_init());
         }
+        let raised = keep();
         // Raising an error lowers these to nothing. Whoever holds interrupts off around us, as a commit does around its
         // callbacks, is to find them as they were.
         (
             pg_sys::InterruptHoldoffCount,
             pg_sys::QueryCancelHoldoffCount,
         ) = holdoff;
-        pg_sys::CurrentMemoryContext = memory();
-        let data = raw::CopyErrorData();
-        raw::FlushErrorState();
         pg_sys::CurrentMemoryContext = context;
-        // SAFETY: CopyErrorData allocates or raises; it never returns null.
-        Err(Raised(NonNull::new_unchecked(data)))
+        Err(raised)
+    }
+}
+
+/// The error that was just raised. To keep it takes memory, and where there is none, that is the error.
+///
+/// # Safety
+/// As for `catch`, which has just been jumped back to.
+#[cold]
+unsafe fn keep() -> Raised {
+    let mut data = MaybeUninit::<*mut ErrorData>::uninit();
+    // SAFETY: as in `catch`; the closure owns nothing.
+    unsafe {
+        let exception_stack = pg_sys::PG_exception_stack;
+        let context_stack = pg_sys::error_context_stack;
+        pg_sys::CurrentMemoryContext = memory();
+        let jumped = call_with_sigsetjmp(false, |buffer| {
+            pg_sys::PG_exception_stack = core::ptr::from_ref(buffer).cast_mut().cast();
+            data.write(raw::CopyErrorData());
+            0
+        });
+        pg_sys::PG_exception_stack = exception_stack;
+        pg_sys::error_context_stack = context_stack;
+        raw::FlushErrorState();
+        Raised(if jumped == 0 {
+            NonNull::new(data.assume_init())
+        } else {
+            None
+        })
     }
 }

@@ -12,6 +12,7 @@
 
 pub(crate) mod allocator;
 pub(crate) mod array;
+pub(crate) mod called;
 pub(crate) mod compat;
 pub(crate) mod encoding;
 mod entry;

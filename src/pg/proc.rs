@@ -30,6 +30,17 @@ impl CachedTuple {
         }
     }
 
+    /// An attribute of the part that is not fixed, as it lies in the tuple; none if it is NULL.
+    pub(super) fn attribute(&self, cache: i32, attribute: u32) -> Result<Option<Datum>, Error> {
+        let tuple = self.0;
+        let mut is_null = false;
+        // SAFETY: the tuple is pinned.
+        let value = unsafe {
+            guard::catch(|| raw::SysCacheGetAttr(cache, tuple, attribute as i16, &raw mut is_null))
+        }?;
+        Ok((!is_null).then_some(value))
+    }
+
     fn text(&self, cache: i32, attribute: u32) -> Result<Option<String>, Error> {
         let tuple = self.0;
         let mut is_null = false;
@@ -103,6 +114,7 @@ pub(crate) struct Proc {
     pub(crate) is_set: bool,
     pub(crate) is_volatile: bool,
     pub(crate) is_variadic: bool,
+    pub(crate) owner: Oid,
 }
 
 impl Proc {
@@ -134,6 +146,7 @@ impl Proc {
             is_set: form.proretset,
             is_volatile: form.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE,
             is_variadic: form.provariadic != Oid::INVALID,
+            owner: form.proowner,
         })
     }
 

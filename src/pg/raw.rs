@@ -206,6 +206,16 @@ unsafe extern "C-unwind" {
         level: c_int,
         is_reload: bool,
     ) -> c_int;
+    pub(super) fn ProcessGUCArray(
+        settings: *mut pg_sys::ArrayType,
+        context: pg_sys::GucContext::Type,
+        source: pg_sys::GucSource::Type,
+        action: pg_sys::GucAction::Type,
+    );
+
+    // superuser.c
+    pub(super) fn superuser() -> bool;
+    pub(super) fn superuser_arg(role: Oid) -> bool;
 
     // varlena.c
     pub(super) fn varstr_levenshtein_less_equal(
@@ -308,6 +318,9 @@ unsafe extern "C-unwind" {
     pub(super) fn aclcheck_error(result: c_int, object_type: c_int, name: *const c_char);
 
     // xact.c, lock.c
+    pub(super) fn BeginInternalSubTransaction(name: *const c_char);
+    pub(super) fn ReleaseCurrentSubTransaction();
+    pub(super) fn RollbackAndReleaseCurrentSubTransaction();
     pub(super) fn ForceSyncCommit();
     pub(super) fn RegisterXactCallback(callback: pg_sys::XactCallback, arg: *mut c_void);
     pub(super) fn RegisterSubXactCallback(callback: pg_sys::SubXactCallback, arg: *mut c_void);

@@ -2,7 +2,7 @@
 
 use super::memory::Context;
 use super::{encoding, guard, raw};
-use crate::error::{Error, Report, SqlState};
+use crate::error::{Error, Report, SqlState, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
 use pgrx::PgLogLevel;
@@ -34,6 +34,27 @@ pub(super) unsafe fn raise(error: Error) -> ! {
             unreachable!("errfinish returned from an ERROR")
         }
     }
+}
+
+/// Raises what PostgreSQL raises where there is no memory. It needs none: PostgreSQL keeps some for that.
+///
+/// # Safety
+/// As for [`raise`].
+#[allow(clippy::unreachable)] // PostgreSQL jumps.
+pub(super) unsafe fn raise_out_of_memory() -> ! {
+    let fields = Fields {
+        sqlstate: pack(sqlstate::OUT_OF_MEMORY),
+        message: c"out of memory".as_ptr(),
+        detail: ptr::null(),
+        hint: ptr::null(),
+        context: ptr::null(),
+        position: 0,
+        internal_position: 0,
+        internal_query: ptr::null(),
+    };
+    // SAFETY: `fields` is plain data.
+    unsafe { fields.report(PgLogLevel::ERROR as c_int) };
+    unreachable!("errfinish returned from an ERROR")
 }
 
 /// Shows a notice or a warning to the client, or writes to the server's log.
@@ -137,4 +158,9 @@ fn pack(state: SqlState) -> c_int {
     state.iter().enumerate().fold(0, |code, (i, byte)| {
         code | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * i))
     })
+}
+
+/// The reverse: PGUNSIXBIT.
+pub(super) fn unpack(code: c_int) -> SqlState {
+    core::array::from_fn(|i| ((code >> (6 * i)) & 0x3f) as u8 + b'0')
 }

@@ -1,5 +1,6 @@
 //! The local transaction: what it is, and word of its end.
 
+use super::memory::Switched;
 use super::{guard, raw, report};
 use crate::error::Error;
 use crate::remote;
@@ -102,6 +103,44 @@ unsafe extern "C-unwind" fn subtransaction_ends(
     };
     // Neither can fail.
     let _ = tell(ending);
+}
+
+/// Runs `f` in a subtransaction. An error, be it raised by PostgreSQL or ours, undoes what it did and is given as a message;
+/// but an interrupt, or want of memory, is an error as ever.
+pub(crate) fn attempt<T>(f: impl FnOnce() -> Result<T, Error>) -> Result<Result<T, String>, Error> {
+    // SAFETY: statics of the backend.
+    let (context, owner, kept_in) = unsafe {
+        (
+            pg_sys::CurrentMemoryContext,
+            pg_sys::CurrentResourceOwner,
+            pg_sys::CurTransactionContext,
+        )
+    };
+    // SAFETY: begins a level below the current one, which `end` ends.
+    unsafe { guard::catch(|| raw::BeginInternalSubTransaction(core::ptr::null())) }?;
+    let result = {
+        let _in_callers = Switched::to(context);
+        // SAFETY: the memory of the transaction around the new one, which outlives it.
+        let _kept = unsafe { guard::KeptIn::context(kept_in) };
+        f()
+    };
+    // SAFETY: ends the level begun above; the memory context and the resource owner are those of the caller again, as
+    // subtransactions of PL/pgSQL leave them.
+    let ended = unsafe {
+        let ended = guard::catch(|| match &result {
+            Ok(_) => raw::ReleaseCurrentSubTransaction(),
+            Err(_) => raw::RollbackAndReleaseCurrentSubTransaction(),
+        });
+        pg_sys::CurrentMemoryContext = context;
+        pg_sys::CurrentResourceOwner = owner;
+        ended
+    };
+    ended?;
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if error.ends_all() => Err(error),
+        Err(error) => Ok(Err(error.message())),
+    }
 }
 
 /// The current subtransaction.
