@@ -212,6 +212,11 @@ alter foreign data wrapper t_alter_wrapper options (add disable_binary '1', add 
 select three(4);
 alter foreign data wrapper t_alter_wrapper options (drop disable_binary, set query_timeout '30');
 select three(3);
+-- a function that is dropped while a query still calls it
+create function gone() returns int language plproxy as $$ cluster 't_alter'; run on 0; select 1; $$;
+create function drop_gone() returns text language plpgsql as $$ begin drop function gone(); return 'dropped'; end $$;
+select regexp_replace(outcome('select gone() || drop_gone() || gone()'), '[0-9]+$', 'OID');
+select part_at(1);
 -- user mappings
 create role regress_alter_1 login;
 create role regress_alter_2 login;

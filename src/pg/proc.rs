@@ -14,7 +14,12 @@ impl CachedTuple {
     pub(super) fn find(cache: i32, oid: Oid) -> Result<Option<Self>, Error> {
         // SAFETY: a lookup by OID; the tuple is pinned until it is released.
         let tuple = unsafe { guard::catch(|| raw::SearchSysCache1(cache, Datum::from(oid))) }?;
-        Ok((!tuple.is_null()).then_some(Self(tuple)))
+        // Only one that is there is to be released.
+        Ok(if tuple.is_null() {
+            None
+        } else {
+            Some(Self(tuple))
+        })
     }
 
     /// # Safety
