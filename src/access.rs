@@ -2,13 +2,14 @@
 #![forbid(unsafe_code)]
 
 use crate::cluster::{Cluster, Origin};
-use crate::error::{Error, FunctionLabel};
+use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::pg::{foreign, machine, role};
 use crate::remote::remote;
 use crate::stats::PartitionPlace;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
-use plproxy_core::conninfo::{self, ConnInfoError, Params, SystemEnvironment};
+use plproxy_core::conninfo::{self, ConnInfoError, Params, PasswordRule, SystemEnvironment};
+use plproxy_core::options::is_password_required;
 use plproxy_remote::{Endpoint, Hold, label as label_of};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,7 +19,20 @@ pub(crate) struct Access {
     role: Oid,
     user: String,
     password: Option<String>,
+    rule: Rule,
     endpoints: Vec<OnceCell<Reached>>,
+}
+
+/// What connections may be made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// With all that this server's user of the operating system has: a superuser wrote the connection strings.
+    All,
+    /// Without the files that only a superuser may name; a superuser has said of the user mapping that no password is
+    /// required.
+    NoFiles,
+    /// Only with a password that comes with the connection string, or the user mapping, and that the partition asks for.
+    OwnPassword,
 }
 
 /// A partition that was looked at.
@@ -44,7 +58,12 @@ impl Access {
             foreign::check_usage(server, role, &cluster.name)?;
             mapping = foreign::user_mapping(role, server)?;
         }
-        Ok(Self::new(cluster, role, role::name(role)?, mapping))
+        Self::new(cluster, role, role::name(role)?, mapping)
+    }
+
+    /// Whether it is that of connection strings which a superuser wrote.
+    pub(crate) fn is_by_superuser(&self) -> bool {
+        self.rule == Rule::All
     }
 
     /// The same user's access to `cluster` as it is now, which was `was`; `None` if there is none any more. The partitions
@@ -64,8 +83,9 @@ impl Access {
                 None => return Ok(None),
             }
         }
-        let access = Self::new(cluster, role, name, mapping);
-        if access.user == self.user && access.password == self.password {
+        let access = Self::new(cluster, role, name, mapping)?;
+        let is_same = access.user == self.user && access.password == self.password;
+        if is_same && access.rule == self.rule {
             let held: HashMap<&str, &Reached> = was
                 .partitions
                 .iter()
@@ -82,7 +102,19 @@ impl Access {
         Ok(Some(access))
     }
 
-    fn new(cluster: &Cluster, role: Oid, name: String, mapping: foreign::Options) -> Self {
+    fn new(
+        cluster: &Cluster,
+        role: Oid,
+        name: String,
+        mapping: foreign::Options,
+    ) -> Result<Self, Error> {
+        let rule = if cluster.author.is_superuser()? {
+            Rule::All
+        } else if cluster.author.has_valid_mappings() && !is_password_required(&mapping) {
+            Rule::NoFiles
+        } else {
+            Rule::OwnPassword
+        };
         let (mut user, mut password) = (None, None);
         for (name, value) in mapping {
             match name.as_str() {
@@ -92,12 +124,13 @@ impl Access {
                 _ => (),
             }
         }
-        Self {
+        Ok(Self {
             role,
             user: user.unwrap_or(name),
             password,
+            rule,
             endpoints: cluster.partitions.iter().map(|_| OnceCell::new()).collect(),
-        }
+        })
     }
 
     /// The pool's slot for a partition.
@@ -139,18 +172,69 @@ impl Access {
         }
         let params = self.params(connstr).map_err(|error| label.error(error))?;
         let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
-        // Two users never share a connection, nor do two sets of credentials.
+        self.check_params(cluster, &params).map_err(|mut report| {
+            report.message = label.message(format_args!("[{dbname}] {}", report.message));
+            report
+        })?;
+        // Two users never share a connection, nor do two sets of credentials, nor what was made with less than is required.
         let key = format!(
-            "{}\0{}\0{}\0{connstr}",
+            "{}\0{:?}\0{}\0{}\0{connstr}",
             self.role.to_u32(),
+            self.rule,
             self.user,
             self.password.as_deref().unwrap_or_default()
         );
         let env = SystemEnvironment::new().with_default_socket_dir(machine::default_socket_dir());
+        let rule = match (self.rule, cluster.origin) {
+            (Rule::All | Rule::NoFiles, _) => PasswordRule::Free,
+            (Rule::OwnPassword, Origin::Server(_)) => PasswordRule::RequiredOfMapping,
+            (Rule::OwnPassword, _) => PasswordRule::Required,
+        };
+        let read = move || {
+            let (mut info, warnings) = params.resolve(&env)?;
+            info.password_rule = rule;
+            Ok((info, warnings))
+        };
         let endpoint = remote()?
-            .endpoint(&key, move || params.resolve(&env))
+            .endpoint(&key, read)
             .map_err(|error| label.error(format_args!("[{dbname}] {error}")))?;
         Ok(slot.get_or_init(|| Reached::new(cluster, partition, &endpoint)))
+    }
+
+    /// Refuses connection strings of who is no superuser that ask for what only superusers may give away. The words are
+    /// those of postgres_fdw and dblink where they have any.
+    fn check_params(&self, cluster: &Cluster, params: &Params) -> Result<(), Report> {
+        if self.rule == Rule::All {
+            return Ok(());
+        }
+        let hint = match cluster.origin {
+            Origin::Server(_) => "The owner of the foreign server is not a superuser.",
+            Origin::Functions(_) => {
+                "The owner of plproxy.get_cluster_partitions(text) is not a superuser."
+            }
+            Origin::Connect => "The owner of the function is not a superuser.",
+        };
+        if let Some(keyword) = params.names_file() {
+            let mut report = Report::new(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("connection option \"{keyword}\" is superuser-only"),
+            );
+            report.hint = Some(hint.to_owned());
+            return Err(report);
+        }
+        if self.rule == Rule::NoFiles || params.get("password").is_some_and(|p| !p.is_empty()) {
+            return Ok(());
+        }
+        let mut report = Report::new(sqlstate::PROHIBITED_STATEMENT, "password is required");
+        let place = match cluster.origin {
+            Origin::Server(_) => "user mapping",
+            Origin::Functions(_) | Origin::Connect => "connection string",
+        };
+        report.detail = Some(format!(
+            "Non-superusers must provide a password in the {place}."
+        ));
+        report.hint = Some(hint.to_owned());
+        Err(report)
     }
 
     /// The partitions looked at so far, with their slots.

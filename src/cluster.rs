@@ -9,7 +9,7 @@ use crate::function::ProxyFunction;
 use crate::pg::foreign::Server;
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
-use crate::pg::{role, spi};
+use crate::pg::{proc, role, spi};
 use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -19,6 +19,7 @@ use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
 use plproxy_remote::{Endpoint, Reset};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::thread::LocalKey;
 
 /// Connection strings of CONNECT that are remembered.
 const MOST_CONNECT_STRINGS: usize = 64;
@@ -38,6 +39,7 @@ pub(crate) struct Cluster {
     /// For each partition the first one with the same connection string: the two are one.
     pub(crate) same_as: Vec<usize>,
     pub(crate) origin: Origin,
+    pub(crate) author: Author,
     /// By the local user's OID.
     access: RefCell<NumberMap<Oid, Rc<Access>>>,
 }
@@ -53,15 +55,54 @@ pub(crate) enum Origin {
     Connect,
 }
 
+/// Who wrote a cluster's connection strings. Who is no superuser is not to reach by them what is open to the operating system's
+/// user of this server: by its password file, its environment, its certificate, its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// That role, which may come to be a superuser, or cease to be one.
+    Role {
+        role: Oid,
+        /// Our validator sees to it that only superusers say in user mappings that no password is required.
+        has_valid_mappings: bool,
+    },
+    Superuser,
+    Other,
+}
+
+impl Author {
+    pub(crate) fn has_valid_mappings(self) -> bool {
+        matches!(
+            self,
+            Self::Role {
+                has_valid_mappings: true,
+                ..
+            }
+        )
+    }
+
+    pub(crate) fn is_superuser(self) -> Result<bool, Error> {
+        match self {
+            Self::Role { role, .. } => role::is_superuser(role),
+            Self::Superuser => Ok(true),
+            Self::Other => Ok(false),
+        }
+    }
+}
+
+type Connected = RefCell<Recent<String, Rc<Cluster>>>;
+
 thread_local! {
     /// Named clusters. One that functions define is known to have no server of its name.
     static CLUSTERS: RefCell<Recent<String, Rc<Cluster>>> = RefCell::new(Recent::new(MOST_CLUSTERS));
     /// Goes up with every change of them.
     static GENERATION: Cell<u64> = const { Cell::new(0) };
-    static CONNECTED: RefCell<Recent<String, Rc<Cluster>>> =
-        RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
+    static CONNECTED_BY_SUPERUSERS: Connected = RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
+    static CONNECTED_BY_OTHERS: Connected = RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
     static KEEPALIVE_WARNED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// The clusters of the connection strings of CONNECT, by who wrote them.
+const CONNECTED: [&LocalKey<Connected>; 2] = [&CONNECTED_BY_SUPERUSERS, &CONNECTED_BY_OTHERS];
 
 /// The server that a name in a function's body stood for last, and when that was. It keeps nothing alive.
 #[derive(Default)]
@@ -95,9 +136,11 @@ pub(crate) fn renew() -> Result<(), Error> {
                 let _ = CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name, cluster));
             }
         }
-        for (connstr, cluster) in CONNECTED.with_borrow_mut(Recent::drain) {
-            cluster.inherit(&cluster)?;
-            let _ = CONNECTED.with_borrow_mut(|connected| connected.insert(connstr, cluster));
+        for by in CONNECTED {
+            for (connstr, cluster) in by.with_borrow_mut(Recent::drain) {
+                cluster.inherit(&cluster)?;
+                let _ = by.with_borrow_mut(|connected| connected.insert(connstr, cluster));
+            }
         }
         Ok(())
     })
@@ -121,8 +164,8 @@ fn renewed(name: &str, known: &Rc<Cluster>) -> Result<Option<Rc<Cluster>>, Error
 /// The cluster that a call goes to.
 pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Rc<Cluster>, Error> {
     match &function.program.location {
-        Location::Connect(Source::Literal(connstr)) => Ok(connect(connstr)),
-        Location::Connect(source) => Ok(connect(&text_of(function, source, args)?)),
+        Location::Connect(Source::Literal(connstr)) => connect(function, connstr),
+        Location::Connect(source) => connect(function, &text_of(function, source, args)?),
         Location::Cluster {
             name: Source::Literal(name),
             ..
@@ -184,7 +227,9 @@ pub(crate) fn opened() -> Vec<Opened> {
         }
     };
     CLUSTERS.with_borrow(|clusters| clusters.values().for_each(|cluster| add(cluster)));
-    CONNECTED.with_borrow(|connected| connected.values().for_each(|cluster| add(cluster)));
+    for by in CONNECTED {
+        by.with_borrow(|connected| connected.values().for_each(|cluster| add(cluster)));
+    }
     found
 }
 
@@ -215,9 +260,14 @@ fn text_of(
     }
 }
 
-/// The cluster of one partition that CONNECT means.
-fn connect(connstr: &str) -> Rc<Cluster> {
-    CONNECTED.with_borrow_mut(|connected| {
+/// The cluster of one partition that CONNECT means. Whoever the string came from, the function's owner lets it be used.
+fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error> {
+    let (by, author) = if role::is_superuser(function.owner)? {
+        (&CONNECTED_BY_SUPERUSERS, Author::Superuser)
+    } else {
+        (&CONNECTED_BY_OTHERS, Author::Other)
+    };
+    Ok(by.with_borrow_mut(|connected| {
         if let Some(cluster) = connected.get(connstr) {
             return Rc::clone(cluster);
         }
@@ -227,10 +277,11 @@ fn connect(connstr: &str) -> Rc<Cluster> {
             ClusterConfig::default(),
             partitions,
             Origin::Connect,
+            author,
         ));
         let _gone = connected.insert(connstr.to_owned(), Rc::clone(&cluster));
         cluster
-    })
+    }))
 }
 
 /// The cluster of a name: a foreign server, else what the configuration functions say.
@@ -260,13 +311,19 @@ pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Er
 
 /// A cluster as a foreign server defines it; the wrapper's options are the defaults.
 fn read_server(name: &str, server: &Server) -> Result<Result<Cluster, OptionError>, Error> {
-    let parsed = options::parse_server(&server.wrapper_options()?, &server.options);
+    let (defaults, validator) = server.wrapper()?;
+    let author = Author::Role {
+        role: server.owner,
+        has_valid_mappings: proc::is_c_function(validator, fdw_validator::NAME)?,
+    };
+    let parsed = options::parse_server(&defaults, &server.options);
     Ok(parsed.map(|parsed| {
         Cluster::new(
             name.to_owned(),
             parsed.config,
             parsed.partitions,
             Origin::Server(server.oid),
+            author,
         )
     }))
 }
@@ -277,6 +334,7 @@ impl Cluster {
         config: ClusterConfig,
         partitions: Vec<String>,
         origin: Origin,
+        author: Author,
     ) -> Self {
         let mut first = HashMap::new();
         let same_as = partitions
@@ -291,6 +349,7 @@ impl Cluster {
             config,
             same_as,
             origin,
+            author,
             access: RefCell::default(),
             partitions,
         }
@@ -322,7 +381,10 @@ impl Cluster {
             DefaultUser::CurrentUser => role::current(),
             DefaultUser::SessionUser => role::session(),
         };
-        if let Some(access) = self.access.borrow().get(&role) {
+        let is_by_superuser = self.author.is_superuser()?;
+        if let Some(access) = self.access.borrow().get(&role)
+            && access.is_by_superuser() == is_by_superuser
+        {
             return Ok(Rc::clone(access));
         }
         let access = Rc::new(Access::check(self, role)?);

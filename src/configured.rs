@@ -1,13 +1,13 @@
 //! Clusters that the functions `plproxy.get_cluster_*` define.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{Cluster, Origin, option_error, warn_of_ignored};
+use crate::cluster::{Author, Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::expr::Arg;
 use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
 use crate::recent::Recent;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Oid};
 use plproxy_core::options;
 use std::rc::Rc;
@@ -21,6 +21,8 @@ struct Plans {
 }
 
 thread_local! {
+    /// Who owns the function that gives the connection strings, as far as that is known.
+    static AUTHOR: Cell<Option<Author>> = const { Cell::new(None) };
     static PLANS: RefCell<Recent<Oid, Rc<Plans>>> = RefCell::new(Recent::new(MOST_ROLES));
 }
 
@@ -76,6 +78,32 @@ fn not_found(name: &str, missing: &[String]) -> Report {
     report
 }
 
+/// Forgets who wrote the connection strings, after a change of functions.
+pub(crate) fn forget() {
+    AUTHOR.set(None);
+}
+
+/// Who wrote the connection strings: the owner of the function that gives them, which is the one that the query finds.
+fn author() -> Result<Author, Error> {
+    const OWNER: &str = "select p.proowner from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) \
+         pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(pg_catalog.text)')";
+    if let Some(author) = AUTHOR.get() {
+        return Ok(author);
+    }
+    let mut author = Author::Other;
+    Plan::prepare(OWNER, &[])?.run(&[], |row| {
+        if let Some(owner) = row.value(1)? {
+            author = Author::Role {
+                role: Oid::from(owner.value() as u32),
+                has_valid_mappings: false,
+            };
+        }
+        Ok(())
+    })?;
+    AUTHOR.set(Some(author));
+    Ok(author)
+}
+
 /// The cluster of a name: the known one while its version stands, else read anew.
 pub(crate) fn load(
     label: &FunctionLabel,
@@ -97,7 +125,10 @@ pub(crate) fn load(
         return Err(label.error(format_args!("get_version: got {rows} rows")));
     }
     let version = version.ok_or_else(|| label.error("get_version: got NULL?"))?;
-    if let Some(known) = known.filter(|known| known.origin == Origin::Functions(version)) {
+    let author = author()?;
+    if let Some(known) =
+        known.filter(|known| known.origin == Origin::Functions(version) && known.author == author)
+    {
         return Ok(Rc::clone(known));
     }
 
@@ -130,6 +161,7 @@ pub(crate) fn load(
         config,
         partitions,
         Origin::Functions(version),
+        author,
     )))
 }
 

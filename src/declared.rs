@@ -41,6 +41,7 @@ pub(crate) struct Declared {
     pub(crate) label: FunctionLabel,
     pub(crate) is_set: bool,
     pub(crate) depends_on: Dependencies,
+    pub(crate) owner: Oid,
     schema: String,
     name: String,
     source: String,
@@ -70,6 +71,7 @@ impl Declared {
                 function: inval::function_hash(oid)?,
                 ..Dependencies::default()
             },
+            owner: proc.owner,
             schema: proc.schema,
             name: proc.name,
             source: proc.source,

@@ -100,6 +100,8 @@ pub(crate) mod sqlstate {
     pub(crate) const ACTIVE_SQL_TRANSACTION: SqlState = *b"25001";
     pub(crate) const SYNTAX_ERROR: SqlState = *b"42601";
     pub(crate) const UNDEFINED_OBJECT: SqlState = *b"42704";
+    /// s_r_e_prohibited_sql_statement_attempted
+    pub(crate) const PROHIBITED_STATEMENT: SqlState = *b"2F003";
     pub(crate) const INSUFFICIENT_PRIVILEGE: SqlState = *b"42501";
     pub(crate) const WRONG_OBJECT_TYPE: SqlState = *b"42809";
     pub(crate) const OBJECT_NOT_IN_PREREQUISITE_STATE: SqlState = *b"55000";
@@ -159,11 +161,12 @@ impl FunctionLabel {
 
     /// The same with a SQLSTATE of its own.
     pub(crate) fn error_with(&self, sqlstate: SqlState, what: impl std::fmt::Display) -> Error {
-        Report::new(
-            sqlstate,
-            format!("PL/Proxy function {}({}): {what}", self.name, self.nargs),
-        )
-        .into()
+        Report::new(sqlstate, self.message(what)).into()
+    }
+
+    /// The message of such an error.
+    pub(crate) fn message(&self, what: impl std::fmt::Display) -> String {
+        format!("PL/Proxy function {}({}): {what}", self.name, self.nargs)
     }
 
     /// An error that came up while values went to or came from a partition. One about their encoding, which the partition's
@@ -215,6 +218,9 @@ impl FunctionLabel {
             ErrorKind::Db(diagnostic) => return self.remote_report(dbname, diagnostic).into(),
             // A mistake in what was written, as that of a string that cannot be read at all.
             ErrorKind::Settings(_) => sqlstate::INTERNAL_ERROR,
+            ErrorKind::PasswordUnused { of_mapping } => {
+                return self.password_unused(dbname, *of_mapping).into();
+            }
             ErrorKind::QueryTimeout | ErrorKind::ConnectTimeout { .. } => sqlstate::QUERY_CANCELED,
             ErrorKind::Connect { .. } | ErrorKind::Resolve { .. } => sqlstate::UNABLE_TO_CONNECT,
             ErrorKind::Closed | ErrorKind::Io(_) => sqlstate::CONNECTION_FAILURE,
@@ -228,6 +234,26 @@ impl FunctionLabel {
             sqlstate::INTERNAL_ERROR
         };
         self.error_with(sqlstate, format_args!("[{dbname}] {error}"))
+    }
+}
+
+impl FunctionLabel {
+    /// A partition did not ask for the password that it had to ask for: the words of postgres_fdw and dblink.
+    fn password_unused(&self, dbname: &str, of_mapping: bool) -> Report {
+        let mut report = Report::new(
+            sqlstate::PROHIBITED_STATEMENT,
+            self.message(format_args!("[{dbname}] password is required")),
+        );
+        let detail = "Non-superuser cannot connect if the server does not request a password.";
+        let hint = if of_mapping {
+            "Target server's authentication method must be changed or password_required=false set in \
+             the user mapping attributes."
+        } else {
+            "Target server's authentication method must be changed."
+        };
+        report.detail = Some(detail.to_owned());
+        report.hint = Some(hint.to_owned());
+        report
     }
 }
 

@@ -1,13 +1,18 @@
 //! What checks the options of wrappers, servers and user mappings.
 #![forbid(unsafe_code)]
 
-use crate::error::{Error, Report, state};
+use crate::error::{Error, Report, sqlstate, state};
 use crate::pg::fcinfo::CallInfo;
-use crate::pg::foreign;
 use crate::pg::report::{Level, emit};
+use crate::pg::{foreign, role};
 use pgrx::pg_sys::{self, Datum};
 use plproxy_core::conninfo;
-use plproxy_core::options::{Kind, OptionError, connection_strings, validate as check};
+use plproxy_core::options::{
+    Kind, OptionError, connection_strings, is_password_required, validate as check,
+};
+
+/// The function's name in the library.
+pub(crate) const NAME: &str = "plproxy_fdw_validator";
 
 /// `plproxy_fdw_validator(text[], oid) → bool`.
 pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
@@ -30,10 +35,46 @@ pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
         _ => Kind::Other,
     };
     check(kind, &options).map_err(report)?;
+    if !role::is_superuser(role::current())? {
+        check_rights(kind, &options)?;
+    }
     if kind == Kind::Server {
         warn_of_unusable(&options)?;
     }
     Ok(Datum::from(true))
+}
+
+/// Refuses what only superusers may set: else servers would give away what is open to the operating system's user of this one.
+/// What was set before its owner lost that right is seen by calls. The words are those of postgres_fdw.
+fn check_rights(kind: Kind, options: &foreign::Options) -> Result<(), Error> {
+    let superuser_only = |what: &str, hint: &str| {
+        let mut report = Report::new(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            format!("{what} is superuser-only"),
+        );
+        report.hint = Some(hint.to_owned());
+        Err(report.into())
+    };
+    match kind {
+        Kind::UserMapping if !is_password_required(options) => superuser_only(
+            "password_required=false",
+            "User mappings with the password_required option set to false may only be created or \
+             modified by the superuser.",
+        ),
+        Kind::Server => {
+            let params = connection_strings(options)
+                .filter_map(|(_, connstr)| conninfo::parse(connstr).ok());
+            match params.filter_map(|params| params.names_file()).next() {
+                Some(keyword) => superuser_only(
+                    &format!("connection option \"{keyword}\""),
+                    "Servers whose connection strings name files of the server or a service may only be \
+                     created or modified by the superuser.",
+                ),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Connection strings that no call can use get no more than a warning: old configurations must restore.

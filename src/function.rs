@@ -13,7 +13,7 @@ use crate::pg::types::TypeInfo;
 use crate::pg::{encoding, fcinfo::CallResult};
 use crate::shape::Shape;
 use crate::stats::{FunctionPlace, Place};
-use crate::{cluster, codecs};
+use crate::{cluster, codecs, configured};
 use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
@@ -30,6 +30,7 @@ pub(crate) struct ProxyFunction {
     pub(crate) args: Vec<ProxyArg>,
     pub(crate) result: ResultType,
     pub(crate) is_set: bool,
+    pub(crate) owner: Oid,
     /// The local query of CLUSTER or CONNECT.
     pub(crate) location_plan: LocalPlan,
     /// The local query of RUN ON.
@@ -126,6 +127,9 @@ fn forget(changes: &Changes) -> Result<(), Error> {
     if changes.all || !changes.types.is_empty() {
         codecs::forget();
     }
+    if changes.all || !changes.functions.is_empty() {
+        configured::forget();
+    }
     if changes.all || changes.foreign {
         cluster::renew()?;
     }
@@ -146,6 +150,7 @@ impl ProxyFunction {
             args,
             result,
             is_set: declared.is_set,
+            owner: declared.owner,
             location_plan: LocalPlan::default(),
             run_on_plan: LocalPlan::default(),
             argument_hash: OnceCell::new(),

@@ -197,7 +197,11 @@ impl Partition {
 fn without_prefix(label: &FunctionLabel, report: &Report) -> String {
     let prefix = format!("PL/Proxy function {}({}): ", label.name, label.nargs);
     let message = &report.message;
-    message.strip_prefix(&prefix).unwrap_or(message).to_owned()
+    let message = message.strip_prefix(&prefix).unwrap_or(message);
+    match &report.detail {
+        Some(detail) => format!("{message}\nDETAIL:  {detail}"),
+        None => message.to_owned(),
+    }
 }
 
 /// What went wrong, as a value in a row.

@@ -12,6 +12,7 @@ pub(crate) type Options = Vec<(String, Option<String>)>;
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) oid: Oid,
+    pub(crate) owner: Oid,
     pub(crate) wrapper: Oid,
     pub(crate) options: Options,
 }
@@ -28,19 +29,20 @@ impl Server {
         unsafe {
             Ok(Some(Self {
                 oid: (*server).serverid,
+                owner: (*server).owner,
                 wrapper: (*server).fdwid,
                 options: options((*server).options)?,
             }))
         }
     }
 
-    /// The options of the server's wrapper.
-    pub(crate) fn wrapper_options(&self) -> Result<Options, Error> {
+    /// The options of the server's wrapper, and what looks at options that are given: a function, or none.
+    pub(crate) fn wrapper(&self) -> Result<(Options, Oid), Error> {
         let oid = self.wrapper;
         // SAFETY: the result is palloc'd; a missing wrapper raises.
         unsafe {
             let wrapper = guard::catch(|| raw::GetForeignDataWrapper(oid))?;
-            options((*wrapper).options)
+            Ok((options((*wrapper).options)?, (*wrapper).fdwvalidator))
         }
     }
 }

@@ -207,6 +207,20 @@ impl Proc {
     }
 }
 
+/// pg_language_d.h's ClanguageId.
+const C_LANGUAGE: Oid = Oid::from_u32(13);
+
+/// Whether a function is that C function of a library, by its name.
+pub(crate) fn is_c_function(oid: Oid, name: &str) -> Result<bool, Error> {
+    let Some(tuple) = CachedTuple::find(PROC, oid)? else {
+        return Ok(false);
+    };
+    // SAFETY: a tuple of pg_proc.
+    let language = unsafe { tuple.form::<FormData_pg_proc>() }.prolang;
+    let source = tuple.text(PROC, pg_sys::Anum_pg_proc_prosrc)?;
+    Ok(language == C_LANGUAGE && source.as_deref() == Some(name))
+}
+
 /// What a validator asks first: whether the caller may see the function at all.
 pub(crate) fn check_validator_access(validator: Oid, function: Oid) -> Result<bool, Error> {
     // SAFETY: reads catalogs and raises.

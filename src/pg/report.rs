@@ -148,11 +148,6 @@ impl Fields {
     }
 }
 
-/// The five characters of a SQLSTATE as elog.h packs them.
-pub(super) fn unpack(code: c_int) -> SqlState {
-    core::array::from_fn(|i| ((code >> (6 * i)) & 0x3f) as u8 + b'0')
-}
-
 /// MAKE_SQLSTATE of elog.h: six bits a character.
 fn pack(state: SqlState) -> c_int {
     state.iter().enumerate().fold(0, |code, (i, byte)| {

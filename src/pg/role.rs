@@ -16,6 +16,12 @@ pub(crate) fn session() -> Oid {
     unsafe { pg_sys::GetSessionUserId() }
 }
 
+/// Whether a role is a superuser; one that is no more is none.
+pub(crate) fn is_superuser(role: Oid) -> Result<bool, Error> {
+    // SAFETY: reads a catalog; the last answer is kept.
+    Ok(unsafe { guard::catch(|| raw::superuser_arg(role)) }?)
+}
+
 /// A role's name, if there still is such a role.
 pub(crate) fn find_name(role: Oid) -> Result<Option<String>, Error> {
     // SAFETY: the result is palloc'd, or null for an unknown role.

@@ -38,8 +38,8 @@ check 'another name is not taken' 'ERROR:  Pl/Proxy: invalid server option: no_s
 ask -c "create server s foreign data wrapper plproxy options (p0 'dbname=a')"
 check 'options of user mappings' 'HINT:  valid options are "user" and "password"' "$(ask -c \
     "create user mapping for public server s options (no_such_option '1')" 2>&1 | grep HINT || true)"
-check 'their names' $'password\nuser' "$(named "$TABLE" 'user mapping')"
-check 'they are taken' '' "$(ask -c "create user mapping for public server s options (user 'a', password 'b')" 2>&1)"
+check 'their names' $'password\npassword_required\nuser' "$(named "$TABLE" 'user mapping')"
+check 'they are taken' '' "$(ask -c "create user mapping for public server s options (user 'a', password 'b', password_required 'false')" 2>&1)"
 
 # What the library defines when it is loaded.
 settings=$(ask -c "load 'plproxy'" -c "select name from pg_settings where name like 'plproxy.%' order by name collate \"C\"")

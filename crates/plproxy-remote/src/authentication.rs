@@ -17,6 +17,8 @@ pub(crate) struct Authentication {
     channel: Channel,
     /// The server asked who we are.
     questioned: bool,
+    /// It asked for a password.
+    used_password: bool,
     /// The server knows who we are.
     done: bool,
 }
@@ -27,6 +29,7 @@ impl Authentication {
             required,
             channel,
             questioned: false,
+            used_password: false,
             done: false,
         }
     }
@@ -34,6 +37,11 @@ impl Authentication {
     /// Whether the server is content with who we are.
     pub(crate) fn is_done(&self) -> bool {
         self.done
+    }
+
+    /// Whether the server asked for a password, and got it.
+    pub(crate) fn used_password(&self) -> bool {
+        self.used_password && self.done
     }
 
     /// Looks at the body of a question; an error if it must not be answered.
@@ -75,6 +83,10 @@ impl Authentication {
                 self.required
             ));
         }
+        self.used_password |= matches!(
+            method,
+            AuthMethod::Password | AuthMethod::Md5 | AuthMethod::ScramSha256
+        );
         match method {
             AuthMethod::ScramSha256 => return self.mechanisms(body),
             _ if self.channel.wanted != ChannelBinding::Require => {}

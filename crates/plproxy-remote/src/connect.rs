@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use plproxy_core::conninfo::{
-    ChannelBinding, ConnInfo, Host, LoadBalanceHosts, TargetSessionAttrs, describe,
+    ChannelBinding, ConnInfo, Host, LoadBalanceHosts, PasswordRule, TargetSessionAttrs, describe,
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, UnixStream};
@@ -250,6 +250,20 @@ impl Target {
             self.info.clone(),
             endpoint.clone(),
         ));
+        // As dblink and postgres_fdw have it: a server that asks for none may know this process by what is not the user's
+        // own.
+        let rule = self.info.password_rule;
+        if rule != PasswordRule::Free && !connection.monitor.borrow().used_password() {
+            connection.terminate();
+            return Err(Failure {
+                kind: ErrorKind::PasswordUnused {
+                    of_mapping: rule == PasswordRule::RequiredOfMapping,
+                },
+                words: String::new(),
+                next: Next::Nothing,
+                other_way: false,
+            });
+        }
         connection.agree_on_encoding().await?;
         match check_session(&mut connection, wanted).await? {
             None => Ok(connection),
@@ -282,6 +296,7 @@ fn passfile_to_blame(kind: &ErrorKind, info: &ConnInfo, host: &Host) -> Option<S
 /// The kind of the last failure, the words of all.
 fn summary(last: ErrorKind, message: String) -> ErrorKind {
     match last {
+        kind @ ErrorKind::PasswordUnused { .. } => kind,
         ErrorKind::Resolve { .. } => ErrorKind::Resolve { message },
         ErrorKind::ConnectTimeout { .. } => ErrorKind::ConnectTimeout { message },
         ErrorKind::Unsupported(text) if message.is_empty() => ErrorKind::Unsupported(text),

@@ -42,6 +42,11 @@ pub enum ErrorKind {
         /// In libpq's words, as in `Connect`.
         message: String,
     },
+    /// The server let us in without the password that had to be used.
+    PasswordUnused {
+        /// The user mapping could be made to allow that.
+        of_mapping: bool,
+    },
     /// The call took longer than it may.
     QueryTimeout,
     /// The server hung up.
@@ -156,6 +161,10 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Connect { message, .. }
             | ErrorKind::ConnectTimeout { message }
             | ErrorKind::Resolve { message } => f.write_str(message),
+            ErrorKind::PasswordUnused { .. } => f.write_str(
+                "password is required\nDETAIL:  Non-superuser cannot connect if the server does not \
+                 request a password.",
+            ),
             ErrorKind::QueryTimeout => f.write_str("query timeout"),
             ErrorKind::Closed => f.write_str(
                 "server closed the connection unexpectedly\n\tThis probably means the server terminated \

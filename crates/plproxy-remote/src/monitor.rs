@@ -141,6 +141,11 @@ impl Monitor {
         self.authentication.is_done()
     }
 
+    /// Whether the server asked for a password, and got it.
+    pub(crate) fn used_password(&self) -> bool {
+        self.authentication.used_password()
+    }
+
     /// How the server writes values as text.
     pub(crate) fn style(&self) -> &TextStyle {
         &self.style

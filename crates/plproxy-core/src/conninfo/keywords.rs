@@ -11,6 +11,8 @@ pub struct Keyword {
     pub default: Option<&'static str>,
     /// Whether its value must never be shown.
     pub secret: bool,
+    /// Whether its value names a file of this machine, or an entry of one.
+    pub file: bool,
     /// What becomes of it.
     pub state: State,
     /// What it may be set to.
@@ -57,6 +59,7 @@ const fn key(name: &'static str, env: &'static str, values: Values, state: State
         env,
         default: None,
         secret: false,
+        file: false,
         state,
         values,
     }
@@ -77,6 +80,10 @@ impl Keyword {
         }
     }
 
+    const fn of_files(self) -> Self {
+        Self { file: true, ..self }
+    }
+
     /// The keyword of that name; names are case-sensitive, as in libpq.
     pub fn find(name: &str) -> Option<&'static Keyword> {
         KEYWORDS.iter().find(|keyword| keyword.name == name)
@@ -85,10 +92,10 @@ impl Keyword {
 
 /// The table, in libpq's order.
 pub static KEYWORDS: &[Keyword] = &[
-    key("service", "PGSERVICE", Free, Honoured),
+    key("service", "PGSERVICE", Free, Honoured).of_files(),
     key("user", "PGUSER", Free, Honoured),
     key("password", "PGPASSWORD", Free, Honoured).hidden(),
-    key("passfile", "PGPASSFILE", Free, Honoured),
+    key("passfile", "PGPASSFILE", Free, Honoured).of_files(),
     key(
         "channel_binding",
         "PGCHANNELBINDING",
@@ -134,8 +141,8 @@ pub static KEYWORDS: &[Keyword] = &[
     .or("postgres"),
     // libpq itself has ignored it since OpenSSL stopped compressing.
     key("sslcompression", "PGSSLCOMPRESSION", Free, Ignored).or("0"),
-    key("sslcert", "PGSSLCERT", Free, Honoured),
-    key("sslkey", "PGSSLKEY", Free, Honoured),
+    key("sslcert", "PGSSLCERT", Free, Honoured).of_files(),
+    key("sslkey", "PGSSLKEY", Free, Honoured).of_files(),
     key(
         "sslcertmode",
         "PGSSLCERTMODE",
@@ -144,9 +151,9 @@ pub static KEYWORDS: &[Keyword] = &[
     )
     .or("allow"),
     key("sslpassword", "", Free, Honoured).hidden(),
-    key("sslrootcert", "PGSSLROOTCERT", Free, Honoured),
-    key("sslcrl", "PGSSLCRL", Free, Honoured),
-    key("sslcrldir", "PGSSLCRLDIR", Free, Honoured),
+    key("sslrootcert", "PGSSLROOTCERT", Free, Honoured).of_files(),
+    key("sslcrl", "PGSSLCRL", Free, Honoured).of_files(),
+    key("sslcrldir", "PGSSLCRLDIR", Free, Honoured).of_files(),
     key("sslsni", "PGSSLSNI", Free, Honoured).or("1"),
     key("requirepeer", "PGREQUIREPEER", Free, Honoured),
     key("require_auth", "PGREQUIREAUTH", Free, Honoured),
@@ -217,7 +224,7 @@ pub static KEYWORDS: &[Keyword] = &[
     key("oauth_client_secret", "", Free, Ignored).hidden(),
     key("oauth_scope", "", Free, Ignored),
     // Writing session keys to a file of the caller's choosing is not for a server process.
-    key("sslkeylogfile", "", Free, Refused(EMPTY)),
+    key("sslkeylogfile", "", Free, Refused(EMPTY)).of_files(),
 ];
 
 #[cfg(test)]

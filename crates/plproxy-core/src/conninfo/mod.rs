@@ -40,5 +40,5 @@ pub use system_user::name_of as user_name;
 pub use tls::{CertMode, TlsMode, TlsNegotiation, TlsOptions, TlsVersion};
 pub use types::{
     AuthMethod, ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts,
-    RequireAuth, Secret, TargetSessionAttrs,
+    PasswordRule, RequireAuth, Secret, TargetSessionAttrs,
 };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::ConnInfoError;
+use super::keywords::{KEYWORDS, Keyword};
 use super::uri;
 
 /// Keywords and values as written, in order; where one is given twice, the later wins. No defaults yet.
@@ -46,6 +47,17 @@ impl Params {
         self.entries.push((keyword.to_owned(), value));
     }
 
+    /// A keyword that is given and names a file of this machine, if there is one.
+    pub fn names_file(&self) -> Option<&'static str> {
+        let named = |keyword: &&Keyword| match self.get(keyword.name) {
+            None | Some("") => false,
+            // The system's authorities are no file of anybody's choosing.
+            Some(value) => (keyword.name, value) != ("sslrootcert", "system"),
+        };
+        let mut files = KEYWORDS.iter().filter(|keyword| keyword.file);
+        files.find(named).map(|keyword| keyword.name)
+    }
+
     /// All that was given, in order, with what a later one overrides.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.entries
@@ -60,5 +72,47 @@ impl fmt::Debug for Params {
         f.debug_list()
             .entries(self.iter().map(|(name, _)| name))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_seen() {
+        let check = |connstr: &str, expected: Option<&str>| {
+            let params = parse(connstr).unwrap();
+            assert_eq!(params.names_file(), expected, "{connstr}");
+        };
+        check("host=/tmp dbname=d user=u password=p", None);
+        check("host=h passfile=/p", Some("passfile"));
+        check("host=h passfile=/p passfile=''", None);
+        check("passfile='' passfile=/p", Some("passfile"));
+        check("service=s", Some("service"));
+        check("sslrootcert=system", None);
+        check("sslrootcert=/r", Some("sslrootcert"));
+        check("sslcert=system", Some("sslcert"));
+        check("sslkey=k", Some("sslkey"));
+        check("sslcrl=l", Some("sslcrl"));
+        check("sslcrldir=d", Some("sslcrldir"));
+        check("sslkeylogfile=k", Some("sslkeylogfile"));
+        check("postgresql://u@h/d?sslkey=%2Fk", Some("sslkey"));
+    }
+
+    /// A keyword of libpq that sounds like a file is one here.
+    #[test]
+    fn what_sounds_like_a_file_is_one() {
+        for keyword in KEYWORDS {
+            let file = ["file", "cert", "crl", "service"]
+                .iter()
+                .any(|word| keyword.name.contains(word) && keyword.name != "sslcertmode");
+            assert_eq!(
+                keyword.file,
+                file || keyword.name == "sslkey",
+                "{}",
+                keyword.name
+            );
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::params::Params;
 use super::passfile::PassFile;
 use super::service;
 use super::types::{
-    ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts, Secret,
+    ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts, PasswordRule, Secret,
     TargetSessionAttrs,
 };
 use super::values::Settings;
@@ -90,6 +90,7 @@ impl Params {
             hosts,
             user,
             password,
+            password_rule: PasswordRule::Free,
             passfile,
             dbname,
         };

@@ -38,6 +38,8 @@ pub struct ConnInfo {
     pub user: String,
     /// The password given for all hosts; each [`Host`] may have one of its own from the password file instead.
     pub password: Option<Secret>,
+    /// Whether the password must be used.
+    pub password_rule: PasswordRule,
     /// The password file as a message may name it, where a host's password comes from it.
     pub passfile: Option<String>,
     /// The database; the user's name if none was given.
@@ -68,6 +70,17 @@ pub struct ConnInfo {
     pub target_session_attrs: TargetSessionAttrs,
     /// `load_balance_hosts`.
     pub load_balance_hosts: LoadBalanceHosts,
+}
+
+/// What becomes of a server that asks for no password. What else it knows this process by is not the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PasswordRule {
+    /// It may.
+    Free,
+    /// It is hung up on.
+    Required,
+    /// It is hung up on, unless a superuser says of the user mapping that it may.
+    RequiredOfMapping,
 }
 
 /// One place to connect to.

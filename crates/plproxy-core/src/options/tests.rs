@@ -178,6 +178,19 @@ fn the_rest_is_validated() {
         (Kind::UserMapping, "USER=a,password=", "ok"),
         (Kind::UserMapping, "user=a,foo=x", MAPPING),
         (Kind::UserMapping, "query_timeout=1", MAPPING),
+        (Kind::UserMapping, "user=a,password_required=false", "ok"),
+        (Kind::UserMapping, "password_required=ON", "ok"),
+        (Kind::UserMapping, "PASSWORD_REQUIRED=false", MAPPING),
+        (
+            Kind::UserMapping,
+            "password_required=0",
+            "42601 Pl/Proxy: password_required requires a Boolean value (valid values are \"true\" and \"false\")",
+        ),
+        (
+            Kind::UserMapping,
+            "password_required",
+            "XX000 Pl/Proxy: option \"password_required\" requires a value",
+        ),
         (
             Kind::UserMapping,
             "password",
@@ -383,4 +396,21 @@ fn counts() {
         told(check_partition_count(3, false)),
         "XX000 P get_partlist: invalid part count"
     );
+}
+
+#[test]
+fn a_password_is_required_unless_that_is_lifted() {
+    for (given, expected) in [
+        ("", true),
+        ("user=a,password=b", true),
+        ("password_required=false", false),
+        ("user=a,password_required=OFF", false),
+        ("password_required=true", true),
+        // What no validator of ours has seen.
+        ("password_required=no", true),
+        ("password_required", true),
+        ("Password_required=false", true),
+    ] {
+        assert_eq!(is_password_required(&options(given)), expected, "{given}");
+    }
 }
