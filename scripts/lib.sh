@@ -56,21 +56,23 @@ quietly() {
 # Shared libraries that a bare machine lacks lie in the ground. Only packages that the machine does not have are there,
 # so the search path never puts another build of an installed library before the machine's own.
 ground_libs() {
-    local m
-    [ -d "$GROUND/sys" ] || return 0
-    m=$(dpkg --print-architecture >/dev/null 2>&1 && cat "$GROUND/sys/multiarch" 2>/dev/null || true)
-    [ -n "$m" ] && printf '%s' "$GROUND/sys/usr/lib/$m:$GROUND/sys/lib/$m:$GROUND/sys/usr/lib/llvm-14/lib"
+    local sys=$GROUND/sys multiarch
+    # /var/tmp is open to all: nothing is loaded from a ground that someone else made under our name.
+    [ -O "$GROUND" ] && [ ! -L "$GROUND" ] && read -r multiarch 2>/dev/null <"$sys/multiarch" || return 0
+    printf '%s' "$sys/usr/lib/$multiarch:$sys/lib/$multiarch:$sys/usr/lib/llvm-14/lib"
 }
 
-# use_ground_libs: call after the ground is there and before running anything from it.
+# use_ground_libs: programs that are started from here on find them. Called below for every script, and once more by what
+# may be the first to come after the ground was made: where a run begins and where a server, a pooler or a client starts.
 use_ground_libs() {
-    local libs; libs=$(ground_libs || true)
+    local libs; libs=$(ground_libs)
     [ -n "$libs" ] || return 0
     case ":${LD_LIBRARY_PATH:-}:" in
         *":$libs:"*) ;;
         *) export LD_LIBRARY_PATH="$libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" ;;
     esac
 }
+use_ground_libs
 
 # tree_major tree: the version that the tree is of; there is one in each.
 tree_major() { local lib=("$1"/lib/postgresql/*/); basename "${lib[0]}"; }

@@ -54,6 +54,7 @@ run_begin() {
 
 run_new() {
     # Not $TMPDIR: it may be closed to nobody, or too long for a socket's path (107 bytes).
+    use_ground_libs
     PLPROXY_RUN=$(mktemp -d /tmp/plproxy-run.XXXXXX)
     export PLPROXY_RUN PGPASSFILE=$PLPROXY_RUN/pgpass
     chmod 755 "$PLPROXY_RUN"
@@ -89,6 +90,8 @@ server_connstr() {
 # server_tool NAME program args...: a PostgreSQL client program of the server's tree, connected by the environment.
 server_tool() {
     local name=$1 program=$2 port tree; shift 2
+    # A server that was started in a subshell may be the first to be run from a new ground.
+    use_ground_libs
     port=$(server_port "$name"); tree=$(server_tree "$name")
     PGHOST=127.0.0.1 PGPORT=$port PGUSER=postgres PGPASSFILE=$PLPROXY_RUN/pgpass \
         "$(tree_bin "$tree")/$program" "$@"
