@@ -108,6 +108,9 @@ pub(crate) struct Connection {
     pub(crate) statements: Statements,
     pub(crate) direct: Direct,
     pub(crate) settings: Settings,
+    /// What the server has noticed while the connection rested.
+    pub(crate) notices: Vec<Diagnostic>,
+    pub(crate) notices_size: usize,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
     pub(crate) socket: Rc<RefCell<Socket>>,
@@ -187,6 +190,8 @@ impl Connection {
             statements: Statements::default(),
             direct: Direct::Unknown,
             settings: Settings::default(),
+            notices: Vec::new(),
+            notices_size: 0,
             broken: false,
             socket,
             endpoint,
@@ -234,17 +239,17 @@ impl Connection {
     }
 
     /// Whether a statement may be sent on it, as far as can be seen without sending anything.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.is_usable() && self.socket.borrow_mut().is_quiet()
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.is_usable() && self.listens()
     }
 
     /// The same for who takes a farewell in the answer's place for what it is, which only a server of whom nobody stands in
     /// between is trusted with: one that was in use a moment ago is not looked at, as a server may go between the look and
     /// the sending, too.
-    pub(crate) fn seems_alive(&self, now: Instant) -> bool {
+    pub(crate) fn seems_alive(&mut self, now: Instant) -> bool {
         let fresh =
             self.direct == Direct::Yes && now.saturating_duration_since(self.rested) < MOMENT;
-        self.is_usable() && (fresh || self.socket.borrow_mut().is_quiet())
+        self.is_usable() && (fresh || self.listens()) && self.monitor.borrow().is_idle()
     }
 
     /// Whether nothing speaks against it that is known here.
@@ -274,7 +279,7 @@ impl Connection {
         !self.broken
             && self.monitor.borrow().is_answered()
             && self.outgoing.is_sent()
-            && self.inbox.is_empty()
+            && self.inbox.is_at_rest()
     }
 
     /// A call began at that time.
@@ -334,19 +339,43 @@ impl Connection {
 
     /// Runs a statement for the connection's own needs.
     async fn run(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, ErrorKind> {
+        self.complete().await?;
         let Connection { client, driver, .. } = self;
-        drive(driver, client.simple_query(sql)).await
+        let answer = drive(driver, client.simple_query(sql)).await?;
+        self.settle().await?;
+        Ok(answer)
     }
 
     /// The same where the answer does not matter, however long it may be.
     async fn run_unread(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        self.complete().await?;
         let Connection { client, driver, .. } = self;
         let answer = async {
             let mut stream = pin!(client.simple_query_raw(sql).await?);
             while stream.try_next().await?.is_some() {}
             Ok(())
         };
-        drive(driver, answer).await
+        drive(driver, answer).await?;
+        self.settle().await
+    }
+
+    /// The client library has read the answer, and perhaps a part of what else the server has to say: that is read to its
+    /// end.
+    async fn settle(&mut self) -> Result<(), ErrorKind> {
+        let Connection {
+            driver, monitor, ..
+        } = self;
+        poll_fn(|cx| {
+            while !monitor.borrow().is_between_messages() {
+                match poll_driver(driver, cx) {
+                    Poll::Ready(Aside::Notice(_)) => {}
+                    Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(Err(kind)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 }
 

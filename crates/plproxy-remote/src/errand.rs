@@ -19,6 +19,7 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
 use crate::call::{Call, Event};
 use crate::connect::{Limits, connect};
 use crate::connection::{Aside, Connection, ConnectionInfo, Driver, poll_driver};
+use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
@@ -318,7 +319,17 @@ impl Runner {
             On::SessionOrNew(session, endpoint) => (Some(session), Some(endpoint)),
         };
         let kept = session.and_then(|mut session| session.0.take());
-        match (kept.filter(|connection| connection.is_alive()), endpoint) {
+        let mut alive = None;
+        if let Some(mut kept) = kept
+            && kept.is_alive()
+            && kept.complete().await.is_ok()
+        {
+            for notice in kept.take_notices() {
+                self.notice(Box::new(notice));
+            }
+            alive = Some(kept);
+        }
+        match (alive, endpoint) {
             (Some(connection), _) => Ok(connection),
             (None, None) => Err(ErrorKind::Closed),
             (None, Some(endpoint)) => {
@@ -430,7 +441,7 @@ impl Runner {
             if let Poll::Ready(kind) = self.poll_driver(driver, cx) {
                 return Poll::Ready(Err(kind));
             }
-            if monitor.borrow().is_answered() {
+            if monitor.borrow().is_answered() && monitor.borrow().is_between_messages() {
                 return Poll::Ready(Ok(()));
             }
             Poll::Pending
@@ -446,13 +457,14 @@ impl Runner {
             match poll_driver(driver, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(kind),
-                Poll::Ready(Aside::Notice(notice)) => {
-                    let size = notice.size();
-                    let request = self.number;
-                    self.outbox.event(Event::Notice { request, notice }, size);
-                }
+                Poll::Ready(Aside::Notice(notice)) => self.notice(notice),
             }
         }
+    }
+
+    fn notice(&self, notice: Box<Diagnostic>) {
+        let (request, size) = (self.number, notice.size());
+        self.outbox.event(Event::Notice { request, notice }, size);
     }
 }
 

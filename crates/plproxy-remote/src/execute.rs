@@ -78,6 +78,13 @@ impl Task {
                 return self.common.pool.put(connection, &self.common.options);
             }
             connection.begin_use(if new { Instant::now() } else { now });
+            for notice in connection.take_notices() {
+                let (request, size) = (self.request, notice.size());
+                let notice = Box::new(notice);
+                self.common
+                    .outbox
+                    .event(Event::Notice { request, notice }, size);
+            }
             let exchanged = self.execute(&mut connection).await;
             if exchanged.missed && !new && !self.common.outbox.is_closed() {
                 // It had rested for too long, and nothing has run: as if it had been found dead before.

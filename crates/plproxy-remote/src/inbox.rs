@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use crate::error::ErrorKind;
 use crate::monitor;
 use crate::plain::Patience;
+use crate::rest::is_unasked;
 use crate::stream::Socket;
 
 /// Room for one read.
@@ -38,6 +39,22 @@ impl Inbox {
     /// Whether everything was seen to.
     pub(crate) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
+    }
+
+    /// Whether nothing is here but the beginning of a message that may come at any time. Only when all whole ones were seen
+    /// to.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.bytes.get(self.at).is_none_or(|tag| is_unasked(*tag))
+    }
+
+    /// How many bytes are known to be missing of the message that has come in part.
+    pub(crate) fn missing(&self) -> usize {
+        match self.header() {
+            Some((_, length)) => (self.at + 1)
+                .saturating_add(length)
+                .saturating_sub(self.bytes.len()),
+            None => 0,
+        }
     }
 
     /// How many bytes were seen to and are still here.
@@ -98,14 +115,19 @@ impl Inbox {
         }
     }
 
+    /// The same on any socket, and without a wait.
+    pub(crate) fn fill_now(&mut self, socket: &mut Socket) -> Result<bool, ErrorKind> {
+        self.reserve()?;
+        match socket.append_now(&mut self.bytes) {
+            Ok(Some(0)) => Err(ErrorKind::Closed),
+            Ok(got) => Ok(got.is_some()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        }
+    }
+
     /// Makes room for a read.
     fn reserve(&mut self) -> Result<(), ErrorKind> {
-        let missing = match self.header() {
-            Some((_, length)) => (self.at + 1)
-                .saturating_add(length)
-                .saturating_sub(self.bytes.len()),
-            None => 0,
-        };
+        let missing = self.missing();
         if self.bytes.capacity() - self.bytes.len() < missing.max(LEAST) {
             // A server may say whatever length it likes: it must not end the process.
             let reserved = if missing > READ {

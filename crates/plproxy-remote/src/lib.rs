@@ -35,6 +35,7 @@ mod plain;
 mod pool;
 mod remote;
 mod reset;
+mod rest;
 mod room;
 mod rows;
 mod runtime;

@@ -16,7 +16,7 @@ use crate::authentication::Authentication;
 use crate::encoding::Encoding;
 use crate::error::COPY;
 use crate::room::is_room_for;
-use crate::rows::{ColumnDescription, TextStyle};
+use crate::rows::{ColumnDescription, TextStyle, describe};
 
 /// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
 const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
@@ -171,8 +171,12 @@ impl Monitor {
         self.is_answered()
             && self.transaction == b'I'
             && !self.encoding_lost
-            && self.incoming.have == 0
-            && self.incoming.rest == 0
+            && self.is_between_messages()
+    }
+
+    /// Whether no message has come in part.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.incoming.have == 0 && self.incoming.rest == 0
     }
 
     /// The columns that were described in the given round; older ones are forgotten.
@@ -483,23 +487,6 @@ fn to_ascii(text: &mut [u8]) {
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-/// Reads the body of a description of columns.
-pub(crate) fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
-    let (count, mut rest) = body.split_first_chunk::<2>()?;
-    let mut columns = Vec::new();
-    for _ in 0..u16::from_be_bytes(*count) {
-        let end = rest.iter().position(|byte| *byte == 0)?;
-        let name = rest.get(..end)?.into();
-        let (fixed, after) = rest.get(end + 1..)?.split_first_chunk::<18>()?;
-        columns.push(ColumnDescription {
-            name,
-            type_oid: number(fixed, 6)?,
-        });
-        rest = after;
-    }
-    rest.is_empty().then(|| columns.into())
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl Pool {
         now: Instant,
     ) -> Option<Box<Connection>> {
         let mut idle = self.idle.get_mut(&endpoint.id())?;
-        while let Some(connection) = idle.pop() {
+        while let Some(mut connection) = idle.pop() {
             let old = lifetime.is_some_and(|lifetime| connection.is_older_than(lifetime, now));
             if !old && connection.seems_alive(now) {
                 return Some(connection);

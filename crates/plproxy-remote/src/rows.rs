@@ -14,6 +14,23 @@ pub struct ColumnDescription {
     pub type_oid: u32,
 }
 
+/// Reads the body of a description of columns.
+pub(crate) fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut columns = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let name = rest.get(..end)?.into();
+        let (fixed, after) = rest.get(end + 1..)?.split_first_chunk::<18>()?;
+        columns.push(ColumnDescription {
+            name,
+            type_oid: u32::from_be_bytes(fixed.get(6..10)?.try_into().ok()?),
+        });
+        rest = after;
+    }
+    rest.is_empty().then(|| columns.into())
+}
+
 /// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -50,8 +50,7 @@ impl Socket {
         }
     }
 
-    /// Whether the peer is silent, as it has to be between two statements. Anything that can be read (the end of the
-    /// stream, a farewell, whatever) tells that the connection is not what it was.
+    /// Whether the peer is silent, and still there.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let seen = match self {
             Socket::Tcp(socket) => plain::peek(socket),
@@ -95,6 +94,15 @@ impl Socket {
             Socket::Tcp(socket) => plain::append(socket, bytes, patience),
             Socket::Unix(socket) => plain::append(socket, bytes, patience),
             Socket::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Appends what there is to `bytes`, up to their capacity, without the runtime and without a wait. `None`: nothing.
+    pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        match self {
+            Socket::Tcp(socket) => plain::append(socket, bytes, Patience::Look),
+            Socket::Unix(socket) => plain::append(socket, bytes, Patience::Look),
+            Socket::Tls(session) => session.append_now(bytes),
         }
     }
 

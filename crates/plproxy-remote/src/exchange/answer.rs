@@ -7,9 +7,8 @@ use crate::call::Event;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COPY, ErrorKind};
 use crate::inbox::Frame;
-use crate::monitor;
 use crate::room::is_room_for;
-use crate::rows::Row;
+use crate::rows::{Row, describe};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct};
 
@@ -86,7 +85,7 @@ impl Exchange<'_> {
                 Ok(())
             }
             b'T' => {
-                let columns = monitor::describe(self.connection.inbox.body(&body));
+                let columns = describe(self.connection.inbox.body(&body));
                 self.columns = Columns::Some(columns.ok_or_else(|| {
                     ErrorKind::protocol("server sent a malformed description of columns")
                 })?);

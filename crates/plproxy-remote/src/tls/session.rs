@@ -318,6 +318,25 @@ impl Session {
         matches!(told, Err(error) if error.code() == ErrorCode::WANT_READ) && bridge.budget > 0
     }
 
+    /// Appends what the server has told, up to the capacity of `bytes`. `None`: nothing.
+    pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        let (before, room) = (bytes.len(), bytes.capacity().min(bytes.len() + RECORD));
+        bytes.resize(room, 0);
+        self.stream.get_mut().at_once = true;
+        let done = self.read(bytes.get_mut(before..).unwrap_or_default());
+        self.stream.get_mut().at_once = false;
+        let length = match &done {
+            Ok(Done::Bytes(length)) => *length,
+            _ => 0,
+        };
+        bytes.truncate(before + length);
+        match done? {
+            Done::Bytes(length) => Ok(Some(length)),
+            Done::End => Ok(Some(0)),
+            Done::Wait => Ok(None),
+        }
+    }
+
     /// Sends `bytes` and a farewell if the system takes them at once.
     pub(crate) fn send_last(&mut self, bytes: &[u8]) {
         if !self.stream.get_ref().unsent().is_empty() {

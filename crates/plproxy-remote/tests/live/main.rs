@@ -18,6 +18,7 @@ mod limits;
 mod pool;
 mod prepared;
 mod resets;
+mod rest;
 mod results;
 mod scripted;
 mod select;

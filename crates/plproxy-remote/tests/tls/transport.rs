@@ -154,9 +154,25 @@ fn a_connection_at_rest() {
     // A farewell ends it, within TLS.
     remote.close_all();
     wait_until("the farewell arrives", || seen.farewells.load(SeqCst) == 1);
-    // One that the server has left is replaced before anything is sent on it.
     let server = endpoint(&remote, "server", &verified());
     let other = endpoint(&remote, "other", &with_tls("postgres"));
+    // What a server may say at any time is no reason either, however much of it there is.
+    execute(&remote, &server, "listen c");
+    let listener = pid(&remote, &server);
+    for (count, length) in [(1, 10), (100, 100), (3000, 7000)] {
+        execute(
+            &remote,
+            &other,
+            &format!(
+                "select pg_notify('c', i || repeat('x', {length})) from generate_series(1, {count}) i"
+            ),
+        );
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(30));
+            assert_eq!(pid(&remote, &server), listener, "{count} times {length}");
+        }
+    }
+    // One that the server has left is replaced before anything is sent on it.
     for _ in 0..10 {
         let pid = pid(&remote, &server);
         execute(
