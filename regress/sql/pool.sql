@@ -303,6 +303,21 @@ select write_a();
 \echo :SQLSTATE
 select pid_a(0) <> :pid as another_connection;
 select write_a();
+-- a notification for a session that listens leaves it as it is
+create function listen_a() returns int language plproxy as $$ cluster 't_pool_a'; run on 0; target t_pool.listens; $$;
+create function notify_b() returns text language plproxy as $$
+    cluster 't_pool_b'; run on 0; select 'told'::text from pg_notify('regress', 'x'); $$;
+create function keeps_a(out locked bool, out listens text) language plproxy as $$
+    cluster 't_pool_a'; run on 0;
+    select exists (select from pg_locks where pid = pg_backend_pid() and locktype = 'advisory') as locked, l as listens
+    from pg_listening_channels() l;
+$$;
+call everywhere($$ create function t_pool.listens() returns int language plpgsql as
+    $f$ begin listen regress; perform pg_advisory_lock(7); return pg_backend_pid(); end $f$ $$);
+select listen_a() as pid \gset
+select notify_b();
+select pg_sleep(0.3) is null as later;
+select pid_a(0) = :pid as same_connection, * from keeps_a();
 -- application_name: ours, the string's own, its fallback, its options'
 create function app(connstr text) returns text language plproxy as $$
     connect connstr; select current_setting('application_name');
