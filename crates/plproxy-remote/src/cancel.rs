@@ -1,26 +1,24 @@
 //! Cancelling: a second connection to the same server, which tells it to stop what the first one asked for.
 
 use std::cell::Cell;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use plproxy_core::conninfo::{ConnInfo, Host};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio_postgres::CancelToken;
-use tokio_postgres::tls::{ChannelBinding, TlsStream};
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::address::Address;
 use crate::connect::open_socket;
 use crate::endpoint::Endpoint;
 use crate::linger::Lingering;
-use crate::stream::{Finished, Socket};
+use crate::stream::Socket;
 use crate::tls::{self, Way};
 
 /// All that is needed to cancel the statement of a connection.
 pub(crate) struct CancelKey {
-    token: CancelToken,
+    process_id: i32,
+    secret_key: i32,
     address: Address,
     host: Host,
     /// The key goes the way that it came: over TLS if the connection does.
@@ -38,7 +36,8 @@ struct Unsent;
 
 impl CancelKey {
     pub(crate) fn new(
-        token: CancelToken,
+        process_id: i32,
+        secret_key: i32,
         address: Address,
         host: &Host,
         encrypted: bool,
@@ -46,7 +45,8 @@ impl CancelKey {
         endpoint: Rc<Endpoint>,
     ) -> CancelKey {
         CancelKey {
-            token,
+            process_id,
+            secret_key,
             address,
             host: host.clone(),
             way: if encrypted { Way::Required } else { Way::Plain },
@@ -91,10 +91,15 @@ impl CancelKey {
         else {
             return Err(Unsent);
         };
-        let sent = self
-            .token
-            .cancel_query_raw(HeldOpen(&mut socket), Finished)
-            .await;
+        let mut message = BytesMut::new();
+        frontend::cancel_request(self.process_id, self.secret_key, &mut message);
+        // The socket stays open until the other side hangs up, as libpq's does: a pooler that has to wait for a connection of
+        // its own takes a request whose sender has hung up for abandoned.
+        let sent = async {
+            socket.write_all(&message).await?;
+            socket.flush().await
+        };
+        let sent = sent.await;
         Ok(sent.is_ok().then_some(socket))
     }
 
@@ -106,44 +111,5 @@ impl CancelKey {
     /// Whether a request may still be under way, so that the connection cannot be used again.
     pub(crate) fn is_astray(&self) -> bool {
         self.astray.get()
-    }
-}
-
-/// A socket that the library does not shut down once it has written. A pooler that has to wait for a connection of its own
-/// takes a request whose sender has hung up for abandoned; so it stays open, as libpq's does, until the other side hangs up.
-struct HeldOpen<'a>(&'a mut Socket);
-
-impl AsyncRead for HeldOpen<'_> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for HeldOpen<'_> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.get_mut().0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl TlsStream for HeldOpen<'_> {
-    fn channel_binding(&self) -> ChannelBinding {
-        // Nobody is asked for authentication here.
-        ChannelBinding::none()
     }
 }

@@ -1,16 +1,13 @@
 //! Making connections: hosts in order, all addresses of each, until one will do.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use plproxy_core::conninfo::{
-    ChannelBinding, ConnInfo, Host, LoadBalanceHosts, PasswordRule, TargetSessionAttrs, describe,
+    ConnInfo, Host, LoadBalanceHosts, PasswordRule, TargetSessionAttrs, describe,
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, UnixStream};
-use tokio_postgres::Config;
-use tokio_postgres::config::{self, SslMode, SslNegotiation};
 
 use crate::address::{self, Address};
 use crate::authentication::Authentication;
@@ -18,16 +15,13 @@ use crate::call::Event;
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
-use crate::monitor::Monitor;
+use crate::login::{Refusal, Refused, log_in};
 use crate::outbox::Outbox;
 use crate::outside::Outside;
 use crate::peer;
-use crate::stream::{Finished, Socket, Stream};
+use crate::stream::Socket;
 use crate::tls::{self, Channel, Way};
 use crate::waiting::Connecting;
-
-/// What calls are known by on the server when nothing else is said.
-const APPLICATION_NAME: &str = "plproxy";
 
 /// Why one attempt failed.
 struct Failure {
@@ -217,34 +211,14 @@ impl Target {
             })?;
         let channel = Channel::of(&socket, info);
         let encrypted = channel.encrypted;
-        let socket = Rc::new(RefCell::new(socket));
         let authentication = Authentication::new(info.require_auth.clone(), channel);
-        let monitor = Rc::new(RefCell::new(Monitor::new(
-            authentication,
-            endpoint.encoding(),
-        )));
-        let stream = Stream::new(socket.clone(), monitor.clone());
-        let (client, driver) = config(info, host)
-            .connect_raw(stream, Finished)
+        let begun = log_in(socket, info, host, endpoint.encoding(), authentication)
             .await
-            .map_err(|error| {
-                let mut failure = Failure::from(ErrorKind::from_library(&error));
-                // Only what the server says before it knows us, and says for good, may be meant for the way.
-                failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
-                    && failure.next == Next::Nothing
-                    && !monitor.borrow().is_authenticated()
-                    && (encrypted || way == Way::Plain);
-                if encrypted && failure.next == Next::Address {
-                    failure.next = Next::Nothing;
-                }
-                failure
-            })?;
-        tls::check_certificate(&socket.borrow(), info).map_err(refused)?;
+            .map_err(|refused| not_logged_in(refused, encrypted, way))?;
+        tls::check_certificate(&begun.socket, info).map_err(refused)?;
+        let used_password = begun.authentication.used_password();
         let mut connection = Box::new(Connection::new(
-            client,
-            driver,
-            socket,
-            monitor,
+            begun,
             address.clone(),
             host,
             self.info.clone(),
@@ -253,7 +227,7 @@ impl Target {
         // As dblink and postgres_fdw have it: a server that asks for none may know this process by what is not the user's
         // own.
         let rule = self.info.password_rule;
-        if rule != PasswordRule::Free && !connection.monitor.borrow().used_password() {
+        if rule != PasswordRule::Free && !used_password {
             connection.terminate();
             return Err(Failure {
                 kind: ErrorKind::PasswordUnused {
@@ -264,7 +238,6 @@ impl Target {
                 other_way: false,
             });
         }
-        connection.agree_on_encoding().await?;
         match check_session(&mut connection, wanted).await? {
             None => Ok(connection),
             Some(words) => {
@@ -358,6 +331,23 @@ fn refused(words: impl Into<String>) -> Failure {
     }
 }
 
+/// A server that did not let us in.
+fn not_logged_in(refused: Refused, encrypted: bool, way: Way) -> Failure {
+    let mut failure = match refused.kind {
+        Refusal::Failed(kind) => Failure::from(kind),
+        Refusal::Words(words) => self::refused(words),
+    };
+    // Only what the server says before it knows us, and says for good, may be meant for the way.
+    failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
+        && failure.next == Next::Nothing
+        && !refused.authenticated
+        && (encrypted || way == Way::Plain);
+    if encrypted && failure.next == Next::Address {
+        failure.next = Next::Nothing;
+    }
+    failure
+}
+
 /// What is wrong with the session, in libpq's words, if it lacks what is wanted.
 async fn check_session(
     connection: &mut Connection,
@@ -442,66 +432,6 @@ fn set_options(socket: &SockRef<'_>, info: &ConnInfo) -> std::io::Result<()> {
         socket.set_tcp_user_timeout(info.tcp_user_timeout)?;
     }
     Ok(())
-}
-
-/// The start-up, in the client library's terms.
-fn config(info: &ConnInfo, host: &Host) -> Config {
-    let mut config = Config::new();
-    config.user(&info.user);
-    config.dbname(&info.dbname);
-    // So that it takes the stream for finished.
-    config.ssl_mode(SslMode::Require);
-    config.ssl_negotiation(SslNegotiation::Direct);
-    config.channel_binding(match info.channel_binding {
-        ChannelBinding::Disable => config::ChannelBinding::Disable,
-        ChannelBinding::Prefer => config::ChannelBinding::Prefer,
-        ChannelBinding::Require => config::ChannelBinding::Require,
-    });
-    if let Some(password) = info.password.as_ref().or(host.password.as_ref()) {
-        config.password(password.expose());
-    }
-    let name = info
-        .application_name
-        .as_deref()
-        .or(info.fallback_application_name.as_deref());
-    let options = options(info);
-    // What the start-up says wins over the options: ours is only for where nobody has named the application.
-    if let Some(name) = name {
-        config.application_name(name);
-    } else if !options.as_deref().is_some_and(names_application) {
-        config.application_name(APPLICATION_NAME);
-    }
-    if let Some(options) = options {
-        config.options(options);
-    }
-    config
-}
-
-/// Whether command-line options set `application_name`, as `-c application_name=…` or `--application-name=…`.
-fn names_application(options: &str) -> bool {
-    options
-        .to_ascii_lowercase()
-        .replace('-', "_")
-        .contains("application_name")
-}
-
-/// The command-line options: the settings of the environment, then those of the connection string, which win.
-fn options(info: &ConnInfo) -> Option<String> {
-    let mut options = String::new();
-    for (name, value) in &info.session_defaults {
-        options.push_str("-c ");
-        options.push_str(name);
-        options.push('=');
-        for char in value.chars() {
-            if char == '\\' || char.is_ascii_whitespace() {
-                options.push('\\');
-            }
-            options.push(char);
-        }
-        options.push(' ');
-    }
-    options.push_str(info.options.as_deref().unwrap_or_default());
-    (!options.is_empty()).then_some(options)
 }
 
 #[cfg(test)]

@@ -1,32 +1,28 @@
-//! A connection: the client library's two halves, and what this crate knows of it besides.
+//! A connection: a session that has begun, what is known of it, and what is on its way to and from it.
 
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use futures::TryStreamExt;
 use plproxy_core::conninfo::{ConnInfo, Host};
-use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 use crate::address::Address;
 use crate::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
-use crate::encoding::Encoding;
+use crate::dialog::Unread;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::inbox::Inbox;
-use crate::monitor::Monitor;
+use crate::login::LoggedIn;
 use crate::outgoing::Outgoing;
 use crate::plain::Patience;
 use crate::reset::Reset;
 use crate::runtime::TICK;
 use crate::settings::Settings;
+use crate::state::SessionState;
 use crate::statement::{Direct, Statements};
-use crate::stream::{Socket, Stream};
+use crate::stream::Socket;
 
 /// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
 /// do not all end in one moment.
@@ -95,14 +91,8 @@ impl Facts {
     }
 }
 
-/// The half of the client library that does the reading and writing for its other half. Between two of its statements it
-/// has nothing to read or write, and [`crate::exchange`] uses the socket without it.
-pub(crate) type Driver = tokio_postgres::Connection<Stream, Stream>;
-
 pub(crate) struct Connection {
-    pub(crate) client: Client,
-    pub(crate) driver: Driver,
-    pub(crate) monitor: Rc<RefCell<Monitor>>,
+    pub(crate) state: SessionState,
     pub(crate) outgoing: Outgoing,
     pub(crate) inbox: Inbox,
     pub(crate) statements: Statements,
@@ -113,7 +103,7 @@ pub(crate) struct Connection {
     pub(crate) notices_size: usize,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
-    pub(crate) socket: Rc<RefCell<Socket>>,
+    pub(crate) socket: Socket,
     cancel: Rc<CancelKey>,
     endpoint: Rc<Endpoint>,
     /// Its share of a lifetime, in thousandths.
@@ -127,24 +117,22 @@ pub(crate) struct Connection {
     facts: Rc<Facts>,
 }
 
-/// What came up beside the answers to statements.
-pub(crate) enum Aside {
-    Notice(Box<Diagnostic>),
-    Failed(ErrorKind),
-}
-
 impl Connection {
-    #[allow(clippy::too_many_arguments)]
+    /// A session that has begun, and where.
     pub(crate) fn new(
-        client: Client,
-        driver: Driver,
-        socket: Rc<RefCell<Socket>>,
-        monitor: Rc<RefCell<Monitor>>,
+        begun: LoggedIn,
         address: Address,
         host: &Host,
         info: Rc<ConnInfo>,
         endpoint: Rc<Endpoint>,
     ) -> Connection {
+        let LoggedIn {
+            socket,
+            inbox,
+            state,
+            notices,
+            ..
+        } = begun;
         let (now, opened) = (SystemTime::now(), Instant::now());
         let fixed = ConnectionInfo {
             host: host.name.to_string(),
@@ -152,17 +140,14 @@ impl Connection {
             dbname: info.dbname.clone(),
             user: info.user.clone(),
             endpoint: endpoint.id(),
-            server_version: driver.parameter("server_version").unwrap_or("").to_owned(),
-            process_id: monitor.borrow().process_id(),
+            server_version: state.server_version().to_owned(),
+            process_id: state.process_id(),
             connected_at: now,
             last_used_at: now,
             calls: 0,
             prepared_statements: 0,
             in_use: true,
-            tls: socket
-                .borrow()
-                .session()
-                .map(|session| session.version().to_owned()),
+            tls: socket.session().map(|session| session.version().to_owned()),
         };
         let encrypted = fixed.tls.is_some();
         let facts = Facts {
@@ -175,23 +160,22 @@ impl Connection {
         };
         Connection {
             cancel: Rc::new(CancelKey::new(
-                client.cancel_token(),
+                state.process_id(),
+                state.secret_key(),
                 address,
                 host,
                 encrypted,
                 info,
                 endpoint.clone(),
             )),
-            client,
-            driver,
-            monitor,
+            state,
             outgoing: Outgoing::default(),
-            inbox: Inbox::default(),
+            inbox,
             statements: Statements::default(),
             direct: Direct::Unknown,
             settings: Settings::default(),
-            notices: Vec::new(),
-            notices_size: 0,
+            notices_size: notices.iter().map(Diagnostic::size).sum(),
+            notices,
             broken: false,
             socket,
             endpoint,
@@ -249,35 +233,33 @@ impl Connection {
     pub(crate) fn seems_alive(&mut self, now: Instant) -> bool {
         let fresh =
             self.direct == Direct::Yes && now.saturating_duration_since(self.rested) < MOMENT;
-        self.is_usable() && (fresh || self.listens()) && self.monitor.borrow().is_idle()
+        self.is_usable() && (fresh || self.listens()) && self.state.is_idle()
     }
 
     /// Whether nothing speaks against it that is known here.
     fn is_usable(&self) -> bool {
-        !self.broken && !self.cancel.is_astray() && !self.client.is_closed()
+        !self.broken && !self.cancel.is_astray()
     }
 
     /// Reads bytes, without the runtime; false: nothing came for now. Not every connection can.
     pub(crate) fn fill(&mut self, patience: Patience) -> Result<bool, ErrorKind> {
-        self.inbox.fill(&self.socket.borrow(), patience)
+        self.inbox.fill(&self.socket, patience)
     }
 
     /// Whether [`Connection::fill`] can be used.
     pub(crate) fn can_wait(&mut self) -> bool {
-        *self
-            .waits
-            .get_or_insert_with(|| self.socket.borrow().prepare(TICK))
+        *self.waits.get_or_insert_with(|| self.socket.prepare(TICK))
     }
 
     /// Whether it is in a known state: everything answered, no transaction open.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_answered() && self.monitor.borrow().is_idle()
+        self.is_answered() && self.state.is_idle()
     }
 
     /// Whether everything sent was answered; a transaction may be open.
     pub(crate) fn is_answered(&self) -> bool {
         !self.broken
-            && self.monitor.borrow().is_answered()
+            && self.state.is_answered()
             && self.outgoing.is_sent()
             && self.inbox.is_at_rest()
     }
@@ -298,9 +280,9 @@ impl Connection {
     }
 
     /// Says farewell and hangs up. Never blocks.
-    pub(crate) fn terminate(self: Box<Self>) {
+    pub(crate) fn terminate(mut self: Box<Self>) {
         if self.is_idle() {
-            self.socket.borrow_mut().send_last(TERMINATE);
+            self.socket.send_last(TERMINATE);
         }
     }
 
@@ -310,111 +292,8 @@ impl Connection {
         if reset.discards() {
             self.statements.forget_prepared();
         }
-        self.monitor.borrow_mut().overlook_columns(true);
-        let done = self.run_unread(reset.sql()).await;
-        self.monitor.borrow_mut().overlook_columns(false);
-        done?;
-        self.agree_on_encoding().await
-    }
-
-    /// The library asks for UTF-8 in the start-up, whatever it is told, and that is also what a reset goes back to.
-    pub(crate) async fn agree_on_encoding(&mut self) -> Result<(), ErrorKind> {
-        let encoding = self.endpoint.encoding();
-        if encoding == Encoding::Utf8 {
-            return Ok(());
-        }
-        let sql = format!("set client_encoding = '{}'", encoding.name());
-        self.run_unread(&sql).await
-    }
-
-    /// Runs a statement with one short answer, for the connection's own needs.
-    pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
-        let messages = self.run(question).await?;
-        let value = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
-            _ => None,
-        });
-        value.ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
-    }
-
-    /// Runs a statement for the connection's own needs.
-    async fn run(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, ErrorKind> {
-        self.complete().await?;
-        let Connection { client, driver, .. } = self;
-        let answer = drive(driver, client.simple_query(sql)).await?;
-        self.settle().await?;
-        Ok(answer)
-    }
-
-    /// The same where the answer does not matter, however long it may be.
-    async fn run_unread(&mut self, sql: &str) -> Result<(), ErrorKind> {
-        self.complete().await?;
-        let Connection { client, driver, .. } = self;
-        let answer = async {
-            let mut stream = pin!(client.simple_query_raw(sql).await?);
-            while stream.try_next().await?.is_some() {}
-            Ok(())
-        };
-        drive(driver, answer).await?;
-        self.settle().await
-    }
-
-    /// The client library has read the answer, and perhaps a part of what else the server has to say: that is read to its
-    /// end.
-    async fn settle(&mut self) -> Result<(), ErrorKind> {
-        let Connection {
-            driver, monitor, ..
-        } = self;
-        poll_fn(|cx| {
-            while !monitor.borrow().is_between_messages() {
-                match poll_driver(driver, cx) {
-                    Poll::Ready(Aside::Notice(_)) => {}
-                    Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(Err(kind)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
-    }
-}
-
-/// Lets the driver work until the answer is there. What the server says beside it is dropped.
-async fn drive<T>(
-    driver: &mut Driver,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, ErrorKind> {
-    let mut answer = pin!(answer);
-    poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answer.map_err(|error| ErrorKind::from_library(&error)));
-            }
-            match poll_driver(driver, cx) {
-                Poll::Ready(Aside::Notice(_)) => {}
-                Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(Err(kind)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await
-}
-
-/// Lets the driver read and write, and returns what it comes upon that answers no statement.
-pub(crate) fn poll_driver(driver: &mut Driver, cx: &mut Context<'_>) -> Poll<Aside> {
-    loop {
-        return match driver.poll_message(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
-                Poll::Ready(Aside::Notice(Box::new(Diagnostic::from_library(&notice))))
-            }
-            // Nobody here listens to notifications.
-            Poll::Ready(Some(Ok(_))) => continue,
-            Poll::Ready(Some(Err(error))) => {
-                Poll::Ready(Aside::Failed(ErrorKind::from_library(&error)))
-            }
-            Poll::Ready(None) => Poll::Ready(Aside::Failed(ErrorKind::Closed)),
-        };
+        self.converse(1, |out| out.script(reset.sql()), &mut Unread)
+            .await
     }
 }
 

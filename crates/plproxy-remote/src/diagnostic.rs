@@ -1,7 +1,5 @@
 //! What a server says in an error or a notice, field by field.
 
-use tokio_postgres::error::{DbError, ErrorPosition, Severity};
-
 /// An error or a notice of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -50,41 +48,6 @@ impl Diagnostic {
     /// The SQLSTATE as text.
     pub fn sqlstate(&self) -> &str {
         std::str::from_utf8(&self.code).unwrap_or("XX000")
-    }
-
-    pub(crate) fn from_library(error: &DbError) -> Diagnostic {
-        let own = |text: Option<&str>| text.map(str::to_owned);
-        let (position, internal_position, internal_query) = match error.position() {
-            Some(ErrorPosition::Original(position)) => (Some(*position), None, None),
-            Some(ErrorPosition::Internal { position, query }) => {
-                (None, Some(*position), Some(query.clone()))
-            }
-            None => (None, None, None),
-        };
-        let fatal = match error.parsed_severity() {
-            Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
-            None => matches!(error.severity(), "FATAL" | "PANIC"),
-        };
-        Diagnostic {
-            severity: error.severity().to_owned(),
-            fatal,
-            code: code(error.code().code()),
-            message: error.message().to_owned(),
-            detail: own(error.detail()),
-            hint: own(error.hint()),
-            context: own(error.where_()),
-            position,
-            internal_position,
-            internal_query,
-            schema: own(error.schema()),
-            table: own(error.table()),
-            column: own(error.column()),
-            datatype: own(error.datatype()),
-            constraint: own(error.constraint()),
-            file: own(error.file()),
-            line: error.line(),
-            routine: own(error.routine()),
-        }
     }
 
     /// Reads the body of a message, which has at least an SQLSTATE and a text. What is not in UTF-8 shows as U+FFFD.

@@ -6,25 +6,23 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt, Stream};
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
+use futures::FutureExt;
 
 use crate::call::{Call, Event};
 use crate::connect::{Limits, connect};
-use crate::connection::{Aside, Connection, ConnectionInfo, Driver, poll_driver};
+use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
+use crate::dialog::{Listener, malformed_row};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
 use crate::remote::Remote;
-use crate::rows::ColumnDescription;
+use crate::room::is_room_for;
+use crate::rows::{ColumnDescription, Row, describe};
 
 /// How long a server that ran out of time has to take notice of its cancelling.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
@@ -322,7 +320,6 @@ impl Runner {
         let mut alive = None;
         if let Some(mut kept) = kept
             && kept.is_alive()
-            && kept.complete().await.is_ok()
         {
             for notice in kept.take_notices() {
                 self.notice(Box::new(notice));
@@ -343,121 +340,23 @@ impl Runner {
     }
 
     async fn step(&self, connection: &mut Connection, step: &Step) -> Result<Done, ErrorKind> {
-        let (result, script) = match step {
-            Step::Run(sql) => (self.run_sql(connection, sql).await, true),
-            Step::Describe(sql) => (self.describe(connection, sql).await, false),
-        };
-        match &result {
-            Ok(_) => self.settle(connection).await?,
-            Err(ErrorKind::Db(diagnostic)) if !diagnostic.fatal => self.settle(connection).await?,
-            Err(_) => connection.broken = true,
-        }
-        if script {
-            connection.monitor.borrow_mut().end_script();
-        }
-        result
-    }
-
-    async fn run_sql(&self, connection: &mut Connection, sql: &str) -> Result<Done, ErrorKind> {
-        connection.monitor.borrow_mut().begin_script();
-        let Connection {
-            client,
-            driver,
-            monitor,
-            ..
-        } = connection;
-        let mut opening = pin!(client.simple_query_raw(sql));
-        let mut stream = pin!(None::<SimpleQueryStream>);
-        let mut script = Script::default();
-        poll_fn(|cx| {
-            if stream.is_none() {
-                match opening.as_mut().poll(cx) {
-                    Poll::Ready(Ok(opened)) => stream.set(Some(opened)),
-                    Poll::Ready(Err(error)) => return failed(&error),
-                    Poll::Pending => {}
-                }
+        match step {
+            Step::Run(sql) => {
+                let mut script = Script::new(self);
+                connection
+                    .converse(1, |out| out.script(sql), &mut script)
+                    .await?;
+                Ok(Done::Ran {
+                    value: script.value,
+                    tag: script.tag,
+                })
             }
-            if let Some(mut messages) = stream.as_mut().as_pin_mut() {
-                while let Poll::Ready(message) = messages.as_mut().poll_next(cx) {
-                    match message {
-                        None => return Poll::Ready(Ok(())),
-                        Some(Err(error)) => return failed(&error),
-                        Some(Ok(message)) => script.take(&message),
-                    }
-                }
-            }
-            if let Poll::Ready(kind) = self.poll_driver(driver, cx) {
-                return Poll::Ready(Err(kind));
-            }
-            Poll::Pending
-        })
-        .await?;
-        let tag = monitor.borrow().tag_of_script().to_owned();
-        Ok(Done::Ran {
-            value: script.value,
-            tag,
-        })
-    }
-
-    async fn describe(&self, connection: &mut Connection, sql: &str) -> Result<Done, ErrorKind> {
-        let Connection {
-            client,
-            driver,
-            monitor,
-            ..
-        } = connection;
-        // A statement dropped before has a message on its way, which must be counted first.
-        poll_fn(|cx| match self.poll_driver(driver, cx) {
-            Poll::Ready(kind) => Poll::Ready(Err(kind)),
-            Poll::Pending => Poll::Ready(Ok(())),
-        })
-        .await?;
-        let round = monitor.borrow().asked();
-        monitor.borrow_mut().description(round);
-        let mut preparing = pin!(client.prepare(sql));
-        poll_fn(|cx| {
-            if let Poll::Ready(prepared) = preparing.as_mut().poll(cx) {
-                return Poll::Ready(
-                    prepared
-                        .map(drop)
-                        .map_err(|error| ErrorKind::from_library(&error)),
-                );
-            }
-            match self.poll_driver(driver, cx) {
-                Poll::Ready(kind) => Poll::Ready(Err(kind)),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await?;
-        Ok(Done::Described(monitor.borrow_mut().description(round)))
-    }
-
-    /// Reads until the server has said all it has to say.
-    async fn settle(&self, connection: &mut Connection) -> Result<(), ErrorKind> {
-        let Connection {
-            driver, monitor, ..
-        } = connection;
-        let settled = poll_fn(|cx| {
-            if let Poll::Ready(kind) = self.poll_driver(driver, cx) {
-                return Poll::Ready(Err(kind));
-            }
-            if monitor.borrow().is_answered() && monitor.borrow().is_between_messages() {
-                return Poll::Ready(Ok(()));
-            }
-            Poll::Pending
-        })
-        .await;
-        connection.broken |= settled.is_err();
-        settled
-    }
-
-    /// Lets the driver work, and hands on its notices. Ready when it failed.
-    fn poll_driver(&self, driver: &mut Driver, cx: &mut Context<'_>) -> Poll<ErrorKind> {
-        loop {
-            match poll_driver(driver, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Aside::Failed(kind)) => return Poll::Ready(kind),
-                Poll::Ready(Aside::Notice(notice)) => self.notice(notice),
+            Step::Describe(sql) => {
+                let mut description = Description(None, self);
+                connection
+                    .converse(1, |out| out.describe_statement(sql), &mut description)
+                    .await?;
+                Ok(Done::Described(description.0))
             }
         }
     }
@@ -468,29 +367,75 @@ impl Runner {
     }
 }
 
-fn failed<T>(error: &tokio_postgres::Error) -> Poll<Result<T, ErrorKind>> {
-    Poll::Ready(Err(ErrorKind::from_library(error)))
-}
-
-/// What is kept of the results of a string of statements.
-#[derive(Default)]
-struct Script {
-    /// Of the statement under way.
+/// The result of a string of statements: what is kept of it.
+struct Script<'a> {
+    runner: &'a Runner,
+    /// The first value of the statement under way.
     first: Option<Option<String>>,
-    /// Of the last statement that is over.
+    /// That of the last statement that is over.
     value: Option<Option<String>>,
+    /// The command tag of the last statement that is over.
+    tag: String,
 }
 
-impl Script {
-    fn take(&mut self, message: &SimpleQueryMessage) {
-        match message {
-            SimpleQueryMessage::RowDescription(_) => self.first = None,
-            SimpleQueryMessage::Row(row) if self.first.is_none() => {
-                let value = row.try_get(0).ok().flatten();
-                self.first = Some(value.map(str::to_owned));
+impl<'a> Script<'a> {
+    fn new(runner: &'a Runner) -> Script<'a> {
+        Script {
+            runner,
+            first: None,
+            value: None,
+            tag: String::new(),
+        }
+    }
+}
+
+impl Listener for Script<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        match tag {
+            b'T' => self.first = None,
+            b'D' if self.first.is_none() => {
+                let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+                self.first = Some(value.map(text).transpose()?);
             }
-            SimpleQueryMessage::CommandComplete(_) => self.value = self.first.take(),
+            b'C' => {
+                self.value = self.first.take();
+                self.tag = text(body.strip_suffix(b"\0").unwrap_or(body))?;
+            }
+            b'I' => (self.value, self.tag) = (None, String::new()),
             _ => {}
         }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        self.runner.notice(notice);
+    }
+}
+
+/// A copy of a text, which may be as long as the server likes.
+fn text(bytes: &[u8]) -> Result<String, ErrorKind> {
+    if !is_room_for(bytes.len()) {
+        return Err(ErrorKind::protocol("out of memory for a value"));
+    }
+    std::str::from_utf8(bytes)
+        .map(str::to_owned)
+        .map_err(|_| ErrorKind::protocol("server sent a value that is not in UTF-8"))
+}
+
+/// The columns that a statement would give.
+struct Description<'a>(Option<Rc<[ColumnDescription]>>, &'a Runner);
+
+impl Listener for Description<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'T' {
+            self.0 = Some(describe(body).ok_or_else(|| {
+                ErrorKind::protocol("server sent a malformed description of columns")
+            })?);
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        self.1.notice(notice);
     }
 }

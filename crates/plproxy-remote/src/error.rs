@@ -76,9 +76,6 @@ impl ErrorKind {
 
     /// Sorts a failure of the client library, whose own kinds are private, by what it can be asked and by its source.
     pub(crate) fn from_library(error: &tokio_postgres::Error) -> ErrorKind {
-        if let Some(db) = error.as_db_error() {
-            return ErrorKind::Db(Box::new(Diagnostic::from_library(db)));
-        }
         if error.is_closed() {
             return ErrorKind::Closed;
         }

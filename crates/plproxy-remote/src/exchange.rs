@@ -1,8 +1,8 @@
 //! One statement's exchange with a server, on one connection.
 //!
-//! The client library made the connection and runs what is not a call: resets, questions, errands. A call is too frequent for
-//! the way through its channels, so its messages are written here, in one piece, and its answers read where they lie. One
-//! flight may hold three rounds: a change of settings, the statement, and the question which process the server is.
+//! What is not a call (resets, questions, errands) goes by [`crate::dialog`]. The messages of a call are written here, in one
+//! piece, and its answers read where they lie. One flight may hold three rounds: a change of settings, the statement, and the
+//! question which process the server is.
 //! Messages and their order: PostgreSQL's documentation, "Message Flow" and "Message Formats".
 //!
 //! Reading begins before all is sent, as a server that cannot get rid of its notices takes nothing more. Where there is no
@@ -19,6 +19,7 @@ use std::time::Instant;
 use crate::call::Event;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::dialog::unexpected;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::plain::Patience;
@@ -114,8 +115,8 @@ impl<'a> Exchange<'a> {
         plan: Plan,
     ) -> Exchanged {
         let change = {
-            let monitor = connection.monitor.borrow();
-            let (style, process_id) = (monitor.style(), monitor.process_id());
+            let state = &connection.state;
+            let (style, process_id) = (state.style(), state.process_id());
             let needs = task.common.statement.needs();
             connection
                 .settings
@@ -153,7 +154,7 @@ impl<'a> Exchange<'a> {
             }
             Ok(rounds) => {
                 exchange.connection.outgoing.begin();
-                exchange.connection.monitor.borrow_mut().asks(rounds);
+                exchange.connection.state.asks(rounds);
                 if let Err(kind) = poll_fn(|cx| exchange.poll(cx)).await {
                     exchange.fail(kind);
                 }
@@ -189,7 +190,7 @@ impl<'a> Exchange<'a> {
         let statement = &self.task.common.statement;
         outgoing.clear();
         if let Some(change) = &self.change {
-            outgoing.query(change.sql())?;
+            outgoing.ask(change.sql())?;
         }
         for name in statements.forgotten() {
             outgoing.close(name)?;
@@ -224,7 +225,7 @@ impl<'a> Exchange<'a> {
         }
         outgoing.execute()?;
         if self.asks {
-            outgoing.query(ASK_PROCESS)?;
+            outgoing.ask(ASK_PROCESS)?;
         }
         statements.forgotten_are_closed();
         Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
@@ -285,7 +286,6 @@ impl<'a> Exchange<'a> {
         let Connection {
             outgoing, socket, ..
         } = &mut *self.connection;
-        let socket = &mut *socket.borrow_mut();
         if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
             // A server that hung up may have said why, which is still to be read.
             self.unsent = Some(ErrorKind::from_send(&error));
@@ -313,7 +313,7 @@ impl<'a> Exchange<'a> {
             };
         }
         let Connection { inbox, socket, .. } = &mut *self.connection;
-        match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
+        match (inbox.poll_fill(cx, socket), &self.unsent) {
             (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
             (filled, _) => filled,
         }
@@ -334,7 +334,7 @@ impl<'a> Exchange<'a> {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let bytes = self.connection.inbox.take(&mut rows);
-        let style = self.connection.monitor.borrow().peculiar_style();
+        let style = self.connection.state.peculiar_style();
         let size = std::mem::take(&mut self.size).max(bytes.capacity());
         let formats = self.task.common.statement.formats().clone();
         Some(Batch::new(
@@ -405,9 +405,4 @@ impl<'a> Exchange<'a> {
 fn is_farewell(diagnostic: &Diagnostic) -> bool {
     // admin_shutdown; idle_session_timeout.
     diagnostic.fatal && matches!(&diagnostic.code, b"57P01" | b"57P05")
-}
-
-/// A message that has no place where it came.
-fn unexpected() -> ErrorKind {
-    ErrorKind::protocol("unexpected message from server")
 }

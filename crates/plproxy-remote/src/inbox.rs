@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
 use crate::error::ErrorKind;
-use crate::monitor;
 use crate::plain::Patience;
 use crate::rest::is_unasked;
 use crate::stream::Socket;
@@ -19,6 +18,22 @@ const KEPT: usize = 16 * 1024;
 const SMALL_PART: usize = 4;
 /// The tag and the length.
 const HEADER: usize = 5;
+
+/// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
+const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
+/// Errors, notices and notifications, which may hold a statement's text.
+const REPORT_LIMIT: usize = 1 << 26;
+/// All others; a table has at most 1664 columns to describe.
+const SHORT_LIMIT: usize = 1 << 22;
+
+/// How long a message with that tag may be, by what its length says.
+fn limit(tag: u8) -> usize {
+    match tag {
+        b'D' | b'd' => MESSAGE_LIMIT,
+        b'E' | b'N' | b'A' => REPORT_LIMIT,
+        _ => SHORT_LIMIT,
+    }
+}
 
 /// Bytes that came in.
 #[derive(Default)]
@@ -68,7 +83,7 @@ impl Inbox {
         let Some((tag, length)) = self.header() else {
             return Ok(None);
         };
-        if !(4..=monitor::limit(tag)).contains(&length) {
+        if !(4..=limit(tag)).contains(&length) {
             return Err(ErrorKind::protocol(
                 "server sent a message of an impossible length",
             ));
@@ -81,7 +96,13 @@ impl Inbox {
         Ok(Some(Frame { tag, body }))
     }
 
-    fn header(&self) -> Option<(u8, usize)> {
+    /// What was not seen to.
+    pub(crate) fn unseen(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The tag and the length of the next message, if they are there.
+    pub(crate) fn header(&self) -> Option<(u8, usize)> {
         let header: &[u8; HEADER] = self.bytes.get(self.at..self.at + HEADER)?.try_into().ok()?;
         let [tag, length @ ..] = header;
         Some((*tag, u32::from_be_bytes(*length) as usize))

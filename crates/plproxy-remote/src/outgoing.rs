@@ -15,7 +15,7 @@ use tokio::io::AsyncWrite;
 use crate::error::ErrorKind;
 use crate::params::Param;
 use crate::room::is_room_for;
-use crate::rows::ResultFormats;
+use crate::rows::{Format, ResultFormats};
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 256 * 1024;
@@ -64,6 +64,26 @@ impl Outgoing {
     /// A string of statements by the simple protocol.
     pub(crate) fn query(&mut self, sql: &str) -> Result<(), ErrorKind> {
         frontend::query(sql, &mut self.bytes).map_err(refused)
+    }
+
+    /// A string of statements, of which nobody knows how many they are. One goes by the extended protocol: there are poolers
+    /// that refuse the simple one.
+    pub(crate) fn script(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        let one = sql.trim_end_matches(|char: char| char.is_ascii_whitespace() || char == ';');
+        if one.contains(';') {
+            self.query(sql)
+        } else {
+            self.ask(one)
+        }
+    }
+
+    /// One statement without parameters, whose results come as text, by the extended protocol.
+    pub(crate) fn ask(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        let none: Rc<[Param]> = Rc::new([]);
+        self.bind("", &none, &ResultFormats::All(Format::Text))?;
+        self.describe()?;
+        self.execute()
     }
 
     /// Ends a prepared statement.
@@ -145,6 +165,14 @@ impl Outgoing {
             .get_mut(begin + 1..begin + 5)?
             .copy_from_slice(&i32::try_from(length).ok()?.to_be_bytes());
         Some(())
+    }
+
+    /// Parses a statement, and asks for its parameters and the columns of its result.
+    pub(crate) fn describe_statement(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        frontend::describe(b'S', "", &mut self.bytes).map_err(refused)?;
+        frontend::sync(&mut self.bytes);
+        Ok(())
     }
 
     /// Asks for the columns of the result.
@@ -237,7 +265,6 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::rows::Format;
 
     fn message(tag: u8, body: &[u8]) -> Vec<u8> {
         [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()

@@ -4,12 +4,8 @@
 //! are seen to when the connection is looked at before its next use. Anything else (an error, the end of the stream) tells
 //! that the session is over.
 
-use std::future::poll_fn;
-use std::task::{Poll, ready};
-
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::error::ErrorKind;
 use crate::inbox::Frame;
 use crate::room::is_room_for;
 
@@ -29,7 +25,7 @@ pub(crate) fn is_unasked(tag: u8) -> bool {
 impl Connection {
     /// Takes in what the server has said since the connection rests; false if that was the end.
     pub(crate) fn listens(&mut self) -> bool {
-        if self.inbox.is_empty() && self.socket.borrow_mut().is_quiet() {
+        if self.inbox.is_empty() && self.socket.is_quiet() {
             return true;
         }
         let mut heard = 0;
@@ -53,7 +49,7 @@ impl Connection {
             if heard > LOOK || self.notices_size > KEPT || self.inbox.missing() > LONG {
                 return true;
             }
-            match self.inbox.fill_now(&mut self.socket.borrow_mut()) {
+            match self.inbox.fill_now(&mut self.socket) {
                 Ok(true) => {}
                 Ok(false) => return true,
                 Err(_) => return false,
@@ -67,7 +63,7 @@ impl Connection {
         match frame.tag {
             // Nobody here listens to notifications.
             b'A' => true,
-            b'S' => self.monitor.borrow_mut().reported(body).is_ok(),
+            b'S' => self.state.take_status(body).is_ok(),
             // Bytes that are no text take three times their room.
             b'N' if is_room_for(body.len().saturating_mul(4)) => {
                 let Some(notice) = Diagnostic::of_message(body) else {
@@ -85,27 +81,5 @@ impl Connection {
     pub(crate) fn take_notices(&mut self) -> Vec<Diagnostic> {
         self.notices_size = 0;
         std::mem::take(&mut self.notices)
-    }
-
-    /// Reads what is left of a message that has come in part: the client library, which is about to read, would take the
-    /// rest for something else.
-    pub(crate) async fn complete(&mut self) -> Result<(), ErrorKind> {
-        poll_fn(|cx| {
-            loop {
-                while let Some(frame) = self.inbox.frame()? {
-                    if !self.take_unasked(&frame) {
-                        return Poll::Ready(Err(ErrorKind::protocol(
-                            "unexpected message from server",
-                        )));
-                    }
-                }
-                self.inbox.forget();
-                if self.inbox.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-                ready!(self.inbox.poll_fill(cx, &mut self.socket.borrow_mut()))?;
-            }
-        })
-        .await
     }
 }

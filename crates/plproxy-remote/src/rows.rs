@@ -282,6 +282,16 @@ impl<'a> Row<'a> {
         rest.is_empty().then_some(Row(values))
     }
 
+    /// The first value of the row in the body of a message, if that has one: its bytes, `None` for NULL. What follows is not
+    /// looked at.
+    pub(crate) fn first_of_message(body: &'a [u8]) -> Option<Option<&'a [u8]>> {
+        let (count, values) = body.split_first_chunk::<2>()?;
+        if u16::from_be_bytes(*count) == 0 {
+            return Some(None);
+        }
+        split(values).map(|(value, _)| value)
+    }
+
     /// The values, in the order of the columns: their bytes, `None` for NULL.
     pub fn values(self) -> impl Iterator<Item = Option<&'a [u8]>> {
         let mut rest = self.0;

@@ -1,16 +1,11 @@
-//! The bytes between the client library and the socket.
-//!
-//! [`Stream`] is what the library reads from and writes to. It passes everything on and has a [`Monitor`] look at it.
-//! The socket itself is shared, so that a connection at rest can be looked at without going through the library. TLS, where
-//! there is any, was agreed on before: the library is told of a finished stream, by [`Finished`].
+//! Connected sockets: TCP, Unix, and TLS over TCP. TLS was agreed on before the client library comes to log in, which is told
+//! of a finished stream, by [`Finished`].
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready as at_once};
 use std::io;
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,9 +13,8 @@ use bytes::BufMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio_postgres::tls::{TlsConnect, TlsStream};
 
-use crate::monitor::Monitor;
 use crate::plain::{self, Patience};
 use crate::tls::Session;
 
@@ -181,69 +175,5 @@ impl<S: TlsStream + Unpin> TlsConnect<S> for Finished {
 
     fn connect(self, stream: S) -> Self::Future {
         at_once(Ok(stream))
-    }
-}
-
-/// A socket with a monitor, as the client library sees it.
-pub(crate) struct Stream {
-    socket: Rc<RefCell<Socket>>,
-    monitor: Rc<RefCell<Monitor>>,
-}
-
-impl Stream {
-    pub(crate) fn new(socket: Rc<RefCell<Socket>>, monitor: Rc<RefCell<Monitor>>) -> Stream {
-        Stream { socket, monitor }
-    }
-}
-
-impl TlsStream for Stream {
-    fn channel_binding(&self) -> ChannelBinding {
-        let socket = self.socket.borrow();
-        let hash = socket.session().and_then(|session| session.binding().ok());
-        hash.map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut *this.socket.borrow_mut()).poll_read(cx, buf);
-        if let Poll::Ready(Ok(())) = polled
-            && let Some(fresh) = buf.filled_mut().get_mut(before..)
-            && let Err(error) = this.monitor.borrow_mut().received(fresh)
-        {
-            return Poll::Ready(Err(error));
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut *this.socket.borrow_mut()).poll_write(cx, buf);
-        if let Poll::Ready(Ok(length)) = polled
-            && let Some(sent) = buf.get(..length)
-        {
-            this.monitor.borrow_mut().sent(sent);
-        }
-        polled
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().socket.borrow_mut()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().socket.borrow_mut()).poll_shutdown(cx)
     }
 }

@@ -2,18 +2,17 @@
 
 use std::ops::Range;
 
-use super::{Exchange, Round, unexpected};
+use super::{Exchange, Round};
 use crate::call::Event;
+use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::dialog::{diagnostic, malformed_row, unexpected};
 use crate::error::{COPY, ErrorKind};
 use crate::inbox::Frame;
-use crate::room::is_room_for;
 use crate::rows::{Row, describe};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct};
 
-/// From that size on it is seen first whether there is memory for an error or a notice.
-const PROBED: usize = 1 << 15;
 /// The answer to a change of settings is not longer.
 const SETTINGS: usize = 4096;
 /// What a row takes besides its bytes.
@@ -49,11 +48,8 @@ impl Exchange<'_> {
                 if self.result.is_none() {
                     self.flush();
                 }
-                let report = self.connection.inbox.body(&body);
-                let mut monitor = self.connection.monitor.borrow_mut();
-                monitor
-                    .reported(report)
-                    .map_err(|error| ErrorKind::from_io(&error))
+                let Connection { inbox, state, .. } = &mut *self.connection;
+                state.take_status(inbox.body(&body))
             }
             // Nobody here listens to notifications.
             b'A' => Ok(()),
@@ -107,7 +103,7 @@ impl Exchange<'_> {
         match (self.round, &self.columns) {
             (Round::Statement, Columns::Some(columns)) if self.result.is_none() => {
                 if Row::of_message(bytes, columns.len()).is_none() {
-                    return Err(ErrorKind::protocol("server sent a malformed row"));
+                    return Err(malformed_row());
                 }
                 self.size += body.len() + ROW_OVERHEAD;
                 self.rows.push(body.start + 2..body.end);
@@ -122,7 +118,7 @@ impl Exchange<'_> {
             }
             (Round::Process, _) => {
                 let process = Row::of_message(bytes, 1).and_then(|row| row.number(0));
-                let known = self.connection.monitor.borrow().process_id();
+                let known = self.connection.state.process_id();
                 self.connection.direct = if process == Some(known) {
                     Direct::Yes
                 } else {
@@ -174,11 +170,8 @@ impl Exchange<'_> {
 
     /// The server is ready for the next round.
     fn take_end(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
-        let [transaction] = *self.connection.inbox.body(body) else {
-            return Err(unexpected());
-        };
-        let ready = self.connection.monitor.borrow_mut().ready(transaction);
-        ready.map_err(|error| ErrorKind::from_io(&error))?;
+        let Connection { inbox, state, .. } = &mut *self.connection;
+        state.take_ready(inbox.body(body))?;
         self.round = match self.round {
             Round::Settings => {
                 self.learn_settings();
@@ -192,14 +185,6 @@ impl Exchange<'_> {
     }
 
     fn diagnostic(&self, body: &Range<usize>) -> Result<Box<Diagnostic>, ErrorKind> {
-        // Bytes that are no text take three times their room.
-        if body.len() > PROBED && !is_room_for(body.len().saturating_mul(4)) {
-            return Err(ErrorKind::protocol(
-                "out of memory for a message of the server",
-            ));
-        }
-        Diagnostic::of_message(self.connection.inbox.body(body))
-            .map(Box::new)
-            .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
+        diagnostic(self.connection.inbox.body(body))
     }
 }

@@ -1,0 +1,208 @@
+//! What is sent on a connection apart from calls: the connection's own questions, resets, scripts, descriptions.
+//!
+//! A flight of messages, and the answers to it, message by message. Calls have an exchange of their own
+//! ([`crate::exchange`]), which reads rows where they lie and may wait without the runtime.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::connection::Connection;
+use crate::diagnostic::Diagnostic;
+use crate::error::{COPY, ErrorKind};
+use crate::outgoing::Outgoing;
+use crate::room::is_room_for;
+use crate::rows::Row;
+
+/// From that size on it is seen first whether there is memory for an error or a notice.
+const PROBED: usize = 1 << 15;
+
+/// What takes the answers.
+pub(crate) trait Listener {
+    /// A message of the answer, other than errors and what may come at any time. An error means that nothing more can be
+    /// expected of the connection.
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind>;
+
+    /// A notice.
+    fn notice(&mut self, _notice: Box<Diagnostic>) {}
+}
+
+/// For answers of which nobody wants anything but that there was no error.
+pub(crate) struct Unread;
+
+impl Listener for Unread {
+    fn take(&mut self, _: u8, _: &[u8]) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// The first value of the first row, as text.
+#[derive(Default)]
+pub(crate) struct FirstValue(Option<Vec<u8>>);
+
+impl FirstValue {
+    /// A value that is text of ASCII, as those are that a server is asked for about itself.
+    pub(crate) fn into_text(self) -> Option<String> {
+        String::from_utf8(self.0?).ok()
+    }
+}
+
+impl Listener for FirstValue {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'D' && self.0.is_none() {
+            self.0 = Row::first_of_message(body)
+                .ok_or_else(malformed_row)?
+                .map(<[u8]>::to_vec);
+        }
+        Ok(())
+    }
+}
+
+/// What a row that is none is answered with.
+pub(crate) fn malformed_row() -> ErrorKind {
+    ErrorKind::protocol("server sent a malformed row")
+}
+
+impl Connection {
+    /// Sends what `write` writes, which is so many rounds, and reads all answers. The first error of the server's is the
+    /// result, when the server is ready again; after any other the connection is broken.
+    pub(crate) async fn converse(
+        &mut self,
+        rounds: u64,
+        write: impl FnOnce(&mut Outgoing) -> Result<(), ErrorKind>,
+        listener: &mut impl Listener,
+    ) -> Result<(), ErrorKind> {
+        self.outgoing.clear();
+        if let Err(kind) = write(&mut self.outgoing) {
+            // Nothing is sent.
+            self.outgoing.clear();
+            return Err(kind);
+        }
+        self.outgoing.begin();
+        self.state.asks(rounds);
+        let mut dialog = Dialog {
+            connection: self,
+            listener,
+            refused: None,
+            unsent: None,
+        };
+        let ended = poll_fn(|cx| dialog.poll(cx)).await;
+        let refused = dialog.refused.take();
+        match (ended, refused) {
+            (Ok(()), None) => Ok(()),
+            (Ok(()), Some(diagnostic)) => Err(ErrorKind::Db(diagnostic)),
+            (Err(kind), _) => {
+                self.broken = true;
+                self.outgoing.clear();
+                Err(kind)
+            }
+        }
+    }
+
+    /// Asks the server something about itself, by the extended protocol: there are poolers that refuse the simple one.
+    pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
+        let mut answer = FirstValue::default();
+        self.converse(1, |out| out.ask(question), &mut answer)
+            .await?;
+        answer
+            .into_text()
+            .ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
+    }
+}
+
+/// A conversation under way.
+struct Dialog<'a, L> {
+    connection: &'a mut Connection,
+    listener: &'a mut L,
+    /// The server's first error.
+    refused: Option<Box<Diagnostic>>,
+    /// Why not all could be sent.
+    unsent: Option<ErrorKind>,
+}
+
+impl<L: Listener> Dialog<'_, L> {
+    /// Sends and reads until everything is answered. Reading begins before all is sent, as a server that cannot get rid of
+    /// what it has to say takes nothing more.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        loop {
+            if !self.connection.outgoing.is_sent() {
+                self.send(cx);
+            }
+            while let Some(frame) = self.connection.inbox.frame()? {
+                self.take(frame.tag, frame.body)?;
+            }
+            if self.connection.state.is_answered() {
+                // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
+                let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                return Poll::Ready(if asked { Ok(()) } else { Err(unexpected()) });
+            }
+            let Connection { inbox, socket, .. } = &mut *self.connection;
+            inbox.forget();
+            match (inbox.poll_fill(cx, socket), &self.unsent) {
+                // The server may have said why before it hung up; now it has.
+                (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => {
+                    return Poll::Ready(Err(kind.clone()));
+                }
+                (filled, _) => ready!(filled)?,
+            }
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>) {
+        let Connection {
+            outgoing, socket, ..
+        } = &mut *self.connection;
+        if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
+            self.unsent = Some(ErrorKind::from_send(&error));
+            outgoing.clear();
+        }
+    }
+
+    fn take(&mut self, tag: u8, body: std::ops::Range<usize>) -> Result<(), ErrorKind> {
+        let Connection { inbox, state, .. } = &mut *self.connection;
+        let body = inbox.body(&body);
+        match tag {
+            b'E' => {
+                let diagnostic = diagnostic(body)?;
+                if diagnostic.fatal {
+                    return Err(ErrorKind::Db(diagnostic));
+                }
+                self.refused.get_or_insert(diagnostic);
+                Ok(())
+            }
+            b'N' => {
+                self.listener.notice(diagnostic(body)?);
+                Ok(())
+            }
+            b'S' => state.take_status(body),
+            // Nobody here listens to notifications.
+            b'A' => Ok(()),
+            b'Z' => state.take_ready(body),
+            // The connection is of no use any more: the server waits for data, or sends them.
+            b'G' | b'H' | b'W' => Err(ErrorKind::protocol(COPY)),
+            // Parsed, bound, closed; parameters, columns, none; a row; the end of a statement, of an empty one.
+            b'1' | b'2' | b'3' | b't' | b'T' | b'n' | b'D' | b'C' | b'I' => {
+                self.listener.take(tag, body)
+            }
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// An error or a notice.
+pub(crate) fn diagnostic(body: &[u8]) -> Result<Box<Diagnostic>, ErrorKind> {
+    // Bytes that are no text take three times their room.
+    if body.len() > PROBED && !is_room_for(body.len().saturating_mul(4)) {
+        return Err(ErrorKind::protocol(
+            "out of memory for a message of the server",
+        ));
+    }
+    Diagnostic::of_message(body)
+        .map(Box::new)
+        .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
+}
+
+/// A message that has no place where it came.
+pub(crate) fn unexpected() -> ErrorKind {
+    ErrorKind::protocol("unexpected message from server")
+}
