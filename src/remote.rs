@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Report};
 use crate::gucs;
-use crate::pg::{encoding, interrupts, waits};
+use crate::pg::{encoding, exit, interrupts, waits};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
 
@@ -22,6 +22,7 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
             Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
         })?;
         interrupts::register()?;
+        exit::at_exit(terminate)?;
         waits::register();
         remote.show_waits(waits::show);
         // Where the library was preloaded the session's own settings were not looked at yet.
@@ -36,6 +37,15 @@ pub(crate) fn tidy() {
     REMOTE.with(|slot| {
         if let Some(remote) = slot.get() {
             remote.tidy();
+        }
+    });
+}
+
+/// Takes leave of all partitions.
+fn terminate() {
+    REMOTE.with(|slot| {
+        if let Some(remote) = slot.get() {
+            remote.terminate();
         }
     });
 }

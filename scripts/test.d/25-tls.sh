@@ -101,6 +101,23 @@ sees '^secret: .*password authentication failed'
 if grep -q hunter "$log" "$(server_dir plain)/log" "$(server_dir tls)/log"; then
     failed=$((failed + 1)); say '    FAILED  a password shows'
 else passed=$((passed + 1)); fi
+# The end of a session, its own or by another's hand, is none that the server has to report.
+abandoned() {
+    server_psql tls -Atq -c "select pg_stat_clear_snapshot()" \
+        -c "select sessions_abandoned from pg_stat_database where datname = 'postgres'" | tail -n 1
+}
+gone() { [ "$(server_psql tls -Atq -c "select count(*) from pg_stat_activity where usename = 'any'")" = 0 ]; }
+before=$(abandoned) lines=$(wc -l <"$(server_dir tls)/log")
+server_psql plain -qAt -v own="$own" <<'SQL'
+select sees('default', 'user=any');
+select sees('verified', 'user=any sslmode=verify-full sslrootcert=' || :'own' || '/ca.crt');
+SQL
+server_psql plain -qAt -v ON_ERROR_STOP=0 -c "select sees('default', 'user=any')" \
+    -c 'select pg_terminate_backend(pg_backend_pid())' || true
+for _ in {1..400}; do ! gone || break; sleep 0.05; done
+same "no session over TLS was abandoned" "$before" "$(abandoned)"
+same "nor does the log say so" '' \
+    "$(tail -n +$((lines + 1)) "$(server_dir tls)/log" | grep -E 'reset by peer|could not (receive|send)|SSL|EOF' || true)"
 tally "$passed" "$failed"
 [ "$failed" = 0 ] || rc=1
 exit $rc

@@ -16,6 +16,7 @@ pub(crate) mod called;
 pub(crate) mod compat;
 pub(crate) mod encoding;
 mod entry;
+pub(crate) mod exit;
 pub(crate) mod expr;
 pub(crate) mod fcinfo;
 mod fields;

@@ -182,6 +182,7 @@ unsafe extern "C-unwind" {
     pub(super) fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
     pub(super) fn LWLockRelease(lock: *mut pg_sys::LWLock);
     pub(super) fn before_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
+    pub(super) fn on_proc_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn on_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn get_controlfile(
         directory: *const c_char,

@@ -123,7 +123,7 @@ enum Tasks {
     Many(FuturesUnordered<Work>),
 }
 
-/// A call under way. Dropping it hangs up on the servers that still work on it, without a word and without a wait.
+/// A call under way. Dropping it hangs up on the servers that still work on it, without a wait.
 pub struct Call<'a> {
     remote: &'a Remote,
     outbox: Outbox,

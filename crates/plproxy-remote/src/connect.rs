@@ -228,7 +228,7 @@ impl Target {
         // own.
         let rule = self.info.password_rule;
         if rule != PasswordRule::Free && !used_password {
-            connection.terminate();
+            connection.close();
             return Err(Failure {
                 kind: ErrorKind::PasswordUnused {
                     of_mapping: rule == PasswordRule::RequiredOfMapping,
@@ -241,7 +241,7 @@ impl Target {
         match check_session(&mut connection, wanted).await? {
             None => Ok(connection),
             Some(words) => {
-                connection.terminate();
+                connection.close();
                 Err(Failure {
                     kind: ErrorKind::Connect {
                         message: String::new(),

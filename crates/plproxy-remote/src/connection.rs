@@ -1,6 +1,6 @@
 //! A connection: a session that has begun, what is known of it, and what is on its way to and from it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,6 +23,7 @@ use crate::settings::Settings;
 use crate::state::SessionState;
 use crate::statement::{Direct, Statements};
 use crate::stream::Socket;
+use crate::terminate::TerminateOnDrop;
 
 /// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
 /// do not all end in one moment.
@@ -32,9 +33,6 @@ const WHOLE: u32 = 1000;
 
 /// Who was there so short a time ago is taken to be there still.
 const MOMENT: Duration = Duration::from_millis(10);
-
-/// The protocol's farewell.
-const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
 /// What can be told of a connection to whom it may concern.
 #[derive(Debug, Clone)]
@@ -103,7 +101,7 @@ pub(crate) struct Connection {
     pub(crate) notices_size: usize,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
-    pub(crate) socket: Socket,
+    pub(crate) socket: Rc<RefCell<Socket>>,
     cancel: Rc<CancelKey>,
     endpoint: Rc<Endpoint>,
     /// Its share of a lifetime, in thousandths.
@@ -115,6 +113,8 @@ pub(crate) struct Connection {
     /// Whether the socket is prepared for waiting on it alone; `None`: it was not tried.
     waits: Option<bool>,
     facts: Rc<Facts>,
+    /// When the others are gone, it is the last that holds the socket.
+    pub(crate) terminate: Rc<TerminateOnDrop>,
 }
 
 impl Connection {
@@ -158,7 +158,11 @@ impl Connection {
             prepared_statements: Cell::new(0),
             in_use: Cell::new(true),
         };
+        let socket = Rc::new(RefCell::new(socket));
+        let terminate = TerminateOnDrop::new(socket.clone());
+        endpoint.open_connections().add(&terminate);
         Connection {
+            terminate,
             cancel: Rc::new(CancelKey::new(
                 state.process_id(),
                 state.secret_key(),
@@ -243,12 +247,14 @@ impl Connection {
 
     /// Reads bytes, without the runtime; false: nothing came for now. Not every connection can.
     pub(crate) fn fill(&mut self, patience: Patience) -> Result<bool, ErrorKind> {
-        self.inbox.fill(&self.socket, patience)
+        self.inbox.fill(&self.socket.borrow(), patience)
     }
 
     /// Whether [`Connection::fill`] can be used.
     pub(crate) fn can_wait(&mut self) -> bool {
-        *self.waits.get_or_insert_with(|| self.socket.prepare(TICK))
+        *self
+            .waits
+            .get_or_insert_with(|| self.socket.borrow().prepare(TICK))
     }
 
     /// Whether it is in a known state: everything answered, no transaction open.
@@ -279,11 +285,9 @@ impl Connection {
             .set(self.statements.prepared());
     }
 
-    /// Says farewell and hangs up. Never blocks.
-    pub(crate) fn terminate(mut self: Box<Self>) {
-        if self.is_idle() {
-            self.socket.send_last(TERMINATE);
-        }
+    /// Closes it, with Terminate, as dropping it does. Never blocks.
+    pub(crate) fn close(self: Box<Self>) {
+        drop(self);
     }
 
     /// Runs the reset query. Without success the session is of no more use.

@@ -138,7 +138,7 @@ impl<L: Listener> Dialog<'_, L> {
             }
             let Connection { inbox, socket, .. } = &mut *self.connection;
             inbox.forget();
-            match (inbox.poll_fill(cx, socket), &self.unsent) {
+            match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
                 // The server may have said why before it hung up; now it has.
                 (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => {
                     return Poll::Ready(Err(kind.clone()));
@@ -150,9 +150,14 @@ impl<L: Listener> Dialog<'_, L> {
 
     fn send(&mut self, cx: &mut Context<'_>) {
         let Connection {
-            outgoing, socket, ..
+            outgoing,
+            socket,
+            terminate,
+            ..
         } = &mut *self.connection;
-        if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
+        let polled = outgoing.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
+        terminate.set_in_message(!outgoing.is_sent() && !outgoing.is_untouched());
+        if let Poll::Ready(Err(error)) = polled {
             self.unsent = Some(ErrorKind::from_send(&error));
             outgoing.clear();
         }

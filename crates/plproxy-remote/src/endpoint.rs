@@ -7,6 +7,7 @@ use std::rc::Rc;
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
 use crate::encoding::Encoding;
+use crate::terminate::OpenConnections;
 use crate::tls::Contexts;
 
 /// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
@@ -24,6 +25,7 @@ pub struct Endpoint {
     changes: Cell<u64>,
     encoding: Encoding,
     contexts: Rc<Contexts>,
+    open_connections: Rc<OpenConnections>,
     /// How many of the caller's own values count on it.
     holders: Cell<usize>,
     /// Set when the last of them is gone; all endpoints share it.
@@ -64,6 +66,7 @@ impl Endpoint {
         encoding: Encoding,
         let_go: Rc<Cell<bool>>,
         contexts: Rc<Contexts>,
+        open_connections: Rc<OpenConnections>,
     ) -> Result<Endpoint, ConnInfoError> {
         let (info, _) = reader()?;
         Ok(Endpoint {
@@ -73,6 +76,7 @@ impl Endpoint {
             changes: Cell::new(0),
             encoding,
             contexts,
+            open_connections,
             holders: Cell::new(0),
             let_go,
             retired: Cell::new(false),
@@ -111,6 +115,10 @@ impl Endpoint {
 
     pub(crate) fn contexts(&self) -> &Contexts {
         &self.contexts
+    }
+
+    pub(crate) fn open_connections(&self) -> &OpenConnections {
+        &self.open_connections
     }
 
     pub(crate) fn is_held(&self) -> bool {

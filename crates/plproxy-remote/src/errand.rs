@@ -43,14 +43,6 @@ impl fmt::Debug for Session {
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            connection.terminate();
-        }
-    }
-}
-
 /// What an errand runs on.
 #[derive(Debug)]
 pub enum On {
@@ -89,7 +81,7 @@ pub struct ErrandOptions {
     pub default_connect_timeout: Option<Duration>,
     /// For all steps of an errand together.
     pub time_limit: Option<Duration>,
-    /// For an errand from its connecting on; then it is given up without a word to the server. Nothing ends the look-up of a
+    /// For an errand from its connecting on; then it is given up, and its connection closed. Nothing ends the look-up of a
     /// host name that has begun.
     pub whole_limit: Option<Duration>,
     /// Whether the steps after one that the server refused are run nevertheless.

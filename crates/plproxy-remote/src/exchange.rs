@@ -284,9 +284,14 @@ impl<'a> Exchange<'a> {
     /// Sends what the socket takes.
     fn send(&mut self, cx: &mut Context<'_>) {
         let Connection {
-            outgoing, socket, ..
+            outgoing,
+            socket,
+            terminate,
+            ..
         } = &mut *self.connection;
-        if let Poll::Ready(Err(error)) = outgoing.poll_send(cx, Pin::new(socket)) {
+        let polled = outgoing.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
+        terminate.set_in_message(!outgoing.is_sent() && !outgoing.is_untouched());
+        if let Poll::Ready(Err(error)) = polled {
             // A server that hung up may have said why, which is still to be read.
             self.unsent = Some(ErrorKind::from_send(&error));
             self.kept = outgoing.is_untouched();
@@ -313,7 +318,7 @@ impl<'a> Exchange<'a> {
             };
         }
         let Connection { inbox, socket, .. } = &mut *self.connection;
-        match (inbox.poll_fill(cx, socket), &self.unsent) {
+        match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
             (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
             (filled, _) => filled,
         }

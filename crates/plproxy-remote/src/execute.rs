@@ -144,7 +144,7 @@ impl Task {
         self.common.outbox.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
-            connection.terminate();
+            connection.close();
             self.common.pool.close(&self.endpoint);
             return self.tell(end);
         }

@@ -44,6 +44,7 @@ mod settings;
 mod state;
 mod statement;
 mod stream;
+mod terminate;
 mod tls;
 mod waiting;
 

@@ -49,7 +49,7 @@ impl Pool {
             if !old && connection.seems_alive(now) {
                 return Some(connection);
             }
-            connection.terminate();
+            connection.close();
         }
         None
     }
@@ -78,7 +78,7 @@ impl Pool {
     /// Closes the connections at rest of one endpoint.
     pub(crate) fn close(&self, endpoint: &Endpoint) {
         if let Some((_, connections)) = self.idle.remove(&endpoint.id()) {
-            connections.into_iter().for_each(Connection::terminate);
+            connections.into_iter().for_each(Connection::close);
         }
     }
 
@@ -95,7 +95,7 @@ impl Pool {
                 .extract_if(.., |connection| {
                     connection.due().is_some_and(|due| due <= now)
                 })
-                .for_each(Connection::terminate);
+                .for_each(Connection::close);
             let first = connections.iter().filter_map(|rest| rest.due()).min();
             next = [next, first].into_iter().flatten().min();
         }
@@ -105,7 +105,7 @@ impl Pool {
     /// Closes all connections at rest.
     pub(crate) fn close_all(&self) {
         for mut connections in self.idle.iter_mut() {
-            connections.drain(..).for_each(Connection::terminate);
+            connections.drain(..).for_each(Connection::close);
         }
         self.idle.clear();
     }

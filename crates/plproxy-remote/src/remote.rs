@@ -15,6 +15,7 @@ use crate::errand::{Errand, ErrandOptions, Errands};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
+use crate::terminate::OpenConnections;
 use crate::tls::Contexts;
 use crate::waiting::Wait;
 
@@ -28,6 +29,7 @@ pub struct Remote {
     let_go: Rc<Cell<bool>>,
     pool: Rc<Pool>,
     contexts: Rc<Contexts>,
+    open_connections: Rc<OpenConnections>,
 }
 
 impl Remote {
@@ -42,6 +44,7 @@ impl Remote {
             let_go: Rc::default(),
             pool: Rc::new(Pool::new()),
             contexts: Rc::default(),
+            open_connections: Rc::new(OpenConnections::new()),
         })
     }
 
@@ -68,6 +71,7 @@ impl Remote {
             self.encoding,
             Rc::clone(&self.let_go),
             self.contexts.clone(),
+            self.open_connections.clone(),
         )?);
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
@@ -117,6 +121,12 @@ impl Remote {
     /// Closes all connections at rest.
     pub fn close_all(&self) {
         self.pool.close_all();
+    }
+
+    /// Sends Terminate on all connections, those in use as well, for a process that is about to end. Never blocks. Does
+    /// nothing in a process that was forked off the one that made this.
+    pub fn terminate(&self) {
+        self.open_connections.terminate();
     }
 
     /// All connections, as they are now.

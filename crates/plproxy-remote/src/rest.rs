@@ -25,7 +25,7 @@ pub(crate) fn is_unasked(tag: u8) -> bool {
 impl Connection {
     /// Takes in what the server has said since the connection rests; false if that was the end.
     pub(crate) fn listens(&mut self) -> bool {
-        if self.inbox.is_empty() && self.socket.is_quiet() {
+        if self.inbox.is_empty() && self.socket.borrow_mut().is_quiet() {
             return true;
         }
         let mut heard = 0;
@@ -49,7 +49,7 @@ impl Connection {
             if heard > LOOK || self.notices_size > KEPT || self.inbox.missing() > LONG {
                 return true;
             }
-            match self.inbox.fill_now(&mut self.socket) {
+            match self.inbox.fill_now(&mut self.socket.borrow_mut()) {
                 Ok(true) => {}
                 Ok(false) => return true,
                 Err(_) => return false,
