@@ -1,5 +1,6 @@
 //! Making connections: hosts in order, all addresses of each, until one will do.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ use crate::peer;
 use crate::stream::Socket;
 use crate::tls::{self, Channel, Way};
 use crate::waiting::Connecting;
+
+/// How long to wait where the queue of a Unix socket is full, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why one attempt failed.
 struct Failure {
@@ -393,14 +398,7 @@ fn hint(address: &Address) -> &'static str {
 /// A connected socket with its options set.
 pub(crate) async fn open_socket(address: &Address, info: &ConnInfo) -> std::io::Result<Socket> {
     let address = match address {
-        Address::Unix(path) => {
-            // Linux's abstract names are written with an at sign and begin with a zero byte.
-            let stream = match path.to_str().and_then(|path| path.strip_prefix('@')) {
-                Some(name) => UnixStream::connect(format!("\0{name}")).await,
-                None => UnixStream::connect(path).await,
-            };
-            return stream.map(Socket::Unix);
-        }
+        Address::Unix(path) => return connect_unix(path).await.map(Socket::Unix),
         Address::Tcp(address) => *address,
     };
     let socket = if address.is_ipv4() {
@@ -411,6 +409,25 @@ pub(crate) async fn open_socket(address: &Address, info: &ConnInfo) -> std::io::
     socket.set_nodelay(true)?;
     set_options(&SockRef::from(&socket), info)?;
     socket.connect(address).await.map(Socket::Tcp)
+}
+
+/// Where the queue of a Unix socket is full, connecting does not wait as it does with TCP but is refused at once: it is tried
+/// again until there is room. Whoever waits for this has a limit of time, or is interrupted.
+async fn connect_unix(path: &Path) -> std::io::Result<UnixStream> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Linux's abstract names are written with an at sign and begin with a zero byte.
+        let stream = match path.to_str().and_then(|path| path.strip_prefix('@')) {
+            Some(name) => UnixStream::connect(format!("\0{name}")).await,
+            None => UnixStream::connect(path).await,
+        };
+        match stream {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            stream => return stream,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
 }
 
 fn set_options(socket: &SockRef<'_>, info: &ConnInfo) -> std::io::Result<()> {

@@ -317,3 +317,59 @@ fn old_connections_are_replaced() {
     assert_ne!(pid(), first);
     assert_eq!(remote.connections().len(), 1);
 }
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_full_queue_of_a_unix_socket_is_waited_for() {
+    let _turn = turn();
+    let remote = remote();
+    let directory = std::env::temp_dir().join(format!("plproxy-queue-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join(".s.PGSQL.1");
+    let _ = std::fs::remove_file(&path);
+    let unix = || socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    let address = socket2::SockAddr::unix(&path).unwrap();
+    let listener = unix();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut queued = Vec::new();
+    loop {
+        let filler = unix();
+        filler.set_nonblocking(true).unwrap();
+        if filler.connect(&address).is_err() {
+            break;
+        }
+        queued.push(filler);
+    }
+    let connstr = format!("host={} port=1 user=u dbname=d", directory.display());
+    let full = endpoint(&remote, "full", &connstr);
+    let statement = Statement::call("select 'x'::text".into());
+    let options = CallOptions {
+        connect_timeout: Some(std::time::Duration::from_millis(300)),
+        ..CallOptions::default()
+    };
+    let start = std::time::Instant::now();
+    let kind = drain(remote.start(&statement, vec![request(&full, &[])], &options))
+        .error()
+        .kind;
+    assert!(matches!(kind, ErrorKind::ConnectTimeout { .. }), "{kind:?}");
+    assert!(
+        kind.to_string().ends_with("failed: timeout expired"),
+        "{kind}"
+    );
+    assert!(start.elapsed() >= std::time::Duration::from_millis(300));
+    // Room is made while somebody waits for it.
+    let server = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(queued);
+        loop {
+            let (stream, _) = listener.accept().unwrap();
+            if scripted::play_unix(stream.into()) {
+                return;
+            }
+        }
+    });
+    assert_eq!(ask(&remote, &full, "select 'x'::text"), "x");
+    server.join().unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+}

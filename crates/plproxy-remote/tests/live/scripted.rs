@@ -84,8 +84,13 @@ pub fn complaint(tag: u8, severity: &str, code: &str, text: &str) -> Vec<u8> {
     )
 }
 
+/// Answers one statement on a Unix socket; false if nobody asked.
+pub fn play_unix(mut stream: std::os::unix::net::UnixStream) -> bool {
+    greet(&mut stream) && read_round(&mut stream) && stream.write_all(&answer()).is_ok()
+}
+
 /// Reads the start-up packet; false if it was something else, such as a cancel request.
-pub fn read_startup(stream: &mut TcpStream) -> bool {
+pub fn read_startup(stream: &mut impl Read) -> bool {
     let mut length = [0; 4];
     if stream.read_exact(&mut length).is_err() {
         return false;
@@ -95,7 +100,7 @@ pub fn read_startup(stream: &mut TcpStream) -> bool {
 }
 
 /// Lets the client in.
-pub fn greet(stream: &mut TcpStream) -> bool {
+pub fn greet(stream: &mut (impl Read + Write)) -> bool {
     let welcome = [
         message(b'R', &[0, 0, 0, 0]),
         message(b'S', b"server_version\x0015.0\0"),
@@ -106,7 +111,7 @@ pub fn greet(stream: &mut TcpStream) -> bool {
 }
 
 /// Reads messages up to a sync or a simple query.
-pub fn read_round(stream: &mut TcpStream) -> bool {
+pub fn read_round(stream: &mut impl Read) -> bool {
     loop {
         let mut header = [0; 5];
         if stream.read_exact(&mut header).is_err() {
