@@ -222,18 +222,28 @@ impl FunctionLabel {
                 return self.password_unused(dbname, *of_mapping).into();
             }
             ErrorKind::QueryTimeout | ErrorKind::ConnectTimeout { .. } => sqlstate::QUERY_CANCELED,
-            ErrorKind::Connect { .. } | ErrorKind::Resolve { .. } => sqlstate::UNABLE_TO_CONNECT,
+            ErrorKind::Connect { .. } | ErrorKind::Resolve { .. } | ErrorKind::NoDescriptor => {
+                sqlstate::UNABLE_TO_CONNECT
+            }
             ErrorKind::Closed | ErrorKind::Io(_) => sqlstate::CONNECTION_FAILURE,
             ErrorKind::Protocol(_) => sqlstate::PROTOCOL_VIOLATION,
             ErrorKind::Encode(_) => sqlstate::DATA_EXCEPTION,
             ErrorKind::Unsupported(_) => sqlstate::FEATURE_NOT_SUPPORTED,
         };
+        let no_descriptor = matches!(error.kind, ErrorKind::NoDescriptor);
         let sqlstate = if gucs::standard_sqlstates() {
             standard
         } else {
             sqlstate::INTERNAL_ERROR
         };
-        self.error_with(sqlstate, format_args!("[{dbname}] {error}"))
+        let mut error = self.error_with(sqlstate, format_args!("[{dbname}] {error}"));
+        if let (Error::Report(report), true) = (&mut error, no_descriptor) {
+            report.hint = Some(
+                "Raise the server's \"max_files_per_process\" and its \"ulimit -n\", or let fewer connections be open at once."
+                    .to_owned(),
+            );
+        }
+        error
     }
 }
 

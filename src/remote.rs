@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Report};
 use crate::gucs;
-use crate::pg::{encoding, exit, interrupts, waits};
+use crate::pg::{descriptors, encoding, exit, interrupts, waits};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
 
@@ -21,6 +21,7 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         let remote = Remote::new(interrupts::pending, encoding::wire()).map_err(|error| {
             Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
         })?;
+        remote.keep_account(descriptors::ACCOUNT);
         interrupts::register()?;
         exit::at_exit(terminate)?;
         waits::register();

@@ -14,6 +14,7 @@ pub(crate) mod allocator;
 pub(crate) mod array;
 pub(crate) mod called;
 pub(crate) mod compat;
+pub(crate) mod descriptors;
 pub(crate) mod encoding;
 mod entry;
 pub(crate) mod exit;

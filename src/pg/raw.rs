@@ -60,6 +60,12 @@ unsafe extern "C-unwind" {
     pub(super) fn PostmasterIsAliveInternal() -> bool;
     pub(super) fn proc_exit(code: c_int) -> !;
 
+    // fd.c
+    pub(super) static max_safe_fds: c_int;
+    pub(super) fn AcquireExternalFD() -> bool;
+    pub(super) fn ReserveExternalFD();
+    pub(super) fn ReleaseExternalFD();
+
     // postgres.c
     pub(super) fn ProcessInterrupts();
 

@@ -9,9 +9,9 @@ use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::address::Address;
-use crate::connect::open_socket;
 use crate::endpoint::Endpoint;
 use crate::linger::Lingering;
+use crate::open::open_socket;
 use crate::stream::Socket;
 use crate::tls::{self, Way};
 
@@ -83,10 +83,12 @@ impl CancelKey {
     /// Sends the request.
     async fn request(&self) -> Result<Option<Socket>, Unsent> {
         let info = &*self.info;
-        let Ok(socket) = open_socket(&self.address, info).await else {
+        let resources = self.endpoint.resources();
+        let descriptor = resources.descriptors.insist();
+        let Ok(socket) = open_socket(&self.address, info, descriptor).await else {
             return Err(Unsent);
         };
-        let contexts = self.endpoint.contexts();
+        let contexts = &resources.contexts;
         let Ok(mut socket) = tls::negotiate(socket, self.way, info, &self.host, contexts).await
         else {
             return Err(Unsent);

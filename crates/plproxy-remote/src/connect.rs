@@ -1,14 +1,12 @@
 //! Making connections: hosts in order, all addresses of each, until one will do.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use plproxy_core::conninfo::{
     ConnInfo, Host, LoadBalanceHosts, PasswordRule, TargetSessionAttrs, describe,
 };
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, UnixStream};
+use rustix::io::Errno;
 
 use crate::address::{self, Address};
 use crate::authentication::Authentication;
@@ -17,16 +15,12 @@ use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::login::{Refusal, Refused, log_in};
+use crate::open::open_socket;
 use crate::outbox::Outbox;
 use crate::outside::Outside;
 use crate::peer;
-use crate::stream::Socket;
 use crate::tls::{self, Channel, Way};
 use crate::waiting::Connecting;
-
-/// How long to wait where the queue of a Unix socket is full, at first and at last.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why one attempt failed.
 struct Failure {
@@ -188,7 +182,14 @@ impl Target {
         wanted: TargetSessionAttrs,
     ) -> Result<Box<Connection>, Failure> {
         let (info, endpoint) = (&*self.info, &self.endpoint);
-        let socket = open_socket(address, info).await.map_err(|error| {
+        let resources = endpoint.resources();
+        let descriptor = resources.descriptors.acquire();
+        let descriptor = descriptor.ok_or(ErrorKind::NoDescriptor)?;
+        let opened = open_socket(address, info, descriptor).await;
+        let socket = opened.map_err(|error| {
+            if has_no_descriptor(&error) {
+                return ErrorKind::NoDescriptor.into();
+            }
             let words = format!("{}{}", system_words(&error), hint(address));
             Failure {
                 kind: ErrorKind::Connect {
@@ -205,7 +206,7 @@ impl Target {
                 .await
                 .map_err(refused)?;
         }
-        let socket = tls::negotiate(socket, way, info, host, endpoint.contexts())
+        let socket = tls::negotiate(socket, way, info, host, &resources.contexts)
             .await
             .map_err(|failure| match failure {
                 tls::Failure::Handshake(words) => Failure {
@@ -280,6 +281,8 @@ fn summary(last: ErrorKind, message: String) -> ErrorKind {
         ErrorKind::Unsupported(text) if message.is_empty() => ErrorKind::Unsupported(text),
         ErrorKind::Unsupported(_) => ErrorKind::Unsupported(message),
         ErrorKind::Protocol(_) => ErrorKind::Protocol(message),
+        // Nothing that has to do with a server.
+        ErrorKind::NoDescriptor => ErrorKind::NoDescriptor,
         ErrorKind::Db(diagnostic) => ErrorKind::Connect {
             message,
             diagnostic: Some(diagnostic),
@@ -311,7 +314,7 @@ impl From<ErrorKind> for Failure {
         };
         let next = match &kind {
             ErrorKind::Db(diagnostic) if diagnostic.code == *NOT_NOW => Next::Host,
-            ErrorKind::Db(_) | ErrorKind::Unsupported(_) => Next::Nothing,
+            ErrorKind::Db(_) | ErrorKind::Unsupported(_) | ErrorKind::NoDescriptor => Next::Nothing,
             _ => Next::Address,
         };
         Failure {
@@ -383,6 +386,13 @@ async fn check_session(
     Ok((answer != welcome).then_some(words))
 }
 
+/// Whether this process, or the whole machine, has no file descriptor left.
+fn has_no_descriptor(error: &std::io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|number| error.raw_os_error() == Some(number.raw_os_error()))
+}
+
 /// The hint that libpq gives where a connection cannot be made, whatever the reason.
 fn hint(address: &Address) -> &'static str {
     match address {
@@ -394,62 +404,3 @@ fn hint(address: &Address) -> &'static str {
         }
     }
 }
-
-/// A connected socket with its options set.
-pub(crate) async fn open_socket(address: &Address, info: &ConnInfo) -> std::io::Result<Socket> {
-    let address = match address {
-        Address::Unix(path) => return connect_unix(path).await.map(Socket::Unix),
-        Address::Tcp(address) => *address,
-    };
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
-    socket.set_nodelay(true)?;
-    set_options(&SockRef::from(&socket), info)?;
-    socket.connect(address).await.map(Socket::Tcp)
-}
-
-/// Where the queue of a Unix socket is full, connecting does not wait as it does with TCP but is refused at once: it is tried
-/// again until there is room. Whoever waits for this has a limit of time, or is interrupted.
-async fn connect_unix(path: &Path) -> std::io::Result<UnixStream> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        // Linux's abstract names are written with an at sign and begin with a zero byte.
-        let stream = match path.to_str().and_then(|path| path.strip_prefix('@')) {
-            Some(name) => UnixStream::connect(format!("\0{name}")).await,
-            None => UnixStream::connect(path).await,
-        };
-        match stream {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            stream => return stream,
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-fn set_options(socket: &SockRef<'_>, info: &ConnInfo) -> std::io::Result<()> {
-    let wanted = &info.keepalives;
-    if wanted.enabled {
-        let mut keepalive = TcpKeepalive::new();
-        if let Some(idle) = wanted.idle {
-            keepalive = keepalive.with_time(idle);
-        }
-        if let Some(interval) = wanted.interval {
-            keepalive = keepalive.with_interval(interval);
-        }
-        if let Some(count) = wanted.count {
-            keepalive = keepalive.with_retries(count);
-        }
-        socket.set_tcp_keepalive(&keepalive)?;
-    }
-    if info.tcp_user_timeout.is_some() {
-        socket.set_tcp_user_timeout(info.tcp_user_timeout)?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests;

@@ -160,7 +160,7 @@ impl Connection {
         };
         let socket = Rc::new(RefCell::new(socket));
         let terminate = TerminateOnDrop::new(socket.clone());
-        endpoint.open_connections().add(&terminate);
+        endpoint.resources().open_connections.add(&terminate);
         Connection {
             terminate,
             cancel: Rc::new(CancelKey::new(
@@ -219,6 +219,11 @@ impl Connection {
         let idle = idle.and_then(|idle| self.rested.checked_add(idle));
         self.due = [end, idle].into_iter().flatten().min();
         self.due
+    }
+
+    /// Since when it rests.
+    pub(crate) fn rests_since(&self) -> Instant {
+        self.rested
     }
 
     /// When it is to be closed.

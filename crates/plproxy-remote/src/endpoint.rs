@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
+use crate::descriptors::Descriptors;
 use crate::encoding::Encoding;
 use crate::terminate::OpenConnections;
 use crate::tls::Contexts;
@@ -23,15 +24,33 @@ pub struct Endpoint {
     shown: RefCell<Shown>,
     /// How often that changed.
     changes: Cell<u64>,
-    encoding: Encoding,
-    contexts: Rc<Contexts>,
-    open_connections: Rc<OpenConnections>,
+    resources: Rc<Resources>,
     /// How many of the caller's own values count on it.
     holders: Cell<usize>,
-    /// Set when the last of them is gone; all endpoints share it.
-    let_go: Rc<Cell<bool>>,
     /// Nobody can ask for it any more.
     retired: Cell<bool>,
+}
+
+/// What all endpoints of a process share.
+pub(crate) struct Resources {
+    pub(crate) encoding: Encoding,
+    pub(crate) contexts: Contexts,
+    pub(crate) open_connections: OpenConnections,
+    pub(crate) descriptors: Rc<Descriptors>,
+    /// There are endpoints that nobody holds any more.
+    pub(crate) let_go: Cell<bool>,
+}
+
+impl Resources {
+    pub(crate) fn new(encoding: Encoding) -> Resources {
+        Resources {
+            encoding,
+            contexts: Contexts::default(),
+            open_connections: OpenConnections::new(),
+            descriptors: Rc::default(),
+            let_go: Cell::new(false),
+        }
+    }
 }
 
 /// What may be told of where it led when it was last read.
@@ -63,10 +82,7 @@ impl Endpoint {
     pub(crate) fn new(
         id: u64,
         reader: Reader,
-        encoding: Encoding,
-        let_go: Rc<Cell<bool>>,
-        contexts: Rc<Contexts>,
-        open_connections: Rc<OpenConnections>,
+        resources: Rc<Resources>,
     ) -> Result<Endpoint, ConnInfoError> {
         let (info, _) = reader()?;
         Ok(Endpoint {
@@ -74,11 +90,8 @@ impl Endpoint {
             reader,
             shown: RefCell::new(Shown::of(&info)),
             changes: Cell::new(0),
-            encoding,
-            contexts,
-            open_connections,
+            resources,
             holders: Cell::new(0),
-            let_go,
             retired: Cell::new(false),
         })
     }
@@ -110,15 +123,11 @@ impl Endpoint {
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
-        self.encoding
+        self.resources.encoding
     }
 
-    pub(crate) fn contexts(&self) -> &Contexts {
-        &self.contexts
-    }
-
-    pub(crate) fn open_connections(&self) -> &OpenConnections {
-        &self.open_connections
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -193,7 +202,7 @@ impl Drop for Hold {
         let left = self.0.holders.get() - 1;
         self.0.holders.set(left);
         if left == 0 {
-            self.0.let_go.set(true);
+            self.0.resources.let_go.set(true);
         }
     }
 }

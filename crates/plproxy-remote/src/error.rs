@@ -47,6 +47,8 @@ pub enum ErrorKind {
         /// The user mapping could be made to allow that.
         of_mapping: bool,
     },
+    /// The process may have no more files open, and so no more connections.
+    NoDescriptor,
     /// The call took longer than it may.
     QueryTimeout,
     /// The server hung up.
@@ -162,6 +164,9 @@ impl fmt::Display for ErrorKind {
                 "password is required\nDETAIL:  Non-superuser cannot connect if the server does not \
                  request a password.",
             ),
+            ErrorKind::NoDescriptor => {
+                f.write_str("could not connect: there are too many open files on the local server")
+            }
             ErrorKind::QueryTimeout => f.write_str("query timeout"),
             ErrorKind::Closed => f.write_str(
                 "server closed the connection unexpectedly\n\tThis probably means the server terminated \

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
+use crate::descriptors::Descriptor;
 use crate::stream::Socket;
 
 /// How many there may be; the oldest goes for one more.
@@ -19,7 +20,15 @@ const MOST_SAID: usize = 8;
 const LONGEST: Duration = Duration::from_secs(60);
 
 thread_local! {
-    static SOCKETS: RefCell<VecDeque<(Instant, socket2::Socket)>> = const { RefCell::new(VecDeque::new()) };
+    static SOCKETS: RefCell<VecDeque<Left>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// A socket that was left open.
+struct Left {
+    since: Instant,
+    socket: socket2::Socket,
+    // Given back after the socket was closed.
+    _descriptor: Descriptor,
 }
 
 /// The socket of a request that was sent. If it is dropped before the other side has hung up, it stays open apart.
@@ -42,23 +51,32 @@ impl Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some(Ok(socket)) = self.0.take().map(Socket::into_system) else {
+        let Some(Ok((socket, descriptor))) = self.0.take().map(Socket::into_system) else {
             return;
         };
         SOCKETS.with_borrow_mut(|sockets| {
             if sockets.len() >= MOST {
                 sockets.pop_front();
             }
-            sockets.push_back((Instant::now(), socket));
+            sockets.push_back(Left {
+                since: Instant::now(),
+                socket,
+                _descriptor: descriptor,
+            });
         });
     }
+}
+
+/// Closes the one that was left first, whatever becomes of its request; false if there is none.
+pub(crate) fn close_oldest() -> bool {
+    SOCKETS.with_borrow_mut(|sockets| sockets.pop_front().is_some())
 }
 
 /// Closes the sockets whose other side has hung up, and those that have stayed too long.
 pub(crate) fn sweep() {
     SOCKETS.with_borrow_mut(|sockets| {
         if !sockets.is_empty() {
-            sockets.retain(|(since, socket)| since.elapsed() < LONGEST && is_open(socket));
+            sockets.retain(|left| left.since.elapsed() < LONGEST && is_open(&left.socket));
         }
     });
 }

@@ -4,11 +4,11 @@ use plproxy_core::conninfo::user_name;
 
 use crate::error::system_words;
 use crate::outside::Outside;
-use crate::stream::Socket;
+use crate::stream::{Socket, Transport};
 
 /// Refuses a server that runs as somebody else, in libpq's words. Only Unix sockets tell; others are not asked.
 pub(crate) async fn check(socket: &Socket, wanted: &str, outside: &Outside) -> Result<(), String> {
-    let Socket::Unix(socket) = socket else {
+    let Transport::Unix(socket) = socket.transport() else {
         return Ok(());
     };
     let peer = socket.peer_cred().map_err(|error| {
@@ -28,6 +28,7 @@ pub(crate) async fn check(socket: &Socket, wanted: &str, outside: &Outside) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descriptors::Descriptor;
 
     #[test]
     fn peers_are_known() {
@@ -39,7 +40,10 @@ mod tests {
         let (outcomes, name) = runtime.block_on(async {
             let (ours, _theirs) = tokio::net::UnixStream::pair().unwrap();
             let uid = ours.peer_cred().unwrap().uid();
-            let (name, socket) = (user_name(uid).unwrap(), Socket::Unix(ours));
+            let (name, socket) = (
+                user_name(uid).unwrap(),
+                Socket::new(Transport::Unix(ours), Descriptor::uncounted()),
+            );
             let right = check(&socket, &name, &outside);
             let wrong = check(&socket, "nobody_of_that_name", &outside);
             let answers = async {

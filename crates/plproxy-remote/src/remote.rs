@@ -9,43 +9,43 @@ use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
 use crate::call::{Call, CallOptions, Request};
 use crate::connection::ConnectionInfo;
+use crate::descriptors::DescriptorAccount;
 use crate::encoding::Encoding;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Resources};
 use crate::errand::{Errand, ErrandOptions, Errands};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
-use crate::terminate::OpenConnections;
-use crate::tls::Contexts;
 use crate::waiting::Wait;
 
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {
     runtime: Runtime,
-    encoding: Encoding,
     endpoints: DashMap<String, Rc<Endpoint>>,
     next_endpoint: Cell<u64>,
-    /// There are endpoints that nobody holds any more.
-    let_go: Rc<Cell<bool>>,
     pool: Rc<Pool>,
-    contexts: Rc<Contexts>,
-    open_connections: Rc<OpenConnections>,
+    resources: Rc<Resources>,
 }
 
 impl Remote {
     /// `interrupted` says whether the host process wants this thread's attention. It is called before and after every
     /// wait, and must be cheap. `encoding` is that of all text on the connections.
     pub fn new(interrupted: fn() -> bool, encoding: Encoding) -> io::Result<Remote> {
+        let pool = Rc::new(Pool::new());
+        let resources = Rc::new(Resources::new(encoding));
+        resources.descriptors.set_pool(&pool);
         Ok(Remote {
             runtime: Runtime::new(interrupted)?,
-            encoding,
             endpoints: DashMap::with_shard_amount(2),
             next_endpoint: Cell::new(0),
-            let_go: Rc::default(),
-            pool: Rc::new(Pool::new()),
-            contexts: Rc::default(),
-            open_connections: Rc::new(OpenConnections::new()),
+            pool,
+            resources,
         })
+    }
+
+    /// Has the host keep account of all file descriptors, those of the runtime from now on. At once, before the first call.
+    pub fn keep_account(&self, account: DescriptorAccount) {
+        self.resources.descriptors.keep_account(account);
     }
 
     /// Has `show` called before every wait, with what it is for, and after it. It must be cheap, and must not unwind.
@@ -65,14 +65,7 @@ impl Remote {
             return Ok(endpoint.clone());
         }
         let id = self.next_endpoint.replace(self.next_endpoint.get() + 1);
-        let endpoint = Rc::new(Endpoint::new(
-            id,
-            Box::new(reader),
-            self.encoding,
-            Rc::clone(&self.let_go),
-            self.contexts.clone(),
-            self.open_connections.clone(),
-        )?);
+        let endpoint = Rc::new(Endpoint::new(id, Box::new(reader), self.resources.clone())?);
         self.endpoints.insert(key.to_owned(), endpoint.clone());
         Ok(endpoint)
     }
@@ -80,7 +73,7 @@ impl Remote {
     /// Closes the connections at rest whose time is over, and those to endpoints that nobody holds any more. Every call
     /// begins with it. Never blocks, and costs next to nothing when there is nothing to close.
     pub fn tidy(&self) {
-        if self.let_go.replace(false) {
+        if self.resources.let_go.replace(false) {
             self.sweep();
         }
         self.pool.close_due();
@@ -126,7 +119,7 @@ impl Remote {
     /// Sends Terminate on all connections, those in use as well, for a process that is about to end. Never blocks. Does
     /// nothing in a process that was forked off the one that made this.
     pub fn terminate(&self) {
-        self.open_connections.terminate();
+        self.resources.open_connections.terminate();
     }
 
     /// All connections, as they are now.

@@ -15,41 +15,65 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{TlsConnect, TlsStream};
 
+use crate::descriptors::Descriptor;
 use crate::plain::{self, Patience};
 use crate::tls::Session;
 
 /// A connected socket.
-pub(crate) enum Socket {
+pub(crate) struct Socket {
+    transport: Transport,
+    // Given back after the socket was closed.
+    descriptor: Descriptor,
+}
+
+/// What a socket is of, with TLS or without.
+pub(crate) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<Session>),
 }
 
 impl Socket {
+    pub(crate) fn new(transport: Transport, descriptor: Descriptor) -> Socket {
+        Socket {
+            transport,
+            descriptor,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn into_parts(self) -> (Transport, Descriptor) {
+        (self.transport, self.descriptor)
+    }
+
     /// The TLS session, if there is one.
     pub(crate) fn session(&self) -> Option<&Session> {
-        match self {
-            Socket::Tls(session) => Some(session),
-            Socket::Tcp(_) | Socket::Unix(_) => None,
+        match &self.transport {
+            Transport::Tls(session) => Some(session),
+            Transport::Tcp(_) | Transport::Unix(_) => None,
         }
     }
 
     /// The socket by itself, without the runtime; it does not block.
-    pub(crate) fn into_system(self) -> io::Result<socket2::Socket> {
-        match self {
-            Socket::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
-            Socket::Unix(socket) => socket.into_std().map(socket2::Socket::from),
+    pub(crate) fn into_system(self) -> io::Result<(socket2::Socket, Descriptor)> {
+        let socket = match self.transport {
+            Transport::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
+            Transport::Unix(socket) => socket.into_std().map(socket2::Socket::from),
             // The session goes; a second hold on its socket keeps that open.
-            Socket::Tls(session) => SockRef::from(session.socket()).try_clone(),
-        }
+            Transport::Tls(session) => SockRef::from(session.socket()).try_clone(),
+        }?;
+        Ok((socket, self.descriptor))
     }
 
     /// Whether the peer is silent, and still there.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        let seen = match self {
-            Socket::Tcp(socket) => plain::peek(socket),
-            Socket::Unix(socket) => plain::peek(socket),
-            Socket::Tls(session) => return session.is_quiet(),
+        let seen = match &mut self.transport {
+            Transport::Tcp(socket) => plain::peek(socket),
+            Transport::Unix(socket) => plain::peek(socket),
+            Transport::Tls(session) => return session.is_quiet(),
         };
         matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -62,19 +86,19 @@ impl Socket {
     /// Sends `bytes` if the system takes them at once; only good as a last word.
     pub(crate) fn send_last(&mut self, bytes: &[u8]) {
         // Nothing depends on it: the server also notices the end of the stream.
-        let _ = match self {
-            Socket::Tcp(socket) => plain::send_now(socket, bytes),
-            Socket::Unix(socket) => plain::send_now(socket, bytes),
-            Socket::Tls(session) => return session.send_last(bytes),
+        let _ = match &mut self.transport {
+            Transport::Tcp(socket) => plain::send_now(socket, bytes),
+            Transport::Unix(socket) => plain::send_now(socket, bytes),
+            Transport::Tls(session) => return session.send_last(bytes),
         };
     }
 
     /// Lets [`Socket::append`] wait, for so long at most. False if it cannot.
     pub(crate) fn prepare(&self, tick: Duration) -> bool {
-        match self {
-            Socket::Tcp(socket) => plain::prepare(socket, tick).is_ok(),
-            Socket::Unix(socket) => plain::prepare(socket, tick).is_ok(),
-            Socket::Tls(_) => false,
+        match &self.transport {
+            Transport::Tcp(socket) => plain::prepare(socket, tick).is_ok(),
+            Transport::Unix(socket) => plain::prepare(socket, tick).is_ok(),
+            Transport::Tls(_) => false,
         }
     }
 
@@ -84,19 +108,19 @@ impl Socket {
         bytes: &mut Vec<u8>,
         patience: Patience,
     ) -> io::Result<Option<usize>> {
-        match self {
-            Socket::Tcp(socket) => plain::append(socket, bytes, patience),
-            Socket::Unix(socket) => plain::append(socket, bytes, patience),
-            Socket::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        match &self.transport {
+            Transport::Tcp(socket) => plain::append(socket, bytes, patience),
+            Transport::Unix(socket) => plain::append(socket, bytes, patience),
+            Transport::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Appends what there is to `bytes`, up to their capacity, without the runtime and without a wait. `None`: nothing.
     pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        match self {
-            Socket::Tcp(socket) => plain::append(socket, bytes, Patience::Look),
-            Socket::Unix(socket) => plain::append(socket, bytes, Patience::Look),
-            Socket::Tls(session) => session.append_now(bytes),
+        match &mut self.transport {
+            Transport::Tcp(socket) => plain::append(socket, bytes, Patience::Look),
+            Transport::Unix(socket) => plain::append(socket, bytes, Patience::Look),
+            Transport::Tls(session) => session.append_now(bytes),
         }
     }
 
@@ -106,10 +130,10 @@ impl Socket {
         cx: &mut Context<'_>,
         bytes: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Socket::Tcp(socket) => plain::poll_append(socket, cx, bytes),
-            Socket::Unix(socket) => plain::poll_append(socket, cx, bytes),
-            Socket::Tls(_) => {
+        match &mut self.transport {
+            Transport::Tcp(socket) => plain::poll_append(socket, cx, bytes),
+            Transport::Unix(socket) => plain::poll_append(socket, cx, bytes),
+            Transport::Tls(_) => {
                 let room = bytes.capacity() - bytes.len();
                 pin!(self.read_buf(&mut bytes.limit(room))).poll(cx)
             }
@@ -123,10 +147,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Tcp(socket) => plain::poll_read(socket, cx, buf),
-            Socket::Unix(socket) => plain::poll_read(socket, cx, buf),
-            Socket::Tls(session) => session.poll_read(cx, buf),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => plain::poll_read(socket, cx, buf),
+            Transport::Unix(socket) => plain::poll_read(socket, cx, buf),
+            Transport::Tls(session) => session.poll_read(cx, buf),
         }
     }
 }
@@ -137,26 +161,26 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Socket::Tcp(socket) => plain::poll_send(socket, cx, buf),
-            Socket::Unix(socket) => plain::poll_send(socket, cx, buf),
-            Socket::Tls(session) => session.poll_write(cx, buf),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => plain::poll_send(socket, cx, buf),
+            Transport::Unix(socket) => plain::poll_send(socket, cx, buf),
+            Transport::Tls(session) => session.poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Tcp(socket) => Pin::new(socket).poll_flush(cx),
-            Socket::Unix(socket) => Pin::new(socket).poll_flush(cx),
-            Socket::Tls(session) => session.poll_flush(cx),
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Transport::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Transport::Tls(session) => session.poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
-            Socket::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
-            Socket::Tls(session) => {
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Transport::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Transport::Tls(session) => {
                 ready!(session.poll_farewell(cx))?;
                 Poll::Ready(SockRef::from(session.socket()).shutdown(Shutdown::Write))
             }

@@ -88,6 +88,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::descriptors::Descriptor;
+    use crate::stream::Transport;
 
     /// What the other side gets when the process ends, and when the connection is dropped.
     fn check(process: u32, in_message: bool, at_the_end: &[u8], when_dropped: &[u8]) {
@@ -106,7 +108,8 @@ mod tests {
             let length = theirs.read(&mut bytes).unwrap_or(0);
             bytes[..length].to_vec()
         };
-        let socket = Socket::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
+        let transport = Transport::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
+        let socket = Socket::new(transport, Descriptor::uncounted());
         let connection = TerminateOnDrop::new(Rc::new(RefCell::new(socket)));
         connection.set_in_message(in_message);
         let open = OpenConnections {

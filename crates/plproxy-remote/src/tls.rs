@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::address::Address;
 use crate::error::{ErrorKind, system_words};
-use crate::stream::Socket;
+use crate::stream::{Socket, Transport};
 
 pub(crate) use context::Contexts;
 pub(crate) use flight::Certificate;
@@ -74,9 +74,10 @@ pub(crate) async fn negotiate(
     host: &Host,
     contexts: &Contexts,
 ) -> Result<Socket, Failure> {
-    let mut socket = match (way, socket) {
-        (Way::Offered | Way::Required, Socket::Tcp(socket)) => socket,
-        (_, socket) => return Ok(socket),
+    let (transport, descriptor) = socket.into_parts();
+    let mut socket = match (way, transport) {
+        (Way::Offered | Way::Required, Transport::Tcp(socket)) => socket,
+        (_, transport) => return Ok(Socket::new(transport, descriptor)),
     };
     let direct = info.tls.negotiation == TlsNegotiation::Direct;
     if !direct {
@@ -91,7 +92,9 @@ pub(crate) async fn negotiate(
         }
         match answer {
             [b'S'] => {}
-            [b'N'] if way == Way::Offered => return Ok(Socket::Tcp(socket)),
+            [b'N'] if way == Way::Offered => {
+                return Ok(Socket::new(Transport::Tcp(socket), descriptor));
+            }
             [b'N'] => {
                 return Err(Failure::fatal(
                     "server does not support SSL, but SSL was required",
@@ -126,7 +129,7 @@ pub(crate) async fn negotiate(
     if info.tls.mode == TlsMode::VerifyFull {
         session.check_name(host).map_err(Failure::Handshake)?;
     }
-    Ok(Socket::Tls(Box::new(session)))
+    Ok(Socket::new(Transport::Tls(Box::new(session)), descriptor))
 }
 
 /// The connection broke before anything was agreed on.

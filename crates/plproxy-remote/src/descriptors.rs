@@ -1,0 +1,236 @@
+//! File descriptors, of which a process has a limited number, and the host process its own account.
+//!
+//! Each socket has a [`Descriptor`], and gives it back when it is closed. Where there is none left, connections at rest are
+//! closed to make room, the one that has rested the longest first.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::linger;
+use crate::pool::Pool;
+
+/// What the runtime has open for itself: its epoll, a second hold on that, and what wakes it.
+const RUNTIME: usize = 3;
+/// So many stay free beyond what the host may have open: what the process was started with, files that are open for a moment.
+const MARGIN: usize = 64;
+
+/// The host's account. None of these may unwind.
+#[derive(Debug, Clone, Copy)]
+pub struct DescriptorAccount {
+    /// Takes a descriptor, if the host can well do without it.
+    pub acquire: fn() -> bool,
+    /// Takes a descriptor in any case; the host closes files of its own for it.
+    pub reserve: fn(),
+    /// Gives one back.
+    pub release: fn(),
+    /// How many the host has open at the most, those that were taken from it included.
+    pub most: fn() -> usize,
+}
+
+/// The descriptors of this process.
+pub(crate) struct Descriptors {
+    /// How many it may have; this may change at any time.
+    limit: fn() -> usize,
+    account: Cell<Option<DescriptorAccount>>,
+    pool: RefCell<Weak<Pool>>,
+    /// Taken from the host.
+    taken: Cell<usize>,
+    /// Beyond what the host may ever have open.
+    beyond: Cell<usize>,
+}
+
+impl Default for Descriptors {
+    fn default() -> Descriptors {
+        Descriptors::of(limit)
+    }
+}
+
+/// The limit that the system sets.
+fn limit() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
+}
+
+impl Descriptors {
+    fn of(limit: fn() -> usize) -> Descriptors {
+        Descriptors {
+            limit,
+            account: Cell::default(),
+            pool: RefCell::default(),
+            taken: Cell::new(0),
+            beyond: Cell::new(0),
+        }
+    }
+
+    /// Where to close connections at rest.
+    pub(crate) fn set_pool(&self, pool: &Rc<Pool>) {
+        self.pool.replace(Rc::downgrade(pool));
+    }
+
+    /// From now on the host keeps an account, in which the runtime is entered.
+    pub(crate) fn keep_account(&self, account: DescriptorAccount) {
+        if self.account.replace(Some(account)).is_none() {
+            for _ in 0..RUNTIME {
+                self.reserve(&account);
+            }
+        }
+    }
+
+    /// A descriptor for a connection; none if there is none left, and no connection at rest to be closed for it.
+    pub(crate) fn acquire(self: &Rc<Self>) -> Option<Descriptor> {
+        let Some(account) = self.account.get() else {
+            return Some(Descriptor(None));
+        };
+        while !self.take(&account) {
+            let pool = self.pool.borrow().upgrade();
+            if !linger::close_oldest() && !pool.is_some_and(|pool| pool.close_longest_rested()) {
+                return None;
+            }
+        }
+        Some(Descriptor(Some(Rc::clone(self))))
+    }
+
+    /// A descriptor for a cancel request: there are never many of these, and they must be sent.
+    pub(crate) fn insist(self: &Rc<Self>) -> Descriptor {
+        let Some(account) = self.account.get() else {
+            return Descriptor(None);
+        };
+        while !self.take(&account) {
+            if !linger::close_oldest() {
+                self.reserve(&account);
+                break;
+            }
+        }
+        Descriptor(Some(Rc::clone(self)))
+    }
+
+    /// Takes what the host can do without, then what it could not have anyway, then up to two thirds of what it has.
+    fn take(&self, account: &DescriptorAccount) -> bool {
+        if (account.acquire)() {
+            self.taken.set(self.taken.get() + 1);
+            return true;
+        }
+        let (most, limit) = ((account.most)(), (self.limit)());
+        if self.beyond.get() < limit.saturating_sub(most).saturating_sub(MARGIN) {
+            self.beyond.set(self.beyond.get() + 1);
+            return true;
+        }
+        if self.taken.get() < most / 3 * 2 {
+            self.reserve(account);
+            return true;
+        }
+        false
+    }
+
+    fn reserve(&self, account: &DescriptorAccount) {
+        (account.reserve)();
+        self.taken.set(self.taken.get() + 1);
+    }
+
+    fn release(&self) {
+        if self.beyond.get() > 0 {
+            self.beyond.set(self.beyond.get() - 1);
+        } else if let Some(account) = self.account.get()
+            && self.taken.get() > 0
+        {
+            (account.release)();
+            self.taken.set(self.taken.get() - 1);
+        }
+    }
+}
+
+/// The right to have a socket open.
+pub(crate) struct Descriptor(Option<Rc<Descriptors>>);
+
+impl Descriptor {
+    /// One that nobody counts.
+    #[cfg(test)]
+    pub(crate) fn uncounted() -> Descriptor {
+        Descriptor(None)
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if let Some(descriptors) = &self.0 {
+            descriptors.release();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    thread_local! {
+        static LENT: Cell<usize> = const { Cell::new(0) };
+        static MOST: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A host that lends a third of what it may have.
+    const HOST: DescriptorAccount = DescriptorAccount {
+        acquire: || {
+            let well = LENT.get() < MOST.get() / 3;
+            LENT.set(LENT.get() + usize::from(well));
+            well
+        },
+        reserve: || LENT.set(LENT.get() + 1),
+        release: || LENT.set(LENT.get() - 1),
+        most: || MOST.get(),
+    };
+
+    /// Takes as many as there are, of a process that may have 900.
+    fn all(most: usize) -> (Rc<Descriptors>, Vec<Descriptor>) {
+        LENT.set(0);
+        MOST.set(most);
+        let descriptors = Rc::new(Descriptors::of(|| 900));
+        descriptors.keep_account(HOST);
+        assert_eq!(LENT.get(), RUNTIME);
+        let taken = std::iter::from_fn(|| descriptors.acquire()).take(1000);
+        (descriptors.clone(), taken.collect())
+    }
+
+    #[test]
+    fn two_thirds_and_what_the_host_cannot_have() {
+        // The host may have all that there is.
+        let (descriptors, taken) = all(900);
+        assert_eq!((taken.len(), LENT.get()), (600 - RUNTIME, 600));
+        // A cancel request goes out nevertheless.
+        let cancel = descriptors.insist();
+        assert_eq!(LENT.get(), 601);
+        drop((cancel, taken));
+        assert_eq!(LENT.get(), RUNTIME);
+        // It may have less.
+        let (descriptors, taken) = all(600);
+        let beyond = 300 - MARGIN;
+        assert_eq!((taken.len(), LENT.get()), (400 - RUNTIME + beyond, 400));
+        assert_eq!(descriptors.beyond.get(), beyond);
+        drop(taken);
+        assert_eq!((LENT.get(), descriptors.beyond.get()), (RUNTIME, 0));
+    }
+
+    #[test]
+    fn the_runtime_has_so_many() {
+        let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        // Other tests have files open, too.
+        let found = (0..100).any(|_| {
+            let before = count();
+            let runtime = crate::runtime::Runtime::new(|| false).unwrap();
+            let after = count();
+            drop(runtime);
+            after == before + RUNTIME && count() == before
+        });
+        assert!(found);
+    }
+
+    #[test]
+    fn nobody_counts_without_an_account() {
+        let descriptors = Rc::new(Descriptors::default());
+        assert!(descriptors.acquire().is_some());
+        assert_eq!(descriptors.taken.get(), 0);
+    }
+}
