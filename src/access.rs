@@ -174,7 +174,7 @@ impl Access {
         let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
         self.check_params(cluster, &params).map_err(|mut report| {
             report.message = label.message(format_args!("[{dbname}] {}", report.message));
-            report
+            Error::Report(report)
         })?;
         // Two users never share a connection, nor do two sets of credentials, nor what was made with less than is required.
         let key = format!(
@@ -203,7 +203,7 @@ impl Access {
 
     /// Refuses connection strings of who is no superuser that ask for what only superusers may give away. The words are
     /// those of postgres_fdw and dblink where they have any.
-    fn check_params(&self, cluster: &Cluster, params: &Params) -> Result<(), Report> {
+    fn check_params(&self, cluster: &Cluster, params: &Params) -> Result<(), Box<Report>> {
         if self.rule == Rule::All {
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Access {
                 format!("connection option \"{keyword}\" is superuser-only"),
             );
             report.hint = Some(hint.to_owned());
-            return Err(report);
+            return Err(Box::new(report));
         }
         if self.rule == Rule::NoFiles || params.get("password").is_some_and(|p| !p.is_empty()) {
             return Ok(());
@@ -234,7 +234,7 @@ impl Access {
             "Non-superusers must provide a password in the {place}."
         ));
         report.hint = Some(hint.to_owned());
-        Err(report)
+        Err(Box::new(report))
     }
 
     /// The partitions looked at so far, with their slots.

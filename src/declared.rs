@@ -152,11 +152,13 @@ impl Declared {
             args: self
                 .args
                 .iter()
-                .map(|(name, info)| Argument {
-                    name: name.clone(),
-                    ty: info.to_name(),
+                .map(|(name, info)| {
+                    Ok(Argument {
+                        name: name.clone(),
+                        ty: info.to_name()?,
+                    })
                 })
-                .collect(),
+                .collect::<Result<_, Error>>()?,
             returns,
             is_set: self.is_set,
         };
@@ -203,7 +205,7 @@ impl ResultType {
     pub(crate) fn returns(&self) -> Result<Returns, Error> {
         Ok(match self {
             Self::Void => Returns::Void,
-            Self::Scalar(info) => Returns::Scalar(info.to_name()),
+            Self::Scalar(info) => Returns::Scalar(info.to_name()?),
             Self::Row(..) => Returns::Row(self.columns()?),
             Self::Record => Returns::Record,
         })
@@ -220,7 +222,7 @@ impl ResultType {
             .map(|column| {
                 Ok(Column {
                     name: column.name.clone(),
-                    ty: codecs::type_info(column.type_oid)?.to_name(),
+                    ty: codecs::type_info(column.type_oid)?.to_name()?,
                 })
             })
             .collect()

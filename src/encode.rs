@@ -48,7 +48,7 @@ pub(crate) fn pieces<T>(
     mut make: impl FnMut(usize, Rc<[Param]>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let _portable = if shape.writes_text {
-        Some(TextSettings::for_output()?)
+        Some(TextSettings::for_output(shape.writes_names)?)
     } else {
         None
     };

@@ -13,6 +13,8 @@ use plproxy_remote::TextNeeds;
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) text: TextNeeds,
+    /// That names of objects have their schemas.
+    pub(crate) names: bool,
     pub(crate) relations: Vec<Oid>,
 }
 
@@ -22,6 +24,7 @@ impl Needs {
         if let Some(built_in) = BuiltInType::of(oid.to_u32()) {
             self.text.digits |= built_in.text.digits;
             self.text.zones |= built_in.text.zone;
+            self.names |= built_in.text.names;
             return Ok(());
         }
         let info = codecs::type_info(oid)?;

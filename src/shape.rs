@@ -20,6 +20,8 @@ pub(crate) struct Shape {
     pub(crate) params: Vec<ShapeParam>,
     /// Some parameter goes through its type's output function.
     pub(crate) writes_text: bool,
+    /// Names of objects are in such a text.
+    pub(crate) writes_names: bool,
     pub(crate) result: ShapeResult,
     /// The row type of the result; of a set of scalars too, for the tuplestore.
     pub(crate) row_type: Option<Rc<RowType>>,
@@ -71,10 +73,17 @@ impl Shape {
             // Of what types its columns are only the partition knows.
             Query::Select(_) => Format::Text.into(),
         };
-        let needs = result.needs(row_type.as_deref(), &formats)?;
-        let writes_text = params.iter().any(|param| param.encoder.writes_text());
+        let mut needs = result.needs(row_type.as_deref(), &formats)?;
+        let mut written = Needs::default();
+        for param in params.iter().filter(|param| param.encoder.writes_text()) {
+            if let Some(arg) = args.get(param.argument) {
+                written.add(arg.type_info.oid)?;
+            }
+        }
+        needs.relations.append(&mut written.relations);
         Ok(Self {
-            writes_text,
+            writes_text: params.iter().any(|param| param.encoder.writes_text()),
+            writes_names: written.names,
             statement: Statement::new(remote.sql, formats, needs.text),
             params,
             result,

@@ -222,12 +222,11 @@ unsafe fn node<T>(value: T) -> *mut Node {
 /// # Safety
 /// A live list, or null, which is the empty one.
 unsafe fn length(list: *mut List) -> usize {
-    // SAFETY: as promised.
     if list.is_null() {
-        0
-    } else {
-        usize::try_from(unsafe { (*list).length }).unwrap_or(0)
+        return 0;
     }
+    // SAFETY: as promised.
+    usize::try_from(unsafe { (*list).length }).unwrap_or(0)
 }
 
 /// # Safety
@@ -242,7 +241,9 @@ unsafe fn member(list: *mut List, at: usize) -> *mut core::ffi::c_void {
 unsafe fn integers(list: *mut List) -> Vec<(usize, usize)> {
     // SAFETY: as promised.
     let number = |at: usize| usize::try_from(unsafe { (*(*list).elements.add(at)).int_value });
-    (0..unsafe { length(list) } / 2)
+    // SAFETY: as promised.
+    let length = unsafe { length(list) };
+    (0..length / 2)
         .filter_map(|i| Some((number(2 * i).ok()?, number(2 * i + 1).ok()?)))
         .collect()
 }

@@ -7,16 +7,17 @@ use super::allocator;
 use super::encoding::{self, ClientUtf8, ServerText};
 use super::guard::{self, Raised};
 use super::memory::Context;
-use super::raw;
 use super::settings::{self, TextSettings};
 use super::tuple::check_domain;
 use super::types::{TypeClass, TypeInfo, binary_form};
+use super::{objects, raw};
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
 use core::ops::Range;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
+use plproxy_core::object_names::ObjectType;
 use plproxy_core::types::BinaryForm;
 use plproxy_remote::{Format, LargeValue, Param};
 
@@ -192,6 +193,8 @@ enum Encode {
     Uuid,
     Send(Box<TypeFunction>),
     Output(Box<TypeFunction>),
+    /// An object of the catalogs by its full name; the output function for what is none.
+    Object(ObjectType, Box<TypeFunction>),
 }
 
 /// Turns a value of one type into a parameter.
@@ -201,6 +204,11 @@ impl Encoder {
     /// `text_only`: never the binary form (`disable_binary`).
     pub(crate) fn new(info: &TypeInfo, text_only: bool) -> Result<Self, Error> {
         let class = binary_form(info.oid);
+        let object = ObjectType::of(info.clone().base()?.oid.to_u32());
+        if let Some(object) = object.filter(|object| objects::are_written_here(*object)) {
+            let output = TypeFunction::output(info.oid)?;
+            return Ok(Self(Encode::Object(object, output)));
+        }
         Ok(Self(match info.oid {
             pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::JSONOID => {
                 Encode::Text
@@ -220,7 +228,7 @@ impl Encoder {
         }))
     }
 
-    /// Whether it uses the type's output function, whose text may depend on the session's settings.
+    /// Whether it uses the type's output function, whose text may depend on the session's settings, and is not known not to.
     pub(crate) fn writes_text(&self) -> bool {
         matches!(self.0, Encode::Output(_))
     }
@@ -250,6 +258,18 @@ impl Encoder {
             ),
             Encode::Send(function) => Param::Binary(copy(function.call_send(value)?)?),
             Encode::Output(function) => Param::Text(wire(function.call_output(value)?.to_bytes())?),
+            Encode::Object(object, function) => {
+                let (object, oid) = (*object, Oid::from(value.value() as u32));
+                // SAFETY: the closure owns nothing.
+                let name = unsafe { guard::catch(|| objects::full_name(object, oid)) }?;
+                let text = if name.is_null() {
+                    function.call_output(value)?
+                } else {
+                    // SAFETY: a C string in the current memory context.
+                    unsafe { CStr::from_ptr(name) }
+                };
+                Param::Text(wire(text.to_bytes())?)
+            }
         })
     }
 }

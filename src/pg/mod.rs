@@ -29,6 +29,7 @@ pub(crate) mod io;
 pub(crate) mod lock;
 pub(crate) mod machine;
 pub(crate) mod memory;
+mod objects;
 pub(crate) mod proc;
 mod raw;
 pub(crate) mod report;

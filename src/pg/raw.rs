@@ -269,6 +269,20 @@ unsafe extern "C-unwind" {
     pub(super) fn get_range_subtype(range: Oid) -> Oid;
     pub(super) fn get_multirange_range(multirange: Oid) -> Oid;
     pub(super) fn format_type_be(type_oid: Oid) -> *mut c_char;
+    pub(super) fn format_type_be_qualified(type_oid: Oid) -> *mut c_char;
+    pub(super) fn format_procedure_qualified(function: Oid) -> *mut c_char;
+    pub(super) fn format_operator_qualified(operator: Oid) -> *mut c_char;
+    pub(super) fn quote_qualified_identifier(
+        schema: *const c_char,
+        name: *const c_char,
+    ) -> *mut c_char;
+    pub(super) fn get_namespace_name_or_temp(namespace: Oid) -> *mut c_char;
+    pub(super) fn get_rel_name(relation: Oid) -> *mut c_char;
+    pub(super) fn get_rel_namespace(relation: Oid) -> Oid;
+    pub(super) fn get_func_name(function: Oid) -> *mut c_char;
+    pub(super) fn get_func_namespace(function: Oid) -> Oid;
+    pub(super) fn get_opname(operator: Oid) -> *mut c_char;
+    pub(super) fn get_typisdefined(type_oid: Oid) -> bool;
     pub(super) fn text_to_cstring(text: *const pg_sys::text) -> *mut c_char;
     pub(super) fn GetUserNameFromId(role: Oid, no_error: bool) -> *mut c_char;
 

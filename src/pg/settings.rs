@@ -91,8 +91,9 @@ pub(crate) struct TextSettings {
 
 impl TextSettings {
     /// Has output functions write values so that every server reads them alike, whatever its settings. Costs nothing where
-    /// the session's settings are such already, as the defaults are.
-    pub(crate) fn for_output() -> Result<Self, Error> {
+    /// the session's settings are such already, as the defaults are, and no `names` of objects are written, which are to have
+    /// their schemas.
+    pub(crate) fn for_output(names: bool) -> Result<Self, Error> {
         // SAFETY: reads statics of the backend.
         let (dates, intervals, floats) = unsafe {
             (
@@ -101,7 +102,7 @@ impl TextSettings {
                 pg_sys::extra_float_digits < 1,
             )
         };
-        if !(dates || intervals || floats) {
+        if !(dates || intervals || floats || names) {
             return Ok(Self {
                 level: None,
                 before: None,
@@ -112,6 +113,7 @@ impl TextSettings {
             (dates, c"datestyle", c"ISO"),
             (intervals, c"intervalstyle", c"postgres"),
             (floats, c"extra_float_digits", c"3"),
+            (names, c"search_path", c"pg_catalog"),
         ] {
             if change {
                 set(name, value)?;

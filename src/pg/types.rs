@@ -6,6 +6,7 @@ use crate::error::{Error, Report};
 use pgrx::pg_sys::{self, Datum, FormData_pg_type, Oid};
 use plproxy_core::function::TypeName;
 use plproxy_core::ident::quote_ident;
+use plproxy_core::object_names::{ObjectNames, ObjectType};
 use plproxy_core::types::{BinaryForm, BuiltInType};
 
 const TYPE: i32 = pg_sys::SysCacheIdentifier::TYPEOID as i32;
@@ -112,12 +113,28 @@ impl TypeInfo {
         Ok((part != Oid::INVALID).then_some(part))
     }
 
+    /// If its values stand for objects of the catalogs, or an array's elements do, for which.
+    fn object_names(&self) -> Result<Option<ObjectNames>, Error> {
+        let base = self.clone().base()?;
+        if let Some(object) = ObjectType::of(base.oid.to_u32()) {
+            let is_array = false;
+            return Ok(Some(ObjectNames { object, is_array }));
+        }
+        let Some(element) = base.element else {
+            return Ok(None);
+        };
+        let object = ObjectType::of(Self::find(element)?.base()?.oid.to_u32());
+        let is_array = true;
+        Ok(object.map(|object| ObjectNames { object, is_array }))
+    }
+
     /// The type as the generated query needs it.
-    pub(crate) fn to_name(&self) -> TypeName {
-        TypeName {
+    pub(crate) fn to_name(&self) -> Result<TypeName, Error> {
+        Ok(TypeName {
             sql: self.sql.clone(),
             is_array: self.element.is_some(),
-        }
+            names: self.object_names()?,
+        })
     }
 
     /// The name as messages show it.

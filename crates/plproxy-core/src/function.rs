@@ -5,6 +5,7 @@
 use crate::ast::{Cluster, Connect, RunOn as RunOnTree, Split, StatementKind};
 pub use crate::error::CompileError;
 use crate::ident::quote_ident;
+use crate::object_names::ObjectNames;
 use crate::parser::{Mention, parse_with};
 pub use crate::remote_query::{CallTemplate, LocalQuery, RemoteQuery, SelectTemplate};
 
@@ -15,6 +16,8 @@ pub struct TypeName {
     pub sql: String,
     /// Whether `SPLIT` can take it apart.
     pub is_array: bool,
+    /// If values stand for objects of the catalogs, how to have their full names.
+    pub names: Option<ObjectNames>,
 }
 
 /// An input argument.

@@ -11,6 +11,7 @@ pub mod hash;
 pub mod ident;
 pub mod lexer;
 pub mod numbered;
+pub mod object_names;
 pub mod options;
 pub mod parser;
 pub mod remote_query;

@@ -3,7 +3,7 @@
 //! Parameters are numbered in the order of their first use; the same argument twice is one parameter.
 
 use crate::ast::{Part, Sql};
-use crate::function::{Column, Returns, Signature};
+use crate::function::{Column, Returns, Signature, TypeName};
 use crate::ident::{quote_ident, quote_literal};
 use std::fmt::Write;
 
@@ -106,8 +106,7 @@ impl CallTemplate {
         match &self.signature.returns {
             Returns::Void => self.call(&mut text, "r::void", " r"),
             Returns::Scalar(ty) => {
-                let cast = format!("r::{}", ty.sql);
-                self.call(&mut text, &cast, " r");
+                self.call(&mut text, &result("r", ty), " r");
             }
             Returns::Row(columns) => self.call(&mut text, &result_list(columns), ""),
             Returns::Record => {
@@ -172,15 +171,24 @@ fn result_list(columns: &[Column]) -> String {
     let mut list = String::new();
     for (i, column) in columns.iter().enumerate() {
         let comma = if i > 0 { ", " } else { "" };
+        let name = quote_ident(&column.name);
         // Writing to a String cannot fail.
-        let _ = write!(
-            list,
-            "{comma}{}::{}",
-            quote_ident(&column.name),
-            column.ty.sql
-        );
+        let _ = write!(list, "{comma}{}", result(&name, &column.ty));
+        // What is no more than casts has the column's name already.
+        if column.ty.names.is_some() {
+            let _ = write!(list, " as {name}");
+        }
     }
     list
+}
+
+/// A result as our type. Names of objects cross with their schemas.
+fn result(name: &str, ty: &TypeName) -> String {
+    let value = format!("{name}::{}", ty.sql);
+    match ty.names {
+        Some(names) => names.text(&value),
+        None => value,
+    }
 }
 
 impl LocalQuery {
@@ -211,12 +219,6 @@ impl LocalQuery {
             next_statement: None,
         }
     }
-}
-
-/// Whether the next of these parts, but for gaps, is a dot.
-fn is_followed_by_a_field(parts: &[Part]) -> bool {
-    let next = parts.iter().find(|part| !matches!(part, Part::Gap(_)));
-    matches!(next, Some(Part::Text(text)) if text.starts_with('.'))
 }
 
 /// A query's text in the making.
@@ -297,6 +299,18 @@ impl<'a> Assembly<'a> {
         }
     }
 
+    /// Whether a field or an element of the argument is meant, by what follows it.
+    fn is_looked_into(&self, arg: usize, parts: &[Part]) -> bool {
+        let next = parts.iter().find(|part| !matches!(part, Part::Gap(_)));
+        let next = next.map_or("", Part::text);
+        let is_array = self
+            .signature
+            .args
+            .get(arg)
+            .is_some_and(|arg| arg.ty.is_array);
+        next.starts_with('.') || is_array && next.starts_with('[')
+    }
+
     fn push(&mut self, sql: &Sql) {
         let mut parts = sql.parts.iter();
         while let Some(part) = parts.next() {
@@ -304,8 +318,8 @@ impl<'a> Assembly<'a> {
                 Part::Text(text) | Part::Gap(text) => self.sql(text),
                 Part::Qualifier(name) => self.qualifier(name),
                 Part::Name(name) | Part::Param(name) => match self.signature.argument(name) {
-                    // The cast must not take the field for a part of the type's name.
-                    Some(arg) if self.casts && is_followed_by_a_field(parts.as_slice()) => {
+                    // The cast must not take the field, or the subscript, for a part of the type's name.
+                    Some(arg) if self.casts && self.is_looked_into(arg, parts.as_slice()) => {
                         self.sql("(");
                         self.argument(arg);
                         self.sql(")");

@@ -3,6 +3,7 @@
 //! One table over the types that postgres-types knows, which has them from `pg_type.dat`. Arrays, ranges and multiranges follow
 //! from what they are made of. A built-in type has the same OID on every server; all others are unknown here.
 
+use crate::object_names::names_objects;
 use postgres_types::{Kind, Type};
 
 /// How values of a type behave in PostgreSQL's binary format.
@@ -28,6 +29,8 @@ pub struct TextDependence {
     pub style: bool,
     /// `TimeZone`, by `DateStyle`: in other styles than ISO an abbreviation stands for the zone.
     pub zone: bool,
+    /// `search_path`: names of what it finds are without their schema.
+    pub names: bool,
 }
 
 impl TextDependence {
@@ -36,6 +39,7 @@ impl TextDependence {
         digits: false,
         style: false,
         zone: false,
+        names: false,
     };
     const DIGITS: Self = Self {
         digits: true,
@@ -48,6 +52,10 @@ impl TextDependence {
     const ZONE: Self = Self {
         style: true,
         zone: true,
+        ..Self::NONE
+    };
+    const NAMES: Self = Self {
+        names: true,
         ..Self::NONE
     };
 }
@@ -143,6 +151,7 @@ impl BuiltInType {
                 Kind::Array(part) | Kind::Range(part) | Kind::Multirange(part) => {
                     Self::made_of(Self::of_type(part))
                 }
+                _ if names_objects(ty) => Self::new(No).with_text(TextDependence::NAMES),
                 _ => Self::new(No),
             },
         }

@@ -19,6 +19,7 @@ fn describe(ty: &Type) -> String {
         (text.digits, "digits"),
         (text.style, "style"),
         (text.zone, "zone"),
+        (text.names, "names"),
     ];
     words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, word)| word));
     format!("{} {}", ty.name(), words.join(" "))
