@@ -29,6 +29,7 @@ fn signatures() -> [Signature; 3] {
     let ty = |sql: &str, is_array| TypeName {
         sql: sql.into(),
         is_array,
+        names: None,
     };
     let function = |args: &[(&str, bool)], returns, is_set| Signature {
         schema: "public".into(),

@@ -6,6 +6,7 @@ fn ty(sql: &str, is_array: bool) -> TypeName {
     TypeName {
         sql: sql.to_owned(),
         is_array,
+        names: None,
     }
 }
 
