@@ -61,7 +61,7 @@ fn add_rows(type_oid: Oid, rows: &mut Vec<(Oid, u64)>) -> Result<(), Error> {
 
 /// The text of a query, the types of its parameters, the names of those that are rows, and the role that runs it: a plan may
 /// have a function's body in the place of its call, because this role may execute it.
-type Key = (String, Vec<Oid>, Vec<(String, usize)>, Oid);
+type Key = (Box<str>, Vec<Oid>, Vec<(String, usize)>, Oid);
 
 thread_local! {
     static PLANS: RefCell<HashMap<Key, Rc<Shared>>> = RefCell::default();
@@ -103,14 +103,14 @@ impl LocalPlan {
         for type_oid in &types {
             add_rows(*type_oid, &mut rows)?;
         }
-        let key: Key = (query.sql.clone(), types, query.rows.clone(), role);
+        let key: Key = (query.sql.clone(), types, query.rows().to_vec(), role);
         let known = PLANS.with_borrow(|plans| plans.get(&key).cloned());
         if let Some(shared) = known.filter(|shared| shared.rows == rows) {
             return Ok(shared);
         }
         let shared = Rc::new(Shared {
             plan: Plan::prepare_with_rows(&key.0, &key.1, &key.2)
-                .map_err(|error| error.with_semicolon_hint(query.next_statement.as_deref()))?,
+                .map_err(|error| error.with_semicolon_hint(query.next_statement()))?,
             role,
             used: Cell::new(0),
             rows,

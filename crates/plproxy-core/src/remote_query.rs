@@ -40,13 +40,18 @@ impl RemoteQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalQuery {
     /// The text, with `$1`, `$2`, … and no casts.
-    pub sql: String,
+    pub sql: Box<str>,
     /// The argument behind each parameter: `args[0]` is `$1`.
-    pub args: Vec<usize>,
-    /// The parameters that `name.field` may mean, each with the name. Where the text has a table of that name it does not.
-    pub rows: Vec<(String, usize)>,
-    /// A word before which a `;` may be missing, if the query is wrong.
-    pub next_statement: Option<String>,
+    pub args: Box<[usize]>,
+    /// What there is to say of few queries only: sessions keep thousands.
+    pub(crate) notes: Option<Box<Notes>>,
+}
+
+/// See [`LocalQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Notes {
+    pub(crate) rows: Vec<(String, usize)>,
+    pub(crate) next_statement: Option<String>,
 }
 
 /// A `SELECT` given in full.
@@ -197,12 +202,7 @@ impl LocalQuery {
         let mut text = Assembly::new(signature, false);
         text.sql(prefix);
         text.push(sql);
-        Self {
-            sql: text.query,
-            args: text.args,
-            rows: text.rows,
-            next_statement: next_statement(sql, signature),
-        }
+        text.local(next_statement(sql, signature))
     }
 
     /// A dotted identifier behind `select`: a field of an argument, or what the local server makes of it.
@@ -212,12 +212,17 @@ impl LocalQuery {
         let qualifier = name.split('.').next().unwrap_or_default().trim_end();
         text.qualifier(qualifier);
         text.sql(name.strip_prefix(qualifier).unwrap_or_default());
-        Self {
-            sql: text.query,
-            args: text.args,
-            rows: text.rows,
-            next_statement: None,
-        }
+        text.local(None)
+    }
+
+    /// The parameters that `name.field` may mean, each with the name. Where the text has a table of that name it does not.
+    pub fn rows(&self) -> &[(String, usize)] {
+        self.notes.as_ref().map_or(&[], |notes| &notes.rows)
+    }
+
+    /// A word before which a `;` may be missing, if the query is wrong.
+    pub fn next_statement(&self) -> Option<&str> {
+        self.notes.as_ref()?.next_statement.as_deref()
     }
 }
 
@@ -328,6 +333,18 @@ impl<'a> Assembly<'a> {
                     None => self.sql(name),
                 },
             }
+        }
+    }
+
+    fn local(self, next_statement: Option<String>) -> LocalQuery {
+        let notes = Notes {
+            rows: self.rows,
+            next_statement,
+        };
+        LocalQuery {
+            sql: self.query.into(),
+            args: self.args.into(),
+            notes: (notes != Notes::default()).then(|| Box::new(notes)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What bodies compile to, and the mistakes that only the signature shows.
 
 use super::*;
+use crate::remote_query::Notes;
 
 fn ty(sql: &str, is_array: bool) -> TypeName {
     TypeName {
@@ -149,10 +150,9 @@ fn mistakes_of_the_whole_function() {
 #[test]
 fn locations() {
     let local = |sql: &str, args: &[usize]| LocalQuery {
-        sql: sql.to_owned(),
-        args: args.to_vec(),
-        rows: Vec::new(),
-        next_statement: None,
+        sql: sql.into(),
+        args: args.into(),
+        notes: None,
     };
     for (body, expected) in [
         (
@@ -198,7 +198,10 @@ fn locations() {
             "run on h\n(a, 'a', \"a\", t.a, a.t, a /* a */); cluster '';",
             Source::Literal(String::new()),
             RunOn::Query(LocalQuery {
-                rows: vec![("a".to_owned(), 0)],
+                notes: Some(Box::new(Notes {
+                    rows: vec![("a".to_owned(), 0)],
+                    next_statement: None,
+                })),
                 ..local("select * from h\n($1, 'a', \"a\", t.a, a.t, $1  )", &[0])
             }),
         ),
@@ -250,12 +253,12 @@ fn fields_of_arguments() {
         else {
             panic!("{body:?}: {program:?}");
         };
-        assert_eq!((query.sql.as_str(), &*query.args), (sql, args), "{body:?}");
+        assert_eq!((&*query.sql, &*query.args), (sql, args), "{body:?}");
         let expected: Vec<_> = rows
             .iter()
             .map(|(name, param)| ((*name).to_owned(), *param))
             .collect();
-        assert_eq!(query.rows, expected, "{body:?}");
+        assert_eq!(query.rows(), expected, "{body:?}");
     }
 }
 
