@@ -70,7 +70,7 @@ begin
     foreach cluster in array array['t_names_binary', 't_names_text'] loop
         execute format('create function t_names.told(a %s) returns text language plproxy as $f$ cluster %L; run on 0; select t_names.name_of(%L, a); $f$', type, cluster, class);
         execute format('create function t_names.told_dom(a t_names.dom) returns text language plproxy as $f$ cluster %L; run on 0; select t_names.name_of(%L, a::oid); $f$', cluster, class);
-        execute format('create function t_names.tolds(a %s[]) returns text language plproxy as $f$ cluster %L; run on 0; select t_names.name_of(%L, a[1]) || coalesce(a[2]::text, '''') || t_names.name_of(%3$L, a[3]); $f$', type, cluster, class);
+        execute format('create function t_names.tolds(a %s[]) returns text language plproxy as $f$ cluster %L; run on 0; select t_names.name_of(%L, (a)[1]) || coalesce((a)[2]::text, '''') || t_names.name_of(%3$L, (a)[3]); $f$', type, cluster, class);
         execute format('create function t_names.told_comp(a t_names.comp) returns text language plproxy as $f$ cluster %L; run on 0; select t_names.name_of(%L, (a).r) || t_names.name_of(%2$L, (a).rs[1]); $f$', cluster, class);
         execute format('create function t_names.same(a %1$s) returns %1$s language plproxy as $f$ cluster %2$L; run on 0; $f$', type, cluster);
         execute format('create function t_names.sames(a %1$s[]) returns %1$s[] language plproxy as $f$ cluster %2$L; run on 0; $f$', type, cluster);

@@ -226,6 +226,12 @@ impl LocalQuery {
     }
 }
 
+/// Whether the next of these parts, but for gaps, is a dot.
+fn is_followed_by_a_field(parts: &[Part]) -> bool {
+    let next = parts.iter().find(|part| !matches!(part, Part::Gap(_)));
+    next.is_some_and(|part| part.text().starts_with('.'))
+}
+
 /// A query's text in the making.
 struct Assembly<'a> {
     signature: &'a Signature,
@@ -304,18 +310,6 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    /// Whether a field or an element of the argument is meant, by what follows it.
-    fn is_looked_into(&self, arg: usize, parts: &[Part]) -> bool {
-        let next = parts.iter().find(|part| !matches!(part, Part::Gap(_)));
-        let next = next.map_or("", Part::text);
-        let is_array = self
-            .signature
-            .args
-            .get(arg)
-            .is_some_and(|arg| arg.ty.is_array);
-        next.starts_with('.') || is_array && next.starts_with('[')
-    }
-
     fn push(&mut self, sql: &Sql) {
         let mut parts = sql.parts.iter();
         while let Some(part) = parts.next() {
@@ -323,8 +317,8 @@ impl<'a> Assembly<'a> {
                 Part::Text(text) | Part::Gap(text) => self.sql(text),
                 Part::Qualifier(name) => self.qualifier(name),
                 Part::Name(name) | Part::Param(name) => match self.signature.argument(name) {
-                    // The cast must not take the field, or the subscript, for a part of the type's name.
-                    Some(arg) if self.casts && self.is_looked_into(arg, parts.as_slice()) => {
+                    // The cast must not take the field for a part of the type's name.
+                    Some(arg) if self.casts && is_followed_by_a_field(parts.as_slice()) => {
                         self.sql("(");
                         self.argument(arg);
                         self.sql(")");

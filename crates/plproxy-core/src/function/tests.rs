@@ -326,11 +326,6 @@ fn selects() {
             "select ($1::int4).x, a.x, ($2::public.mood)   .y, a.\"X\", $1::int4, ($2::public.mood).z",
             &[0, 3],
         ),
-        (
-            "select arr[1], $3 [2], (more)[3], b[1], arr",
-            "select ($1::_int4)[1], ($1::_int4) [2], ($2::_text)[3], $3::text[1], $1::_int4",
-            &[2, 4, 1],
-        ),
     ] {
         let query = remote(&compiled(&format!("connect 'x'; {sql};")), None);
         assert_eq!(query.sql, expected, "{sql:?}");
