@@ -1,15 +1,17 @@
 //! What one local user may reach of a cluster, and as whom.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{Cluster, Origin};
+use crate::cluster::{self, CONNECTION_STRING, Cluster, Origin};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
-use crate::pg::{foreign, machine, role};
+use crate::local::Limited;
+use crate::pg::{allocator, foreign, machine, role};
 use crate::remote::remote;
 use crate::stats::PartitionPlace;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, PasswordRule, SystemEnvironment};
 use plproxy_core::options::is_password_required;
+use plproxy_core::room;
 use plproxy_remote::{Endpoint, Hold, label as label_of};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -34,6 +36,9 @@ enum Rule {
     /// Only with a password that comes with the connection string, or the user mapping, and that the partition asks for.
     OwnPassword,
 }
+
+/// So many copies there may be of a connection string and of what stands beside it, while it is made out what it says.
+const COPIES: usize = 256;
 
 /// A partition that was looked at.
 struct Reached {
@@ -108,6 +113,7 @@ impl Access {
         name: String,
         mapping: foreign::Options,
     ) -> Result<Self, Error> {
+        let _room = cluster::room(cluster.partitions.len(), 0)?;
         let rule = if cluster.author.is_superuser()? {
             Rule::All
         } else if cluster.author.has_valid_mappings() && !is_password_required(&mapping) {
@@ -170,6 +176,17 @@ impl Access {
         if let Some(reached) = slot.get() {
             return Ok(reached);
         }
+        allocator::check()?;
+        CONNECTION_STRING.check(label, connstr)?;
+        let credentials = self.user.len() + self.password.as_ref().map_or(0, String::len);
+        if credentials > CONNECTION_STRING.most {
+            return Err(label.error(Limited {
+                name: "user mapping",
+                ..CONNECTION_STRING
+            }));
+        }
+        let copies = (connstr.len() + credentials).saturating_mul(COPIES);
+        let _room = allocator::hold(copies)?;
         let params = self.params(connstr).map_err(|error| label.error(error))?;
         let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
         self.check_params(cluster, &params).map_err(|mut report| {
@@ -191,6 +208,7 @@ impl Access {
             (Rule::OwnPassword, _) => PasswordRule::Required,
         };
         let read = move || {
+            let _room = room::hold(copies)?;
             let (mut info, warnings) = params.resolve(&env)?;
             info.password_rule = rule;
             Ok((info, warnings))

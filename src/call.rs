@@ -26,6 +26,9 @@ use std::time::Duration;
 /// How long the partitions have to confirm a cancel before their connections are closed.
 pub(crate) const CANCEL_BOUND: Duration = Duration::from_millis(80);
 
+/// What a request takes until it is sent, besides what is sent.
+const REQUEST: usize = 4096;
+
 /// Remote work of one call; dropping it closes what is not finished.
 pub(crate) struct Call {
     label: FunctionLabel,
@@ -60,6 +63,7 @@ impl Call {
                 PreparedStatements::Off => Prepared::Off,
             },
         };
+        let _room = allocator::hold(requests.len().saturating_mul(REQUEST))?;
         let remote = remote()?;
         let watch = Watch::begin(function, watched)?;
         Ok(Self {
@@ -209,7 +213,9 @@ impl Call {
                     self.watch.failed(error.request, &error.kind);
                     self.end(End::Failed);
                     let dbname = error.request.map(|request| self.dbname(request));
-                    let error = self.label.remote_error(&dbname.unwrap_or_default(), &error);
+                    let error = self
+                        .label
+                        .remote_error(&dbname.unwrap_or_default(), &error.kind);
                     return Err(error.with_semicolon_hint(self.next_statement.as_deref()));
                 }
             }

@@ -6,16 +6,19 @@ use crate::configured;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
 use crate::function::ProxyFunction;
-use crate::pg::foreign::Server;
+use crate::local::Limited;
+use crate::pg::allocator;
+use crate::pg::foreign::{self, Server};
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
-use crate::pg::{proc, role, spi};
+use crate::pg::{proc, role};
 use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{Location, Source};
 use plproxy_core::numbered::NumberMap;
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
+use plproxy_core::room::{self as core_room, Room};
 use plproxy_remote::{Endpoint, Reset};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -25,6 +28,19 @@ use std::thread::LocalKey;
 const MOST_CONNECT_STRINGS: usize = 64;
 /// Clusters that are remembered: functions may define one for every name that there is.
 const MOST_CLUSTERS: usize = 1024;
+
+/// As the function of `plproxy.get_cluster_version` takes it; that of a server has fewer.
+pub(crate) const NAME: Limited = Limited {
+    name: "cluster name",
+    most: 1024,
+};
+/// A server takes no more than 10,000 bytes to start with. There may be many hosts.
+pub(crate) const CONNECTION_STRING: Limited = Limited {
+    name: "connection string",
+    most: 64 * 1024,
+};
+/// What a partition of a cluster takes, besides its connection string, until something is known of it.
+const PARTITION: usize = 256;
 
 /// A cluster as defined; immutable but for who has come by.
 pub(crate) struct Cluster {
@@ -165,7 +181,10 @@ fn renewed(name: &str, known: &Rc<Cluster>) -> Result<Option<Rc<Cluster>>, Error
 pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Rc<Cluster>, Error> {
     match &function.program.location {
         Location::Connect(Source::Literal(connstr)) => connect(function, connstr),
-        Location::Connect(source) => connect(function, &text_of(function, source, args)?),
+        Location::Connect(source) => {
+            let connstr = text_of(function, source, args, CONNECTION_STRING)?;
+            connect(function, &connstr)
+        }
         Location::Cluster {
             name: Source::Literal(name),
             ..
@@ -177,7 +196,10 @@ pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<R
             function.last_server.set(&cluster);
             Ok(cluster)
         }
-        Location::Cluster { name, .. } => named(&function.label, &text_of(function, name, args)?),
+        Location::Cluster { name, .. } => {
+            let name = text_of(function, name, args, NAME)?;
+            named(&function.label, &name)
+        }
     }
 }
 
@@ -238,9 +260,13 @@ fn text_of(
     function: &ProxyFunction,
     source: &Source,
     args: &[Option<Datum>],
+    what: Limited,
 ) -> Result<String, Error> {
     match source {
-        Source::Literal(text) => Ok(text.clone()),
+        Source::Literal(text) => {
+            what.check(&function.label, text)?;
+            Ok(text.clone())
+        }
         Source::Argument(number) => {
             if function
                 .args
@@ -254,14 +280,15 @@ fn text_of(
                     .label
                     .error("Cluster/connect name map func returned NULL")
             })?;
-            spi::text(value)
+            what.read(function, value)
         }
-        Source::Query(query) => function.location_plan.text(function, query, args),
+        Source::Query(query) => function.location_plan.text(function, query, args, what),
     }
 }
 
 /// The cluster of one partition that CONNECT means. Whoever the string came from, the function's owner lets it be used.
 fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error> {
+    CONNECTION_STRING.check(&function.label, connstr)?;
     let (by, author) = if role::is_superuser(function.owner)? {
         (&CONNECTED_BY_SUPERUSERS, Author::Superuser)
     } else {
@@ -286,6 +313,7 @@ fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error
 
 /// The cluster of a name: a foreign server, else what the configuration functions say.
 pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Error> {
+    NAME.check(label, name)?;
     let known = CLUSTERS.with_borrow_mut(|clusters| clusters.get(name).cloned());
     let cluster = match &known {
         Some(cluster) if matches!(cluster.origin, Origin::Server(_)) => Rc::clone(cluster),
@@ -312,6 +340,8 @@ pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Er
 /// A cluster as a foreign server defines it; the wrapper's options are the defaults.
 fn read_server(name: &str, server: &Server) -> Result<Result<Cluster, OptionError>, Error> {
     let (defaults, validator) = server.wrapper()?;
+    let _room = room_of(&defaults)?;
+    let _room_too = room_of(&server.options)?;
     let author = Author::Role {
         role: server.owner,
         has_valid_mappings: proc::is_c_function(validator, fdw_validator::NAME)?,
@@ -326,6 +356,20 @@ fn read_server(name: &str, server: &Server) -> Result<Result<Cluster, OptionErro
             author,
         )
     }))
+}
+
+/// Room for a cluster that is made of options, and for messages about them.
+pub(crate) fn room_of(options: &foreign::Options) -> Result<Option<Room>, Error> {
+    let text = |(name, value): &(String, Option<String>)| {
+        name.len() + value.as_ref().map_or(0, String::len)
+    };
+    room(options.len(), options.iter().map(text).sum())
+}
+
+/// Room for a cluster of so many partitions, whose connection strings are so long together.
+pub(crate) fn room(partitions: usize, text: usize) -> Result<Option<Room>, Error> {
+    let partitions = partitions.saturating_mul(PARTITION);
+    allocator::hold(partitions.saturating_add(text.saturating_mul(4)))
 }
 
 impl Cluster {
@@ -403,9 +447,11 @@ pub(crate) fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
 }
 
 /// A mistake in a cluster's options, found by a call.
-pub(crate) fn option_error(label: &FunctionLabel, error: OptionError) -> Error {
+pub(crate) fn option_error(label: &FunctionLabel, mut error: OptionError) -> Error {
     if error.in_function {
-        return label.error(error.message);
+        let message = std::mem::take(&mut error.message);
+        let prefix = label.message("");
+        return Report::internal(core_room::join(&[&prefix, &message])).into();
     }
     fdw_validator::report(error).into()
 }

@@ -1,7 +1,7 @@
 //! Clusters that the functions `plproxy.get_cluster_*` define.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{Author, Cluster, Origin, option_error, warn_of_ignored};
+use crate::cluster::{self, Author, Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::expr::Arg;
 use crate::pg::role;
@@ -9,7 +9,7 @@ use crate::pg::spi::{self, LocalRow, Plan};
 use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Oid};
-use plproxy_core::options;
+use plproxy_core::{options, room};
 use std::rc::Rc;
 
 /// The three queries, prepared once per session and role: a plan may have a function's body in the place of its call,
@@ -133,27 +133,37 @@ pub(crate) fn load(
     }
 
     let mut config = Vec::new();
+    let mut size = 0;
     plans.config.run(&arg, |row| {
         if row.width() != 2 {
             return Err(label.error("Cluster config must have 2 columns"));
         }
-        config.push((
+        let (key, value) = (
             text(row, 1, "Config", label)?,
             text(row, 2, "Config", label)?,
-        ));
+        );
+        size += [&key, &value]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum::<usize>();
+        room::push(&mut config, (key, value))?;
         Ok(())
     })?;
+    let _room = cluster::room(0, size)?;
     let config = options::parse_config(&config).map_err(|error| option_error(label, error))?;
     warn_of_ignored(&config)?;
 
     let mut partitions = Vec::new();
+    let mut size = 0;
     plans.partitions.run(&arg, |row| {
-        partitions.push(
-            text(row, 1, "partition", label)?
-                .ok_or_else(|| label.error("connstr must not be NULL"))?,
-        );
+        let connstr = text(row, 1, "partition", label)?
+            .ok_or_else(|| label.error("connstr must not be NULL"))?;
+        size += connstr.len();
+        room::push(&mut partitions, connstr)?;
         Ok(())
     })?;
+    let _room = cluster::room(partitions.len(), size)?;
     options::check_partition_count(partitions.len(), config.modular_mapping)
         .map_err(|error| option_error(label, error))?;
     Ok(Rc::new(Cluster::new(

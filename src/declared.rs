@@ -4,6 +4,7 @@
 use crate::codecs;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::function::{ProxyArg, ResultType};
+use crate::pg::allocator;
 use crate::pg::fcinfo::CallResult;
 use crate::pg::inval::{self, Changes};
 use crate::pg::proc::Proc;
@@ -144,8 +145,14 @@ impl Declared {
         self.result_type == pg_sys::RECORDOID && !self.names_outputs
     }
 
+    /// How long the body is.
+    pub(crate) fn size(&self) -> usize {
+        self.source.len()
+    }
+
     /// Compiles the body for a given result.
     pub(crate) fn parse(&self, returns: Returns) -> Result<Program, Error> {
+        let _room = allocator::hold(room_of(&self.source))?;
         let signature = Signature {
             schema: self.schema.clone(),
             name: self.name.clone(),
@@ -198,6 +205,19 @@ impl Declared {
         };
         this.parse(returns).map(drop)
     }
+}
+
+/// What a body may take while it is compiled: its text some times over, and a value for each of its words and of the gaps
+/// between them.
+fn room_of(body: &str) -> usize {
+    const COPIES: usize = 8;
+    const WORD: usize = 128;
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
+    let bytes = body.as_bytes();
+    let both = bytes.iter().zip(bytes.iter().skip(1));
+    let words = both.filter(|(a, b)| is_word(a) != is_word(b)).count();
+    let text = bytes.len().saturating_mul(COPIES);
+    text.saturating_add(words.saturating_mul(WORD))
 }
 
 impl ResultType {

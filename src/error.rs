@@ -8,6 +8,7 @@
 use crate::gucs;
 use crate::pg::encoding;
 use crate::pg::guard::Raised;
+use plproxy_core::room::join;
 use plproxy_remote::{Diagnostic, ErrorKind};
 use std::rc::Rc;
 
@@ -191,14 +192,13 @@ impl FunctionLabel {
     /// What a partition reported, as an error or a notice of the local session.
     pub(crate) fn remote_report(&self, dbname: &str, remote: &Diagnostic) -> Report {
         let prefixed = |label: &str, text: &Option<String>| {
-            text.as_ref().map(|text| format!("Remote {label}: {text}"))
+            text.as_ref()
+                .map(|text| join(&["Remote ", label, ": ", text]))
         };
+        let place = format!("{}({}): [{dbname}] REMOTE ", self.name, self.nargs);
         Report {
             sqlstate: remote.code,
-            message: format!(
-                "{}({}): [{dbname}] REMOTE {}: {}",
-                self.name, self.nargs, remote.severity, remote.message
-            ),
+            message: join(&[&place, &remote.severity, ": ", &remote.message]),
             detail: prefixed("detail", &remote.detail),
             hint: prefixed("hint", &remote.hint),
             context: prefixed("context", &remote.context),
@@ -208,14 +208,18 @@ impl FunctionLabel {
             internal_position: remote
                 .internal_position
                 .and_then(|position| i32::try_from(position).ok()),
-            internal_query: remote.internal_query.clone(),
+            internal_query: remote.internal_query.as_ref().map(|query| join(&[query])),
         }
     }
 
     /// A failed remote call as the error of the local one.
-    pub(crate) fn remote_error(&self, dbname: &str, error: &plproxy_remote::Error) -> Error {
-        let standard = match &error.kind {
+    pub(crate) fn remote_error(&self, dbname: &str, error: &ErrorKind) -> Error {
+        let standard = match error {
             ErrorKind::Db(diagnostic) => return self.remote_report(dbname, diagnostic).into(),
+            ErrorKind::OutOfMemory => {
+                let what = format_args!("[{dbname}] {error}");
+                return self.error_with(sqlstate::OUT_OF_MEMORY, what);
+            }
             // A mistake in what was written, as that of a string that cannot be read at all.
             ErrorKind::Settings(_) => sqlstate::INTERNAL_ERROR,
             ErrorKind::PasswordUnused { of_mapping } => {
@@ -230,7 +234,7 @@ impl FunctionLabel {
             ErrorKind::Encode(_) => sqlstate::DATA_EXCEPTION,
             ErrorKind::Unsupported(_) => sqlstate::FEATURE_NOT_SUPPORTED,
         };
-        let no_descriptor = matches!(error.kind, ErrorKind::NoDescriptor);
+        let no_descriptor = matches!(error, ErrorKind::NoDescriptor);
         let sqlstate = if gucs::standard_sqlstates() {
             standard
         } else {

@@ -1,6 +1,7 @@
 //! What checks the options of wrappers, servers and user mappings.
 #![forbid(unsafe_code)]
 
+use crate::cluster::{self, CONNECTION_STRING};
 use crate::error::{Error, Report, sqlstate, state};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::report::{Level, emit};
@@ -17,6 +18,7 @@ pub(crate) const NAME: &str = "plproxy_fdw_validator";
 /// `plproxy_fdw_validator(text[], oid) → bool`.
 pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
     let options = foreign::options_of_array(info.arg(0))?;
+    let _room = cluster::room_of(&options)?;
     let catalog = info.arg(1).map_or(0, |value| value.value() as u32);
     let kind = match catalog {
         0 => {
@@ -62,7 +64,9 @@ fn check_rights(kind: Kind, options: &foreign::Options) -> Result<(), Error> {
              modified by the superuser.",
         ),
         Kind::Server => {
+            // What is too long cannot be used.
             let params = connection_strings(options)
+                .filter(|(_, connstr)| connstr.len() <= CONNECTION_STRING.most)
                 .filter_map(|(_, connstr)| conninfo::parse(connstr).ok());
             match params.filter_map(|params| params.names_file()).next() {
                 Some(keyword) => superuser_only(
@@ -80,8 +84,15 @@ fn check_rights(kind: Kind, options: &foreign::Options) -> Result<(), Error> {
 /// Connection strings that no call can use get no more than a warning: old configurations must restore.
 fn warn_of_unusable(options: &foreign::Options) -> Result<(), Error> {
     for (name, connstr) in connection_strings(options) {
-        if let Err(error) = conninfo::parse(connstr) {
-            let message = format!("Pl/Proxy: option \"{name}\": {error}");
+        let problem = if connstr.len() > CONNECTION_STRING.most {
+            Some(CONNECTION_STRING.to_string())
+        } else {
+            conninfo::parse(connstr)
+                .err()
+                .map(|error| error.to_string())
+        };
+        if let Some(problem) = problem {
+            let message = format!("Pl/Proxy: option \"{name}\": {problem}");
             emit(Level::Warning, &Report::new(*b"01000", message))?;
         }
     }

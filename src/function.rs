@@ -6,6 +6,7 @@ use crate::declared::{Declared, Dependencies};
 use crate::error::{Error, FunctionLabel};
 use crate::hash::HashKind;
 use crate::local::LocalPlan;
+use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::inval::{self, Changes};
 use crate::pg::tuple::RowType;
@@ -18,10 +19,14 @@ use core::cell::{OnceCell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
 use plproxy_core::numbered::NumberMap;
+use plproxy_core::room::Room;
 use std::rc::Rc;
 
 /// Column lists of one `record` function that are remembered.
 const MOST_RECORD_SHAPES: usize = 16;
+
+/// So many copies of a body are there at the most while a statement is made of it.
+const COPIES: usize = 8;
 
 /// A compiled function: immutable but for what is worked out on first use.
 pub(crate) struct ProxyFunction {
@@ -39,6 +44,8 @@ pub(crate) struct ProxyFunction {
     pub(crate) argument_hash: OnceCell<Rc<HashKind>>,
     pub(crate) last_server: LastServer,
     oid: Oid,
+    /// How long the body is.
+    size: usize,
     place: FunctionPlace,
     depends_on: Dependencies,
     shapes: Shapes,
@@ -145,6 +152,7 @@ impl ProxyFunction {
         let program = declared.parse(returns)?;
         let args = declared.args(&program)?;
         Ok(Self {
+            size: declared.size(),
             label: declared.label,
             program,
             args,
@@ -160,6 +168,11 @@ impl ProxyFunction {
             depends_on: declared.depends_on,
             shapes: Shapes::default(),
         })
+    }
+
+    /// Room for so many copies of its body, or of what was made of it.
+    pub(crate) fn room(&self, copies: usize) -> Result<Option<Room>, Error> {
+        allocator::hold(self.size.saturating_mul(copies))
     }
 
     /// Where its calls are counted.
@@ -201,6 +214,7 @@ impl ProxyFunction {
         if let Some(shape) = slot.get() {
             return Ok(Rc::clone(shape));
         }
+        let _room = self.room(COPIES)?;
         let shape = Rc::new(Shape::new(
             &self.program.query,
             None,
@@ -226,6 +240,7 @@ impl ProxyFunction {
         if let Some((_, shape)) = self.shapes.records.borrow().iter().find(known) {
             return Ok(Rc::clone(shape));
         }
+        let _room = self.room(COPIES)?;
         let result = ResultType::Row(Rc::new(row_type), None);
         let columns = result.columns()?;
         let shape = Rc::new(Shape::new(

@@ -6,7 +6,6 @@ use crate::cluster;
 use crate::encode;
 use crate::error::{Error, Report};
 use crate::function;
-use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
 use crate::route;
@@ -18,7 +17,6 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         return Err(Report::internal("PL/Proxy procedures can't be used as triggers").into());
     }
     let mode = info.result_mode()?;
-    allocator::replenish()?;
     if let Some(stream) = info.resume() {
         return stream.advance(info);
     }

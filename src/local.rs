@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use crate::codecs;
-use crate::error::Error;
+use crate::error::{Error, FunctionLabel};
 use crate::function::ProxyFunction;
 use crate::hash::{self, HashKind};
+use crate::pg::allocator;
 use crate::pg::expr::Arg;
 use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
@@ -12,6 +13,7 @@ use crate::pg::tuple::{RowType, version_of};
 use crate::pg::types::TypeClass;
 use crate::route::SplitArray;
 use core::cell::{Cell, RefCell};
+use core::fmt;
 use core::ops::Range;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::LocalQuery;
@@ -20,6 +22,39 @@ use std::rc::{Rc, Weak};
 
 /// Plans that the session keeps. Functions with the same query share one.
 const MOST_PLANS: usize = 256;
+
+/// A text that may not be longer than makes sense: it is kept, in copies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limited {
+    pub(crate) name: &'static str,
+    /// In bytes, of the database's encoding or of UTF-8.
+    pub(crate) most: usize,
+}
+
+impl Limited {
+    /// The text of a value.
+    pub(crate) fn read(self, function: &ProxyFunction, value: Datum) -> Result<String, Error> {
+        match spi::text_up_to(value, self.most)? {
+            Some(text) => Ok(text),
+            None => Err(function.label.error(self)),
+        }
+    }
+
+    /// Sees to a text that is there.
+    pub(crate) fn check(self, label: &FunctionLabel, text: &str) -> Result<(), Error> {
+        if text.len() > self.most {
+            return Err(label.error(self));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, most } = self;
+        write!(f, "{name} is too long (maximum {most} bytes)")
+    }
+}
 
 /// A plan, for whom it was made, and when it was last used, by the clock of uses.
 struct Shared {
@@ -94,6 +129,7 @@ impl LocalPlan {
         type_of: impl Fn(usize) -> Oid,
         role: Oid,
     ) -> Result<Rc<Shared>, Error> {
+        let _room = allocator::hold(query.sql.len().saturating_mul(4))?;
         let types: Vec<Oid> = query
             .args
             .iter()
@@ -119,10 +155,10 @@ impl LocalPlan {
             let oldest = if plans.len() < MOST_PLANS {
                 None
             } else {
-                let oldest = plans.iter().min_by_key(|(_, shared)| shared.used.get());
-                oldest.map(|(key, _)| key.clone())
+                plans.values().map(|shared| shared.used.get()).min()
             };
-            let forgotten = oldest.and_then(|key| plans.remove(&key));
+            let is_oldest = |shared: &Rc<Shared>| Some(shared.used.get()) == oldest;
+            let forgotten: Vec<_> = plans.extract_if(|_, shared| is_oldest(shared)).collect();
             (forgotten, plans.insert(key, Rc::clone(&shared)))
         });
         // Only now, when the map is no longer borrowed: freeing a plan goes through PostgreSQL.
@@ -142,6 +178,7 @@ impl LocalPlan {
         function: &ProxyFunction,
         query: &LocalQuery,
         args: &[Option<Datum>],
+        what: Limited,
     ) -> Result<String, Error> {
         let shared = self.get(query, |argument| function.type_of(argument))?;
         let mut type_oid = Oid::INVALID;
@@ -150,11 +187,13 @@ impl LocalPlan {
         let rows = shared.plan.run(&params(query, whole), |row| {
             type_oid = row.type_oid(1);
             if type_oid == pg_sys::TEXTOID {
-                text = row.value(1)?.map(spi::text).transpose()?;
+                let value = row.value(1)?;
+                text = value.map(|value| what.read(function, value)).transpose()?;
             }
             Ok(())
         })?;
         if rows != 1 {
+            let _room = allocator::hold(query.sql.len().saturating_mul(3))?;
             return Err(function.label.error(format_args!(
                 "'{}' returned {rows} rows, expected 1",
                 query.sql

@@ -9,6 +9,7 @@ use crate::pg::array::{ElementLayout, Elements, elements};
 use core::cell::Cell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::{Location, RunOn};
+use plproxy_core::room::Room;
 use plproxy_core::routing::{Tags, any, number, partition_of};
 use plproxy_core::split::Split;
 use std::hash::{BuildHasher, RandomState};
@@ -34,6 +35,7 @@ pub(crate) struct SplitArray {
     pub(crate) argument: usize,
     pub(crate) layout: ElementLayout,
     pub(crate) elements: Vec<Option<Datum>>,
+    _room: Option<Room>,
 }
 
 /// Works out where a call goes.
@@ -98,10 +100,10 @@ fn split(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Vec<SplitAr
             continue;
         };
         let layout = ElementLayout::of(element);
-        let elements = match args.get(argument).copied().flatten() {
-            None => Vec::new(),
+        let (elements, room) = match args.get(argument).copied().flatten() {
+            None => (Vec::new(), None),
             Some(value) => match elements(value, layout)? {
-                Elements::Flat(elements) => elements,
+                Elements::Flat(elements, room) => (elements, room),
                 Elements::Multidimensional => {
                     return Err(function
                         .label
@@ -121,6 +123,7 @@ fn split(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Vec<SplitAr
             argument,
             layout,
             elements,
+            _room: room,
         });
     }
     Ok(arrays)

@@ -62,7 +62,7 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
 /// `plproxy_disconnect(cluster text) → boolean`.
 pub(crate) fn disconnect(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
-    let name = admin.text(0, "cluster")?;
+    let name = admin.cluster_name()?;
     let remote = remote()?;
     let before = remote.connections().len();
     let mut is_known = false;

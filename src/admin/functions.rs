@@ -11,6 +11,7 @@ use crate::cluster::{self, Cluster};
 use crate::codecs;
 use crate::error::{Error, sqlstate};
 use crate::function::{self, ProxyFunction, ResultType};
+use crate::pg::allocator;
 use crate::pg::called::AsCalled;
 use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
@@ -64,7 +65,7 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
          where l.lanname operator(pg_catalog.=) 'plproxy' \
          order by p.oid::pg_catalog.regprocedure::pg_catalog.text";
     let admin = Admin::begin(info)?;
-    let name = admin.text(0, "cluster")?;
+    let name = admin.cluster_name()?;
     let cluster = cluster::named(&admin.label, &name)?;
     let mut oids = Vec::new();
     Plan::prepare(ALL, &[])?.run(&[], |row| {
@@ -101,6 +102,9 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     }
     Ok(output.give(admin.info))
 }
+
+/// So many copies are there at the most while a statement is made.
+const COPIES: usize = 4;
 
 /// What was found of one function on one partition.
 struct Finding {
@@ -160,10 +164,11 @@ impl Admin<'_> {
             go_on: true,
             ..options(cluster)
         };
-        let statements: Vec<Step> = functions
-            .iter()
-            .map(|function| Step::Describe(statement(function)))
-            .collect();
+        let mut statements = Vec::with_capacity(functions.len());
+        for function in functions {
+            let _room = function.room(COPIES)?;
+            statements.push(Step::Describe(statement(function).into()));
+        }
         let errands = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
@@ -193,6 +198,7 @@ impl Admin<'_> {
             let mut asks = Vec::new();
             let mut results = outcome.steps.into_iter().map(|step| step.result);
             for (number, function) in functions.iter().enumerate() {
+                allocator::check()?;
                 let problem = match results.next() {
                     Some(Ok(Done::Described(columns))) => {
                         match question(function, columns.as_deref().unwrap_or_default())? {
@@ -236,6 +242,7 @@ impl Admin<'_> {
         // Partitions of the same connection string are one, and so is what was found of them.
         let mut all = Vec::new();
         for (number, first) in cluster.same_as.iter().enumerate() {
+            allocator::check()?;
             let found = findings
                 .iter()
                 .filter(|finding| finding.partition == *first);

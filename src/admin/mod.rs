@@ -32,6 +32,9 @@ use plproxy_remote::{Diagnostic, Endpoint, Errand, ErrandOptions, ErrorKind, Eve
 use std::rc::Rc;
 use std::time::Duration;
 
+/// What an errand takes until something is sent, besides what is sent.
+const ERRAND: usize = 8192;
+
 /// How long to try to connect where nothing is set.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,7 +48,6 @@ struct Admin<'a> {
 
 impl<'a> Admin<'a> {
     fn begin(info: &'a mut CallInfo) -> Result<Self, Error> {
-        allocator::replenish()?;
         function::refresh()?;
         let proc = Proc::find(info.function_oid())?;
         let schema = quote_ident(&proc.schema).into_owned();
@@ -83,9 +85,18 @@ impl<'a> Admin<'a> {
         Ok(Oid::from(value.value() as u32))
     }
 
+    /// The first argument, which names a cluster.
+    fn cluster_name(&self) -> Result<String, Error> {
+        let value = self.info.arg(0).ok_or_else(|| self.null("cluster"))?;
+        match spi::text_up_to(value, cluster::NAME.most)? {
+            Some(name) => Ok(name),
+            None => Err(self.label.error(cluster::NAME)),
+        }
+    }
+
     /// The cluster that the first argument names.
     fn cluster(&self) -> Result<Rc<Cluster>, Error> {
-        cluster::named(&self.label, &self.text(0, "cluster")?)
+        cluster::named(&self.label, &self.cluster_name()?)
     }
 
     /// The different partitions of a cluster, as the caller reaches them.
@@ -100,6 +111,7 @@ impl<'a> Admin<'a> {
 
     /// Runs errands and waits for all of them.
     fn run(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Result<Vec<Outcome>, Error> {
+        let _room = allocator::hold(errands.len().saturating_mul(ERRAND))?;
         let names: Vec<String> = errands.iter().map(dbname).collect();
         let mut running = remote()?.errands(errands, options);
         loop {
@@ -128,11 +140,7 @@ impl<'a> Admin<'a> {
 
     /// A failed errand as an error of the local session.
     fn remote_error(&self, partition: &Partition, kind: &ErrorKind) -> Error {
-        let error = plproxy_remote::Error {
-            request: None,
-            kind: kind.clone(),
-        };
-        self.label.remote_error(&partition.dbname(), &error)
+        self.label.remote_error(&partition.dbname(), kind)
     }
 }
 

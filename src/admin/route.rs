@@ -5,6 +5,7 @@ use super::Admin;
 use super::output::{Output, Value};
 use crate::error::{Error, sqlstate};
 use crate::function::{ProxyFunction, ResultType};
+use crate::pg::allocator;
 use crate::pg::array::{ElementLayout, Elements, elements};
 use crate::pg::called::AsCalled;
 use crate::pg::fcinfo::CallInfo;
@@ -25,6 +26,7 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
     let called = AsCalled::of(oid)?;
     let cluster = cluster::find(&function, &args)?;
     let routing = routes::pick(&function, &cluster, &args)?;
+    let _room = function.room(COPIES)?;
     // All values as text, for people to read; the result does not matter.
     let query = &function.program.query;
     let shape = Shape::new(query, Some(&[]), &function.args, &ResultType::Void, true)?;
@@ -43,12 +45,17 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
             let dbname = endpoint.label();
             function.label.error(format_args!("[{dbname}] {error}"))
         })?;
-        let values: Vec<Option<String>> = params.iter().map(text).collect();
-        Ok((partition, endpoint, remote.filled(&values)))
+        Ok((partition, endpoint, params))
     })?;
     drop(called);
     let mut output = Output::new(admin.info)?;
-    for (partition, endpoint, query) in rows {
+    for (partition, endpoint, params) in rows {
+        let sizes = params.iter().map(size);
+        let size = sizes.fold(remote.sql.len(), usize::saturating_add);
+        let _room = allocator::hold(size.saturating_mul(COPIES))?;
+        let values: Vec<Option<String>> = params.iter().map(text).collect();
+        let query = remote.filled(&values);
+        drop(values);
         output.row([
             Value::int4(partition),
             Value::Text(endpoint.hosts()),
@@ -59,6 +66,16 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
         ])?;
     }
     Ok(output.give(admin.info))
+}
+
+/// A parameter may be there, and a text of its own, and quoted, where each character may be two, twice while it grows.
+const COPIES: usize = 8;
+
+fn size(param: &Param) -> usize {
+    match param {
+        Param::Null => 0,
+        Param::Text(bytes) | Param::Binary(bytes) => bytes.len(),
+    }
 }
 
 /// A parameter as text.
@@ -76,7 +93,7 @@ impl Admin<'_> {
     fn values(&self, function: &ProxyFunction) -> Result<Vec<Option<Datum>>, Error> {
         let array = self.info.arg(1).ok_or_else(|| self.null("args"))?;
         let layout = ElementLayout::of(&*codecs::type_info(pg_sys::TEXTOID)?);
-        let Elements::Flat(texts) = elements(array, layout)? else {
+        let Elements::Flat(texts, _room) = elements(array, layout)? else {
             let what = "args must be a one-dimensional array";
             return Err(self
                 .label

@@ -6,6 +6,7 @@ use super::two_phase::Transaction;
 use super::{Admin, Partition, beside, options, words};
 use crate::cluster::Cluster;
 use crate::error::{Error, Report, sqlstate};
+use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::statements;
 use pgrx::pg_sys::Datum;
@@ -19,11 +20,14 @@ pub(crate) fn run(info: &mut CallInfo) -> Result<Datum, Error> {
     let command = admin.text(1, "command")?;
     let atomic = admin.flag(2, "atomic")?;
     let partitions = admin.partitions(&cluster)?;
+    let room = allocator::hold(command.len().saturating_mul(2))?;
+    let command: Rc<str> = command.into();
+    drop(room);
     let mut output = Output::new(admin.info)?;
     let rows = if atomic {
         admin.run_atomically(&cluster, &partitions, command)?
     } else {
-        admin.run_each(&cluster, &partitions, &command)?
+        admin.run_each(&cluster, &partitions, command)?
     };
     for (partition, success, result) in rows {
         output.row([
@@ -44,11 +48,11 @@ impl Admin<'_> {
         &self,
         cluster: &Cluster,
         partitions: &[Partition],
-        command: &str,
+        command: Rc<str>,
     ) -> Result<Vec<Row>, Error> {
         // Before anything is sent: what such a command had done by then might be committed. What only the partitions can read
         // is for them to refuse.
-        if statements::copy_with_the_client(command).unwrap_or(false) {
+        if statements::copy_with_the_client(&command).unwrap_or(false) {
             let rows = partitions.iter();
             return Ok(rows
                 .map(|partition| (partition.number, false, Some(COPY.to_owned())))
@@ -59,14 +63,14 @@ impl Admin<'_> {
             .filter_map(|partition| partition.endpoint.as_ref().ok())
             .map(|endpoint| Errand {
                 on: On::New(Rc::clone(endpoint)),
-                steps: vec![Step::Run(command.to_owned())],
+                steps: vec![Step::RunShared(Rc::clone(&command))],
             })
             .collect();
         let outcomes = self.run(errands, &options(cluster))?;
         let rows = beside(partitions, outcomes).map(|(partition, outcome)| {
-            let result = match &outcome {
-                Ok(outcome) => result(outcome).map_err(words),
-                Err(why) => Err(why.clone()),
+            let result = match outcome {
+                Ok(outcome) => result(outcome).map_err(|kind| words(&kind)),
+                Err(why) => Err(why),
             };
             match result {
                 Ok(value) => (partition.number, true, value),
@@ -82,7 +86,7 @@ impl Admin<'_> {
         &self,
         cluster: &Cluster,
         partitions: &[Partition],
-        command: String,
+        command: Rc<str>,
     ) -> Result<Vec<Row>, Error> {
         if statements::control_transactions(&command)? {
             let what = "the command must not control transactions when it is atomic";
@@ -92,15 +96,15 @@ impl Admin<'_> {
             return Err(self.label.error_with(sqlstate::FEATURE_NOT_SUPPORTED, COPY));
         }
         let mut transaction = Transaction::begin(self, cluster, partitions)?;
-        let steps = vec![Step::Run("begin".to_owned()), Step::Run(command)];
+        let steps = vec![Step::Run("begin".to_owned()), Step::RunShared(command)];
         let outcomes = transaction.step(
             self,
             |partition, kind| self.refusal(partition, kind),
             |_| steps.clone(),
         )?;
         let mut rows = Vec::with_capacity(outcomes.len());
-        for (partition, outcome) in partitions.iter().zip(&outcomes) {
-            let value = result(outcome).map_err(|kind| self.remote_error(partition, kind))?;
+        for (partition, outcome) in partitions.iter().zip(outcomes) {
+            let value = result(outcome).map_err(|kind| self.remote_error(partition, &kind))?;
             rows.push((partition.number, true, value));
         }
         transaction.prepare(self)?;
@@ -127,12 +131,12 @@ impl Admin<'_> {
 }
 
 /// What the command gave: the first column of the first row, or else its command tag.
-fn result(outcome: &Outcome) -> Result<Option<String>, &ErrorKind> {
-    Ok(match outcome.last()? {
+fn result(outcome: Outcome) -> Result<Option<String>, ErrorKind> {
+    Ok(match outcome.into_last()? {
         Done::Ran {
             value: Some(value), ..
-        } => value.clone(),
-        Done::Ran { value: None, tag } => Some(tag.clone()),
+        } => value,
+        Done::Ran { value: None, tag } => Some(tag),
         Done::Described(_) => None,
     })
 }

@@ -1,12 +1,14 @@
 //! The memory of Rust's own values: the system's, with a reserve.
 //!
 //! Where there is no memory left Rust ends the process, and PostgreSQL then ends every other session. So whatever may be
-//! large asks first whether there is room, and for the rest there is a reserve: when the system refuses something small,
-//! the reserve is given up for it, and the call in the middle of which that happened fails at the next look.
+//! large asks first whether there is room, or holds it ([`plproxy_core::room`]), and for the rest there is a reserve: when the
+//! system refuses what must not fail, what is held is given up for it, and then the reserve. The call in the middle of which
+//! the reserve went fails at the next look.
 
 use crate::error::{Error, Report, sqlstate};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+use plproxy_core::room::{self, NoRoom, Room};
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// Enough for what a call takes between two looks. It is never written to, and so is no more than a range of addresses.
@@ -16,7 +18,7 @@ const RESERVE: Layout = match Layout::from_size_align(4 << 20, 16) {
 };
 
 /// From that size on it is seen first whether there is room.
-const LARGE: usize = RESERVE.size() / 4;
+const LARGE: usize = RESERVE.size() / 16;
 
 struct Reserving;
 
@@ -29,12 +31,17 @@ static HELD: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static SHORT: AtomicBool = AtomicBool::new(false);
 
 impl Reserving {
-    /// Asks again where the system has refused, if there is something to give up for it. Not for what is large, which is
-    /// asked for by those who can do without: it would use the reserve up.
+    /// Asks again where the system has refused, if there is something to give up for it. Not for whoever can do without.
     #[cold]
-    fn again(size: usize, ask: impl FnOnce() -> *mut u8) -> *mut u8 {
-        if size > LARGE {
+    fn again(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
+        if room::is_asking() {
             return ptr::null_mut();
+        }
+        while room::give_up(size) {
+            let memory = ask();
+            if !memory.is_null() {
+                return memory;
+            }
         }
         let reserve = HELD.swap(ptr::null_mut(), Relaxed);
         if reserve.is_null() {
@@ -112,17 +119,18 @@ pub(crate) fn check() -> Result<(), Error> {
     Ok(())
 }
 
-/// Sees whether there is room for so many things of about that size before they are made.
-pub(crate) fn probe(count: usize, size: usize) -> Result<(), Error> {
-    let bytes = count.saturating_mul(size);
-    if bytes > LARGE {
-        let mut room = Vec::<u8>::new();
-        room.try_reserve_exact(bytes)
-            .map_err(|_| out_of_memory(bytes))?;
-        // Else the compiler leaves the question out.
-        core::hint::black_box(&mut room);
+/// Holds room for what is going to be taken where that cannot fail, unless the reserve is enough for it.
+pub(crate) fn hold(bytes: usize) -> Result<Option<Room>, Error> {
+    if bytes <= LARGE {
+        return Ok(None);
     }
-    Ok(())
+    Ok(Some(room::hold(bytes)?))
+}
+
+impl From<NoRoom> for Error {
+    fn from(NoRoom(bytes): NoRoom) -> Self {
+        out_of_memory(bytes)
+    }
 }
 
 /// PostgreSQL's own words.

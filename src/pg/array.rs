@@ -5,9 +5,11 @@ use super::{allocator, encoding, guard, io, raw};
 use crate::error::Error;
 use core::ptr;
 use pgrx::pg_sys::{self, ArrayType, Datum};
+use plproxy_core::room::Room;
 
-/// Bytes that an element takes at the most while its array is cut into pieces: its value twice, and some numbers.
-const SHARE: usize = 96;
+/// Bytes that an element takes at the most while its array is cut into pieces: its value in several lists, each of which may be
+/// there twice while it grows, and some numbers.
+const SHARE: usize = 128;
 
 /// How an element type is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,9 @@ impl ElementLayout {
 
 /// The elements of an array, in order.
 pub(crate) enum Elements {
-    Flat(Vec<Option<Datum>>),
+    ///
+    /// With the room for all that is made of them: which partition each goes to, and their values in its order.
+    Flat(Vec<Option<Datum>>, Option<Room>),
     /// More than one dimension.
     Multidimensional,
 }
@@ -61,13 +65,9 @@ pub(crate) fn elements(value: Datum, layout: ElementLayout) -> Result<Elements, 
             );
         })?;
         let count = usize::try_from(count).unwrap_or(0);
-        // For the elements and all that is made of them: which partition each goes to, and their values in its order.
-        allocator::probe(count, SHARE)?;
-        Ok(Elements::Flat(
-            (0..count)
-                .map(|i| (!*nulls.add(i)).then(|| *values.add(i)))
-                .collect(),
-        ))
+        let room = allocator::hold(count.saturating_mul(SHARE))?;
+        let elements = (0..count).map(|i| (!*nulls.add(i)).then(|| *values.add(i)));
+        Ok(Elements::Flat(elements.collect(), room))
     }
 }
 

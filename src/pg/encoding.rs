@@ -1,10 +1,11 @@
 //! The two edges of law 9: UTF-8 inside, the database's encoding in PostgreSQL. In a database of encoding SQL_ASCII, whose
 //! text may be anything, values are bytes that pass as they are; names and statements must be UTF-8 there too.
 
-use super::{allocator, guard, raw};
+use super::{guard, raw};
 use crate::error::{Error, Report, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
+use plproxy_core::room;
 use plproxy_remote::Encoding;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
@@ -87,8 +88,7 @@ impl Drop for ClientUtf8 {
 
 /// Appends bytes. A value may be large: without memory for it the call fails, not the server.
 pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    out.try_reserve(bytes.len())
-        .map_err(|_| allocator::out_of_memory(bytes.len()))?;
+    room::reserve(out, bytes.len())?;
     out.extend_from_slice(bytes);
     Ok(())
 }
@@ -202,9 +202,22 @@ pub(super) fn cstring(text: &str) -> Result<*mut c_char, Error> {
 /// Text of a message: a character that the database's encoding lacks becomes a question mark, as losing the message
 /// would be worse.
 pub(super) fn message(text: &str) -> *const c_char {
-    let text = text.replace('\0', "?");
+    const OUT_OF_MEMORY: &CStr = c"out of memory";
+    let without_zeros;
+    let mut text = text;
+    if text.contains('\0') {
+        let Ok(mut bytes) = room::copy(text.as_bytes()) else {
+            return OUT_OF_MEMORY.as_ptr();
+        };
+        let zeros = bytes.iter_mut().filter(|byte| **byte == 0);
+        zeros.for_each(|byte| *byte = b'?');
+        without_zeros = bytes;
+        text = str::from_utf8(&without_zeros).unwrap_or_default();
+    }
     let by_character = || {
-        let mut bytes = Vec::with_capacity(text.len());
+        let mut bytes = Vec::new();
+        // No encoding takes more.
+        room::reserve(&mut bytes, text.len().saturating_mul(2))?;
         let mut buffer = [0; 4];
         for character in text.chars() {
             match ServerText::new(character.encode_utf8(&mut buffer).as_bytes()) {
@@ -214,7 +227,7 @@ pub(super) fn message(text: &str) -> *const c_char {
         }
         palloc_cstring(&bytes)
     };
-    cstring(&text)
+    cstring(text)
         .or_else(|_| by_character())
-        .map_or(c"out of memory".as_ptr(), <*mut c_char>::cast_const)
+        .map_or(OUT_OF_MEMORY.as_ptr(), <*mut c_char>::cast_const)
 }

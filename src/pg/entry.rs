@@ -3,7 +3,7 @@
 //! `pg_extern` would export them with a suffix; databases made under the C handler look for the plain names.
 
 use super::fcinfo::CallInfo;
-use super::{inval, report, shmem, xact};
+use super::{allocator, inval, report, shmem, xact};
 use crate::error::{Error, Report};
 use crate::{admin, fdw_validator, gucs, handler, hash, validator};
 use pgrx::pg_sys::{Datum, FunctionCallInfo, Pg_finfo_record};
@@ -134,6 +134,7 @@ unsafe fn border(
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `fcinfo` is live for this call.
         let mut call = unsafe { CallInfo::new(fcinfo) };
+        allocator::replenish()?;
         body(&mut call)
     }));
     let error = match outcome {

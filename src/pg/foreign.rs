@@ -4,6 +4,7 @@ use super::{compat, encoding, guard, raw};
 use crate::error::Error;
 use core::ffi::c_char;
 use pgrx::pg_sys::{self, Datum, List, Oid};
+use plproxy_core::room;
 
 /// An option as written; without a value only in a validator's argument.
 pub(crate) type Options = Vec<(String, Option<String>)>;
@@ -117,7 +118,9 @@ unsafe fn options(list: *mut List) -> Result<Options, Error> {
     }
     // SAFETY: a list has `length` cells, each a DefElem; its argument is a string node or null.
     unsafe {
-        for i in 0..usize::try_from((*list).length).unwrap_or(0) {
+        let count = usize::try_from((*list).length).unwrap_or(0);
+        room::reserve(&mut found, count)?;
+        for i in 0..count {
             let def: *mut pg_sys::DefElem = (*(*list).elements.add(i)).ptr_value.cast();
             let value: *mut c_char = if (*def).arg.is_null() {
                 core::ptr::null_mut()

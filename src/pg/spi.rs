@@ -281,3 +281,12 @@ pub(crate) fn text_datum(text: &str) -> Result<Datum, Error> {
 pub(crate) fn text(value: Datum) -> Result<String, Error> {
     encoding::to_string(io::detoasted(value)?)
 }
+
+/// The same, unless it is longer than so many bytes.
+pub(crate) fn text_up_to(value: Datum, most: usize) -> Result<Option<String>, Error> {
+    let bytes = io::detoasted(value)?;
+    if bytes.len() > most {
+        return Ok(None);
+    }
+    Ok(Some(encoding::to_string(bytes)?).filter(|text| text.len() <= most))
+}

@@ -1,7 +1,7 @@
 //! The local transaction: what it is, and word of its end.
 
 use super::memory::Switched;
-use super::{guard, raw, report};
+use super::{allocator, guard, raw, report};
 use crate::error::Error;
 use crate::remote;
 use core::cell::Cell;
@@ -70,6 +70,8 @@ fn tell(ending: Ending) -> Result<(), Error> {
     let Some(handler) = HANDLER.get() else {
         return Ok(());
     };
+    // Should there be none it goes without.
+    let _ = allocator::replenish();
     catch_unwind(AssertUnwindSafe(|| handler(ending))).unwrap_or(Ok(()))
 }
 

@@ -256,7 +256,8 @@ impl Memory {
     fn of(&self, kind: Kind, database: u32) -> Result<Vec<Found>, Error> {
         // Nothing may fail while the lock is held.
         let used = usize::try_from(self.used_of(kind).load(Relaxed)).unwrap_or(usize::MAX);
-        allocator::probe(used, size_of::<Found>() + NAME + NAME + HOST)?;
+        let each = size_of::<Found>() + NAME + NAME + HOST;
+        let _room = allocator::hold(used.saturating_mul(each).saturating_mul(2))?;
         let _lock = self.lock(false)?;
         let own = |entry: &Entry| entry.database.load(Relaxed) == database;
         Ok(self.those(kind, own).collect())

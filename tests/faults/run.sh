@@ -15,7 +15,7 @@ source "$HERE/lib.sh"
 run_begin
 trap 'rc=$?; faults_end || true; run_end $rc' EXIT
 start_servers
-for family in killed silence network stages ends broken descriptors memory transactions leaks failover; do
+for family in killed silence network stages ends broken descriptors memory room transactions leaks failover; do
     if wanted "$family" "$@"; then
         started=$SECONDS
         source "$HERE/$family.sh"

@@ -16,6 +16,7 @@ pub mod options;
 pub mod parser;
 pub mod remote_query;
 pub mod result_map;
+pub mod room;
 pub mod routing;
 pub mod split;
 pub mod types;

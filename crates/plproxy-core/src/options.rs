@@ -3,8 +3,13 @@
 //! Two readers with one vocabulary. The validator is strict and speaks at `CREATE` and `ALTER`; the reader at run
 //! time is lenient with values, as servers of other wrappers are clusters too and no validator saw their options.
 
+mod mapping;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use mapping::is_password_required;
+use mapping::validate_mapping;
 
 /// An option with its value, if it has one.
 pub type Options = [(String, Option<String>)];
@@ -131,6 +136,9 @@ pub enum Kind {
     Other,
 }
 
+/// No reset takes more.
+const MOST_RESET_QUERY: usize = 64 * 1024;
+
 /// The keys that are not partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
@@ -191,6 +199,12 @@ impl ClusterConfig {
                 )));
             }
             Key::IdleTimeout => self.idle_timeout = seconds(number),
+            // It is kept, and sent, in copies.
+            Key::ResetQuery if value.len() > MOST_RESET_QUERY => {
+                return Err(OptionError::plain(format!(
+                    "reset_query is too long (maximum {MOST_RESET_QUERY} bytes)"
+                )));
+            }
             Key::ResetQuery => {
                 self.reset_query = Some(value.trim())
                     .filter(|query| !query.is_empty())
@@ -370,52 +384,6 @@ fn validate_key(
         )));
     }
     config.set(known, value)
-}
-
-/// An option of user mappings.
-const PASSWORD_REQUIRED: &str = "password_required";
-
-/// Whether a user mapping leaves it at the rule that who is no superuser must log in with a password.
-pub fn is_password_required(mapping: &Options) -> bool {
-    let given = mapping.iter().find(|(key, _)| key == PASSWORD_REQUIRED);
-    given.and_then(|(_, value)| boolean(value.as_deref()?)) != Some(false)
-}
-
-/// As PostgreSQL reads the options of its own wrapper.
-fn boolean(value: &str) -> Option<bool> {
-    let is = |names: [&str; 2]| names.iter().any(|name| name.eq_ignore_ascii_case(value));
-    if is(["true", "on"]) {
-        Some(true)
-    } else if is(["false", "off"]) {
-        Some(false)
-    } else {
-        None
-    }
-}
-
-fn validate_mapping(key: &str, value: Option<&str>) -> Result<(), OptionError> {
-    let Some(given) = value else {
-        return Err(OptionError::without_value(key));
-    };
-    if key == PASSWORD_REQUIRED {
-        return match boolean(given) {
-            Some(_) => Ok(()),
-            None => Err(OptionError::syntax(
-                format!("Pl/Proxy: {key} requires a Boolean value"),
-                "valid values are \"true\" and \"false\"",
-            )),
-        };
-    }
-    if !["user", "password"]
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(key))
-    {
-        return Err(OptionError::syntax(
-            "Pl/Proxy: invalid option to user mapping",
-            "valid options are \"user\" and \"password\"",
-        ));
-    }
-    Ok(())
 }
 
 fn validate_server(options: &Options) -> Result<(), OptionError> {

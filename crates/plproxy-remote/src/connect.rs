@@ -1,11 +1,14 @@
 //! Making connections: hosts in order, all addresses of each, until one will do.
 
+mod texts;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use plproxy_core::conninfo::{
     ConnInfo, Host, LoadBalanceHosts, PasswordRule, TargetSessionAttrs, describe,
 };
+use plproxy_core::room::{cut, hold};
 use rustix::io::Errno;
 
 use crate::address::{self, Address};
@@ -21,6 +24,7 @@ use crate::outside::Outside;
 use crate::peer;
 use crate::tls::{self, Channel, Way};
 use crate::waiting::Connecting;
+use texts::Texts;
 
 /// Why one attempt failed.
 struct Failure {
@@ -42,6 +46,12 @@ enum Next {
     /// Nothing: the server said no, and as in libpq that is the answer.
     Nothing,
 }
+
+/// A new connection takes no more than that.
+const CONNECTION: usize = 128 * 1024;
+
+/// Of what one server says so many bytes are enough.
+const MOST_WORDS: usize = 8 * 1024;
 
 /// `cannot_connect_now`: starting up, shutting down, in recovery without hot standby.
 const NOT_NOW: &[u8; 5] = b"57P03";
@@ -72,6 +82,10 @@ pub(crate) async fn connect(
     outbox: &Outbox,
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
+    // Many may be made at once, between two looks of the caller at what is left.
+    let Ok(_room) = hold(CONNECTION) else {
+        return Err(ErrorKind::OutOfMemory);
+    };
     let (outside, reader) = (outbox.outside(), Rc::clone(endpoint));
     let (info, warnings) = outside
         .ask(move || reader.read())
@@ -107,7 +121,7 @@ impl Target {
             }
             _ => std::slice::from_ref(&wanted),
         };
-        let mut texts: Vec<String> = Vec::new();
+        let mut texts = Texts::default();
         let mut last = ErrorKind::Unsupported("no host to connect to".into());
         for wanted in rounds {
             for host in &hosts {
@@ -138,19 +152,21 @@ impl Target {
                                 describe(host, address.ip()),
                                 failure.words
                             ));
-                            texts.extend(passfile_to_blame(&failure.kind, info, host));
+                            if let Some(blame) = passfile_to_blame(&failure.kind, info, host) {
+                                texts.push(blame);
+                            }
                             last = failure.kind;
                             match failure.next {
                                 Next::Address => {}
                                 Next::Host => break,
-                                Next::Nothing => return Err(summary(last, texts.join("\n"))),
+                                Next::Nothing => return Err(summary(last, texts.join())),
                             }
                         }
                     }
                 }
             }
         }
-        Err(summary(last, texts.join("\n")))
+        Err(summary(last, texts.join()))
     }
 
     /// The attempts on one address: with TLS and without, as `sslmode` has it. What the first says goes to `texts`.
@@ -159,7 +175,7 @@ impl Target {
         host: &Host,
         address: &Address,
         wanted: TargetSessionAttrs,
-        texts: &mut Vec<String>,
+        texts: &mut Texts,
     ) -> Result<Box<Connection>, Failure> {
         let (first, second) = Way::of(&self.info, address);
         let first = self.attempt(host, address, first, wanted).await;
@@ -308,10 +324,12 @@ fn expired() -> Failure {
 
 impl From<ErrorKind> for Failure {
     fn from(kind: ErrorKind) -> Failure {
-        let words = match &kind {
+        let mut words = match &kind {
             ErrorKind::Db(diagnostic) => diagnostic.lines(),
             other => other.to_string(),
         };
+        // Of each of many hosts it is kept what it said.
+        words.truncate(cut(&words, MOST_WORDS).len());
         let next = match &kind {
             ErrorKind::Db(diagnostic) if diagnostic.code == *NOT_NOW => Next::Host,
             ErrorKind::Db(_) | ErrorKind::Unsupported(_) | ErrorKind::NoDescriptor => Next::Nothing,

@@ -1,5 +1,7 @@
 //! What a server says in an error or a notice, field by field.
 
+use plproxy_core::room::join;
+
 /// An error or a notice of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -115,13 +117,11 @@ impl Diagnostic {
 
     /// The lines that libpq prints for it.
     pub fn lines(&self) -> String {
-        let mut lines = format!("{}:  {}", self.severity, self.message);
-        for (label, text) in [("DETAIL", &self.detail), ("HINT", &self.hint)] {
-            if let Some(text) = text {
-                lines.push_str(&format!("\n{label}:  {text}"));
-            }
+        let mut pieces = vec![self.severity.as_str(), ":  ", &self.message];
+        for (label, text) in [("\nDETAIL:  ", &self.detail), ("\nHINT:  ", &self.hint)] {
+            pieces.extend(text.iter().flat_map(|text| [label, text]));
         }
-        lines
+        join(&pieces)
     }
 }
 

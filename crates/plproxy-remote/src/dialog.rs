@@ -7,15 +7,19 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use plproxy_core::room::is_room_for;
+
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COPY, ErrorKind};
 use crate::outgoing::Outgoing;
-use crate::room::is_room_for;
 use crate::rows::Row;
 
 /// From that size on it is seen first whether there is memory for an error or a notice.
 const PROBED: usize = 1 << 15;
+/// So often its texts are there at once while PostgreSQL's own report is made of them. Bytes that are no text take three times
+/// their room.
+const COPIES: usize = 8;
 
 /// What takes the answers.
 pub(crate) trait Listener {
@@ -50,9 +54,10 @@ impl FirstValue {
 impl Listener for FirstValue {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' && self.0.is_none() {
-            self.0 = Row::first_of_message(body)
-                .ok_or_else(malformed_row)?
-                .map(<[u8]>::to_vec);
+            let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+            // A version, a setting.
+            let value = value.filter(|value| value.len() < PROBED);
+            self.0 = value.map(<[u8]>::to_vec);
         }
         Ok(())
     }
@@ -196,8 +201,7 @@ impl<L: Listener> Dialog<'_, L> {
 
 /// An error or a notice.
 pub(crate) fn diagnostic(body: &[u8]) -> Result<Box<Diagnostic>, ErrorKind> {
-    // Bytes that are no text take three times their room.
-    if body.len() > PROBED && !is_room_for(body.len().saturating_mul(4)) {
+    if body.len() > PROBED && !is_room_for(body.len().saturating_mul(COPIES)) {
         return Err(ErrorKind::protocol(
             "out of memory for a message of the server",
         ));

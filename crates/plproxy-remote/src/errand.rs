@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use plproxy_core::room;
 
 use crate::call::{Call, Event};
 use crate::connect::{Limits, connect};
@@ -21,7 +22,6 @@ use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
 use crate::remote::Remote;
-use crate::room::is_room_for;
 use crate::rows::{ColumnDescription, Row, describe};
 
 /// How long a server that ran out of time has to take notice of its cancelling.
@@ -59,8 +59,10 @@ pub enum On {
 pub enum Step {
     /// Run SQL: any statements, any number of them, by the simple protocol.
     Run(String),
+    /// The same with a text that others run, too: it may be large.
+    RunShared(Rc<str>),
     /// Have the server parse a statement, and tell what its result would be.
-    Describe(String),
+    Describe(Rc<str>),
 }
 
 /// Steps for one endpoint.
@@ -140,6 +142,16 @@ impl Outcome {
                 .iter()
                 .find_map(|step| step.result.as_ref().err()),
         }
+    }
+
+    /// The same as `last`, taken out.
+    pub fn into_last(self) -> Result<Done, ErrorKind> {
+        let mut last = Err(ErrorKind::Closed);
+        self.connection?;
+        for step in self.steps {
+            last = Ok(step.result?);
+        }
+        last
     }
 
     /// What the last step gave, if all of them worked.
@@ -333,16 +345,8 @@ impl Runner {
 
     async fn step(&self, connection: &mut Connection, step: &Step) -> Result<Done, ErrorKind> {
         match step {
-            Step::Run(sql) => {
-                let mut script = Script::new(self);
-                connection
-                    .converse(1, |out| out.script(sql), &mut script)
-                    .await?;
-                Ok(Done::Ran {
-                    value: script.value,
-                    tag: script.tag,
-                })
-            }
+            Step::Run(sql) => self.run_sql(connection, sql).await,
+            Step::RunShared(sql) => self.run_sql(connection, sql).await,
             Step::Describe(sql) => {
                 let mut description = Description(None, self);
                 connection
@@ -351,6 +355,17 @@ impl Runner {
                 Ok(Done::Described(description.0))
             }
         }
+    }
+
+    async fn run_sql(&self, connection: &mut Connection, sql: &str) -> Result<Done, ErrorKind> {
+        let mut script = Script::new(self);
+        connection
+            .converse(1, |out| out.script(sql), &mut script)
+            .await?;
+        Ok(Done::Ran {
+            value: script.value,
+            tag: script.tag,
+        })
     }
 
     fn notice(&self, notice: Box<Diagnostic>) {
@@ -406,12 +421,9 @@ impl Listener for Script<'_> {
 
 /// A copy of a text, which may be as long as the server likes.
 fn text(bytes: &[u8]) -> Result<String, ErrorKind> {
-    if !is_room_for(bytes.len()) {
-        return Err(ErrorKind::protocol("out of memory for a value"));
-    }
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| ErrorKind::protocol("server sent a value that is not in UTF-8"))
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| ErrorKind::protocol("server sent a value that is not in UTF-8"))?;
+    room::text(text).map_err(|_| ErrorKind::protocol("out of memory for a value"))
 }
 
 /// The columns that a statement would give.

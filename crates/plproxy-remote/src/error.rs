@@ -42,6 +42,8 @@ pub enum ErrorKind {
         /// In libpq's words, as in `Connect`.
         message: String,
     },
+    /// There is no memory for a connection.
+    OutOfMemory,
     /// The server let us in without the password that had to be used.
     PasswordUnused {
         /// The user mapping could be made to allow that.
@@ -167,6 +169,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::NoDescriptor => {
                 f.write_str("could not connect: there are too many open files on the local server")
             }
+            ErrorKind::OutOfMemory => f.write_str("out of memory"),
             ErrorKind::QueryTimeout => f.write_str("query timeout"),
             ErrorKind::Closed => f.write_str(
                 "server closed the connection unexpectedly\n\tThis probably means the server terminated \

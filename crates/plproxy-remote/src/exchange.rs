@@ -338,7 +338,15 @@ impl<'a> Exchange<'a> {
             return None;
         }
         let mut rows = std::mem::take(&mut self.rows);
-        let bytes = self.connection.inbox.take(&mut rows);
+        let bytes = match self.connection.inbox.take(&mut rows) {
+            Ok(bytes) => bytes,
+            Err(kind) => {
+                // What lacks rows is no result.
+                self.result = None;
+                self.fail(kind);
+                return None;
+            }
+        };
         let style = self.connection.state.peculiar_style();
         let size = std::mem::take(&mut self.size).max(bytes.capacity());
         let formats = self.task.common.statement.formats().clone();

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
+use plproxy_core::room;
+
 use crate::call::{CallOptions, Event, Prepared};
 use crate::connect::{Limits, connect};
 use crate::connection::Connection;
@@ -206,7 +208,7 @@ impl Task {
         match done {
             Ok(()) => self.common.pool.put(connection, &self.common.options),
             Err(ErrorKind::Db(mut notice)) if reset.is_told() && !notice.fatal => {
-                notice.message.insert_str(0, "reset query failed: ");
+                notice.message = room::join(&["reset query failed: ", &notice.message]);
                 notice.position = None;
                 let size = notice.size();
                 self.common

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
+use plproxy_core::room;
+
 use crate::error::ErrorKind;
 use crate::plain::Patience;
 use crate::rest::is_unasked;
@@ -151,35 +153,37 @@ impl Inbox {
         let missing = self.missing();
         if self.bytes.capacity() - self.bytes.len() < missing.max(LEAST) {
             // A server may say whatever length it likes: it must not end the process.
-            let reserved = if missing > READ {
-                self.bytes.try_reserve_exact(missing)
+            if missing > READ {
+                room::reserve_exact(&mut self.bytes, missing)
             } else {
-                self.bytes.try_reserve(READ)
-            };
-            reserved
-                .map_err(|_| ErrorKind::protocol("out of memory for a message of the server"))?;
+                room::reserve(&mut self.bytes, READ)
+            }
+            .map_err(|_| out_of_memory())?;
         }
         Ok(())
     }
 
     /// Takes the rows at these places out, and everything that was seen to with them. The places are changed to those in
     /// what is handed out.
-    pub(crate) fn take(&mut self, rows: &mut [Range<usize>]) -> Vec<u8> {
+    pub(crate) fn take(&mut self, rows: &mut [Range<usize>]) -> Result<Vec<u8>, ErrorKind> {
+        let copy = |bytes: Option<&[u8]>| {
+            room::copy(bytes.unwrap_or_default()).map_err(|_| out_of_memory())
+        };
         let Some(first) = rows.first().map(|row| row.start) else {
             self.forget();
-            return Vec::new();
+            return Ok(Vec::new());
         };
         if self.at - first < self.bytes.capacity() / SMALL_PART {
-            let taken = self.bytes.get(first..self.at).unwrap_or_default().to_vec();
+            let taken = copy(self.bytes.get(first..self.at))?;
             for row in rows {
                 *row = row.start - first..row.end - first;
             }
             self.forget();
-            return taken;
+            return Ok(taken);
         }
-        let rest = self.bytes.get(self.at..).unwrap_or_default().to_vec();
+        let rest = copy(self.bytes.get(self.at..))?;
         self.at = 0;
-        std::mem::replace(&mut self.bytes, rest)
+        Ok(std::mem::replace(&mut self.bytes, rest))
     }
 
     /// Makes room of what was seen to.
@@ -193,4 +197,8 @@ impl Inbox {
         }
         self.at = 0;
     }
+}
+
+fn out_of_memory() -> ErrorKind {
+    ErrorKind::protocol("out of memory for a message of the server")
 }

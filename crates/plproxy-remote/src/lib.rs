@@ -39,7 +39,6 @@ mod pool;
 mod remote;
 mod reset;
 mod rest;
-mod room;
 mod rows;
 mod runtime;
 mod settings;

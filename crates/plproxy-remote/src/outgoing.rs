@@ -8,19 +8,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use plproxy_core::room::is_room_for;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 use tokio::io::AsyncWrite;
 
 use crate::error::ErrorKind;
 use crate::params::Param;
-use crate::room::is_room_for;
 use crate::rows::{Format, ResultFormats};
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 256 * 1024;
-/// From that many bytes on it is seen first whether there is memory for the small ones of a message.
-const PROBED: usize = 1 << 20;
+/// From that many bytes on it is seen first whether there is memory for a statement, and for the small ones of a message.
+const PROBED: usize = 1 << 18;
 /// All parameters of one message together: PostgreSQL takes no more.
 const LIMIT: usize = (1 << 30) - 1;
 /// As much memory is kept from one exchange to the next.
@@ -63,6 +63,7 @@ impl Outgoing {
 
     /// A string of statements by the simple protocol.
     pub(crate) fn query(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        room_for(sql)?;
         frontend::query(sql, &mut self.bytes).map_err(refused)
     }
 
@@ -93,6 +94,7 @@ impl Outgoing {
 
     /// Parses a statement. The types of its parameters are left to the server, which sees the casts.
     pub(crate) fn parse(&mut self, name: &str, sql: &str) -> Result<(), ErrorKind> {
+        room_for(sql)?;
         frontend::parse(name, sql, std::iter::empty(), &mut self.bytes).map_err(refused)
     }
 
@@ -239,6 +241,14 @@ impl Outgoing {
         self.params = None;
         Poll::Ready(Ok(()))
     }
+}
+
+/// Sees whether there is room for a statement, in a buffer that is there twice while it grows.
+fn room_for(sql: &str) -> Result<(), ErrorKind> {
+    if sql.len() > PROBED && !is_room_for(sql.len().saturating_mul(3)) {
+        return Err(ErrorKind::Encode("out of memory for the statement".into()));
+    }
+    Ok(())
 }
 
 /// The bytes of a parameter that is large.

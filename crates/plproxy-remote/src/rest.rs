@@ -4,10 +4,11 @@
 //! are seen to when the connection is looked at before its next use. Anything else (an error, the end of the stream) tells
 //! that the session is over.
 
+use plproxy_core::room::is_room_for;
+
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::inbox::Frame;
-use crate::room::is_room_for;
 
 /// Bytes that one look takes in at the most. Who has more to say is heard during the next statement, which can be
 /// interrupted.

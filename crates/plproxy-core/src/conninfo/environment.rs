@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::room;
+
 use super::system_user;
 
 /// What a file is, as far as anyone here cares.
@@ -69,6 +71,11 @@ impl Environment for SystemEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         let file = std::fs::File::open(path)?;
+        // As much as there seems to be; with a byte more its end is seen without more room.
+        let length = file.metadata()?.len().min(MAX_FILE);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        room::reserve_exact(&mut content, length.saturating_add(1))
+            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         if file.take(MAX_FILE + 1).read_to_end(&mut content)? as u64 > MAX_FILE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "file too large"));
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::room::NoRoom;
+
 /// Why a connection string cannot be used. Its text is fit for any log: it holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnInfoError {
@@ -55,6 +57,12 @@ impl fmt::Display for ConnInfoError {
 }
 
 impl std::error::Error for ConnInfoError {}
+
+impl From<NoRoom> for ConnInfoError {
+    fn from(error: NoRoom) -> Self {
+        Self::new(error.to_string())
+    }
+}
 
 /// Something that libpq would print and then go on, such as a password file that others can read. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

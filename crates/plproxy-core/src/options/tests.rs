@@ -414,3 +414,12 @@ fn a_password_is_required_unless_that_is_lifted() {
         assert_eq!(is_password_required(&options(given)), expected, "{given}");
     }
 }
+
+#[test]
+fn a_reset_query_has_a_limit() {
+    let server = |length: usize| options(&format!("p0=a,reset_query={}", "x".repeat(length)));
+    assert_eq!(told(validate(Kind::Server, &server(65536))), "ok");
+    let refused = "XX000 reset_query is too long (maximum 65536 bytes)";
+    assert_eq!(told(validate(Kind::Server, &server(65537))), refused);
+    assert!(parse_server(&[], &server(65537)).is_err());
+}

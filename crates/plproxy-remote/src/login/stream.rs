@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
+use plproxy_core::room::is_room_for;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
@@ -179,6 +180,12 @@ impl Handshake {
             }
             b'E' => return Err(ErrorKind::Db(diagnostic(body)?)),
             _ => return Err(unexpected()),
+        }
+        // The library copies what it gets, and honest questions are short.
+        if !is_room_for(body.len().saturating_mul(4)) {
+            return Err(ErrorKind::protocol(
+                "out of memory for a message of the server",
+            ));
         }
         let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
         self.to_library.extend_from_slice(&[frame.tag]);
