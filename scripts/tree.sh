@@ -15,6 +15,8 @@
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
 #   scripts/tree.sh packages  what a scratch root is made of: Debian's packages of PostgreSQL 15 and of the C handler, and
 #                             a dpkg status in which all that they need is installed
+#   scripts/tree.sh debootstrap  Debian's program that makes a root
+#   scripts/tree.sh bare      as root: a machine that has only Debian's base, as a root directory (scripts/bare.sh uses it)
 #   scripts/tree.sh remove    delete the whole ground
 # Each makes what is missing and prints the path; <path>/lib/postgresql/<PG>/bin/pg_config answers for that tree.
 #
@@ -39,6 +41,8 @@ MACHINE_PG=/usr/lib/postgresql/$PACKAGED
 RUN_PACKAGES="postgresql-15 postgresql-client-15 libpq5 pgbouncer libclang1-14"
 # Headers only: their dependencies (compilers, documentation tools) are not.
 HEADER_PACKAGES="postgresql-server-dev-15 libpq-dev libclang-common-14-dev libssl-dev libicu-dev"
+# What a machine needs beside Debian's smallest base and Rust.
+BARE_PACKAGES=ca-certificates,git,make,gcc,libc6-dev
 
 # ---- the ground
 
@@ -66,8 +70,8 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg1[4-8],pg15-c,pg15-checked,sys,openssl,apt,trees,names,packages,pgbouncer,python} \
-        "$GROUND"/{compile-*,stamp} "$GROUND"/*.tmp
+    rm -rf "$GROUND"/{pg1[4-8],pg15-c,pg15-checked,sys,openssl,apt,trees,names,packages,pgbouncer,python,debootstrap,bare} \
+        "$GROUND"/{compile-*,bare-run.*,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
@@ -365,6 +369,37 @@ make_packages() {
     mv "$tmp" "$GROUND/packages"
 }
 
+# It downloads by wget, which apt's own program stands in for: that knows the way of this machine to its mirror.
+make_debootstrap() {
+    [ -d "$GROUND/debootstrap" ] && return
+    local tmp=$GROUND/debootstrap.tmp
+    prepare_apt
+    fetch "$tmp" debootstrap
+    cat >"$tmp/wget" <<-SH
+	#!/bin/sh
+	while [ "\$1" != -O ]; do shift; done
+	APT_CONFIG= exec /usr/lib/apt/apt-helper -c '$GROUND/apt/apt.conf' download-file "\$3" "\$2"
+	SH
+    chmod 755 "$tmp/wget"
+    mv "$tmp" "$GROUND/debootstrap"
+}
+
+# In namespaces of its own, so that its mounts and processes end with it, however it ends.
+make_bare() {
+    [ -d "$GROUND/bare" ] && return
+    [ "$(id -u)" = 0 ] || die "only root can make a root"
+    local tmp=$GROUND/bare.tmp program=$GROUND/debootstrap mirror
+    make_debootstrap
+    prepare_apt
+    mirror=$(debian_mirror)
+    quietly "making a root of Debian's base with debootstrap" env "PATH=$program:$PATH:/usr/sbin:/sbin" \
+        "DEBOOTSTRAP_DIR=$program/usr/share/debootstrap" setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
+        "$program/usr/sbin/debootstrap" --variant=minbase --include=$BARE_PACKAGES \
+        --keyring=/usr/share/keyrings/debian-archive-keyring.gpg bookworm "$tmp" "$mirror" || die "debootstrap failed"
+    rm -rf "$tmp"/var/cache/apt/* "$tmp"/var/lib/apt/lists/*
+    mv "$tmp" "$GROUND/bare"
+}
+
 # The program whose library PostgreSQL runs with.
 make_openssl() {
     OPENSSL=$(command -v openssl || true)
@@ -388,6 +423,8 @@ case ${1:-} in
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     python) open_ground; make_python; echo "$GROUND/python" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
+    debootstrap) open_ground; make_debootstrap; echo "$GROUND/debootstrap" ;;
+    bare)   open_ground; make_bare; echo "$GROUND/bare" ;;
     remove) open_ground; empty_ground; rm -f "$GROUND"/lock*; rmdir "$GROUND" ;;
     *)      sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
