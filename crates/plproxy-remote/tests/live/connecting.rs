@@ -106,8 +106,8 @@ fn a_host_that_does_not_answer_is_passed_over() {
     let found = endpoint(&remote, "silent", &connstr);
     let start = std::time::Instant::now();
     assert_eq!(ask(&remote, &found, "select 'found'::text"), "found");
-    let took = start.elapsed().as_secs_f64();
-    assert!((1.9..2.5).contains(&took), "{took}");
+    assert!(start.elapsed() >= std::time::Duration::from_millis(1900));
+    in_time(start);
 }
 
 #[test]
@@ -305,15 +305,23 @@ fn old_connections_are_replaced() {
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
     let statement = Statement::call("select pg_backend_pid()::text".into());
-    let lifetime = Some(std::time::Duration::from_millis(200));
+    let lifetime = std::time::Duration::from_secs(1);
     let options = CallOptions {
-        connection_lifetime: lifetime,
+        connection_lifetime: Some(lifetime),
         ..CallOptions::default()
     };
     let pid = || drain(remote.start(&statement, vec![request(&endpoint, &[])], &options)).text();
-    let first = pid();
-    assert_eq!(pid(), first);
-    std::thread::sleep(std::time::Duration::from_millis(250));
+    // Not before its time, which may be over on a busy machine; the time is kept give or take a tenth.
+    let first = loop {
+        remote.close_all();
+        let start = std::time::Instant::now();
+        let (first, second) = (pid(), pid());
+        if start.elapsed() < lifetime * 9 / 10 {
+            assert_eq!(second, first);
+            break first;
+        }
+    };
+    std::thread::sleep(lifetime * 12 / 10);
     assert_ne!(pid(), first);
     assert_eq!(remote.connections().len(), 1);
 }

@@ -26,7 +26,7 @@ fn a_dead_connection_is_replaced_in_silence() {
         let killed = ask(
             &remote,
             &killer,
-            &format!("select pg_terminate_backend({before}, 2000)::text"),
+            &format!("select pg_terminate_backend({before}, 60000)::text"),
         );
         assert_eq!(killed, "true");
         let now = pid(&remote, &victim);
@@ -109,11 +109,13 @@ fn who_always_has_a_little_to_say_keeps_nobody() {
     let endpoint = endpoint(&remote, "a", &server());
     // Who connects is not alone.
     pid(&remote, &endpoint);
-    let statement = Statement::call(
-        "select count(*)::text from generate_series(1, 80) i, \
-         lateral (select pg_temp.say(i), pg_sleep(0.03 + 0 * i)) s"
-            .into(),
-    );
+    let chatting = |notices: u32| {
+        Statement::call(format!(
+            "select count(*)::text from generate_series(1, {notices}) i, \
+             lateral (select pg_temp.say(i), pg_sleep(0.03 + 0 * i)) s"
+        ))
+    };
+    let (statement, endless) = (chatting(80), chatting(20_000));
     let say = "create function pg_temp.say(i int) returns int language plpgsql as \
                'begin raise notice ''%'', i; return i; end'";
     run(&remote, &endpoint, &Statement::select(say.into()), &[]);
@@ -141,9 +143,9 @@ fn who_always_has_a_little_to_say_keeps_nobody() {
         ..CallOptions::default()
     };
     let start = Instant::now();
-    let outcome = drain(remote.start(&statement, vec![request(&endpoint, &[])], &options));
+    let outcome = drain(remote.start(&endless, vec![request(&endpoint, &[])], &options));
     assert!(matches!(outcome.error().kind, ErrorKind::QueryTimeout));
-    assert!(start.elapsed() < Duration::from_secs(2));
+    in_time(start);
     // A message that comes byte by byte.
     let connstr = scripted::serve(|mut stream| {
         if greet(&mut stream)
@@ -151,7 +153,7 @@ fn who_always_has_a_little_to_say_keeps_nobody() {
             && stream.write_all(&answer()).is_ok()
             && read_round(&mut stream)
         {
-            let long = message(b'A', &[0; 1000]);
+            let long = message(b'A', &[0; 30_000]);
             for byte in long {
                 if stream.write_all(&[byte]).is_err() {
                     return;
@@ -165,7 +167,7 @@ fn who_always_has_a_little_to_say_keeps_nobody() {
     let start = Instant::now();
     let outcome = drain(remote.start(&statement, vec![request(&slow, &[])], &options));
     assert!(matches!(outcome.error().kind, ErrorKind::QueryTimeout));
-    assert!(start.elapsed() < Duration::from_secs(2));
+    in_time(start);
 }
 
 #[test]
@@ -260,7 +262,7 @@ fn an_answer_may_come_in_pieces() {
                 .map(|part| request(&endpoint(&remote, &format!("{at} {part}"), &connstr), &[]))
                 .collect();
             let options = CallOptions {
-                query_timeout: Some(Duration::from_secs(5)),
+                query_timeout: Some(HANG),
                 ..CallOptions::default()
             };
             let outcome = drain(remote.start(&statement, requests, &options));
@@ -279,7 +281,7 @@ fn an_answer_may_come_in_pieces() {
 fn silence_ends_by_timeouts() {
     let _turn = turn();
     let remote = remote();
-    let statement = Statement::call("select 'x'::text from pg_sleep(20)".into());
+    let statement = Statement::call("select 'x'::text from pg_sleep(600)".into());
     let limit = Duration::from_millis(600);
     let check =
         |key: &str, connstr: &str, options: CallOptions, expected: fn(&ErrorKind) -> bool| {
@@ -288,13 +290,10 @@ fn silence_ends_by_timeouts() {
                 let requests = vec![request(&endpoint, &[]); count];
                 let start = Instant::now();
                 let error = drain(remote.start(&statement, requests, &options)).error();
-                let took = start.elapsed();
+                assert!(start.elapsed() >= limit, "{key}");
+                in_time(start);
                 assert!(expected(&error.kind), "{key}: {error:?}");
                 assert_eq!(error.request, Some(0));
-                assert!(
-                    took >= limit && took < limit + Duration::from_millis(500),
-                    "{key}: {took:?}"
-                );
             }
             assert_eq!(remote.connections().len(), 0, "{key}");
         };
@@ -339,17 +338,14 @@ fn a_timeout_also_stops_the_server() {
     let _turn = turn();
     let remote = remote();
     let observer = endpoint(&remote, "observer", &server());
-    let statement = Statement::call("select 'x'::text from pg_sleep(20) /* out of time */".into());
+    let statement = Statement::call("select 'x'::text from pg_sleep(600) /* out of time */".into());
     let options = CallOptions {
         query_timeout: Some(Duration::from_millis(200)),
         ..CallOptions::default()
     };
     let requests = vec![request(&endpoint(&remote, "a", &server()), &[])];
     drain(remote.start(&statement, requests, &options)).error();
-    let left = "select count(*)::text from pg_stat_activity where state = 'active' and \
-                query like '%/* out of time%' and pid <> pg_backend_pid()";
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(ask(&remote, &observer, left), "0");
+    until(&remote, &observer, &running("/* out of time"), "0");
 }
 
 #[test]
@@ -376,7 +372,7 @@ fn a_cancel_request_stays_open_until_it_is_taken() {
     let statement = Statement::call("select 'x'::text".into());
     drain(remote.start(&statement, requests, &options)).error();
     assert_eq!(
-        told.recv_timeout(Duration::from_secs(10)),
+        told.recv_timeout(HANG),
         Ok(Err(std::io::ErrorKind::WouldBlock)),
         "the client hung up on its cancel request"
     );
@@ -401,12 +397,12 @@ fn the_first_error_stops_the_others() {
             let params = if at == 5 {
                 [text("0"), text("0.2")]
             } else {
-                [text("1"), text("20")]
+                [text("1"), text("600")]
             };
             request(endpoint, &params)
         })
         .collect();
-    for _ in 0..2 {
+    let fail = || {
         let start = Instant::now();
         let error =
             drain(remote.start(&statement, requests.clone(), &CallOptions::default())).error();
@@ -415,14 +411,13 @@ fn the_first_error_stops_the_others() {
             matches!(&error.kind, ErrorKind::Db(diagnostic) if diagnostic.sqlstate() == "22012"),
             "{error:?}"
         );
+        in_time(start);
+        remote.connections().len()
+    };
+    // Those that are not done within half a second are closed, as they may be on a busy machine.
+    for _ in 0..2 {
         assert!(
-            start.elapsed() < Duration::from_millis(900),
-            "{:?}",
-            start.elapsed()
-        );
-        assert_eq!(
-            remote.connections().len(),
-            8,
+            (0..20).any(|_| fail() == 8),
             "cancelled statements leave their connections"
         );
     }
@@ -469,7 +464,7 @@ fn a_slow_partition_does_not_hold_the_others_up() {
     let statement = Statement::call(
         "select n::text from pg_sleep($1::float8), generate_series(1, 20000) n".into(),
     );
-    let slow = request(&endpoint(&remote, "slow", &server()), &[text("1")]);
+    let slow = request(&endpoint(&remote, "slow", &server()), &[text("600")]);
     let quick = request(&endpoint(&remote, "quick", &server()), &[text("0")]);
     let mut call = remote.start(&statement, vec![slow, quick], &CallOptions::default());
     let start = Instant::now();
@@ -481,11 +476,7 @@ fn a_slow_partition_does_not_hold_the_others_up() {
             _ => {}
         }
     }
-    assert!(
-        start.elapsed() < Duration::from_millis(700),
-        "{:?}",
-        start.elapsed()
-    );
+    in_time(start);
     call.cancel(Duration::from_millis(500));
 }
 

@@ -1,5 +1,6 @@
 //! What all tests need.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -7,8 +8,11 @@ use std::time::{Duration, Instant};
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
     Batch, Call, CallOptions, ColumnDescription, Diagnostic, Encoding, Endpoint, Error, ErrorKind,
-    Event, Param, Prepared, Remote, Request, Reset, ResultFormats, Statement,
+    Event, Param, Prepared, Remote, Request, Reset, ResultFormats, Statement, Wait,
 };
+
+/// What takes so long hangs, however busy the machine is; what somebody might wait for in vain here takes longer.
+pub const HANG: Duration = Duration::from_secs(30);
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -208,6 +212,64 @@ pub fn reset_peak() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
+/// That nothing hung.
+pub fn in_time(since: Instant) {
+    let took = since.elapsed();
+    assert!(took < HANG, "{took:?}");
+}
+
+/// Waits until the question has that answer.
+pub fn until(remote: &Remote, watcher: &Rc<Endpoint>, question: &str, wanted: &str) {
+    let start = Instant::now();
+    loop {
+        let found = ask(remote, watcher, question);
+        if found == wanted {
+            return;
+        }
+        assert!(start.elapsed() < HANG, "{question}: {found}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The number of statements that run and contain these words.
+pub fn running(words: &str) -> String {
+    format!(
+        "select count(*)::text from pg_stat_activity \
+         where state = 'active' and query like '%{words}%' and pid <> pg_backend_pid()"
+    )
+}
+
+/// Has something done, in another thread, as soon as so many statements with these words run on that server.
+pub fn when_running(
+    connstr: String,
+    words: &'static str,
+    count: usize,
+    then: impl FnOnce() + Send + 'static,
+) {
+    std::thread::spawn(move || {
+        let remote = remote();
+        let watcher = endpoint(&remote, "watcher", &connstr);
+        until(&remote, &watcher, &running(words), &count.to_string());
+        then();
+    });
+}
+
+thread_local! {
+    static BEFORE_WAIT: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// Has something done right before the next wait for an answer, when all is sent.
+pub fn before_next_wait(remote: &Remote, what: impl FnOnce() + 'static) {
+    BEFORE_WAIT.set(Some(Box::new(what)));
+    remote.show_waits(|wait| {
+        if wait == Some(Wait::Execute)
+            && let Some(what) = BEFORE_WAIT.take()
+        {
+            what();
+        }
+    });
+}
+
 /// Waits until only so many of the server's processes have that name and were given a statement: a connection that was made
 /// when its call was over already rests unused.
 pub fn wait_for(remote: &Remote, watcher: &Rc<Endpoint>, name: &str, wanted: usize) {
@@ -216,7 +278,7 @@ pub fn wait_for(remote: &Remote, watcher: &Rc<Endpoint>, name: &str, wanted: usi
     );
     let start = Instant::now();
     while ask(remote, watcher, &sql) != wanted.to_string() {
-        let late = start.elapsed() >= Duration::from_secs(10);
+        let late = start.elapsed() >= HANG;
         let what = format!(
             "select string_agg(format('%s %s %s', state, clock_timestamp() - query_start, query), '; ') \
              from pg_stat_activity where application_name = '{name}'"

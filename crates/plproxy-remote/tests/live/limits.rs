@@ -169,11 +169,7 @@ fn endless_notices_are_delivered_and_not_hoarded() {
     }
     let start = Instant::now();
     call.cancel(Duration::from_millis(200));
-    assert!(
-        start.elapsed() < Duration::from_millis(600),
-        "{:?}",
-        start.elapsed()
-    );
+    in_time(start);
     assert!(matches!(call.next().unwrap(), Event::Finished));
     let growth = status("VmHWM").saturating_sub(before);
     assert!(growth < 4096, "{growth} KiB");

@@ -1,7 +1,8 @@
 //! Connections between calls: how long they are kept, and in what state.
 
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use plproxy_remote::{CallOptions, Endpoint, ErrorKind, Remote, Statement};
 
@@ -39,13 +40,21 @@ fn the_idle_are_closed_by_the_next_call_to_anybody() {
     assert_eq!(remote.connections().len(), 2);
     wait_for(&remote, &watcher, "idle", 0);
     assert_eq!(pid(&remote, &kept), kept_pid);
-    // Or without a call.
-    pid_with(&remote, &parts[0], &idle(100));
+    // Or without a call; not before its time, which may be over on a busy machine.
+    let limit = Duration::from_millis(600);
+    loop {
+        let start = Instant::now();
+        pid_with(&remote, &parts[0], &idle(600));
+        remote.tidy();
+        let early = remote.connections().len();
+        if start.elapsed() < limit {
+            assert_eq!(early, 3);
+            break;
+        }
+    }
+    std::thread::sleep(limit);
     remote.tidy();
-    let early = remote.connections().len();
-    std::thread::sleep(Duration::from_millis(120));
-    remote.tidy();
-    assert_eq!((early, remote.connections().len()), (3, 2));
+    assert_eq!(remote.connections().len(), 2);
 }
 
 #[test]
@@ -85,31 +94,48 @@ fn lifetimes_of_many_do_not_end_together() {
         .map(|at| endpoint(&remote, &at.to_string(), &server()))
         .collect();
     let statement = Statement::call("select 'x'::text".into());
-    let requests = parts.iter().map(|part| request(part, &[])).collect();
     let begun = Instant::now();
-    drain(remote.start(&statement, requests, &options));
-    let made = begun.elapsed();
-    let mut ends = Vec::new();
-    let mut left = remote.connections().len();
-    assert_eq!(left, 40);
-    while left > 0 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "{left} still there"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-        remote.tidy();
-        let now = remote.connections().len();
-        ends.extend(std::iter::repeat_n(begun.elapsed(), left - now));
-        left = now;
+    // Forty of them within a tenth of the possible 400 ms would be a wonder. A machine that is so busy that this cannot be
+    // told looks again.
+    loop {
+        let requests = parts.iter().map(|part| request(part, &[])).collect();
+        drain(remote.start(&statement, requests, &options));
+        // The age at which each was there for the last time, and that at which it was not there any more.
+        let mut last_seen: HashMap<i32, (SystemTime, Duration)> = HashMap::new();
+        let mut ends = Vec::new();
+        loop {
+            let looked = SystemTime::now();
+            remote.tidy();
+            let left: HashMap<_, _> = remote
+                .connections()
+                .iter()
+                .map(|connection| (connection.process_id, connection.connected_at))
+                .collect();
+            let age = |since: SystemTime, at: SystemTime| at.duration_since(since).unwrap();
+            let now = SystemTime::now();
+            last_seen.retain(|process, (since, seen)| {
+                if !left.contains_key(process) {
+                    ends.push((*seen, age(*since, now)));
+                }
+                left.contains_key(process)
+            });
+            for (process, since) in left {
+                last_seen.insert(process, (since, age(since, looked)));
+            }
+            if last_seen.is_empty() {
+                break;
+            }
+            in_time(begun);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let first = ends.iter().map(|(_, gone)| *gone).min().unwrap();
+        let last = ends.iter().map(|(seen, _)| *seen).max().unwrap();
+        assert!(first >= Duration::from_millis(1800), "{ends:?}");
+        if last > first + Duration::from_millis(100) {
+            return;
+        }
+        in_time(begun);
     }
-    let (first, last) = (ends[0], ends[ends.len() - 1]);
-    assert!(first >= Duration::from_millis(1800), "{first:?}");
-    // Forty of them within a tenth of the possible 400 ms would be a wonder.
-    assert!(
-        last - first > Duration::from_millis(100).max(made),
-        "{first:?} {last:?}"
-    );
 }
 
 #[test]

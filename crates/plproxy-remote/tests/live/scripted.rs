@@ -2,11 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::time::Duration;
 
 use plproxy_core::conninfo::parse;
 
-use crate::harness::server;
+use crate::harness::{HANG, server};
 
 /// Listens, and lets `script` play every connection. Returns the connection string.
 pub fn serve(script: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> String {
@@ -129,7 +128,7 @@ pub fn read_round(stream: &mut impl Read) -> bool {
 
 /// Keeps a connection open and says nothing.
 pub fn stay_silent(_stream: TcpStream) {
-    std::thread::sleep(Duration::from_secs(20));
+    std::thread::sleep(10 * HANG);
 }
 
 /// An address at which connecting takes for ever: nobody accepts, and the queue is full. The sockets keep it so.

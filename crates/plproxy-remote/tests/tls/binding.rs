@@ -91,10 +91,7 @@ fn give(certificate: &str) {
     };
     let verified = format!("{} sslmode=verify-ca sslrootcert={root}", with_tls("any"));
     while ours(&super::harness::remote(), &verified, PROTECTION).is_err() {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "{certificate} is not in use"
-        );
+        assert!(start.elapsed() < HANG, "{certificate} is not in use");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

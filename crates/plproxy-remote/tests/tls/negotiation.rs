@@ -165,10 +165,7 @@ fn silence_ends_in_time() {
         let connstr = format!("{} sslmode=require connect_timeout=2", through(port, "h"));
         let start = Instant::now();
         fails(&connstr, "timeout expired");
-        let took = start.elapsed();
-        assert!(
-            took >= Duration::from_millis(1900) && took < Duration::from_secs(4),
-            "{took:?}"
-        );
+        assert!(start.elapsed() >= Duration::from_millis(1900));
+        in_time(start);
     }
 }

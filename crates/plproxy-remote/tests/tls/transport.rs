@@ -13,7 +13,7 @@ use crate::relay::{Relay, through};
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        assert!(start.elapsed() < HANG, "{what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -55,7 +55,7 @@ fn values_of_every_size() {
 #[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
 fn a_cancel_goes_the_same_way() {
     let _turn = turn();
-    let remote = remote();
+    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::Utf8).unwrap();
     let (port, seen) = Relay::new("cn").start();
     let connstr = format!(
         "{} sslmode=verify-full sslrootcert={}",
@@ -64,18 +64,16 @@ fn a_cancel_goes_the_same_way() {
     );
     let relayed = endpoint(&remote, "relayed", &connstr);
     let plain = endpoint(&remote, "plain", &without_tls());
-    let sleep = Statement::call("select 'x'::text from pg_sleep(600)".into());
-    let options = CallOptions {
-        query_timeout: Some(Duration::from_millis(300)),
-        ..CallOptions::default()
-    };
-    let outcome = drain(remote.start(&sleep, vec![request(&relayed, &[])], &options));
-    assert!(outcome.error.is_some());
-    wait_until("the statement is cancelled", || {
-        let running = "select count(*)::text from pg_stat_activity \
-                       where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
-        ask(&remote, &plain, running) == "0"
-    });
+    let sleep = Statement::call("select 'x'::text from pg_sleep(600) /* over TLS */".into());
+    let requests = vec![request(&relayed, &[])];
+    let mut call = remote.start(&sleep, requests, &CallOptions::default());
+    when_running(without_tls(), "/* over TLS", 1, || FLAG.store(true, SeqCst));
+    assert!(matches!(call.next().unwrap(), Event::Interrupted));
+    FLAG.store(false, SeqCst);
+    call.cancel(HANG);
+    assert!(matches!(call.next().unwrap(), Event::Finished));
+    drop(call);
+    until(&remote, &plain, &running("/* over TLS"), "0");
     assert!(seen.cancels.load(SeqCst) >= 1);
     assert_eq!(seen.plain.load(SeqCst), 0, "a key in plain text");
 }
@@ -110,8 +108,7 @@ fn a_server_that_never_stops_talking() {
             assert!(matches!(call.next().unwrap(), Event::Notice { .. }));
             call.cancel(Duration::from_millis(200));
         }
-        let took = start.elapsed();
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        in_time(start);
     }
 }
 
@@ -121,7 +118,7 @@ fn a_large_result_is_cancelled_at_once() {
     let _turn = turn();
     let remote = remote();
     let server = endpoint(&remote, "server", &verified());
-    let statement = Statement::call("select i::text from generate_series(1, 20000000) i".into());
+    let statement = Statement::call("select generate_series(1, 1000000000000)::text".into());
     let mut call = remote.start(
         &statement,
         vec![request(&server, &[])],
@@ -130,8 +127,7 @@ fn a_large_result_is_cancelled_at_once() {
     assert!(matches!(call.next().unwrap(), Event::Rows { .. }));
     let start = Instant::now();
     call.cancel(Duration::from_millis(500));
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    in_time(start);
 }
 
 #[test]
@@ -178,7 +174,7 @@ fn a_connection_at_rest() {
         execute(
             &remote,
             &other,
-            &format!("select pg_terminate_backend({pid}, 5000)"),
+            &format!("select pg_terminate_backend({pid}, 60000)"),
         );
         assert_ne!(pid, self::pid(&remote, &server));
     }
@@ -244,11 +240,7 @@ fn an_interrupt_ends_a_handshake() {
         });
         let start = Instant::now();
         assert!(matches!(call.next().unwrap(), Event::Interrupted));
-        assert!(
-            start.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            start.elapsed()
-        );
+        in_time(start);
         call.cancel(Duration::from_millis(500));
         FLAG.store(false, SeqCst);
         assert!(matches!(call.next().unwrap(), Event::Finished));
@@ -273,7 +265,7 @@ fn an_interrupt_at_any_look_leaves_the_connection() {
         LOOKS.store(looks, SeqCst);
         interrupted.push(matches!(call.next().unwrap(), Event::Interrupted));
         LOOKS.store(i64::MAX, SeqCst);
-        call.cancel(Duration::from_secs(5));
+        call.cancel(HANG);
         drop(call);
         assert_eq!(remote.connections().len(), 1, "at look {looks}");
         assert_eq!(pid, self::pid(&remote, &server), "at look {looks}");
