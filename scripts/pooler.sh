@@ -83,7 +83,7 @@ pooler_launch() {
 
 # pooler_listens directory port: waits until it listens and prints its process; fails when it has ended instead.
 pooler_listens() {
-    local dir=$1 port pid='' seen limit=$((SECONDS + 20))
+    local dir=$1 port pid='' seen limit=$((SECONDS + 60))
     port=$(printf '%04X' "$2")
     while [ $SECONDS -lt $limit ]; do
         seen=$(cat "$dir/pidfile" 2>/dev/null || true)

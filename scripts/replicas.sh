@@ -25,14 +25,14 @@ standby_start() {
 
 # standbys_stream PRIMARY COUNT: waits until so many standbys follow.
 standbys_stream() {
-    until_true 20 said "$2" server_psql "$1" -Atqc "select count(*) from pg_stat_replication where state = 'streaming'"
+    until_true 60 said "$2" server_psql "$1" -Atqc "select count(*) from pg_stat_replication where state = 'streaming'"
 }
 
 # make_synchronous PRIMARY: from now on it acknowledges what its standby has, too.
 make_synchronous() {
     standbys_stream "$1" 1
     server_psql "$1" -Atq -c "alter system set synchronous_standby_names = '*'" -c 'select from pg_reload_conf()' >/dev/null
-    until_true 20 said sync server_psql "$1" -Atqc 'select sync_state from pg_stat_replication'
+    until_true 60 said sync server_psql "$1" -Atqc 'select sync_state from pg_stat_replication'
 }
 
 # rejoin OLD NEW: the old primary, which is down, becomes the new one's standby.

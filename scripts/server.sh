@@ -106,7 +106,7 @@ session_open() {
     # The shell forgets it when the session has ended.
     session_pid=$SESSION_PID
 }
-session() { printf '%s\n' "$1" >&"${SESSION[1]}"; IFS= read -r -t 20 reply <&"${SESSION[0]}"; printf '%s' "$reply"; }
+session() { printf '%s\n' "$1" >&"${SESSION[1]}"; IFS= read -r -t 60 reply <&"${SESSION[0]}"; printf '%s' "$reply"; }
 session_close() { printf '%s\n' '\q' >&"${SESSION[1]}"; wait "$session_pid" 2>/dev/null || true; }
 
 # A port that no socket of this machine has, by the kernel's tables: nobody is disturbed by a trial connection.
@@ -194,7 +194,7 @@ server_launch() {
     mapfile -d '' -t environment <"$dir/environment"
     # A killed server may stay a zombie where nobody collects them (containers): PostgreSQL takes that for a live one.
     server_running "$name" || rm -f "$dir/data/postmaster.pid" "$dir"/.s.PGSQL.*
-    for try in 1 2 3 4 5 6 7 8 9 10; do
+    for ((try = 1; try <= 60; try++)); do
         if [ "$which" = same ]; then port=$(server_port "$name"); else port=$(free_port); fi
         if as_server env ${environment[@]+"${environment[@]}"} "$(tree_bin "$tree")/pg_ctl" start -D "$dir/data" \
             -l "$dir/log" -w -t 60 -s -o "-p $port" >/dev/null 2>&1 </dev/null; then
@@ -216,7 +216,7 @@ server_launch() {
 
 # server_promote NAME: a standby becomes a primary.
 server_promote() {
-    as_server "$(tree_bin "$(server_tree "$1")")/pg_ctl" promote -D "$(server_dir "$1")/data" -w -t 20 -s
+    as_server "$(tree_bin "$(server_tree "$1")")/pg_ctl" promote -D "$(server_dir "$1")/data" -w -t 60 -s
 }
 
 server_restart() { server_stop "$1"; server_launch "$1" same; }
@@ -226,7 +226,7 @@ server_stop() {
     local name=$1 mode=${2:-fast} dir
     dir=$(server_dir "$name")
     server_running "$name" || return 0
-    as_server "$(tree_bin "$(server_tree "$name")")/pg_ctl" stop -D "$dir/data" -m "$mode" -w -t 20 -s >/dev/null 2>&1 \
+    as_server "$(tree_bin "$(server_tree "$name")")/pg_ctl" stop -D "$dir/data" -m "$mode" -w -t 60 -s >/dev/null 2>&1 \
         || as_server "$(tree_bin "$(server_tree "$name")")/pg_ctl" stop -D "$dir/data" -m immediate -w -t 10 -s \
             >/dev/null 2>&1 \
         || server_kill "$name"

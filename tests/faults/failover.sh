@@ -28,7 +28,7 @@ PGHOST=127.0.0.1 PGPORT=$PROXY PGUSER=postgres "$(tree_bin "$PLPROXY_TREE")/pgbe
 PGBENCH=$!
 PROGRAMS+=("$PGBENCH")
 start=$(now)
-check failover.begins until_true 20 goes_on left "$start"
+check failover.begins until_true 120 goes_on left "$start"
 
 # fail_over how from to
 fail_over() {
@@ -40,19 +40,19 @@ fail_over() {
     began=$(now)
     server_promote "$to"
     promoted=$(now)
-    check "failover.${how}_works_again" until_true 20 goes_on "$to" "$promoted"
+    check "failover.${how}_works_again" until_true 120 goes_on "$to" "$promoted"
     # Not from the end of the promotion, but from the command.
     ms=$(proxy -c "select first_by('$to', '$began')")
     check "failover.${how}_in_time ($ms ms after the command, $(proxy -c "select extract(epoch from '$promoted'::timestamptz
-        - '$began') * 1000" | cut -d. -f1) of them the promotion's own)" [ "$ms" -le 2000 ]
+        - '$began') * 1000" | cut -d. -f1) of them the promotion's own)" in_time "$ms" 2000
     ms=$(proxy -c "select coalesce(last_failure('$promoted'), 0)")
-    check "failover.${how}_all_clients ($ms ms after the promotion)" [ "$ms" -le 2000 ]
+    check "failover.${how}_all_clients ($ms ms after the promotion)" in_time "$ms" 2000
     [ "$how" != stopped ] || { hit "$from" KILL; while server_running "$from"; do sleep 0.02; done; }
     sleep 0.3
     check "failover.${how}_rejoined" rejoin "$from" "$to"
     check "failover.${how}_synchronous_again" make_synchronous "$to"
     promoted=$(now)
-    check "failover.${how}_goes_on" until_true 20 goes_on "$to" "$promoted"
+    check "failover.${how}_goes_on" until_true 120 goes_on "$to" "$promoted"
 }
 fail_over killed left right
 fail_over stopped right left
@@ -60,7 +60,7 @@ fail_over stopped right left
 check failover.pgbench_lives kill -0 "$PGBENCH"
 kill "$PGBENCH" 2>/dev/null || true
 wait "$PGBENCH" || true
-check failover.pgbench_ends until_true 10 said 0 proxy -c "select count(*) from pg_stat_activity where application_name = 'pgbench'"
+check failover.pgbench_ends until_true 60 said 0 proxy -c "select count(*) from pg_stat_activity where application_name = 'pgbench'"
 # The last primary is killed, too: its standby has everything.
 hit left KILL
 while server_running left; do sleep 0.02; done

@@ -57,7 +57,7 @@ limited() {
 within network.query_timeout 1500 57014 limited 'hurried_nap(30)'
 within network.statement_timeout 1000 57014 limited 'wire_nap(30)' 'set statement_timeout = 500;'
 # What a call left behind when its time was over is cancelled, over the same network.
-check network.none_left until_true 10 said 0 one -c "select count(*) from pg_stat_activity where state = 'active'
+check network.none_left until_true 60 said 0 one -c "select count(*) from pg_stat_activity where state = 'active'
     and application_name like 'wire%'"
 
 # cancelled: a call over a slow network, from the blow to its end.

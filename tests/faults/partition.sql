@@ -29,7 +29,7 @@ create function write(n int) returns int language sql as 'insert into written va
 -- How long it takes until no statement of the partitions' sessions runs, from a moment on.
 create function quiet_since(began timestamptz) returns int language plpgsql as $$
 begin
-    for i in 1 .. 5000 loop
+    for i in 1 .. 15000 loop
         perform pg_stat_clear_snapshot();
         exit when not exists (select from pg_stat_activity where state = 'active' and application_name like 'part%');
         perform pg_sleep(0.002);

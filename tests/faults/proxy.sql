@@ -56,7 +56,7 @@ begin
     at := clock_timestamp();
     if how = 'cancel' then perform pg_cancel_backend(victim); end if;
     if how = 'terminate' then perform pg_terminate_backend(victim); end if;
-    for i in 1 .. 3000 loop
+    for i in 1 .. 30000 loop
         perform pg_stat_clear_snapshot();
         exit when not exists (select from pg_stat_activity
             where pid = victim and (state = 'active' or how <> 'cancel'));

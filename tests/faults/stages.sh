@@ -50,7 +50,7 @@ one -c 'create table parsed (n int)'
 proxy -c "create function parsed() returns setof int language plproxy as \$\$ cluster 'parts'; run on 0; select n from parsed; \$\$"
 hang_on_one parse_locker 'begin; lock parsed; select pg_sleep(600)'
 PARSE_LOCKER=$LOCKER
-until_true 10 is_locked parsed
+until_true 60 is_locked parsed
 
 for stage in $ALL; do
     within "stages.${stage}_cancel" 100 canceled struck "$stage" cancel
@@ -60,10 +60,10 @@ for stage in $ALL; do
 done
 
 # No statement is left on any partition, whoever ended the call.
-reaches_all() { # blow, statement, how many partitions are at work then and what else is so [, seconds until it is]
+reaches_all() { # blow, statement, how many partitions are at work then and what else is so
     local at ms
     hang "$QUIET $2"
-    until_true "${4:-10}" said t one -c "select running() = $3"
+    until_true 60 said t one -c "select running() = $3"
     read -r ms at < <(proxy -c "select ms, at from strike('$APP', '$1')")
     echo "quiet $(one -c "select quiet_since('$at')")"
     wait "$HUNG" || true
@@ -74,8 +74,8 @@ done
 
 # A session that PostgreSQL itself ends takes them along, too.
 overlong() {
-    hang "$QUIET set transaction_timeout = 5000; select count(*) from nap_all(60)"
-    until_true 10 said "$PARTITIONS" one -c 'select running()'
+    hang "$QUIET set transaction_timeout = 10000; select count(*) from nap_all(60)"
+    until_true 60 said "$PARTITIONS" one -c 'select running()'
     wait "$HUNG" || true
     grep -q 'terminating connection due to transaction timeout' "$OUT" || { echo "not ended 9999"; return; }
     echo "quiet $(one -c "select quiet_since(clock_timestamp())")"
@@ -84,7 +84,7 @@ overlong() {
 
 # The same while rows that came ahead of their turn are moved to the result, which only the second partition's are.
 for blow in cancel terminate; do
-    within "stages.moving_${blow}_reaches_all" 500 quiet reaches_all $blow 'select count(*) from ahead(3000000)' 1 20
+    within "stages.moving_${blow}_reaches_all" 500 quiet reaches_all $blow 'select count(*) from ahead(3000000)' 1
 done
 
 # The same while PostgreSQL is at work for the call: in the check of a domain, for a set and for values one by one; in a call
@@ -124,7 +124,7 @@ orphans() {
     began=$(date +%s%3N)
     kill -9 "$(server_pid proxy)"
     for pid in "${pids[@]}"; do
-        while [ -d "/proc/$pid" ] && ! zombie "$pid" && [ $(($(date +%s%3N) - began)) -lt 5000 ]; do sleep 0.01; done
+        while [ -d "/proc/$pid" ] && ! zombie "$pid" && [ $(($(date +%s%3N) - began)) -lt 30000 ]; do sleep 0.01; done
     done
     ms=$(($(date +%s%3N) - began))
     while server_running proxy; do sleep 0.02; done
@@ -142,7 +142,7 @@ limit() {
 	SQL
 }
 hang_on_one locker 'begin; lock written; select pg_sleep(60)'
-until_true 10 is_locked written
+until_true 60 is_locked written
 within stages.partition_lock_timeout 800 55P03 limit lock_timeout 'select n::text from written'
 one -c "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'locker'" >/dev/null
 wait "$LOCKER" || true
@@ -154,13 +154,13 @@ idle() {
 	set idle_in_transaction_session_timeout = 200;
 	begin;
 	select count(*) from same_all(1);
-	\! sleep 1
+	\! sleep 3
 	select 1;
 	SQL
     grep -o 'idle-in-transaction timeout' "$PLPROXY_RUN/idle.out"
 }
 same stages.idle_in_transaction 'idle-in-transaction timeout' "$(idle)"
-check stages.idle_leaves_nothing until_true 5 said 0 \
+check stages.idle_leaves_nothing until_true 60 said 0 \
     one -c "select count(*) from pg_stat_activity where application_name like 'part%'"
 
 # Nobody waits for a session that sits in a remote call.

@@ -7,6 +7,6 @@ while read -r section; do
     same "transactions.$section" "$(cut_out "$HERE/transactions.wanted")" "$(cut_out "$PLPROXY_RUN/transactions.out")"
 done < <(grep -E '^[a-z_]{3,}$' "$HERE/transactions.wanted")
 # The session is over, and so is all it had.
-check transactions.leave_nothing until_true 5 said 0 \
+check transactions.leave_nothing until_true 60 said 0 \
     one -c "select count(*) from pg_stat_activity where application_name like 'part%'"
 same transactions.nothing_prepared 0 "$(one -c 'select count(*) from pg_prepared_xacts')"

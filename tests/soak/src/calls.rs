@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, NoTls, Row, Statement};
+use tokio_postgres::{CancelToken, Client, Error, NoTls, Row, Statement};
 
 use crate::random::Random;
 
@@ -56,6 +57,8 @@ pub struct Caller<'a> {
     pub books: &'a mut Books,
     /// The partition of each key.
     pub homes: &'a [i32],
+    /// The proxy's port, for cancel requests.
+    pub port: u16,
 }
 
 /// The kinds of calls, with how often each is made.
@@ -342,24 +345,35 @@ impl Caller<'_> {
     async fn cancel(&mut self) -> Ended {
         let (key, _) = self.key();
         let token = self.client.cancel_token();
-        let wait = Duration::from_millis(self.random.between(20, 150));
-        let cancel = tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
+        let port = self.port;
+        let mut wait = Duration::from_millis(self.random.between(20, 150));
+        let found = {
+            let params: &[&(dyn ToSql + Sync)] = &[&key];
+            let mut call = std::pin::pin!(self.query("select nap($1, 20)", params));
             // A request that comes before the statement does is lost, so it is made again until the statement ends.
             loop {
-                let _ = token.cancel_query(NoTls).await;
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                match tokio::time::timeout(wait, &mut call).await {
+                    Ok(found) => break found,
+                    Err(_) => cancel(&token, port).await,
+                }
+                wait = Duration::from_millis(200);
             }
-        });
-        let found = self.query("select nap($1, 20)", &[&key]).await;
-        cancel.abort();
-        // The last request may be on its way still, and must not hit another call.
-        let _ = self.client.batch_execute("select pg_sleep(0.1)").await;
+        };
         match found {
             Err(error) if code(&error) == "57014" => Ok(()),
             Err(error) => Err(error.into()),
             Ok(_) => Err(Trouble::Wrong("not cancelled".into())),
         }
+    }
+}
+
+/// Sends a cancel request and waits until the server has passed it on, so that it hits no later call.
+async fn cancel(token: &CancelToken, port: u16) {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return;
+    };
+    if token.cancel_query_raw(&mut stream, NoTls).await.is_ok() {
+        let _ = stream.readable().await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{Client, Error, NoTls};
+use tokio_postgres::{Client, Config, Error, NoTls};
 
 use crate::calls::{Books, Caller, KINDS, Trouble, code};
 use crate::random::Random;
@@ -51,6 +51,11 @@ async fn work(
     books: &mut Books,
 ) {
     let mut random = Random::new(seed, number as u64 + 1);
+    let port = connstr
+        .parse::<Config>()
+        .ok()
+        .and_then(|config| config.get_ports().first().copied())
+        .unwrap_or(5432);
     while !shared.stopping() {
         let client = match connect(connstr, number, shared).await {
             Ok(client) => client,
@@ -78,6 +83,7 @@ async fn work(
                 random: &mut random,
                 books,
                 homes,
+                port,
             };
             let ended = tokio::time::timeout(HANG, caller.call(kind)).await;
             let hung = ended.is_err();

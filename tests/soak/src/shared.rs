@@ -1,11 +1,12 @@
 //! What the sessions, the faults and the report have in common.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after a fault is mended calls may still fail: connections that were made meanwhile, servers in recovery.
+/// How long after a fault is mended calls may still fail: connections that were made meanwhile, servers in recovery. It is
+/// that of an idle machine; see [`Shared::busy`].
 const GRACE: Duration = Duration::from_secs(3);
 /// Wrong results that are told in full.
 const TOLD: usize = 20;
@@ -38,6 +39,8 @@ pub struct Tally {
 pub struct Shared {
     /// The sessions are to end.
     pub stop: AtomicBool,
+    /// How many times longer than on an idle machine a piece of work has taken at the most, in hundredths.
+    pub busy: AtomicU32,
     /// The server process of each session, 0 while there is none.
     pub backends: Vec<AtomicI32>,
     spans: Mutex<Vec<Span>>,
@@ -48,6 +51,7 @@ impl Shared {
     pub fn new(sessions: usize) -> Shared {
         Shared {
             stop: AtomicBool::new(false),
+            busy: AtomicU32::new(100),
             backends: (0..sessions).map(|_| AtomicI32::new(0)).collect(),
             spans: Mutex::default(),
             tally: Mutex::default(),
@@ -92,7 +96,8 @@ impl Shared {
     /// Whether a fault was there at some time of a call.
     pub fn is_explained(&self, begin: Instant, end: Instant) -> bool {
         let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = |span: &Span| span.end.is_some_and(|end| end + GRACE < begin);
+        let grace = GRACE * self.busy.load(Ordering::Relaxed) / 100;
+        let over = |span: &Span| span.end.is_some_and(|end| end + grace < begin);
         spans.iter().any(|span| span.begin <= end && !over(span))
     }
 }
