@@ -155,6 +155,6 @@ clients_stop() {
     kill -0 "$CLIENT" 2>/dev/null || { indent <"$PLPROXY_RUN/client.out"; die "the clients ended before they were told to"; }
     kill "$CLIENT" 2>/dev/null || true
     wait "$CLIENT" 2>/dev/null || true
-    until_so 20 "the end of the clients" said 0 ask proxy \
+    until_so 120 "the end of the clients" said 0 ask proxy \
         "select count(*) from pg_stat_activity where application_name = 'pgbench'"
 }

@@ -21,12 +21,12 @@ SQL
 standby_start two one "${REPLICATED[@]}"
 app_password_of two
 printf '    %-9s 127.0.0.1:%s (pg_basebackup --write-recovery-conf)\n' two "$(server_port two)"
-until_so 30 "a standby that streams" standbys_stream one 1
+until_so 120 "a standby that streams" standbys_stream one 1
 sql one <<'SQL'
 alter system set synchronous_standby_names = '*';
 select pg_reload_conf();
 SQL
-until_so 30 "a synchronous standby" make_synchronous one
+until_so 120 "a synchronous standby" make_synchronous one
 sql one <<'SQL'
 select state, sync_state from pg_stat_replication;
 SQL
@@ -58,7 +58,7 @@ tell "kill -9 (the postmaster of one)"
 server_kill one
 refused() { [ "$(ask proxy "select count(*) from told where code <> '00000' and began > '$1'")" -gt 0 ]; }
 lost_at=$(ask proxy 'select clock_timestamp()')
-until_so 30 "an error of the clients" refused "$lost_at"
+until_so 120 "an error of the clients" refused "$lost_at"
 sql proxy -v ON_ERROR_STOP=0 <<SQL
 select partition, ok, error from plproxy_check_cluster('shop');
 SQL
@@ -76,7 +76,7 @@ step "The old primary comes back as the new one's standby"
 tell "pg_rewind --target-pgdata=.../one --source-server='host=... port=$(server_port two)' --write-recovery-conf"
 rejoin one two || { indent <"$PLPROXY_RUN/rewind.one"; die "the old primary did not rejoin"; }
 grep '^pg_rewind:' "$PLPROXY_RUN/rewind.one" | sed "s#$PLPROXY_TREE#...#" | indent
-until_so 30 "a synchronous standby" make_synchronous two
+until_so 120 "a synchronous standby" make_synchronous two
 sql two <<'SQL'
 select state, sync_state from pg_stat_replication;
 SQL
@@ -97,7 +97,7 @@ as_server touch "$(server_dir two)/data/standby.signal"
 printf "primary_conninfo = 'host=127.0.0.1 port=%s user=postgres password=%s'\nsynchronous_standby_names = ''\n" \
     "$(server_port one)" "$(cat "$PLPROXY_RUN/password")" | as_server tee -a "$(server_dir two)/data/postgresql.auto.conf" >/dev/null
 server_launch two same
-until_so 30 "a synchronous standby" make_synchronous one
+until_so 120 "a synchronous standby" make_synchronous one
 clients_write 50
 sql proxy <<'SQL'
 select partition, port, ok, in_recovery from plproxy_check_cluster('shop');
@@ -119,7 +119,7 @@ check "clients that failed were told of the connection or the server" "select co
 same "the standby has the same rows" "$(ask one 'select n, checksum from sum_users()')" "$(
     lsn=$(ask one 'select pg_current_wal_lsn()')
     replayed() { [ "$(ask two "select pg_last_wal_replay_lsn() >= '$lsn'")" = t ]; }
-    until_so 20 "the standby's replay" replayed
+    until_so 120 "the standby's replay" replayed
     ask two 'select n, checksum from sum_users()')"
 step_end
 

@@ -124,7 +124,7 @@ step_end
 step "The old database: nobody is there, so that it can be put away"
 no_sessions() { [ "$(ask old "select count(*) from pg_stat_activity where datname = 'shop2'")" = 0 ]; }
 # A session of the proxy closes the connection that nothing stands for any more at its next call.
-until_so 30 "the end of the sessions on the old database" no_sessions
+until_so 120 "the end of the sessions on the old database" no_sessions
 sql old <<'SQL'
 alter database shop2 allow_connections false;
 alter database shop2 rename to shop2_moved;

@@ -27,7 +27,7 @@ for standby in near far; do
     standby_start $standby primary "${REPLICATED[@]}"
     printf '    %-9s 127.0.0.1:%s (pg_basebackup --write-recovery-conf)\n' $standby "$(server_port $standby)"
 done
-until_so 30 "two standbys that stream" standbys_stream primary 2
+until_so 120 "two standbys that stream" standbys_stream primary 2
 step_end
 
 step "Two clusters: one for writes, one for reads"
@@ -57,12 +57,12 @@ step "Writes land on the primary, reads on both standbys"
 sql proxy <<'SQL'
 select put_item(i, 'item ' || i) as written_on, count(*) from generate_series(1, 100) i group by 1;
 SQL
-for standby in near far; do until_so 30 "the replay on $standby" replayed $standby; done
+for standby in near far; do until_so 120 "the replay on $standby" replayed $standby; done
 sql proxy <<SQL
 select answered_by, standby, count(*) from generate_series(1, $CALLS) i, get_item(i % 100 + 1) group by 1, 2 order by 1;
 SQL
 check "a write is answered by the primary" "select put_item(101, 'item 101') = 'primary'"
-for standby in near far; do until_so 30 "the replay on $standby" replayed $standby; done
+for standby in near far; do until_so 120 "the replay on $standby" replayed $standby; done
 check "every read was answered by a standby, each has had its share, and each answer is right" "select count(*) = $CALLS
     and bool_and(standby) and bool_and(info = 'item ' || (i % 101 + 1)) and count(distinct answered_by) = 2
     and min(n) > $CALLS / 4 from (select i, g.*, count(*) over (partition by answered_by) n
@@ -106,7 +106,7 @@ step_end
 
 step "The primary is stopped: reads go on, writes say why they do not"
 tell "standby near is back"
-until_so 30 "the standby's return" said t ask near 'select pg_is_in_recovery()'
+until_so 120 "the standby's return" said t ask near 'select pg_is_in_recovery()'
 server_stop primary
 sql proxy -v ON_ERROR_STOP=0 <<'SQL'
 select answered_by, count(*) from generate_series(1, 100) i, get_item(i) group by 1;

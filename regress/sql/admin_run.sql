@@ -51,7 +51,7 @@ select * from plproxy_run_on_all('parts', 'select count(*) from run');
 select current_setting('port') as port \gset
 \set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port
 \set p1 'dbname=regress_part1 host=127.0.0.1 port=' :port
-create server twice foreign data wrapper plproxy options (p0 :'p0', p1 :'p1', p2 :'p0', p3 :'p1', query_timeout '1');
+create server twice foreign data wrapper plproxy options (p0 :'p0', p1 :'p1', p2 :'p0', p3 :'p1', query_timeout '3');
 create user mapping for public server twice;
 select * from plproxy_run_on_all('twice', 'insert into run values (1)');
 select * from plproxy_run_on_all('parts', 'select count(*) from run');

@@ -119,7 +119,7 @@ select part_at(2), part_at(1);
 -- it ended between the calls: nobody is told
 create function remote_pid(n int) returns int language plproxy as $$ cluster 'parts'; run on n; select pg_backend_pid(); $$;
 select remote_pid(2) as pid \gset
-select pg_terminate_backend(:pid), pg_sleep(0.2);
+select pg_terminate_backend(:pid, 60000), pg_sleep(0);
 select part_at(2);
 select remote_pid(2) <> :pid;
 -- an error leaves the connection in use
@@ -156,7 +156,7 @@ select sleep(30);
 \echo :SQLSTATE
 reset statement_timeout;
 select part_at(3);
-\set c 'dbname=regress_part3 host=127.0.0.1 options=''-c statement_timeout=100ms'' port=' :port
+\set c 'dbname=regress_part3 host=127.0.0.1 options=''-c statement_timeout=1s'' port=' :port
 create server t_errors_limited foreign data wrapper plproxy options (p0 :'c');
 create user mapping for public server t_errors_limited;
 create function sleep_limited(seconds float8) returns int language plproxy as $$
@@ -170,9 +170,9 @@ select sleep_limited(0);
 \echo :SQLSTATE
 -- query_timeout, against a partition that says nothing
 \set c 'dbname=regress_part3 host=127.0.0.1 port=' :port
-alter server t_errors_limited options (set p0 :'c', add query_timeout '1');
+alter server t_errors_limited options (set p0 :'c', add query_timeout '3');
 select sleep_limited(0);
-select sleep_limited(3);
+select sleep_limited(60);
 \echo :SQLSTATE
 select sleep_limited(0);
 set client_min_messages = warning;

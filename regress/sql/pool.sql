@@ -206,7 +206,7 @@ drop schema plproxy cascade;
 reset client_min_messages;
 -- connections that the server closed are replaced in silence, however many
 select all_a(), all_b();
-select bool_and(pg_terminate_backend(pid, 5000)) from pg_stat_activity where application_name like 'regress_pool_%';
+select bool_and(pg_terminate_backend(pid, 60000)) from pg_stat_activity where application_name like 'regress_pool_%';
 select all_a(), all_b();
 -- a session's state stays where it is
 create function set_a(name text, value text) returns text language plproxy as $$
@@ -275,7 +275,7 @@ select a(0), a(0);
 alter server t_pool_a options (set reset_query 'select pg_terminate_backend(pg_backend_pid())');
 select a(0), a(0);
 -- one that takes too long does not fail the call either
-alter server t_pool_a options (set reset_query 'select pg_sleep(60)', add query_timeout '1');
+alter server t_pool_a options (set reset_query 'select pg_sleep(60)', add query_timeout '3');
 select a(0);
 alter server t_pool_a options (drop query_timeout);
 set statement_timeout = '500ms';

@@ -13,7 +13,7 @@ ask() {
 # until_is expected command...: runs it until it says so; what it said last
 until_is() {
     local wanted=$1 got try; shift
-    for try in $(seq 300); do
+    for try in $(seq 600); do
         got=$("$@" 2>/dev/null || true)
         [ "$got" != "$wanted" ] || break
         sleep 0.1

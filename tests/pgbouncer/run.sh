@@ -18,9 +18,9 @@ expect_like() {
     if grep -qE -- "$2" <<<"$3"; then same "$1" '' ''; else same "$1" "$2" "$3"; fi
 }
 
-# wait_for "what" command...: until it succeeds, half a minute at the most.
+# wait_for "what" command...: until it succeeds, a minute at the most.
 wait_for() {
-    local limit=$((SECONDS + 30))
+    local limit=$((SECONDS + 60))
     until "${@:2}"; do
         [ $SECONDS -lt $limit ] || { same "$1" 'to happen' 'nothing'; return 1; }
         sleep 0.05
@@ -255,7 +255,7 @@ part_refused() {
     local program connstr answer holder
     for program in newer debian; do
         pooler_start "no-$program" part --program "$program" --set 'pool_mode = transaction' \
-            --set 'default_pool_size = 1' --set 'query_wait_timeout = 1'
+            --set 'default_pool_size = 1' --set 'query_wait_timeout = 3'
         connstr="$(pooler_connstr "no-$program" part) user=postgres password=$PARTITION_PASSWORD"
         use "no-$program"
         same "$program: the start-up needs no ignore_startup_parameters" 'two 1' \

@@ -11,11 +11,11 @@ select count(*) from wide(60000);
 select peak() - :before < 24000 as memory_is_bounded;
 reset work_mem;
 \set pt 'host=127.0.0.1 dbname=part0 port=' :port
-create server impatient foreign data wrapper plproxy options (p0 :'pt', query_timeout '1');
+create server impatient foreign data wrapper plproxy options (p0 :'pt', query_timeout '3');
 create user mapping for public server impatient;
 create function sleeps(n float8) returns int language plproxy as $$ cluster 'impatient'; run on 0; select 1 from pg_sleep(n); $$;
 select sleeps(0.1);
-select sleeps(2.5);
+select sleeps(6);
 select sleeps(0.1);
 create function naps(n float8) returns int language plproxy as $$ cluster 'parts'; run on 0; select 1 from pg_sleep(n); $$;
 set statement_timeout = '300ms';
@@ -23,7 +23,7 @@ select naps(5);
 reset statement_timeout;
 select part_at(0);
 create function napping() returns int language plproxy as $$ cluster 'parts'; run on 1; select count(*)::int from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid(); $$;
-select pg_sleep(0.2);
+select pg_sleep(2);
 select napping();
 set lock_timeout = '100ms';
 select part_at(0);
@@ -31,11 +31,10 @@ reset lock_timeout;
 create function pid() returns int language plproxy as $$ cluster 'parts'; run on 1; select pg_backend_pid(); $$;
 create function other_pid() returns int language plproxy as $$ cluster 'parts_text'; run on 1; select pg_backend_pid(); $$;
 select pid() = other_pid() as the_same;
-create function kill(p int, c text) returns bool language plproxy as $$ connect c; select pg_terminate_backend(p); $$;
+create function kill(p int, c text) returns bool language plproxy as $$ connect c; select pg_terminate_backend(p, 60000); $$;
 select pid() as pid \gset
 \set other 'host=127.0.0.1 dbname=part2 user=postgres port=' :port
 select kill(:pid, :'other');
-select pg_sleep(0.1);
 select part_at(1);
 select part_at(1);
 -- many functions in one session
