@@ -59,3 +59,16 @@ auth wrong_scram "$(not_wanted md5 'server requested SASL authentication')" c_sc
 auth wrong_md5 "$(not_wanted scram-sha-256 'server requested a hashed password')" c_md5_quote scram-sha-256
 auth wrong_password "$(not_wanted '!password' 'server requested a cleartext password')" c_plain_quote '!password'
 auth wrong_trust "$(not_wanted scram-sha-256 'server did not complete authentication')" c_user scram-sha-256
+
+# SCRAM's iterations: as many as the client library computes, and one more, with which libpq logs in.
+server_psql main -q <<'SQL'
+create role c_slow login in role c_scram password
+    'SCRAM-SHA-256$100000:cGxwcm94eS1zYWx0LTAxNg==$Enzil6BFwYdslwPCbP1A+1FkcgW8ISn/ez9SenBGGnw=:jViemRh5JDoeZ5dgQQRV67AuXYXFQrloRhejh2Wcif8=';
+create role c_slower login in role c_scram password
+    'SCRAM-SHA-256$100001:cGxwcm94eS1zYWx0LTAxNg==$9QTniO/EifiUyYmZbtKt189l4eEqhts+9dkHG4sVGao=:NXNbkMu1WtlbMrOa12EV0EcVVtSS8seAFbpIBsidzuA=';
+SQL
+slow() { printf 'host=127.0.0.1 port=%s dbname=other user=%s password=%s' "$MAIN" "$1" "$SECRET"; }
+both passwords.iterations 'main c_slow other' "$(slow c_slow)"
+only passwords.too_many_iterations \
+    "$(said "$MAIN" 'server asks for 100001 iterations of SCRAM, and no more than 100000 are accepted')" "$(slow c_slower)"
+check passwords.too_many_iterations_libpq 'main c_slower other' "$(theirs "$(slow c_slower)")"

@@ -6,8 +6,8 @@ use plproxy_core::conninfo::{AuthMethod, ChannelBinding, RequireAuth};
 
 use crate::tls::Channel;
 
-/// More rounds of password hashing than that is a trap, not a precaution.
-const SCRAM_LIMIT: u64 = 4_000_000;
+/// SCRAM's iterations that postgres-protocol accepts: a server that asks for more may want no more than the client's time.
+const SCRAM_LIMIT: u64 = 100_000;
 const SCRAM: &[u8] = b"SCRAM-SHA-256";
 const SCRAM_PLUS: &[u8] = b"SCRAM-SHA-256-PLUS";
 
@@ -154,9 +154,9 @@ fn scram(body: &[u8]) -> Result<(), String> {
         .find_map(|part| part.strip_prefix(b"i="));
     let rounds = rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
     match rounds {
-        Some(rounds) if rounds > SCRAM_LIMIT => {
-            Err("server asks for an absurd number of hashing rounds".into())
-        }
+        Some(rounds) if rounds > SCRAM_LIMIT => Err(format!(
+            "server asks for {rounds} iterations of SCRAM, and no more than {SCRAM_LIMIT} are accepted"
+        )),
         _ => Ok(()),
     }
 }
