@@ -40,3 +40,12 @@ done
 same broken.sound_calls "$(echo $ODD $ENDLESS | wc -w)" "$(grep -c '^sound 7$' "$PLPROXY_RUN/broken.out")"
 peak=$(awk '/VmHWM/ { print $2 }' "$PLPROXY_RUN/broken.out")
 check "broken.memory (peak of the backend: $((${peak:-9999999} / 1024)) MB)" [ "${peak:-9999999}" -lt 64000 ]
+
+# A server that cannot start another process has only this to say, in the form of an old protocol.
+server_start forkless --auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'"
+as_server prlimit --nproc=1:1 --pid "$(server_pid forkless)"
+same broken.forkless "connection to server at \"127.0.0.1\", port $(server_port forkless) failed: \
+could not fork new process for connection: Resource temporarily unavailable" \
+    "$(proxy -c "select look('$(at "$(server_port forkless)")', 'select 1')" 2>&1 | sed -n 's/^ERROR: .*\] //p')"
+
+server_stop forkless

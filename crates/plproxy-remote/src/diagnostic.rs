@@ -125,6 +125,13 @@ impl Diagnostic {
     }
 }
 
+/// The words of an error in the form of the protocol before 3.0, which a server uses that could not even start a process for the
+/// connection: text up to a zero byte, or the end.
+pub(crate) fn words_of_old(bytes: &[u8]) -> String {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).trim_end().to_owned()
+}
+
 fn code(text: &str) -> [u8; 5] {
     match <[u8; 5]>::try_from(text.as_bytes()) {
         Ok(code)

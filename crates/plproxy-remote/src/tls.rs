@@ -13,8 +13,10 @@ mod session;
 
 use plproxy_core::conninfo::{CertMode, ChannelBinding, ConnInfo, Host, TlsMode, TlsNegotiation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::address::Address;
+use crate::diagnostic::words_of_old;
 use crate::error::{ErrorKind, system_words};
 use crate::stream::{Socket, Transport};
 
@@ -100,11 +102,16 @@ pub(crate) async fn negotiate(
                     "server does not support SSL, but SSL was required",
                 ));
             }
-            // Nobody has shown yet who the server is, so its words are not passed on.
             [b'E'] => {
-                return Err(Failure::fatal(
-                    "server sent an error response during SSL exchange",
-                ));
+                let mut words = "server sent an error response during SSL exchange".to_owned();
+                // Nobody has shown yet who the server is, so its words are not passed on; unless anybody would be believed.
+                if way == Way::Offered
+                    && let Some(said) = old_words(&socket)
+                {
+                    words.push_str(": ");
+                    words.push_str(&said);
+                }
+                return Err(Failure::Fatal(words));
             }
             [other] => {
                 return Err(Failure::fatal(format!(
@@ -130,6 +137,14 @@ pub(crate) async fn negotiate(
         session.check_name(host).map_err(Failure::Handshake)?;
     }
     Ok(Socket::new(Transport::Tls(Box::new(session)), descriptor))
+}
+
+/// What a server has said that could not start a process for the connection; none if it speaks otherwise.
+fn old_words(socket: &TcpStream) -> Option<String> {
+    let mut bytes = [0; 1024];
+    let length = socket.try_read(&mut bytes).ok()?;
+    let words = words_of_old(bytes.get(..length)?);
+    (!words.is_empty()).then_some(words)
 }
 
 /// The connection broke before anything was agreed on.

@@ -13,7 +13,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use super::{LoggedIn, Refusal, Refused};
 use crate::authentication::Authentication;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, words_of_old};
 use crate::dialog::{diagnostic, unexpected};
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
@@ -146,15 +146,18 @@ impl Handshake {
     fn poll_old_error(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
         loop {
             let text = self.inbox.unseen().get(1..).unwrap_or_default();
-            if let Some(end) = text.iter().position(|byte| *byte == 0) {
-                return Poll::Ready(words(text.get(..end).unwrap_or_default()));
+            if text.contains(&0) {
+                return Poll::Ready(Refusal::Words(words_of_old(text)));
             }
             if text.len() > *ERROR_LENGTHS.end() {
                 return Poll::Ready(Refusal::Failed(unexpected()));
             }
             match ready!(self.poll_fill(cx)) {
                 Ok(()) => {}
-                Err(ErrorKind::Closed) => return Poll::Ready(words(text_of(&self.inbox))),
+                Err(ErrorKind::Closed) => {
+                    let text = self.inbox.unseen().get(1..).unwrap_or_default();
+                    return Poll::Ready(Refusal::Words(words_of_old(text)));
+                }
                 Err(kind) => return Poll::Ready(Refusal::Failed(kind)),
             }
         }
@@ -205,15 +208,6 @@ impl Handshake {
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// What a server of old said.
-fn words(text: &[u8]) -> Refusal {
-    Refusal::Words(String::from_utf8_lossy(text).trim_end().to_owned())
-}
-
-fn text_of(inbox: &Inbox) -> &[u8] {
-    inbox.unseen().get(1..).unwrap_or_default()
 }
 
 impl Swallow {

@@ -381,3 +381,41 @@ fn a_full_queue_of_a_unix_socket_is_waited_for() {
     server.join().unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_server_that_cannot_fork_is_quoted() {
+    use std::io::Write;
+
+    let _turn = turn();
+    let remote = remote();
+    let words = "could not fork new process for connection: Resource temporarily unavailable";
+    let connstr = scripted::serve(move |mut stream| {
+        // As the postmaster does: it reads nothing.
+        let _ = stream.write_all(format!("E{words}\n\0").as_bytes());
+    });
+    let kind = failure(&remote, &connstr);
+    assert!(matches!(kind, ErrorKind::Connect { .. }), "{kind:?}");
+    assert!(
+        kind.to_string().ends_with(&format!("failed: {words}")),
+        "{kind}"
+    );
+    let kind = failure(
+        &remote,
+        &connstr.replace("sslmode=disable", "sslmode=prefer"),
+    );
+    let during = "server sent an error response during SSL exchange";
+    assert!(
+        kind.to_string()
+            .ends_with(&format!("failed: {during}: {words}")),
+        "{kind}"
+    );
+    let kind = failure(
+        &remote,
+        &connstr.replace("sslmode=disable", "sslmode=require"),
+    );
+    assert!(
+        kind.to_string().ends_with(&format!("failed: {during}")),
+        "{kind}"
+    );
+}
