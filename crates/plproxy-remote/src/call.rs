@@ -1,20 +1,22 @@
 //! Calls: one statement on some endpoints at once, and what comes of it, event by event.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream};
 
-use crate::cancel::CancelKey;
+use crate::cancelling::{Cancelling, PACE};
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::execute::{Common, Task};
+use crate::interrupt::Gate;
 use crate::linger;
 use crate::outbox::{Item, Outbox};
 use crate::params::Param;
@@ -28,8 +30,6 @@ use crate::waiting::Wait;
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 /// How long the cancelling may take after a timeout, which has used up the caller's patience already.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
-/// How long to wait before cancelling again what is still running.
-const REPEAT: Duration = Duration::from_millis(40);
 /// How long the sending of cancel requests may take at the most, whatever the bound for the rest.
 const UNTIL_SENT: Duration = Duration::from_millis(500);
 /// Rows of all requests together, in bytes, that one round of polling may take in.
@@ -176,10 +176,11 @@ impl<'a> Call<'a> {
                         common: common.clone(),
                     })
                 });
+        let gate = remote.runtime().gate();
         let tasks = match (works.next(), works.len()) {
             (None, _) => Tasks::None,
             (Some(work), 0) => Tasks::One(work),
-            (Some(work), _) => Tasks::Many(std::iter::once(work).chain(works).collect()),
+            (Some(work), _) => Tasks::many(std::iter::once(work).chain(works), gate),
         };
         Call::of_tasks(remote, outbox, tasks, count, options.query_timeout)
     }
@@ -190,7 +191,7 @@ impl<'a> Call<'a> {
         let tasks = if works.is_empty() {
             Tasks::None
         } else {
-            Tasks::Many(works.into_iter().collect())
+            Tasks::many(works.into_iter(), remote.runtime().gate())
         };
         Call::of_tasks(remote, outbox, tasks, requests, None)
     }
@@ -368,49 +369,53 @@ impl<'a> Call<'a> {
             let runtime = self.remote.runtime();
             // The wait is short in any case, and what it does must not be left half done.
             let _quiet = runtime.gate().hush();
-            let (mut limit, mut last, mut repeat) = {
+            let (mut limit, mut last, mut pace) = {
                 let _guard = runtime.enter();
                 (
                     Box::pin(tokio::time::sleep(bound)),
                     Box::pin(tokio::time::sleep(bound.max(UNTIL_SENT))),
-                    Box::pin(tokio::time::sleep(REPEAT)),
+                    Box::pin(tokio::time::sleep(PACE)),
                 )
             };
             // A reset is nearly over, and is given the time until the requests are repeated.
-            let keys = if drain {
+            let mut cancelling = Cancelling::new(if drain {
                 self.outbox.running()
             } else {
                 self.outbox.busy()
-            };
+            });
             let started = Instant::now();
-            let mut cancels: FuturesUnordered<_> =
-                keys.iter().cloned().map(CancelKey::send).collect();
+            let mut repeat = PACE;
             runtime.wait(|cx, _| {
-                while let Poll::Ready(Some(())) = Pin::new(&mut cancels).poll_next(cx) {}
+                cancelling.poll(cx);
                 if drain {
                     self.tasks.poll(cx);
                 }
                 let running = drain && self.outbox.is_busy();
-                if !running && cancels.is_empty() {
+                if !running && cancelling.is_over() {
                     return Poll::Ready(());
                 }
-                // A server process that had not read its statement yet has taken no notice.
-                while repeat.as_mut().poll(cx).is_ready() {
-                    repeat.as_mut().reset(tokio::time::Instant::now() + REPEAT);
-                    if running {
+                while pace.as_mut().poll(cx).is_ready() {
+                    pace.as_mut().reset(tokio::time::Instant::now() + PACE);
+                    // A server process that had not read its statement yet has taken no notice. Each time it is given longer
+                    // to do so, as every request costs its server a process.
+                    if running && started.elapsed() >= repeat {
+                        repeat = repeat.saturating_mul(2);
                         // One that takes long is no reason to leave the others alone.
-                        let all = cancels.is_empty();
+                        let all = cancelling.is_over();
                         let again = self.outbox.busy().into_iter();
-                        let again = again.filter(|key| all || !key.is_astray());
-                        cancels.extend(again.map(CancelKey::send));
-                        cx.waker().wake_by_ref();
+                        cancelling.extend(again.filter(|key| all || !key.is_busy()));
                     }
+                    cx.waker().wake_by_ref();
                 }
                 // By the clock: a server that never stops talking uses up what the runtime allows one poll, and its timers
                 // would never seem to go off. Over a slow network the bound may be too short even to send the requests, and
                 // a statement that nobody stops runs on.
-                let unsent = keys.iter().any(|key| key.is_unsent());
-                if started.elapsed() >= if unsent { bound.max(UNTIL_SENT) } else { bound } {
+                let bound = if cancelling.is_unsent() {
+                    bound.max(UNTIL_SENT)
+                } else {
+                    bound
+                };
+                if started.elapsed() >= bound {
                     return Poll::Ready(());
                 }
                 let timer = if limit.is_elapsed() {
@@ -423,6 +428,8 @@ impl<'a> Call<'a> {
                 }
                 Poll::Pending
             });
+            drop(cancelling);
+            self.remote.end_cancel();
         }
         self.tasks = Tasks::None;
         self.outbox.forget_running();
@@ -430,6 +437,22 @@ impl<'a> Call<'a> {
 }
 
 impl Tasks {
+    /// Between two of them the host has its say: one may take milliseconds of computing, as for a password, and there may be
+    /// a thousand.
+    fn many(works: impl Iterator<Item = Work>, gate: &Arc<Gate>) -> Tasks {
+        let polite = works.map(|mut work| -> Work {
+            let gate = Arc::clone(gate);
+            Box::pin(poll_fn(move |cx| {
+                if gate.is_wanted() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                work.as_mut().poll(cx)
+            }))
+        });
+        Tasks::Many(polite.collect())
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) {
         let done = match self {
             Tasks::None => true,

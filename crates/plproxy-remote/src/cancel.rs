@@ -9,6 +9,7 @@ use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::address::Address;
+use crate::descriptors::Descriptor;
 use crate::endpoint::Endpoint;
 use crate::linger::Lingering;
 use crate::open::open_socket;
@@ -27,12 +28,31 @@ pub(crate) struct CancelKey {
     endpoint: Rc<Endpoint>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
     astray: Cell<bool>,
-    /// A request is being made and has not been sent.
-    unsent: Cell<bool>,
+    /// One is to be made.
+    queued: Cell<bool>,
 }
 
-/// No connection could be made for the request.
-struct Unsent;
+/// A request that was sent. Dropped, its socket stays open apart, see [`crate::linger`].
+pub(crate) struct Sent {
+    key: Rc<CancelKey>,
+    socket: Lingering,
+    /// Whether an earlier one was under way.
+    astray: bool,
+}
+
+impl Sent {
+    /// Waits until the server has taken it, which it shows by hanging up.
+    pub(crate) async fn confirm(mut self) {
+        let mut nothing = [0];
+        let Some(socket) = self.socket.socket() else {
+            return;
+        };
+        if matches!(socket.read(&mut nothing).await, Ok(0)) {
+            self.key.astray.set(self.astray);
+        }
+        self.socket.close();
+    }
+}
 
 impl CancelKey {
     pub(crate) fn new(
@@ -53,45 +73,32 @@ impl CancelKey {
             info,
             endpoint,
             astray: Cell::new(false),
-            unsent: Cell::new(false),
+            queued: Cell::new(false),
         }
     }
 
-    /// Sends the request and waits until the server has taken it, which it shows by hanging up. There is nobody to tell
-    /// of a failure: the caller's time is bounded in any case.
-    pub(crate) async fn send(self: Rc<Self>) {
+    /// A descriptor for a request, if there is one.
+    pub(crate) fn descriptor(&self) -> Option<Descriptor> {
+        self.endpoint.resources().descriptors.for_cancel()
+    }
+
+    /// Sends the request and waits until the server has taken it. There is nobody to tell of a failure: the caller's time is
+    /// bounded in any case.
+    pub(crate) async fn cancel(self: Rc<Self>) {
+        if let Some(descriptor) = self.descriptor()
+            && let Some(sent) = self.send(descriptor).await
+        {
+            sent.confirm().await;
+        }
+    }
+
+    /// Sends the request, if that can be.
+    pub(crate) async fn send(self: Rc<Self>, descriptor: Descriptor) -> Option<Sent> {
         // What became of an earlier request, this one's end does not tell.
         let astray = self.astray.replace(true);
-        self.unsent.set(true);
-        let socket = self.request().await;
-        self.unsent.set(false);
-        match socket {
-            Err(Unsent) => self.astray.set(astray),
-            Ok(None) => {}
-            Ok(Some(socket)) => {
-                let mut open = Lingering::new(socket);
-                let mut nothing = [0];
-                let Some(socket) = open.socket() else { return };
-                if matches!(socket.read(&mut nothing).await, Ok(0)) {
-                    self.astray.set(astray);
-                }
-                open.close();
-            }
-        }
-    }
-
-    /// Sends the request.
-    async fn request(&self) -> Result<Option<Socket>, Unsent> {
-        let info = &*self.info;
-        let resources = self.endpoint.resources();
-        let descriptor = resources.descriptors.insist();
-        let Ok(socket) = open_socket(&self.address, info, descriptor).await else {
-            return Err(Unsent);
-        };
-        let contexts = &resources.contexts;
-        let Ok(mut socket) = tls::negotiate(socket, self.way, info, &self.host, contexts).await
-        else {
-            return Err(Unsent);
+        let Some(mut socket) = self.connect(descriptor).await else {
+            self.astray.set(astray);
+            return None;
         };
         let mut message = BytesMut::new();
         frontend::cancel_request(self.process_id, self.secret_key, &mut message);
@@ -102,12 +109,30 @@ impl CancelKey {
             socket.flush().await
         };
         let sent = sent.await;
-        Ok(sent.is_ok().then_some(socket))
+        sent.is_ok().then(|| Sent {
+            key: self,
+            socket: Lingering::new(socket),
+            astray,
+        })
     }
 
-    /// Whether a request is being made that has not been sent.
-    pub(crate) fn is_unsent(&self) -> bool {
-        self.unsent.get()
+    async fn connect(&self, descriptor: Descriptor) -> Option<Socket> {
+        let info = &*self.info;
+        let socket = open_socket(&self.address, info, descriptor).await.ok()?;
+        let contexts = &self.endpoint.resources().contexts;
+        tls::negotiate(socket, self.way, info, &self.host, contexts)
+            .await
+            .ok()
+    }
+
+    /// Notes whether a request is to be made.
+    pub(crate) fn set_queued(&self, queued: bool) {
+        self.queued.set(queued);
+    }
+
+    /// Whether a request is to be made, or may be under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.queued.get() || self.astray.get()
     }
 
     /// Whether a request may still be under way, so that the connection cannot be used again.

@@ -16,6 +16,14 @@ const RUNTIME: usize = 3;
 /// So many stay free beyond what the host may have open: what the process was started with, files that are open for a moment.
 const MARGIN: usize = 64;
 
+/// So many are set aside for cancel requests.
+const SET_ASIDE: usize = 16;
+
+/// As many of the host's as connections may have.
+fn share(account: &DescriptorAccount) -> usize {
+    (account.most)() / 3 * 2
+}
+
 /// The host's account. None of these may unwind.
 #[derive(Debug, Clone, Copy)]
 pub struct DescriptorAccount {
@@ -94,18 +102,28 @@ impl Descriptors {
         Some(Descriptor(Some(Rc::clone(self))))
     }
 
-    /// A descriptor for a cancel request: there are never many of these, and they must be sent.
-    pub(crate) fn insist(self: &Rc<Self>) -> Descriptor {
+    /// A descriptor for a cancel request, for which some are set aside.
+    pub(crate) fn for_cancel(self: &Rc<Self>) -> Option<Descriptor> {
         let Some(account) = self.account.get() else {
-            return Descriptor(None);
+            return Some(Descriptor(None));
         };
         while !self.take(&account) {
             if !linger::close_oldest() {
+                if self.taken.get() >= share(&account) + SET_ASIDE {
+                    return None;
+                }
                 self.reserve(&account);
                 break;
             }
         }
-        Descriptor(Some(Rc::clone(self)))
+        Some(Descriptor(Some(Rc::clone(self))))
+    }
+
+    /// Cancelling is over: what was set aside for it is given back, though somebody may still wait for the end of a request.
+    pub(crate) fn end_cancel(&self) {
+        if let Some(account) = self.account.get() {
+            while self.taken.get() > share(&account) && linger::close_oldest() {}
+        }
     }
 
     /// Takes what the host can do without, then what it could not have anyway, then up to two thirds of what it has.
@@ -119,7 +137,7 @@ impl Descriptors {
             self.beyond.set(self.beyond.get() + 1);
             return true;
         }
-        if self.taken.get() < most / 3 * 2 {
+        if self.taken.get() < share(account) {
             self.reserve(account);
             return true;
         }
@@ -199,10 +217,11 @@ mod tests {
         // The host may have all that there is.
         let (descriptors, taken) = all(900);
         assert_eq!((taken.len(), LENT.get()), (600 - RUNTIME, 600));
-        // A cancel request goes out nevertheless.
-        let cancel = descriptors.insist();
-        assert_eq!(LENT.get(), 601);
-        drop((cancel, taken));
+        // Cancel requests go out nevertheless.
+        let cancels = std::iter::from_fn(|| descriptors.for_cancel()).take(100);
+        let cancels: Vec<_> = cancels.collect();
+        assert_eq!((cancels.len(), LENT.get()), (SET_ASIDE, 600 + SET_ASIDE));
+        drop((cancels, taken));
         assert_eq!(LENT.get(), RUNTIME);
         // It may have less.
         let (descriptors, taken) = all(600);

@@ -284,7 +284,7 @@ impl Runner {
                         Ok(result) => result,
                         Err(_) => {
                             connection.broken = true;
-                            let cancel = Rc::clone(connection.cancel_key()).send();
+                            let cancel = Rc::clone(connection.cancel_key()).cancel();
                             let _ = tokio::time::timeout(AFTER_TIMEOUT, cancel).await;
                             Err(ErrorKind::QueryTimeout)
                         }
@@ -338,7 +338,9 @@ impl Runner {
                     each: self.options.connect_timeout,
                     default: self.options.default_connect_timeout,
                 };
-                connect(&endpoint, limits, self.number, &self.outbox).await
+                let connecting = connect(&endpoint, limits, self.number, &self.outbox);
+                let connected = self.outbox.unless_closed(connecting).await;
+                connected.unwrap_or(Err(ErrorKind::Closed))
             }
         }
     }

@@ -121,13 +121,14 @@ impl Task {
             each: self.common.options.connect_timeout,
             default: None,
         };
-        let connection = Box::pin(connect(
+        let connecting = Box::pin(connect(
             &self.endpoint,
             limits,
             self.request,
             &self.common.outbox,
-        ))
-        .await?;
+        ));
+        let connected = self.common.outbox.unless_closed(connecting).await;
+        let connection = connected.unwrap_or(Err(ErrorKind::Closed))?;
         self.common.outbox.connects(self.request, begun.elapsed());
         self.common.pool.register(&connection);
         Ok(connection)

@@ -86,12 +86,17 @@ impl Gate {
     }
 
     fn look(&self) {
-        if !self.hushed.load(Relaxed) && !self.told.load(Relaxed) && (self.interrupted)() {
+        if self.is_wanted() {
             self.signal();
         }
     }
 
-    /// Whether the host wants attention and was not told so yet; if so it counts as told.
+    /// Whether the host wants attention and was not told so yet.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.hushed.load(Relaxed) && !self.told.load(Relaxed) && (self.interrupted)()
+    }
+
+    /// The same; if so it counts as told.
     pub(crate) fn interrupted(&self) -> bool {
         if !(self.interrupted)() {
             self.told.store(false, Relaxed);

@@ -13,6 +13,7 @@ mod address;
 mod authentication;
 mod call;
 mod cancel;
+mod cancelling;
 mod connect;
 mod connection;
 mod descriptors;

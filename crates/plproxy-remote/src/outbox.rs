@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -376,6 +377,16 @@ impl Outbox {
     /// Whether the caller wants no more.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.borrow().closed
+    }
+
+    /// Runs `work` unless the caller wants no more, or until then.
+    pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match self.is_closed() {
+            true => Poll::Ready(None),
+            false => work.as_mut().poll(cx).map(Some),
+        })
+        .await
     }
 
     /// Drops what is there and all that will come.

@@ -127,6 +127,11 @@ impl Remote {
         self.pool.snapshot()
     }
 
+    /// Cancelling is over.
+    pub(crate) fn end_cancel(&self) {
+        self.resources.descriptors.end_cancel();
+    }
+
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
     }
