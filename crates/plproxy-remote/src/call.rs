@@ -402,8 +402,9 @@ impl<'a> Call<'a> {
                         repeat = repeat.saturating_mul(2);
                         // One that takes long is no reason to leave the others alone.
                         let all = cancelling.is_over();
-                        let again = self.outbox.busy().into_iter();
-                        cancelling.extend(again.filter(|key| all || !key.is_busy()));
+                        let mut again = self.outbox.busy();
+                        again.retain(|key| all || !key.is_busy());
+                        cancelling.extend(again);
                     }
                     cx.waker().wake_by_ref();
                 }

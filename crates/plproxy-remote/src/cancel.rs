@@ -1,6 +1,7 @@
 //! Cancelling: a second connection to the same server, which tells it to stop what the first one asked for.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -13,6 +14,7 @@ use crate::descriptors::Descriptor;
 use crate::endpoint::Endpoint;
 use crate::linger::Lingering;
 use crate::open::open_socket;
+use crate::statement::Direct;
 use crate::stream::Socket;
 use crate::tls::{self, Way};
 
@@ -26,10 +28,21 @@ pub(crate) struct CancelKey {
     way: Way,
     info: Rc<ConnInfo>,
     endpoint: Rc<Endpoint>,
+    /// Our port, of a TCP socket.
+    port: Option<u16>,
+    direct: Cell<Direct>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
     astray: Cell<bool>,
     /// One is to be made.
     queued: Cell<bool>,
+}
+
+/// A server, as one role reaches it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    user: String,
+    way: Way,
 }
 
 /// A request that was sent. Dropped, its socket stays open apart, see [`crate::linger`].
@@ -60,10 +73,11 @@ impl CancelKey {
         secret_key: i32,
         address: Address,
         host: &Host,
-        encrypted: bool,
         info: Rc<ConnInfo>,
         endpoint: Rc<Endpoint>,
+        socket: &Socket,
     ) -> CancelKey {
+        let encrypted = socket.session().is_some();
         CancelKey {
             process_id,
             secret_key,
@@ -72,9 +86,56 @@ impl CancelKey {
             way: if encrypted { Way::Required } else { Way::Plain },
             info,
             endpoint,
+            port: socket.local_port(),
+            direct: Cell::new(Direct::Unknown),
             astray: Cell::new(false),
             queued: Cell::new(false),
         }
+    }
+
+    /// What is known by now of who answers.
+    pub(crate) fn set_direct(&self, direct: Direct) {
+        self.direct.set(direct);
+    }
+
+    /// The server that it is for, as one role reaches it; none where that is of no use.
+    pub(crate) fn server(&self) -> Option<Server> {
+        match (&self.address, self.direct.get()) {
+            (_, Direct::No) | (Address::Unix(_), _) => None,
+            (Address::Tcp(address), _) => Some(Server {
+                address: *address,
+                user: self.info.user.clone(),
+                way: self.way,
+            }),
+        }
+    }
+
+    pub(crate) fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(crate) fn info(&self) -> &Rc<ConnInfo> {
+        &self.info
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn way(&self) -> Way {
+        self.way
     }
 
     /// A descriptor for a request, if there is one.

@@ -1,10 +1,11 @@
 //! Cancelling on many servers at once, with a limited number of sockets.
 //!
-//! A request is made as soon as the connection for it is there, and the server has it then; that it has seen to it shows by its
+//! The many statements of one server are cancelled together ([`crate::together`]), and those that this does not reach, and all
+//! others, by a request each. A request is made as soon as the connection for it is there, and the server has it then; that it has seen to it shows by its
 //! hanging up, for which the next request does not wait. Servers that cannot be connected to hold up nobody: after a while as
 //! many others have their turn.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use futures::Stream;
 use futures::stream::FuturesUnordered;
 
-use crate::cancel::{CancelKey, Sent};
+use crate::cancel::{CancelKey, Sent, Server};
+use crate::together::Together;
 
 /// So many requests are made at once.
 const WIDTH: usize = 128;
@@ -28,6 +30,7 @@ type Confirming = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Requests under way.
 pub(crate) struct Cancelling {
+    together: HashMap<Server, Together>,
     waiting: VecDeque<Rc<CancelKey>>,
     sending: FuturesUnordered<Sending>,
     confirming: FuturesUnordered<Confirming>,
@@ -38,25 +41,41 @@ pub(crate) struct Cancelling {
 impl Cancelling {
     pub(crate) fn new(keys: Vec<Rc<CancelKey>>) -> Cancelling {
         let mut cancelling = Cancelling {
+            together: HashMap::new(),
             waiting: VecDeque::new(),
             sending: FuturesUnordered::new(),
             confirming: FuturesUnordered::new(),
             begun: Instant::now(),
             started: 0,
         };
-        cancelling.extend(keys.into_iter());
+        cancelling.extend(keys);
         cancelling
     }
 
     /// More of them.
-    pub(crate) fn extend(&mut self, keys: impl Iterator<Item = Rc<CancelKey>>) {
-        self.waiting
-            .extend(keys.inspect(|key| key.set_queued(true)));
+    pub(crate) fn extend(&mut self, keys: Vec<Rc<CancelKey>>) {
+        let mut servers: HashMap<Option<Server>, Vec<Rc<CancelKey>>> = HashMap::new();
+        for key in keys {
+            key.set_queued(true);
+            servers.entry(key.server()).or_default().push(key);
+        }
+        for (server, keys) in servers {
+            let together = server.map(|server| {
+                let known = self.together.entry(server);
+                known.or_insert_with(Together::new)
+            });
+            match together.filter(|together| together.takes(keys.len())) {
+                Some(together) => keys.into_iter().for_each(|key| together.push(key)),
+                None => self.waiting.extend(keys),
+            }
+        }
     }
 
     /// Whether a request has not been sent.
     pub(crate) fn is_unsent(&self) -> bool {
-        !self.waiting.is_empty() || !self.sending.is_empty()
+        !self.waiting.is_empty()
+            || !self.sending.is_empty()
+            || self.together.values().any(Together::is_unsent)
     }
 
     /// Whether all requests were sent and seen to, or failed.
@@ -67,6 +86,9 @@ impl Cancelling {
     /// Goes on. To be polled every [`PACE`], too.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         loop {
+            for together in self.together.values_mut() {
+                self.waiting.extend(together.poll(cx));
+            }
             self.start();
             let mut sent = false;
             while let Poll::Ready(Some(request)) = Pin::new(&mut self.sending).poll_next(cx) {
@@ -109,6 +131,8 @@ impl Cancelling {
 
 impl Drop for Cancelling {
     fn drop(&mut self) {
-        self.waiting.iter().for_each(|key| key.set_queued(false));
+        let together = self.together.values().flat_map(Together::keys);
+        let undone = self.waiting.iter().chain(together);
+        undone.for_each(|key| key.set_queued(false));
     }
 }

@@ -67,7 +67,7 @@ pub(crate) struct Limits {
 }
 
 /// Where to connect to, by what was read for this connection.
-struct Target {
+pub(crate) struct Target {
     endpoint: Rc<Endpoint>,
     info: Rc<ConnInfo>,
     outside: Outside,
@@ -105,6 +105,26 @@ pub(crate) async fn connect(
 }
 
 impl Target {
+    /// What another connection was made by.
+    pub(crate) fn of(endpoint: &Rc<Endpoint>, info: &Rc<ConnInfo>) -> Target {
+        Target {
+            endpoint: Rc::clone(endpoint),
+            info: Rc::clone(info),
+            outside: Outside::default(),
+        }
+    }
+
+    /// Connects to a TCP address to which that connection was made.
+    pub(crate) async fn connect_to(
+        &self,
+        host: &Host,
+        address: &Address,
+        way: Way,
+    ) -> Result<Box<Connection>, ErrorKind> {
+        let attempt = self.attempt(host, address, way, TargetSessionAttrs::Any);
+        attempt.await.map_err(|failure| failure.kind)
+    }
+
     async fn connect(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
         let info = &*self.info;
         let timeout = [limits.each, info.connect_timeout].into_iter().flatten();

@@ -149,7 +149,6 @@ impl Connection {
             in_use: true,
             tls: socket.session().map(|session| session.version().to_owned()),
         };
-        let encrypted = fixed.tls.is_some();
         let facts = Facts {
             fixed,
             opened,
@@ -161,17 +160,18 @@ impl Connection {
         let socket = Rc::new(RefCell::new(socket));
         let terminate = TerminateOnDrop::new(socket.clone());
         endpoint.resources().open_connections.add(&terminate);
+        let cancel = CancelKey::new(
+            state.process_id(),
+            state.secret_key(),
+            address,
+            host,
+            info,
+            endpoint.clone(),
+            &socket.borrow(),
+        );
         Connection {
             terminate,
-            cancel: Rc::new(CancelKey::new(
-                state.process_id(),
-                state.secret_key(),
-                address,
-                host,
-                encrypted,
-                info,
-                endpoint.clone(),
-            )),
+            cancel: Rc::new(cancel),
             state,
             outgoing: Outgoing::default(),
             inbox,

@@ -3,6 +3,7 @@
 //! A flight of messages, and the answers to it, message by message. Calls have an exchange of their own
 //! ([`crate::exchange`]), which reads rows where they lie and may wait without the runtime.
 
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -63,6 +64,22 @@ impl Listener for FirstValue {
     }
 }
 
+/// The first values of all rows, which are numbers; others are passed over.
+#[derive(Default)]
+struct Numbers(HashSet<i32>);
+
+impl Listener for Numbers {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'D' {
+            let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+            let text = value.and_then(|value| std::str::from_utf8(value).ok());
+            self.0
+                .extend(text.and_then(|text| text.parse::<i32>().ok()));
+        }
+        Ok(())
+    }
+}
+
 /// What a row that is none is answered with.
 pub(crate) fn malformed_row() -> ErrorKind {
     ErrorKind::protocol("server sent a malformed row")
@@ -112,6 +129,13 @@ impl Connection {
         answer
             .into_text()
             .ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
+    }
+
+    /// Runs a statement that gives numbers.
+    pub(crate) async fn numbers(&mut self, sql: &str) -> Result<HashSet<i32>, ErrorKind> {
+        let mut numbers = Numbers::default();
+        self.converse(1, |out| out.ask(sql), &mut numbers).await?;
+        Ok(numbers.0)
     }
 }
 

@@ -72,6 +72,7 @@ impl Task {
                 now = Instant::now();
                 continue;
             }
+            connection.cancel_key().set_direct(connection.direct);
             if !self.common.outbox.sends(
                 self.request,
                 connection.cancel_key(),

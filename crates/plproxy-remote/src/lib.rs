@@ -48,6 +48,7 @@ mod statement;
 mod stream;
 mod terminate;
 mod tls;
+mod together;
 mod waiting;
 
 pub use call::{Call, CallOptions, Event, Prepared, Request};

@@ -57,6 +57,16 @@ impl Socket {
         }
     }
 
+    /// Our port, of a TCP socket.
+    pub(crate) fn local_port(&self) -> Option<u16> {
+        let address = match &self.transport {
+            Transport::Tcp(socket) => socket.local_addr(),
+            Transport::Tls(session) => session.socket().local_addr(),
+            Transport::Unix(_) => return None,
+        };
+        address.ok().map(|address| address.port())
+    }
+
     /// The socket by itself, without the runtime; it does not block.
     pub(crate) fn into_system(self) -> io::Result<(socket2::Socket, Descriptor)> {
         let socket = match self.transport {
