@@ -79,6 +79,13 @@ do $$
 begin
     perform * from t_notices.count_to(2);
 end $$;
+-- what the server says at the log-in, once for each connection: here that a setting of the role is not valid any more
+select dynamic('create role regress_gone; create role regress_told login; alter role regress_told set role = regress_gone;
+    drop role regress_gone');
+create function told(connstr text) returns int language plproxy as $$ connect connstr; select 1; $$;
+select told(format('dbname=regress_part0 host=127.0.0.1 user=regress_told port=%s', current_setting('port')));
+select told(format('dbname=regress_part0 host=127.0.0.1 user=regress_told port=%s', current_setting('port')));
+select dynamic('drop role regress_told');
 set client_min_messages = warning;
 drop schema t_notices cascade;
 call everywhere('drop schema t_notices cascade');
