@@ -37,6 +37,7 @@ only keywords.replication_on 'connection option "replication" is not supported' 
 both keywords.sslcompression 'main c_user c_user' "$AT sslcompression=1"
 only keywords.oauth 'main c_user c_user' \
     "$AT oauth_issuer=https://x oauth_client_id=x oauth_client_secret=$SECRET oauth_scope=x"
+only keywords.oauth_ca_file 'main c_user c_user' "$AT oauth_ca_file=/nowhere"
 for key in scram_client_key scram_server_key; do
     only "keywords.$key" "connection option \"$key\" is not supported" "$AT $key=$SECRET"
 done

@@ -70,6 +70,22 @@ surround "PGSYSCONFDIR=$HOME_DIR/etc" "PGSERVICEFILE=$HOME_DIR/named" PGSERVICE=
 both service.named_file 'main c_user other' 'service=n user=c_user'
 both service.environment 'main c_user other' 'user=c_user'
 both service.named_file_then_system 'standby c_user other' "$S"
+# The string itself names one, which libpq does from 19 on.
+put "$HOME_DIR/other" 644 <<<"[s]
+host=127.0.0.1
+port=$STANDBY
+dbname=other"
+from_19 service.servicefile 'standby c_user other' "$S servicefile=$HOME_DIR/other"
+from_19 service.servicefile_missing "service file \"$HOME_DIR/none\" not found" "$S servicefile=$HOME_DIR/none"
+put "$HOME_DIR/named" 644 <<<"[s]
+host=127.0.0.1
+port=1"
+from_19 service.servicefile_first 'standby c_user other' "$S servicefile=$HOME_DIR/other"
+put "$HOME_DIR/other" 644 <<<"[s]
+servicefile=$HOME_DIR/named"
+from_19 service.servicefile_nested "nested \"servicefile\" specifications not supported in service file \"$HOME_DIR/other\", line 2" \
+    "$S servicefile=$HOME_DIR/other"
+as_server rm "$HOME_DIR/other"
 as_server rm "$HOME_DIR/named" "$OWN"
 both service.named_file_missing "service file \"$HOME_DIR/named\" not found" "$S"
 surround

@@ -34,6 +34,8 @@ const NEWER: &[&str] = &[
     "oauth_client_id",
     "oauth_client_secret",
     "oauth_scope",
+    "oauth_ca_file",
+    "servicefile",
 ];
 
 /// Marsaglia's xorshift: the same strings on every run and machine.

@@ -1,4 +1,4 @@
-//! Every keyword of libpq up to PostgreSQL 18, and what becomes of it here. The one place to look it up.
+//! Every keyword of libpq up to PostgreSQL 19, and what becomes of it here. The one place to look it up.
 
 /// A keyword of a connection string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,7 @@ impl Keyword {
 /// The table, in libpq's order.
 pub static KEYWORDS: &[Keyword] = &[
     key("service", "PGSERVICE", Free, Honoured).of_files(),
+    key("servicefile", "PGSERVICEFILE", Free, Honoured).of_files(),
     key("user", "PGUSER", Free, Honoured),
     key("password", "PGPASSWORD", Free, Honoured).hidden(),
     key("passfile", "PGPASSFILE", Free, Honoured).of_files(),
@@ -223,6 +224,7 @@ pub static KEYWORDS: &[Keyword] = &[
     key("oauth_client_id", "", Free, Ignored),
     key("oauth_client_secret", "", Free, Ignored).hidden(),
     key("oauth_scope", "", Free, Ignored),
+    key("oauth_ca_file", "PGOAUTHCAFILE", Free, Ignored),
     // Writing session keys to a file of the caller's choosing is not for a server process.
     key("sslkeylogfile", "", Free, Refused(EMPTY)).of_files(),
 ];

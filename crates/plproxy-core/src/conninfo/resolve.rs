@@ -112,7 +112,10 @@ fn gather(params: &Params, env: &dyn Environment) -> Result<Settings, ConnInfoEr
         .map(str::to_owned)
         .or_else(|| env.var("PGSERVICE"))
     {
-        for (name, value) in service::load(env, &service, settings.show(&service))? {
+        let file = settings
+            .given("servicefile")
+            .map(|path| (path, settings.show(path)));
+        for (name, value) in service::load(env, file, &service, settings.show(&service))? {
             if !settings.has(name) {
                 settings.put(name, value);
             }
@@ -248,6 +251,26 @@ mod tests {
         check("service=s", &env, port, 2);
         check("service=s port=3", &env, port, 3);
         check("", &env.clone().with_var("PGSERVICE", "s"), port, 2);
+        // The file that the string names comes before that of the environment, and the user's own is not looked for.
+        let env = env
+            .with_var("PGSERVICEFILE", "/from/environment")
+            .with_file("/from/environment", 0o644, "[s]\nport=4")
+            .with_file("/from/string", 0o644, "[s]\nport=5");
+        check("service=s", &env, port, 4);
+        check("service=s servicefile=/from/string", &env, port, 5);
+        check(
+            "servicefile=/from/string",
+            &env.clone().with_var("PGSERVICE", "s"),
+            port,
+            5,
+        );
+        let missing =
+            |file: &str| resolve(&format!("service=s servicefile='{file}'"), &env).unwrap_err();
+        assert_eq!(missing("/no"), "service file \"/no\" not found");
+        assert_eq!(missing(""), "service file \"\" not found");
+        // Without a service there is nothing to look up in it.
+        check("servicefile=/no port=6", &env, port, 6);
+
         let error = "definition of service \"t\" not found";
         assert_eq!(
             resolve("service=t", &env.with_var("PGSERVICE", "s")).unwrap_err(),

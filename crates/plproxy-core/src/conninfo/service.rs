@@ -9,32 +9,36 @@ use super::keywords::Keyword;
 /// libpq's limit for one line, with its end.
 const MAX_LINE: usize = 1023;
 
-/// The settings of `service`, in the order of the file; where one is given twice the first counts. `shown` is the name
-/// for messages.
+/// The settings of `service`, in the order of the file; where one is given twice the first counts. `file` is what the
+/// string names, and what of it may stand in messages; `shown` is the service's name for these.
 pub(super) fn load(
     env: &dyn Environment,
+    file: Option<(&str, &str)>,
     service: &str,
     shown: &str,
 ) -> Result<Vec<(&'static str, String)>, ConnInfoError> {
-    // A file named by the variable must exist; the user's own and the system's need not.
-    let own = match env.var("PGSERVICEFILE") {
-        Some(path) => Some(PathBuf::from(path)),
-        None => env
+    // A file that is named must exist; the user's own and the system's need not.
+    let own = match (file, env.var("PGSERVICEFILE")) {
+        (Some((path, shown)), _) => Some((PathBuf::from(path), shown.to_owned())),
+        (None, Some(path)) => Some((PathBuf::from(&path), path)),
+        (None, None) => env
             .home()
             .map(|home| home.join(".pg_service.conf"))
-            .filter(|path| env.file_mode(path).is_ok()),
+            .filter(|path| env.file_mode(path).is_ok())
+            .map(with_name),
     };
     let system = || {
         let dir = env
             .var("PGSYSCONFDIR")
             .map_or_else(|| env.sysconfdir(), PathBuf::from);
-        Some(dir.join("pg_service.conf")).filter(|path| env.file_mode(path).is_ok())
+        Some(dir.join("pg_service.conf"))
+            .filter(|path| env.file_mode(path).is_ok())
+            .map(with_name)
     };
-    for path in own
+    for (path, name) in own
         .into_iter()
         .chain(std::iter::once_with(system).flatten())
     {
-        let name = path.display().to_string();
         // A pipe or a device would hang or never end.
         let content = match env.file_mode(&path) {
             Ok(mode) if mode.regular => env.read_file(&path).ok(),
@@ -49,6 +53,12 @@ pub(super) fn load(
     Err(ConnInfoError::new(format!(
         "definition of service \"{shown}\" not found"
     )))
+}
+
+/// A path, and how messages call it.
+fn with_name(path: PathBuf) -> (PathBuf, String) {
+    let name = path.display().to_string();
+    (path, name)
 }
 
 /// The settings of one group of a file, or `None` if it has no such group.
@@ -100,6 +110,11 @@ fn group(
                 "nested service specifications not supported in service file \"{file}\", line {number}"
             )));
         }
+        if name == "servicefile" {
+            return Err(ConnInfoError::new(format!(
+                "nested \"servicefile\" specifications not supported in service file \"{file}\", line {number}"
+            )));
+        }
         let keyword = Keyword::find(name).ok_or_else(syntax_error)?;
         if value.contains('\0') {
             return Err(syntax_error());
@@ -134,7 +149,7 @@ mod tests {
     const SYSTEM: &str = "/etc/postgresql-common/pg_service.conf";
 
     fn check(env: TestEnvironment, expected: Result<&str, &str>) {
-        let found = load(&env, "s", "s")
+        let found = load(&env, None, "s", "s")
             .map_err(|error| error.to_string())
             .map(|settings| {
                 settings
@@ -182,6 +197,12 @@ mod tests {
             "[s]\nservice=t",
             Err(&format!(
                 "nested service specifications not supported in service file \"{OWN}\", line 2"
+            )),
+        );
+        content(
+            "[s]\nservicefile=/t",
+            Err(&format!(
+                "nested \"servicefile\" specifications not supported in service file \"{OWN}\", line 2"
             )),
         );
         content(
