@@ -1,5 +1,6 @@
 # PL/Proxy in Rust. `make help` says what there is.
-# Works as root and as an ordinary user; needs cargo, gcc, and apt for what PostgreSQL needs (nothing is installed).
+# Works as root and as an ordinary user; needs gcc, and apt for the rest: PostgreSQL, and Rust where the machine's is missing or
+# too old (nothing is installed).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -26,9 +27,10 @@ help:
 	@echo 'make playground                  a shell with a PostgreSQL of its own that has plproxy; gone with the shell'
 	@echo 'make examples                    the other scenarios of examples/, one after the other (SCALE=small: quickly)'
 	@echo 'make test                        all tests; ends with "N passed, N failed"'
-	@echo 'make test PG=17                  the same with another PostgreSQL, which is compiled on first use: 17 and 18 from'
-	@echo "                                 Debian's sources, 14 and 16 from those in the directory PLPROXY_PG_SOURCES"
-	@echo 'make test-matrix                 all tests with PostgreSQL 15, 17 and 18'
+	@echo 'make test PG=17                  the same with another PostgreSQL, which is made on first use: 17 and 18 are compiled'
+	@echo "                                 from Debian's sources, 14 and 16 from those in the directory PLPROXY_PG_SOURCES,"
+	@echo '                                 19 is of packages of a newer Debian'
+	@echo 'make test-matrix                 all tests with each PostgreSQL that can be fetched'
 	@echo 'make build   [PG_CONFIG=...]     the library, for that PostgreSQL (default: a private tree)'
 	@echo 'make install PG_CONFIG=...       build and install into that PostgreSQL (DESTDIR=... honoured)'
 	@echo 'make differential                the same SQL through the C handler and ours, and the swap from one to the other'
@@ -96,9 +98,7 @@ tarball:
 	@scripts/tarball.sh
 
 clean:
-	@cargo clean
-	@rm -rf build
-	@cargo clean --manifest-path fuzz/Cargo.toml
+	@rm -rf target fuzz/target build
 
 clean-ground:
 	@scripts/tree.sh remove

@@ -18,6 +18,7 @@ if [ -n "${QUICK:-}" ] && [ -z "${GROW:-}${ONLY:-}" ]; then modes=(run grow); fi
 if [ -z "${QUICK:-}${ONLY:-}" ]; then RESULTS=${RESULTS:-$BENCH}; fi
 if [ -n "${RESULTS:-}" ]; then mkdir -p "$RESULTS"; RESULTS=$(realpath "$RESULTS"); fi
 
+use_rust
 (cd "$ROOT" && cargo build --locked --quiet -p plproxy-bench) || die "the measuring program did not build"
 BENCH_COMMIT=$(git -C "$ROOT" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 export BENCH_COMMIT

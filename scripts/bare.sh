@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command on a machine that has nothing but Debian's base, git, make and gcc: in the root that scripts/tree.sh makes,
-# with this checkout, the Rust toolchain and the build's cache, each at its own path, and nothing else of this machine's.
+# with this checkout and the build's cache, each at its own path, and nothing else of this machine's: no Rust, either.
 # Whatever the command writes is gone with it, on all of these; so are its processes. Only root can.
 #
 #   scripts/bare.sh command [argument ...]
@@ -18,9 +18,6 @@ why_not() {
     elif ! unshare --mount --pid --ipc --fork sh -c 'mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir lower upper work all \
         && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work all' 2>/dev/null; then
         echo "nothing can be mounted here, or not in layers"
-    elif ! command -v rustc >/dev/null; then echo "rustc is not there"
-    else
-        case $(rustc --print sysroot) in /usr | /usr/local) echo "Rust has no directory of its own" ;; esac
     fi
 }
 
@@ -42,9 +39,9 @@ as_is() {
     done
 }
 
-# inside ROOT RUN SYSROOT command...: within the namespace.
+# inside ROOT RUN command...: within the namespace.
 inside() {
-    local bare=$1 run=$2 sysroot=$3 cargo=${CARGO_HOME:-$HOME/.cargo}; shift 3
+    local bare=$1 run=$2 cargo=${CARGO_HOME:-$HOME/.cargo}; shift 2
     LAYERS=$run/layers NEW=$run/root
     mkdir -p "$LAYERS" "$NEW" "$LAYERS/upper" "$LAYERS/work"
     # Where the file system cannot hold the upper layer, as in a container, memory can.
@@ -61,8 +58,8 @@ inside() {
     [ ! -d "$cargo/registry" ] || layer "$cargo/registry"
     if [ -n "${CARGO_TARGET_DIR:-}" ] && [ -d "$CARGO_TARGET_DIR" ]; then layer "$CARGO_TARGET_DIR"; fi
     # shellcheck disable=SC2086
-    as_is "$sysroot" "$cargo/config.toml" $MIRROR_FILES
-    local -a environment=(HOME=/root LC_ALL=C.UTF-8 "PATH=$sysroot/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    as_is "$cargo/config.toml" $MIRROR_FILES
+    local -a environment=(HOME=/root LC_ALL=C.UTF-8 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         "CARGO_HOME=$cargo" "PLPROXY_GROUND=$GROUND")
     # What the build's cache was made with, and the way to the mirror.
     mapfile -t -O "${#environment[@]}" environment < <(env | grep -E '^(CARGO_(PROFILE|BUILD|TARGET)_|RUSTFLAGS=|https?_proxy=|no_proxy=)')
@@ -72,11 +69,10 @@ inside() {
 
 # bare command...: what the command gives, or 143 when it was told to end.
 bare() {
-    local why root run pid rc=0 sysroot
+    local why root run pid rc=0
     why=$(why_not)
     [ -z "$why" ] || die "$why"
     root=$("$SCRIPTS/tree.sh" bare)
-    sysroot=$(rustc --print sysroot)
     # What a killed run has left is not locked any more.
     exec 8>"$GROUND/lock-bare"
     flock 8
@@ -88,7 +84,7 @@ bare() {
     exec 8>&-
     # In namespaces of its own: when its first process ends, so do all others, and the mounts are gone. It ends with us.
     setpriv --pdeathsig KILL unshare --mount --pid --ipc --fork --kill-child \
-        "$BASH" "$SCRIPTS/bare.sh" --inside "$root" "$run" "$sysroot" "$@" </dev/null &
+        "$BASH" "$SCRIPTS/bare.sh" --inside "$root" "$run" "$@" </dev/null &
     pid=$!
     # shellcheck disable=SC2064
     trap "kill -KILL $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; rm -rf '$run'" EXIT

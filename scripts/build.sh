@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the library against one PostgreSQL. PG_CONFIG says which (default: the private tree that scripts/tree.sh makes).
-# The last line on stdout is the library's path. Needs cargo, a C compiler as linker, the server's headers and OpenSSL's.
+# The last line on stdout is the library's path. Needs a C compiler as linker and the server's headers; Rust, libclang and
+# OpenSSL's headers are Debian's, in the ground, where the machine lacks them.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -11,7 +12,7 @@ check_pg_config() {
     version=$("$1" --version 2>/dev/null) || die "$1 does not run; is it a pg_config?"
     MAJOR=$(printf '%s' "$version" | sed -n 's/^PostgreSQL \([0-9][0-9]*\).*/\1/p')
     [ -n "$MAJOR" ] || die "$1 says '${version%%$'\n'*}', which is not a PostgreSQL version"
-    [ "$MAJOR" -ge 14 ] && [ "$MAJOR" -le 18 ] || die "PostgreSQL $MAJOR is not supported (14 to 18 are)"
+    supported "$MAJOR" || die "PostgreSQL $MAJOR is not supported ($SUPPORTED are)"
     local headers
     headers=$("$1" --includedir-server)
     [ -r "$headers/postgres.h" ] || die "PostgreSQL's server headers are not in $headers;" \
@@ -76,10 +77,12 @@ build_environment() {
     : "${PG_CONFIG:=$(tree_bin "$("$SCRIPTS/tree.sh" base)")/pg_config}"
     check_pg_config "$PG_CONFIG"
     PG_CONFIG=$(command -v "$PG_CONFIG")
-    command -v cargo >/dev/null 2>&1 || die "cargo is not there; install Rust 1.89 or later with rustup (Debian 12's own is older)"
     command -v cc >/dev/null 2>&1 || die "cc is not there; on Debian: apt-get install gcc libc6-dev"
+    use_rust
     use_libclang
     use_openssl
+    # pgrx would format what it makes of the headers, which nobody reads, and fails where there is no rustfmt.
+    export RUSTFMT=true
     # Not only the destination: this is where the bindings come from.
     export PGRX_PG_CONFIG_PATH=$PG_CONFIG
 }
@@ -91,7 +94,7 @@ built_for() { printf '%s %s' "$("$1" --version)" "$("$1" --includedir-server)"; 
 target_dir() {
     local major=${MAJOR:-$PGMAJOR}
     local suffix=/pg$major
-    [ "$major" != 15 ] || suffix=
+    [ "$major" != "$PACKAGED" ] || suffix=
     printf '%s' "${CARGO_TARGET_DIR:-$ROOT/target}$suffix"
 }
 library() { printf '%s/release/libplproxy.so' "$(target_dir)"; }

@@ -15,6 +15,7 @@ TIME=${TIME:-60}
 [[ $TIME =~ ^[1-9][0-9]*$ ]] || die "TIME is a number of seconds, not '$TIME'"
 FUZZ=$ROOT/fuzz
 TARGETS=(function_body connstr uri passfile service_file server_options answers)
+use_rust
 MACHINE=$(rustc -vV | sed -n 's/^host: //p')
 OUT=${CARGO_TARGET_DIR:-$FUZZ/target}
 [ -z "${CARGO_TARGET_DIR:-}" ] || OUT=$OUT/fuzz

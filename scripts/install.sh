@@ -25,13 +25,13 @@ install_files() {
 
 install_extension() {
     [ -n "${PG_CONFIG:-}" ] || die "say which PostgreSQL: make install PG_CONFIG=/path/to/pg_config"
-    if command -v cargo >/dev/null 2>&1; then
+    check_pg_config "$PG_CONFIG"
+    PG_CONFIG=$(command -v "$PG_CONFIG")
+    # As under sudo: where nothing was ever built with the ground's Rust, it is not fetched for what a user has built already.
+    if machine_has_rust || [ -x "$GROUND/rust/usr/bin/cargo" ] || [ "$(cat "$(target_dir)/release/plproxy.built-for" 2>/dev/null)" != "$(built_for "$PG_CONFIG")" ]; then
         build
     else
-        check_pg_config "$PG_CONFIG"
-        PG_CONFIG=$(command -v "$PG_CONFIG")
-        [ "$(cat "$(target_dir)/release/plproxy.built-for" 2>/dev/null)" = "$(built_for "$PG_CONFIG")" ] \
-            || die "cargo is not there and nothing was built for $PG_CONFIG; run make build PG_CONFIG=$PG_CONFIG first"
+        say "taking what was built for $PG_CONFIG"
     fi
     install_files "$PG_CONFIG" "$(library)"
     say "installed plproxy into ${DESTDIR:-}$("$PG_CONFIG" --pkglibdir) and ${DESTDIR:-}$("$PG_CONFIG" --sharedir)/extension"

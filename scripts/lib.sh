@@ -4,7 +4,8 @@
 # From the environment:
 #   PLPROXY_GROUND   directory for the private PostgreSQL trees (default /var/tmp/plproxy-<uid>)
 #   PLPROXY_HANDLER  rust (default), or c to run against Debian's PL/Proxy, for comparison
-#   PG               the major version of PostgreSQL to work with (default 15, Debian 12's own)
+#   PG               the major version of PostgreSQL to work with (default 15, Debian 12's own; scripts/postgresql.versions
+#                    has all of them)
 
 set -euo pipefail
 
@@ -12,7 +13,6 @@ SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$SCRIPTS")
 GROUND=${PLPROXY_GROUND:-/var/tmp/plproxy-$(id -u)}
 HANDLER=${PLPROXY_HANDLER:-rust}
-PGMAJOR=${PG:-15}
 
 # Messages are compared and parsed, and a server must not inherit a locale that its machine lacks.
 export LC_ALL=C.UTF-8
@@ -26,7 +26,23 @@ else BOLD='' RED='' GREEN='' PLAIN=''; fi
 say() { printf '%s\n' "$*" >&2; }
 die() { printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2; exit 1; }
 
-case $PGMAJOR in 14|15|16|17|18) ;; *) die "PG=$PGMAJOR: the major versions 14 to 18 are supported" ;; esac
+# The versions of PostgreSQL, what a tree of each is made of, and what .ci/run tests of it; and the one of Debian 12's own.
+VERSIONS=() PACKAGED=''
+declare -A MADE_OF=() TESTED=()
+read_versions() {
+    local major made tests
+    while read -r major made tests; do
+        VERSIONS+=("$major") MADE_OF[$major]=$made TESTED[$major]=$tests
+        [ "$made" != packages ] || PACKAGED=$major
+    done < <(grep -E '^[0-9]' "$SCRIPTS/postgresql.versions")
+}
+read_versions
+SUPPORTED="${VERSIONS[0]} to ${VERSIONS[-1]}"
+PGMAJOR=${PG:-$PACKAGED}
+
+# supported MAJOR: whether plproxy is for that version.
+supported() { [[ ${1:-} =~ ^[0-9]+$ ]] && [ -n "${MADE_OF[$1]:-}" ]; }
+supported "$PGMAJOR" || die "PG=$PGMAJOR: the major versions $SUPPORTED are supported"
 
 # wanted NAME [word ...]: whether the name contains one of the words, or there are none.
 wanted() {
@@ -77,3 +93,37 @@ use_ground_libs
 # tree_major tree: the version that the tree is of; there is one in each.
 tree_major() { local lib=("$1"/lib/postgresql/*/); basename "${lib[0]}"; }
 tree_bin() { printf '%s/lib/postgresql/%s/bin' "$1" "$(tree_major "$1")"; }
+
+# tree_loader tree: the program loader of a tree that has libraries of its own, of a newer Debian than this; of others nothing.
+tree_loader() { compgen -G "$1/lib/*/ld-linux*.so.*" | head -n 1 || true; }
+# tree_link tree: what a C compiler is told for a program that is to run with the tree's libraries.
+tree_link() {
+    local loader; loader=$(tree_loader "$1")
+    [ -z "$loader" ] || printf '%s\n' "-Wl,--dynamic-linker=$loader" "-Wl,-rpath,$(dirname "$loader"),--disable-new-dtags"
+}
+# libraries program [library]: those that it runs with, and those of a library in it, as ldd lists them. Not by ldd, which
+# asks the machine's own loader.
+libraries() { env LD_TRACE_LOADED_OBJECTS=1 ${2:+"LD_PRELOAD=$2"} "$1"; }
+
+# ---- Rust
+
+# What Cargo.toml asks for, such as 1.96; what a compiler is, such as 1.96.0.
+rust_wanted() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$ROOT/Cargo.toml"; }
+rust_version() { "$1" --version 2>/dev/null | sed -n '1s/^[a-z]* \([0-9][0-9.]*\).*/\1/p'; }
+# not_older WANTED VERSION
+not_older() { [ -n "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# machine_has_rust: whether the machine has a cargo and a rustc that are new enough.
+machine_has_rust() {
+    local wanted; wanted=$(rust_wanted)
+    [ -z "${PLPROXY_FORCE_DOWNLOAD:-}" ] && not_older "$wanted" "$(rust_version cargo)" \
+        && not_older "$wanted" "$(rust_version rustc)"
+}
+
+# use_rust: cargo and rustc are new enough from here on, by Debian's own from the ground if the machine's are not.
+use_rust() {
+    local dir
+    ! machine_has_rust || return 0
+    dir=$("$SCRIPTS/tree.sh" rust)
+    case ":$PATH:" in *":$dir/usr/bin:"*) ;; *) export PATH="$dir/usr/bin:$PATH" ;; esac
+}

@@ -4,6 +4,7 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
+use_rust
 failed=0
 
 # entries KEY: the strings of that list in deny.toml.
@@ -43,7 +44,7 @@ twice() {
 
 licences --workspace --all-features --edges normal,build,dev || failed=1
 licences --manifest-path fuzz/Cargo.toml --edges normal,build,dev || failed=1
-for major in 14 15 16 17 18; do twice --package plproxy --features "pg$major" --edges normal || failed=1; done
+for major in "${VERSIONS[@]}"; do twice --package plproxy --features "pg$major" --edges normal || failed=1; done
 # Everything is from the one registry that cargo knows by itself.
 if grep -h '^source = ' Cargo.lock fuzz/Cargo.lock | sort -u | grep -v '^source = "registry+' \
     || [ "$(grep -h '^source = ' Cargo.lock fuzz/Cargo.lock | sort -u | wc -l)" != 1 ]; then

@@ -51,6 +51,19 @@ count_regress() {
     grep -cE "$pattern" "$2" || true
 }
 
+# other_words directory MAJOR...: makes a directory to put in front of pg_regress's PATH, whose diff passes over what one of
+# these versions of PostgreSQL says in other words. 19 tells in a detail why there is no such function, the hint before.
+other_words() {
+    local directory=$1 major words=()
+    for major in "${@:2}"; do
+        [ "$major" -lt 19 ] || words=(-I '^HINT:  .*No function matches the given name and argument types'
+            -I '^HINT:  Remote hint: You might need to add explicit type casts' -I '^DETAIL:  .*function of that name')
+    done
+    mkdir -p "$directory"
+    printf '#!/bin/sh\nexec %q %s "$@"\n' "$(command -v diff)" "${words[*]@Q}" >"$directory/diff"
+    chmod 755 "$directory/diff"
+}
+
 # Our own scenarios: they end with a line "N passed, N failed".
 count_summary() {
     local field=1

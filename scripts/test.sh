@@ -55,6 +55,8 @@ run_step() {
     [ "$f" = 0 ] || fail_with "$name" "$log"
 }
 
+# Some run cargo themselves.
+use_rust
 # The steps that need the library fail one by one when it does not build; the others still say what they know.
 if PLPROXY_TREE=$("$SCRIPTS/ready.sh" 2> >(tee "$LOGS/build.log" >&2)); then
     export PLPROXY_TREE

@@ -12,6 +12,7 @@
 #   scripts/tree.sh pgbouncer two PgBouncers: <path>/debian/pgbouncer, Debian 12's own, and <path>/newer/pgbouncer, which
 #                             knows max_prepared_statements, built from the source of Debian 13
 #   scripts/tree.sh python    PL/Python for PostgreSQL 15, with its Python: <path>/lib, <path>/extension, <path>/home
+#   scripts/tree.sh rust      Debian's Rust, which is newer than that of Debian 12 itself: <path>/usr/bin/cargo
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
 #   scripts/tree.sh packages  what a scratch root is made of: Debian's packages of PostgreSQL 15 and of the C handler, and
 #                             a dpkg status in which all that they need is installed
@@ -22,26 +23,26 @@
 #
 # Files come from the machine when it has PostgreSQL 15, its headers and a libclang (PLPROXY_FORCE_DOWNLOAD=1 says not to
 # look), else from the machine's own apt sources, through a private apt state. Other versions are compiled from Debian's
-# sources, or from a postgresql-<PG>*.tar.* in PLPROXY_PG_SOURCES. The ground (PLPROXY_GROUND, default
+# sources, or from a postgresql-<PG>*.tar.* in PLPROXY_PG_SOURCES, or are packages of a newer Debian. The ground (PLPROXY_GROUND, default
 # /var/tmp/plproxy-<uid>) is kept between runs; a stamp tells its version, a lock keeps two runs apart.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$SCRIPTS/compile.sh"
+source "$SCRIPTS/newer.sh"
+source "$SCRIPTS/rust.sh"
 
 # The servers' user must be able to read what is made here.
 umask 022
 
 # Raise when the layout changes: a ground with another stamp is made anew.
 VERSION=1
-# The version that Debian 12 has as packages.
-PACKAGED=15
 MACHINE_PG=/usr/lib/postgresql/$PACKAGED
 
 # Programs and libraries whose own dependencies are wanted too.
 RUN_PACKAGES="postgresql-15 postgresql-client-15 libpq5 pgbouncer libclang1-14"
 # Headers only: their dependencies (compilers, documentation tools) are not.
 HEADER_PACKAGES="postgresql-server-dev-15 libpq-dev libclang-common-14-dev libssl-dev libicu-dev"
-# What a machine needs beside Debian's smallest base and Rust.
+# What a machine needs beside Debian's smallest base.
 BARE_PACKAGES=ca-certificates,git,make,gcc,libc6-dev
 
 # ---- the ground
@@ -70,13 +71,14 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg1[4-8],pg15-c,pg15-checked,sys,openssl,apt,trees,names,packages,pgbouncer,python,debootstrap,bare} \
+    rm -rf "$GROUND"/{pg[0-9]*,sys,openssl,apt,trees,names,packages,pgbouncer,python,rust,patchelf,debootstrap,bare} \
         "$GROUND"/{compile-*,bare-run.*,stamp} "$GROUND"/*.tmp
 }
 
 # ---- apt, privately
 
-apt_private() { local program=$1; shift; APT_CONFIG='' "$program" -c "$GROUND/apt/apt.conf" "$@"; }
+# apt_private program arguments...: with the state of Debian 12, or with that of APT_CONF.
+apt_private() { local program=$1; shift; APT_CONFIG='' "$program" -c "${APT_CONF:-$GROUND/apt/apt.conf}" "$@"; }
 
 prepare_apt() {
     local apt=$GROUND/apt
@@ -134,27 +136,34 @@ debian_mirror() {
         | sed -n 's/|Debian|Debian$//p' | head -n 1 | grep . || die "the machine's apt sources have no mirror of Debian"
 }
 
-# download_source directory package suite...: the newest source package in these suites of Debian, from the machine's own
-# mirror, with an apt state apart from that of Debian 12.
-download_source() {
-    local dir=$1 package=$2 apt=$1/apt mirror suite; shift 2
+# apt_apart directory type suite...: an apt state apart from that of Debian 12, for the packages (type deb) or the sources
+# (deb-src) of these suites of Debian, from the machine's own mirror. Sets APT_CONF.
+apt_apart() {
+    local apt=$1/apt type=$2 mirror suite; shift 2
     mirror=$(debian_mirror)
     mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial
     for suite in "$@"; do
-        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+        echo "$type [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
     done >"$apt/sources.list"
     : >"$apt/status"
+    : >"$apt/preferences"
     {
         cat "$GROUND/apt/apt.conf"
         printf '%s "%s";\n' Dir::State "$apt/state" Dir::State::status "$apt/status" Dir::Cache "$apt/cache" \
-            Dir::Etc::sourcelist "$apt/sources.list" Dir::Etc::sourceparts -
+            Dir::Etc::sourcelist "$apt/sources.list" Dir::Etc::sourceparts /dev/null \
+            Dir::Etc::preferences "$apt/preferences" Dir::Etc::preferencesparts /dev/null
     } >"$apt/apt.conf"
-    quietly "reading the source lists of Debian ($*)" env APT_CONFIG= apt-get -c "$apt/apt.conf" update \
-        || die "Debian's sources ($*) cannot be read"
-    (cd "$dir" && quietly "downloading the source of $package" \
-        env APT_CONFIG= apt-get -c "$apt/apt.conf" source --download-only "$package") \
+    APT_CONF=$apt/apt.conf
+    quietly "reading the package lists of Debian ($*)" apt_private apt-get update || die "Debian's lists ($*) cannot be read"
+}
+
+# download_source directory package suite...: the newest source package in these suites of Debian.
+download_source() {
+    local dir=$1 package=$2 APT_CONF; shift 2
+    apt_apart "$dir" deb-src "$@"
+    (cd "$dir" && quietly "downloading the source of $package" apt_private apt-get source --download-only "$package") \
         || die "Debian ($*) has no source of $package"
-    rm -rf "$apt"
+    rm -rf "$dir/apt"
 }
 
 # The libraries of a package list that this machine lacks. Maintainer tools, Perl modules and the like are not needed:
@@ -182,24 +191,28 @@ machine_has_all() {
         && compgen -G '/usr/lib/llvm-*/lib/clang/*/include/stddef.h' >/dev/null
 }
 
-# arrange from to: PostgreSQL's part of a /usr becomes a tree. The distances between the directories stay as compiled
+# arrange from to major: PostgreSQL's part of a /usr becomes a tree. The distances between the directories stay as compiled
 # in, so its programs find everything relative to themselves and pg_config answers for the tree.
 arrange() {
-    local from=$1 to=$2
+    local from=$1 to=$2 major=$3
     mkdir -p "$to/lib/postgresql" "$to/share/postgresql" "$to/include"
-    cp -a "$from/lib/postgresql/$PACKAGED" "$to/lib/postgresql/"
-    cp -a "$from/share/postgresql/$PACKAGED" "$to/share/postgresql/"
+    cp -a "$from/lib/postgresql/$major" "$to/lib/postgresql/"
+    cp -a "$from/share/postgresql/$major" "$to/share/postgresql/"
     cp -a "$from/include/postgresql" "$to/include/"
     # The tree is for us alone: no handler but the one that is installed into it, no just-in-time bitcode, no manuals.
-    rm -rf "$to/lib/postgresql/$PACKAGED/lib/bitcode" "$to/share/postgresql/$PACKAGED/man" \
-           "$to/lib/postgresql/$PACKAGED/lib"/plproxy* "$to/share/postgresql/$PACKAGED/extension"/plproxy*
+    rm -rf "$to/lib/postgresql/$major/lib/bitcode" "$to/share/postgresql/$major/man" \
+           "$to/lib/postgresql/$major/lib"/plproxy* "$to/share/postgresql/$major/extension"/plproxy*
     # Copied by root from files of root: owner and mode must let the servers' user read.
     chmod -R u+rwX,go+rX,go-w "$to"
 }
 
 make_base() {
     make_packaged
-    [ "$PGMAJOR" = "$PACKAGED" ] || make_compiled
+    case ${MADE_OF[$PGMAJOR]} in
+        packages) ;;
+        newer) make_newer ;;
+        *) make_compiled ;;
+    esac
 }
 
 make_packaged() {
@@ -207,7 +220,7 @@ make_packaged() {
     local tmp=$GROUND/base.tmp
     if machine_has_all; then
         say "making a private PostgreSQL $PACKAGED tree from this machine's files"
-        arrange /usr "$tmp"
+        arrange /usr "$tmp" "$PACKAGED"
         rm -rf "$GROUND/sys"
     else
         say "making a private PostgreSQL $PACKAGED tree from the machine's apt sources (nothing is installed)"
@@ -219,7 +232,7 @@ make_packaged() {
         rm -rf "$GROUND/sys" "$GROUND/sys.tmp"
         # shellcheck disable=SC2086
         fetch "$GROUND/sys.tmp" $(printf '%s\n' $wanted | sort -u)
-        arrange "$GROUND/sys.tmp/usr" "$tmp"
+        arrange "$GROUND/sys.tmp/usr" "$tmp" "$PACKAGED"
         rm -rf "$GROUND/sys.tmp/usr/lib/postgresql" "$GROUND/sys.tmp/usr/share/postgresql" \
                "$GROUND/sys.tmp/usr/share/doc" "$GROUND/sys.tmp/usr/share/man" "$GROUND/sys.tmp/usr/share/locale"
         (cd "$GROUND/sys.tmp/usr/lib" && ls -d ./*-linux-gnu* | head -n 1 | cut -c3-) >"$GROUND/sys.tmp/multiarch"
@@ -233,9 +246,14 @@ make_packaged() {
 
 # A tree whose programs do not start is found here, by name, and not as a puzzle three steps later.
 check_tree() {
-    local program lacking
-    for program in "$(tree_bin "$1")"/{postgres,initdb,psql,pgbench,pg_config,../lib/dblink.so}; do
-        lacking=$(ldd "$program" 2>/dev/null | awk '/not found/ { print $1 }' | tr '\n' ' ')
+    local bin program lacking
+    bin=$(tree_bin "$1")
+    for program in "$bin"/{postgres,initdb,psql,pgbench,pg_config} "$bin/../lib/dblink.so"; do
+        case $program in
+            *.so) lacking=$(libraries "$bin/postgres" "$program" 2>&1) ;;
+            *) lacking=$(libraries "$program" 2>&1) ;;
+        esac
+        lacking=$(awk '/not found/ { print $1 }' <<<"$lacking" | tr '\n' ' ')
         [ -z "$lacking" ] || die "$program needs libraries that are not there: $lacking"
     done
     "$(tree_bin "$1")/pg_config" --includedir-server | grep -qF "$1" || die "pg_config does not answer for the tree in $1"
@@ -420,6 +438,7 @@ case ${1:-} in
     openssl) open_ground; make_openssl; echo "$OPENSSL" ;;
     sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     packages) open_ground; make_packages; echo "$GROUND/packages" ;;
+    rust)   open_ground; make_rust; echo "$GROUND/rust" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     python) open_ground; make_python; echo "$GROUND/python" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;

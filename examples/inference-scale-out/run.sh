@@ -11,11 +11,12 @@ case ${SCALE:-full} in
     *) die "SCALE is full or small, not '$SCALE'" ;;
 esac
 NODES=4
-[ "$PGMAJOR" = 15 ] || leave_out "Debian 12 has PL/Python for 15 only"
+[ "$PGMAJOR" = "$PACKAGED" ] || leave_out "Debian 12 has PL/Python for $PACKAGED only"
 
 step "A proxy, and four nodes with PL/Python"
 begin
 python=$("$SCRIPTS/tree.sh" python)
+use_rust
 (cd "$ROOT" && cargo build --quiet --locked -p plproxy-model-server)
 # PL/Python goes into a copy of the tree, which ends with the run.
 tree=$PLPROXY_RUN/tree

@@ -75,6 +75,11 @@ insert into samples values
     ('t_exact.ratios', '{"{3.1415927,1e-45,NULL}"}'), ('t_exact.floats', '{"[0.1,0.30000000000000004)"}');
 -- a refcursor is sent as the text that it is, so only its array has a function
 update samples set type = 'refcursor[]', vals = array[vals::text] where type = 'refcursor';
+-- of 19 and later, if both sides are
+create function known_there(type text) returns bool language plproxy
+    as $$ cluster 't_exact_binary'; run on 0; select to_regtype(type) is not null; $$;
+insert into samples select * from (values ('oid8', '{0,9223372036854775808,18446744073709551615}'::text[]),
+    ('regdatabase', '{template1}')) v (type, vals) where to_regtype(type) is not null and known_there(type);
 -- arrays of all
 insert into samples select type || '[]', array[(select array_agg(v)::text from unnest(vals || null::text) v)]
     from samples where type !~ 'box|refcursor';
@@ -88,6 +93,7 @@ where t.typtype in ('b', 'r', 'm') and t.typnamespace = 'pg_catalog'::regnamespa
     and not exists (select from samples s where s.type::regtype = t.oid)
     and t.typname !~ '^_?(pg_(brin|dependencies|mcv|ndistinct|node).*|cstring|record|aclitem|gtsvector)$|^refcursor$'
     and t.typelem not in (select reltype from pg_class where reltype <> 0)
+    and (t.typname !~ '^_?(oid8|regdatabase)$' or known_there(t.typname))
 order by 1;
 create function near_settings(n int) returns void language sql as $$
     select set_config('datestyle', (array['ISO, MDY', 'SQL, DMY', 'German, DMY', 'Postgres, MDY'])[1 + n], false),

@@ -231,7 +231,7 @@ call everywhere($$ create schema t_pool;
     end $f$;
     create function t_pool.found() returns text language sql as $f$
         select concat_ws(' ', to_regclass('pg_temp.left_behind'),
-            (select name from pg_prepared_statements where name = 'left_behind'), pg_listening_channels(),
+            (select name from pg_prepared_statements where name = 'left_behind'), (select c from pg_listening_channels() c),
             nullif(current_setting('role'), 'none'), current_setting('my.own', true)) $f$;
     grant usage on schema t_pool to public $$);
 create function leave() returns text language plproxy as $$ cluster 't_pool_a'; run on 0; $$;

@@ -7,9 +7,10 @@ cd "$ROOT"
 base=$("$SCRIPTS/tree.sh" base)
 use_ground_libs
 run_begin
-libpq=$(ldd "$(tree_bin "$base")/psql" | awk '$1 == "libpq.so.5" { print $3 }')
+libpq=$(libraries "$(tree_bin "$base")/psql" | awk '$1 == "libpq.so.5" { print $3 }')
 [ -n "$libpq" ] || die "psql of $base uses no libpq.so.5"
 export PLPROXY_PQPARSE=$PLPROXY_RUN/pqparse
+mapfile -t link < <(tree_link "$base")
 cc -o "$PLPROXY_PQPARSE" -I"$("$(tree_bin "$base")/pg_config" --includedir)" crates/plproxy-core/tests/pqparse.c "$libpq" \
-    -Wl,--unresolved-symbols=ignore-in-shared-libs || die "pqparse.c does not build"
+    -Wl,--unresolved-symbols=ignore-in-shared-libs ${link[@]+"${link[@]}"} || die "pqparse.c does not build"
 counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked --no-fail-fast -p plproxy-core -p plproxy-remote

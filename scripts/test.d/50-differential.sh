@@ -2,7 +2,7 @@
 # or from its apt sources.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-[ "$PGMAJOR" = 15 ] || skip "Debian 12 has the C handler for PostgreSQL 15 only"
+[ "$PGMAJOR" = "$PACKAGED" ] || skip "Debian 12 has the C handler for PostgreSQL $PACKAGED only"
 cd "$ROOT"
 log=$(mktemp /tmp/plproxy-differential.XXXXXX)
 trap 'rm -f "$log"' EXIT

@@ -1,7 +1,7 @@
 # The measurement of both handlers runs and gives a figure for everything that it should; how good they are is not asked.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-[ "$PGMAJOR" = 15 ] || skip "Debian 12 has the C handler for PostgreSQL 15 only"
+[ "$PGMAJOR" = "$PACKAGED" ] || skip "Debian 12 has the C handler for PostgreSQL $PACKAGED only"
 cd "$ROOT"
 run_begin
 counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked -p plproxy-bench

@@ -2,8 +2,8 @@
 # run once more, with their partitions on the other server; they cover every type, in binary and in text.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-OTHER=15
-[ "$PGMAJOR" != $OTHER ] || skip "PG=17 and PG=18 run it, each with $OTHER on the other side"
+OTHER=$PACKAGED
+[ "$PGMAJOR" != "$OTHER" ] || skip "the other versions run it, each with $OTHER on the other side"
 
 # Those that reach nothing but the partitions' port, and do nothing to the partitions' server itself.
 FAMILIES="init call split types records connect target select notices transactions streaming run_on"
@@ -26,6 +26,7 @@ families() {
     done
     (
         cd "$out"
+        export PATH=$PLPROXY_RUN/words:$PATH
         counted regress "$PLPROXY_RUN/regress.log" "$regress" --use-existing --dbname=regression --inputdir="$dir" \
             --outputdir="$out" --bindir="$bin" --host=127.0.0.1 --port="$(server_port "$proxy")" \
             --user=postgres --schedule="$dir/schedule"
@@ -41,6 +42,7 @@ mixed() {
     regress=$(dirname "$("$bin/pg_config" --pgxs)")/../test/regress/pg_regress
     proxy=proxy$major parts=parts$(tree_major "$2") dir=$PLPROXY_RUN/families$major out=$PLPROXY_RUN/out$major
     say "PostgreSQL $major over $(tree_major "$2")"
+    other_words "$PLPROXY_RUN/words" "$PGMAJOR" "$OTHER"
     server_start "$parts" --tree "$2" --max-connections 300 --auth trust --set "lc_messages = 'C'"
     server_start "$proxy" --tree "$1" --max-connections 300 --auth trust --set "lc_messages = 'C'" \
         --set "partitions.port = $(server_port "$parts")"

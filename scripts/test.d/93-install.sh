@@ -1,5 +1,5 @@
 # `make install` as a user calls it, with cargo and, as under sudo, without: what it adds, and to what; that it works there;
-# and that a PG_CONFIG that is none is told so.
+# that a PG_CONFIG that is none is told so; and whose Rust builds.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 source "$SCRIPTS/build.sh"
 need_tree
@@ -27,7 +27,8 @@ install_with() {
     rc=0
     said=$(cd "$ROOT" && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PG_CONFIG -u DESTDIR make install "$@" 2>&1) || rc=$?
 }
-without_cargo() { PATH=$PROGRAMS CARGO_TARGET_DIR=$BUILT install_with "$@"; }
+# With a ground of its own, as root's is, in which nothing is yet.
+without_cargo() { PATH=$PROGRAMS CARGO_TARGET_DIR=$BUILT PLPROXY_GROUND=$PLPROXY_RUN/none install_with "$@"; }
 
 # files directory: all of them; one that is written, even if to the same end, becomes another.
 files() { find "$1" ! -type d -printf '%p %i %s %T@\n' | sort; }
@@ -74,13 +75,10 @@ for how in install_with without_cargo; do
     refused 'one that says nothing' "$PLPROXY_RUN/mute says '', which is not a PostgreSQL version" "PG_CONFIG=$PLPROXY_RUN/mute"
     refused 'another program' "$PLPROXY_RUN/other says 'other 1.0', which is not a PostgreSQL version" \
         "PG_CONFIG=$PLPROXY_RUN/other"
-    refused 'an old PostgreSQL' 'PostgreSQL 13 is not supported (14 to 18 are)' "PG_CONFIG=$PLPROXY_RUN/old"
+    refused 'an old PostgreSQL' 'PostgreSQL 13 is not supported ('"$SUPPORTED"' are)' "PG_CONFIG=$PLPROXY_RUN/old"
     refused 'one without headers' "PostgreSQL's server headers are not in /nowhere; on Debian the package \
 postgresql-server-dev-$PGMAJOR has them" "PG_CONFIG=$PLPROXY_RUN/headless"
 done
-how=without_cargo
-refused 'another than it was built for' "cargo is not there and nothing was built for $(tree_bin "$BASE")/pg_config; \
-run make build PG_CONFIG=$(tree_bin "$BASE")/pg_config first" "PG_CONFIG=$(tree_bin "$BASE")/pg_config"
 check 'nothing was installed' [ ! -e "$NOWHERE" ]
 # Nobody can make a directory there, not even root.
 without_cargo "PG_CONFIG=$CONFIG" DESTDIR=/proc/self
@@ -104,6 +102,48 @@ if [ "$failed" = 0 ]; then
     same 'the same as in the tree of the tests' '' "$(differing "$PLPROXY_RUN/packed$BASE" <<<"$wanted")"
     same 'and none into the base' '' "$(changed "$base" "$BASE")"
 fi
+
+# ---- whose Rust
+
+# toolchain directory version: a cargo and a rustc that say so; the cargo builds by taking the library that there is.
+toolchain() {
+    local program
+    mkdir -p "$1"
+    for program in cargo rustc; do
+        cat >"$1/$program" <<-SH
+	#!/bin/sh
+	[ "\$1" != --version ] || { echo "$program $2 (of the tests)"; exit; }
+	echo "$1" >>'$PLPROXY_RUN/built-by'
+	mkdir -p "\$CARGO_TARGET_DIR/release" && cp '$built/libplproxy.so' "\$CARGO_TARGET_DIR/release/"
+	SH
+        chmod 755 "$1/$program"
+    done
+}
+# A ground that has what ours has, but for Rust.
+RUST_GROUND=$PLPROXY_RUN/ground
+mkdir "$RUST_GROUND"
+cp "$GROUND/stamp" "$RUST_GROUND/"
+for tree in "$GROUND"/pg[0-9]* "$GROUND/sys"; do [ ! -d "$tree" ] || ln -s "$tree" "$RUST_GROUND/"; done
+toolchain "$RUST_GROUND/rust/usr/bin" "$(rust_wanted).0"
+toolchain "$PLPROXY_RUN/rust-old" 1.63.0
+toolchain "$PLPROXY_RUN/rust-new" 1.999.0
+
+# built_by "what" wanted directory: with the directory's programs before those of the machine, which have no cargo.
+built_by() {
+    local target=$PLPROXY_RUN/built-for-$3
+    rm -f "$PLPROXY_RUN/built-by"
+    PATH=${3:+$PLPROXY_RUN/rust-$3:}$PROGRAMS PLPROXY_GROUND=$RUST_GROUND CARGO_TARGET_DIR=$target \
+        install_with "PG_CONFIG=$CONFIG" "DESTDIR=$PLPROXY_RUN/root-$3"
+    same "$1" "0 $2" "$rc $(cat "$PLPROXY_RUN/built-by" 2>/dev/null)"
+    same "$1, and it is installed" "$(expected "$CONFIG" "$PLPROXY_RUN/root-$3")" "$(changed '' "$PLPROXY_RUN/root-$3")"
+}
+unset PLPROXY_FORCE_DOWNLOAD
+built_by "a machine without Rust builds with Debian's" "$RUST_GROUND/rust/usr/bin" ''
+built_by "one whose Rust is too old, too" "$RUST_GROUND/rust/usr/bin" old
+built_by 'one whose Rust is new enough builds with that' "$PLPROXY_RUN/rust-new" new
+# The real one: what the ground has is new enough, and needs nothing around it.
+same "Debian's Rust runs from the ground" "$(rust_wanted)" "$(
+    env -i "PATH=$(PATH=$PROGRAMS use_rust; echo "$PATH")" rustc --version | sed -n 's/^rustc \([0-9]*\.[0-9]*\)\..*/\1/p')"
 
 # ---- for use
 

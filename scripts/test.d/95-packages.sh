@@ -2,7 +2,7 @@
 # handler to ours and back, with a server that runs from there.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-[ "$PGMAJOR" = 15 ] || skip "Debian 12 has packages of PostgreSQL 15 only"
+[ "$PGMAJOR" = "$PACKAGED" ] || skip "Debian 12 has packages of PostgreSQL $PACKAGED only"
 log=$(mktemp /tmp/plproxy-packages.XXXXXX)
 trap 'rm -f "$log"' EXIT
 counted summary "$log" "$ROOT/tests/packages/run.sh"

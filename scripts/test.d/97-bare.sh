@@ -2,7 +2,7 @@
 # and the steps that take least. What passes there is counted.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-[ "$PGMAJOR" = 15 ] || skip "there all versions but 15 would be compiled first"
+[ "$PGMAJOR" = "$PACKAGED" ] || skip "there all versions but $PACKAGED would be made first"
 why=$("$SCRIPTS/bare.sh" --why-not)
 [ -z "$why" ] || skip "$why"
 "$SCRIPTS/tree.sh" debootstrap >/dev/null || skip "debootstrap cannot be had"

@@ -29,6 +29,24 @@ unsafe extern "C-unwind" {
     fn pg_foreign_server_aclcheck(server: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
     fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
+
+    // tupdesc.c
+    #[cfg(feature = "pg19")]
+    fn TupleDescFinalize(desc: pg_sys::TupleDesc);
+}
+
+/// Ends the making of a descriptor: from 19 on it has a summary of its columns, which reading a row goes by.
+///
+/// # Safety
+/// The descriptor is ours and has all its columns.
+pub(super) unsafe fn finish_row_type(desc: pg_sys::TupleDesc) {
+    #[cfg(not(feature = "pg19"))]
+    let _ = desc;
+    #[cfg(feature = "pg19")]
+    // SAFETY: as above; it does not raise.
+    unsafe {
+        TupleDescFinalize(desc);
+    }
 }
 
 /// The attributes of a row type.
@@ -37,9 +55,9 @@ pub(super) fn attributes(row_type: &RowType) -> &[pg_sys::FormData_pg_attribute]
     // SAFETY: `natts` attributes follow the descriptor (before 18 at once, from 18 on behind the compact ones); it lives
     // as long as `row_type`.
     unsafe {
-        #[cfg(not(feature = "pg18"))]
+        #[cfg(not(any(feature = "pg18", feature = "pg19")))]
         let first = (*desc).attrs.as_ptr();
-        #[cfg(feature = "pg18")]
+        #[cfg(any(feature = "pg18", feature = "pg19"))]
         let first: *const pg_sys::FormData_pg_attribute =
             (*desc).compact_attrs.as_ptr().add(row_type.width()).cast();
         core::slice::from_raw_parts(first, row_type.width())

@@ -69,6 +69,7 @@ impl RowType {
             guard::catch(|| {
                 let desc = raw::CreateTemplateTupleDesc(1);
                 raw::TupleDescInitEntry(desc, 1, c"r".as_ptr(), type_oid, -1, 0);
+                compat::finish_row_type(desc);
                 raw::BlessTupleDesc(desc)
             })?
         };

@@ -21,7 +21,7 @@ run() {
 
 # ---- it is one that has nothing
 present() { local program; for program in "$@"; do command -v "$program" || true; done; }
-same 'there is no PostgreSQL, and nothing that building needs' '' "$(present postgres psql pg_config pg_ctl clang c++ wget)"
+same 'there is no PostgreSQL, and nothing that building needs' '' "$(present postgres psql pg_config pg_ctl clang c++ cargo rustc rustfmt wget)"
 same 'nor a library of it' '' "$(find /usr/lib /lib -name 'libpq*' -o -name 'libssl.so' -o -name 'libclang*')"
 check 'nor a ground' [ ! -e "$GROUND" ]
 

@@ -19,8 +19,9 @@ verdict() {
     ran[${1%% *}]=1
     [ "$3" = "$2" ] || bad='ours differs'
     # libpq puts the server in front of what is wrong with the string as well.
-    # Newer ones quote this one keyword.
+    # Newer ones quote these two keywords.
     libpq=${4/'invalid "ssl_min_protocol_version"'/'invalid ssl_min_protocol_version'}
+    libpq=${libpq/'nested "service" specifications'/'nested service specifications'}
     [ "$libpq" = - ] || [ "$libpq" = "$2" ] || [[ $libpq == *"failed: $2" ]] || bad=${bad:-libpq differs}
     case $3 in *"$SECRET"*) bad='the secret is shown' ;; esac
     if [ -z "$bad" ]; then
@@ -51,6 +52,8 @@ theirs() {
 both() { verdict "$1" "$2" "$(ours "${@:3}")" "$(theirs "${@:3}")"; }
 # only name wanted connstr [query]: libpq 15 does not know it, or says it in other words.
 only() { verdict "$1" "$2" "$(ours "${@:3}")" -; }
+# from_19 name wanted connstr [query]: so do we and libpq 19, where the tree's is.
+from_19() { if [ "$PGMAJOR" -ge 19 ]; then both "$@"; else only "$@"; fi; }
 # check name wanted got
 check() { verdict "$1" "$2" "$3" -; }
 
@@ -100,6 +103,8 @@ has_ipv6() { grep -qsE '^0{31}1 ' /proc/net/if_inet6; }
 start_servers() {
     local settings=(--auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" --tree "$PLPROXY_TREE")
     local methods=() kind method listen=127.0.0.1
+    # 19 warns of each log-in with one; passwords.md5_warning is about that.
+    [ "$PGMAJOR" -lt 19 ] || settings+=(--set 'md5_password_warnings = off')
     for kind in scram:scram-sha-256 md5:md5 plain:password; do
         method=${kind#*:} kind=${kind%%:*}
         methods+=(--hba "host all +c_$kind 127.0.0.1/32 $method" --hba "local all +c_$kind $method")

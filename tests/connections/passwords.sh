@@ -36,6 +36,18 @@ for kind in scram md5 plain; do
     both "passwords.${kind}_none" "$(said "$MAIN" 'fe_sendauth: no password supplied')" \
         "host=127.0.0.1 port=$MAIN dbname=other user=c_${kind}_quote"
 done
+# What a server says at the log-in is told: from 19 on it has something to say of this one.
+warn_of_md5() {
+    server_psql main -q -c "alter system $1" -c 'select from pg_reload_conf()'
+    until [ "$(server_psql main -Atc 'show md5_password_warnings')" = "$2" ]; do sleep 0.1; done
+}
+if [ "$PGMAJOR" -ge 19 ]; then
+    warn_of_md5 'set md5_password_warnings = on' on
+    only passwords.md5_warning 'WARNING: public.look(2): [other] REMOTE WARNING: authenticated with an MD5-encrypted password
+DETAIL:  Remote detail: MD5 password support is deprecated and will be removed in a future release of PostgreSQL.
+main c_md5_quote other' "host=127.0.0.1 port=$MAIN dbname=other user=c_md5_quote password=$(in_quotes "${odd[quote]}")"
+    warn_of_md5 'reset md5_password_warnings' off
+fi
 # The lines of a password file know no quotes, and backslashes only before colons and themselves.
 put "$FILE" 600 <<<"*:*:*:c_scram_uri:${odd[uri]/:/\\:}
 *:*:*:c_scram_utf8:${odd[utf8]}

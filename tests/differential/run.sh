@@ -19,6 +19,7 @@ SEED=${SEED:-15}
 LIMIT=300
 
 run_begin
+use_rust
 (cd "$ROOT" && cargo build --locked --quiet -p plproxy-differential) || die "the comparing program did not build"
 OUT=$PLPROXY_RUN/out
 mkdir "$OUT"

@@ -19,7 +19,8 @@ VERSION=$("$SCRIPTS/versions.sh" --print)
 versioned() {
     rm -rf "$1"
     mkdir -p "$1"
-    (cd "$ROOT" && cp --parents Cargo.toml Cargo.lock crates/*/Cargo.toml plproxy.control META.json CHANGELOG.md sql/*.sql "$1")
+    (cd "$ROOT" && cp --parents Cargo.toml Cargo.lock crates/*/Cargo.toml plproxy.control META.json CHANGELOG.md sql/*.sql \
+        scripts/postgresql.versions README.md CONTRIBUTING.md docs/*.md regress/HARNESS.md packaging/README.md "$1")
 }
 versions() { if "$SCRIPTS/versions.sh" "$1" 2>&1; then :; else echo failed; fi; }
 
@@ -35,6 +36,17 @@ for file in Cargo.toml Cargo.lock crates/plproxy-core/Cargo.toml plproxy.control
     said=$(versions "$WORK/versions")
     same "a wrong one in $file is noticed" failed "${said##*$'\n'}"
 done
+# Another PostgreSQL, of which nothing else knows yet; a document that was forgotten; another pgrx.
+versioned "$WORK/versions"
+echo '99 sources -' >>"$WORK/versions/scripts/postgresql.versions"
+said=$(versions "$WORK/versions")
+same 'a version of PostgreSQL that only the list has is noticed everywhere' \
+    'CONTRIBUTING.md Cargo.toml README.md docs/SAFETY.md docs/tutorial.md regress/HARNESS.md failed' \
+    "$(sed -n 's/^\([^ ]*\) .*, not .*99$/\1/p' <<<"$said" | sort | xargs) ${said##*$'\n'}"
+versioned "$WORK/versions"
+sed -i 's/cargo-pgrx [0-9.]*[0-9]/cargo-pgrx 0.1.0/' "$WORK/versions/packaging/README.md"
+said=$(versions "$WORK/versions")
+same 'another pgrx in a document is noticed' failed "${said##*$'\n'}"
 versioned "$WORK/versions"
 rm "$WORK/versions/sql"/plproxy--*--"$VERSION.sql"
 said=$(versions "$WORK/versions")
@@ -52,6 +64,7 @@ if git -C "$ROOT" rev-parse --verify -q HEAD >/dev/null 2>&1; then
         "$(cd "$source" && find . -type f -o -type l | cut -c3- | sort)"
     same 'and agreeing versions' "all name version $VERSION" "$(versions "$source")"
     # What other platforms would need was not downloaded for the build.
+    use_rust
     HOST=$(rustc -vV | sed -n 's/^host: //p')
     same 'cargo takes it as it is' ok "$(cd "$source" \
         && cargo metadata --locked --offline --filter-platform "$HOST" --format-version 1 2>/dev/null | grep -q '"name":"plproxy"' && echo ok)"

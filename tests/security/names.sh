@@ -45,13 +45,16 @@ names() {
 
 ALL_KINDS=function,schema,argument,columns,columns_of_set,enum,composite,domain,array,cluster,cluster_function,option
 SOME_KINDS=function,schema,columns,enum
+# From 19 on it cannot be set to anything else.
+BACKSLASHES='standard_conforming_strings = off'
+[ "$PGMAJOR" -lt 19 ] || BACKSLASHES='standard_conforming_strings = on'
 names UTF8 UTF8 $ALL_KINDS
-names UTF8 UTF8 $ALL_KINDS 'standard_conforming_strings = off'
+names UTF8 UTF8 $ALL_KINDS "$BACKSLASHES"
 names UTF8 UTF8 $SOME_KINDS 'quote_all_identifiers = on'
 for encoding in EUC_JP LATIN1 SQL_ASCII; do
     names UTF8 $encoding $SOME_KINDS
     names $encoding UTF8 $SOME_KINDS
-    names $encoding $encoding $SOME_KINDS 'standard_conforming_strings = off'
+    names $encoding $encoding $SOME_KINDS "$BACKSLASHES"
 done
 
 # TARGET takes plain identifiers. Anything else is a mistake, or stands in the statement as the name that it is.

@@ -194,7 +194,7 @@ select outcome('select lenient()');
 \echo validator:
 set role o_owner;
 select keyword, outcome(format('create server s foreign data wrapper plproxy options (p0 ''host=h'', p1 %L)', keyword || '=/x'))
-    from unnest('{service,passfile,sslcert,sslkey,sslrootcert,sslcrl,sslcrldir}'::text[]) keyword;
+    from unnest('{service,servicefile,passfile,sslcert,sslkey,sslrootcert,sslcrl,sslcrldir}'::text[]) keyword;
 select outcome($$ create server s foreign data wrapper plproxy options (p0 'postgresql://h/d?passfile=%2Fx') $$);
 select outcome($$ create server s foreign data wrapper plproxy options (p0 'host=h sslmode=verify-full sslrootcert=system passfile=''''') $$);
 select outcome($$ alter server s options (set p0 'host=h passfile=/x') $$);

@@ -74,7 +74,7 @@ select by_cluster('works', :'at', 'Secret-true'), by_connect('connect_works', :'
     by_connect('service_broken', 'service=broken'),
     -- What is right until the statement fails.
     by_cluster('statement', :'at' || ' password=Secret-true user=far_secret');
-create or replace function statement() returns text language plproxy as 'cluster ''statement''; run on 0; select nothing();';
+create or replace function statement() returns text language plproxy as 'cluster ''statement''; run on 0; select nothing;';
 create server many foreign data wrapper plproxy options (p0 'host=127.0.0.1 port=1 password=Secret-str', p1 'password=Secret-str x');
 create user mapping for public server many options (user 'u', password 'Secret-map');
 create function many() returns setof text language plproxy as 'cluster ''many''; run on all; select current_user::text;';

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Every keyword of PostgreSQL 13 to 18 that is not unreserved, in byte order: the ones `quote_ident()` quotes.
+/// Every keyword of PostgreSQL 13 to 19 that is not unreserved, in byte order: the ones `quote_ident()` quotes.
 /// The remote server may be newer than the local one, so one list serves all.
 #[rustfmt::skip]
 const KEYWORDS: &[&str] = &[

@@ -6,6 +6,10 @@
 use crate::object_names::names_objects;
 use postgres_types::{Kind, Type};
 
+/// Of PostgreSQL 19; postgres-types does not know them.
+const OID8: u32 = 6437;
+const OID8_ARRAY: u32 = 6442;
+
 /// How values of a type behave in PostgreSQL's binary format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinaryForm {
@@ -93,7 +97,10 @@ impl BuiltInType {
 
     /// The built-in type of that OID; `None` for a type of the database's own.
     pub fn of(oid: u32) -> Option<Self> {
-        Type::from_oid(oid).map(|ty| Self::of_type(&ty))
+        match oid {
+            OID8 | OID8_ARRAY => Some(Self::new(BinaryForm::Exact)),
+            _ => Type::from_oid(oid).map(|ty| Self::of_type(&ty)),
+        }
     }
 
     fn of_type(ty: &Type) -> Self {

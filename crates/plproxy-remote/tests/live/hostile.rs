@@ -257,6 +257,23 @@ fn broken_start_ups_fail_the_call() {
         complaint(b'N', "NOTICE", "00000", &"x".repeat(9000)),
         "too much before it was ready",
     );
+    // What protocol 3.2 has and 3.0, which is asked for, has not.
+    check_start(
+        "a long cancel key",
+        [message(b'R', &[0, 0, 0, 0]), message(b'K', &[7; 4 + 32])].concat(),
+        nothing(),
+        "failed: ",
+    );
+    check_start(
+        "another protocol",
+        [
+            message(b'v', &[0, 3, 0, 2, 0, 0, 0, 0]),
+            message(b'R', &[0, 0, 0, 0]),
+        ]
+        .concat(),
+        nothing(),
+        "failed: ",
+    );
     check_start(
         "a promise",
         [message(b'R', &[0, 0, 0, 0]), vec![b'N', 0x3f, 0, 0, 0]].concat(),
