@@ -73,3 +73,6 @@ fn shown(token: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
