@@ -388,7 +388,12 @@ impl<'a> Call<'a> {
             runtime.wait(|cx, _| {
                 cancelling.poll(cx);
                 if drain {
+                    self.outbox.set_wants_spares(cancelling.wants_connection());
                     self.tasks.poll(cx);
+                    for connection in self.outbox.take_spares() {
+                        cancelling.offer(connection);
+                        cx.waker().wake_by_ref();
+                    }
                 }
                 let running = drain && self.outbox.is_busy();
                 if !running && cancelling.is_over() {
@@ -430,6 +435,7 @@ impl<'a> Call<'a> {
                 Poll::Pending
             });
             drop(cancelling);
+            self.outbox.set_wants_spares(false);
             self.remote.end_cancel();
         }
         self.tasks = Tasks::None;

@@ -16,6 +16,7 @@ use futures::Stream;
 use futures::stream::FuturesUnordered;
 
 use crate::cancel::{CancelKey, Sent, Server};
+use crate::connection::Connection;
 use crate::together::Together;
 
 /// So many requests are made at once.
@@ -81,6 +82,19 @@ impl Cancelling {
     /// Whether all requests were sent and seen to, or failed.
     pub(crate) fn is_over(&self) -> bool {
         !self.is_unsent() && self.confirming.is_empty()
+    }
+
+    /// Whether a connection to some server would be of use.
+    pub(crate) fn wants_connection(&self) -> bool {
+        self.together.values().any(Together::wants_connection)
+    }
+
+    /// Takes a connection, if it is of use.
+    pub(crate) fn offer(&mut self, connection: Box<Connection>) {
+        let server = connection.cancel_key().server();
+        if let Some(together) = server.and_then(|server| self.together.get_mut(&server)) {
+            together.offer(connection);
+        }
     }
 
     /// Goes on. To be polled every [`PACE`], too.

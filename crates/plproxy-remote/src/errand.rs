@@ -261,6 +261,10 @@ impl Runner {
             Ok(connection) => connection,
             Err(kind) => return Outcome::failed(kind),
         };
+        if self.outbox.is_closed() {
+            drop(self.outbox.spare(connection));
+            return Outcome::failed(ErrorKind::Closed);
+        }
         let info = connection.facts().snapshot();
         let mut steps = Vec::with_capacity(errand.steps.len());
         let started = Instant::now();

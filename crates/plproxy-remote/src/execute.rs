@@ -78,7 +78,10 @@ impl Task {
                 connection.cancel_key(),
                 self.common.options.query_timeout.is_some(),
             ) {
-                return self.common.pool.put(connection, &self.common.options);
+                if let Some(connection) = self.common.outbox.spare(connection) {
+                    self.common.pool.put(connection, &self.common.options);
+                }
+                return;
             }
             connection.begin_use(if new { Instant::now() } else { now });
             for notice in connection.take_notices() {

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::call::Event;
 use crate::cancel::CancelKey;
+use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::Gate;
 use crate::outside::Outside;
@@ -27,6 +28,8 @@ pub(crate) enum Item {
     Failed(Error),
 }
 
+// Connections are large, and move.
+#[allow(clippy::vec_box)]
 #[derive(Default)]
 struct State {
     /// The oldest one, which mostly is the only one, and those after it.
@@ -57,6 +60,9 @@ struct State {
     connects: Vec<(usize, Duration)>,
     /// The caller wants no more: nothing is kept, nothing is started.
     closed: bool,
+    /// Connections that are made nevertheless are of use for cancelling.
+    wants_spares: bool,
+    spares: Vec<Box<Connection>>,
     /// The time is over: who has the answer is not to wait for anything else.
     hurried: bool,
     /// The only request, for as long as it waits by itself, outside of the runtime.
@@ -379,14 +385,38 @@ impl Outbox {
         self.0.borrow().closed
     }
 
-    /// Runs `work` unless the caller wants no more, or until then.
+    /// Makes a connection unless the caller wants no more, or until then.
     pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        poll_fn(|cx| match self.is_closed() {
+        let is_over = || {
+            let state = self.0.borrow();
+            state.closed && !state.wants_spares
+        };
+        poll_fn(|cx| match is_over() {
             true => Poll::Ready(None),
             false => work.as_mut().poll(cx).map(Some),
         })
         .await
+    }
+
+    /// Whether connections that are made though the caller wants no more are of use for cancelling.
+    pub(crate) fn set_wants_spares(&self, wants: bool) {
+        self.0.borrow_mut().wants_spares = wants;
+    }
+
+    /// Takes a connection for which there is nothing to do any more; gives it back if it is of no use.
+    pub(crate) fn spare(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        let mut state = self.0.borrow_mut();
+        if !state.wants_spares {
+            return Some(connection);
+        }
+        state.spares.push(connection);
+        None
+    }
+
+    #[allow(clippy::vec_box)]
+    pub(crate) fn take_spares(&self) -> Vec<Box<Connection>> {
+        std::mem::take(&mut self.0.borrow_mut().spares)
     }
 
     /// Drops what is there and all that will come.

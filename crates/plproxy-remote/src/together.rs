@@ -32,6 +32,8 @@ pub(crate) struct Together {
     under_way: Vec<Rc<CancelKey>>,
     work: Option<Work>,
     begun: Instant,
+    /// Its connection is being made.
+    connecting: bool,
     connection: Option<Box<Connection>>,
     /// It cannot be done.
     failed: bool,
@@ -44,6 +46,7 @@ impl Together {
             under_way: Vec::new(),
             work: None,
             begun: Instant::now(),
+            connecting: false,
             connection: None,
             failed: false,
         }
@@ -63,15 +66,30 @@ impl Together {
         !self.queued.is_empty() || self.work.is_some()
     }
 
+    /// Whether a connection would be of use: one that is nearly made may be there before ours, where a server has many to
+    /// make.
+    pub(crate) fn wants_connection(&self) -> bool {
+        self.work.is_some() && self.connecting
+    }
+
+    pub(crate) fn offer(&mut self, connection: Box<Connection>) {
+        if self.wants_connection() {
+            self.begin(Some(connection));
+        }
+    }
+
+    fn begin(&mut self, connection: Option<Box<Connection>>) {
+        self.connecting = connection.is_none();
+        self.begun = Instant::now();
+        self.work = Some(Box::pin(cancel(connection, self.under_way.clone())));
+    }
+
     /// Goes on; gives those that need a request of their own.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Rc<CancelKey>> {
         if self.work.is_none() && !self.queued.is_empty() {
             self.under_way = std::mem::take(&mut self.queued);
-            self.begun = Instant::now();
-            self.work = Some(Box::pin(cancel(
-                self.connection.take(),
-                self.under_way.clone(),
-            )));
+            let connection = self.connection.take();
+            self.begin(connection);
         }
         let Some(work) = &mut self.work else {
             return Vec::new();

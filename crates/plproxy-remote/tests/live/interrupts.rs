@@ -201,3 +201,86 @@ fn a_call_within_a_call_has_a_connection_of_its_own() {
     remote.close_endpoint(&endpoint);
     assert_eq!(remote.connections().len(), 0);
 }
+
+/// How many sessions have begun.
+fn sessions(remote: &Remote, watcher: &std::rc::Rc<plproxy_remote::Endpoint>) -> u64 {
+    let sql = "select sessions::text from pg_stat_database where datname = current_database()";
+    ask(remote, watcher, sql).parse().unwrap()
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn one_more_session_cancels_all_statements_of_a_server() {
+    let _turn = turn();
+    let remote = remote();
+    let watcher = endpoint(&remote, "watcher", &server());
+    let flagged = Remote::new(flag, Encoding::Utf8).unwrap();
+    let requests = sleepers(&flagged, 40);
+    let pids = Statement::call("select pg_backend_pid()::text".into());
+    let pids = || drain(flagged.start(&pids, requests.clone(), &CallOptions::default())).texts();
+    let mut before = pids();
+    std::thread::sleep(Duration::from_millis(100));
+    let begun = sessions(&remote, &watcher);
+    let statement = Statement::call("select 'x'::text from pg_sleep(600)".into());
+    let mut call = flagged.start(&statement, requests.clone(), &CallOptions::default());
+    raise_after(Duration::from_millis(300));
+    assert!(matches!(call.next().unwrap(), Event::Interrupted));
+    FLAG.store(false, SeqCst);
+    // Longer than it takes on any machine.
+    call.cancel(Duration::from_secs(20));
+    drop(call);
+    // All are at rest again, the same ones.
+    assert_eq!(flagged.connections().len(), 40);
+    let mut after = pids();
+    before.sort();
+    after.sort();
+    assert_eq!(before, after);
+    // A session is counted when it ends.
+    let start = Instant::now();
+    while sessions(&remote, &watcher) == begun {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn nobody_elses_statement_is_cancelled() {
+    let _turn = turn();
+    let remote = remote();
+    let watcher = endpoint(&remote, "watcher", &server());
+    // Somebody else, of the same role.
+    let victim = std::thread::spawn(|| {
+        let remote = crate::harness::remote();
+        let endpoint = endpoint(&remote, "victim", &server());
+        ask(
+            &remote,
+            &endpoint,
+            "select 'unharmed'::text from pg_sleep(4)",
+        )
+    });
+    let find = "select coalesce(max(pid), 0)::text from pg_stat_activity \
+                where query like '%unharmed%' and pid <> pg_backend_pid() and state = 'active'";
+    let start = Instant::now();
+    let pid = loop {
+        let pid: i32 = ask(&remote, &watcher, find).parse().unwrap();
+        if pid > 0 {
+            break pid;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10));
+    };
+    // Who stands in between says that this is the process of all the others.
+    let flagged = Remote::new(flag, Encoding::Utf8).unwrap();
+    let relay = scripted::relay_with_process_id(move |_| pid);
+    let requests: Vec<Request> = (0..10)
+        .map(|at| request(&endpoint(&flagged, &at.to_string(), &relay), &[]))
+        .collect();
+    let statement = Statement::call("select 'x'::text from pg_sleep(2)".into());
+    let mut call = flagged.start(&statement, requests, &CallOptions::default());
+    raise_after(Duration::from_millis(300));
+    assert!(matches!(call.next().unwrap(), Event::Interrupted));
+    FLAG.store(false, SeqCst);
+    call.cancel(Duration::from_millis(500));
+    drop(call);
+    assert_eq!(victim.join().unwrap(), "unharmed");
+}

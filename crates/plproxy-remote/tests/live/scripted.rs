@@ -168,7 +168,12 @@ fn real_server() -> (String, u16) {
 /// A way to the real server on which another process id is announced, as poolers do. `host` and `port` come later in
 /// the string and so win.
 pub fn relay_with_other_process_id() -> String {
-    let relay = serve(|client| {
+    relay_with_process_id(|own| own ^ 1)
+}
+
+/// The same with that process id.
+pub fn relay_with_process_id(other: impl Fn(i32) -> i32 + Send + Sync + Clone + 'static) -> String {
+    let relay = serve(move |client| {
         let upstream = TcpStream::connect(real_server()).unwrap();
         let (mut from_client, mut to_server) =
             (client.try_clone().unwrap(), upstream.try_clone().unwrap());
@@ -183,7 +188,8 @@ pub fn relay_with_other_process_id() -> String {
                 vec![0; u32::from_be_bytes(header[1..].try_into().unwrap()) as usize - 4];
             from_server.read_exact(&mut body).unwrap();
             if header[0] == b'K' {
-                body[3] ^= 1;
+                let own = i32::from_be_bytes(body[..4].try_into().unwrap());
+                body[..4].copy_from_slice(&other(own).to_be_bytes());
             }
             if to_client.write_all(&[&header[..], &body].concat()).is_err() {
                 return;
