@@ -224,7 +224,7 @@ pub static KEYWORDS: &[Keyword] = &[
     key("oauth_client_id", "", Free, Ignored),
     key("oauth_client_secret", "", Free, Ignored).hidden(),
     key("oauth_scope", "", Free, Ignored),
-    key("oauth_ca_file", "PGOAUTHCAFILE", Free, Ignored),
+    key("oauth_ca_file", "PGOAUTHCAFILE", Free, Ignored).of_files(),
     // Writing session keys to a file of the caller's choosing is not for a server process.
     key("sslkeylogfile", "", Free, Refused(EMPTY)).of_files(),
 ];
