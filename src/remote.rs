@@ -32,12 +32,12 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
     })
 }
 
-/// Closes the connections that nothing needs any more: of replaced credentials, of dropped servers, of connection strings
-/// that came once, and those that have rested for too long.
-pub(crate) fn tidy() {
+/// The transaction ends: closes the connections that nothing needs any more: of replaced credentials, of dropped servers, of
+/// connection strings that came once, those that have rested for too long, and more than were needed lately.
+pub(crate) fn end_transaction() {
     REMOTE.with(|slot| {
         if let Some(remote) = slot.get() {
-            remote.tidy();
+            remote.end_transaction();
         }
     });
 }

@@ -17,14 +17,15 @@ pub(super) fn register() {
     unsafe { pg_sys::RegisterXactCallback(Some(tidy), core::ptr::null_mut()) }
 }
 
-/// Called by xact.c in the middle of a commit or an abort: must not raise, and calls nothing of PostgreSQL's.
+/// Called by xact.c in the middle of a commit or an abort: must not raise, and calls nothing of PostgreSQL's but what gives a
+/// file descriptor back.
 unsafe extern "C-unwind" fn tidy(event: XactEvent::Type, _: *mut c_void) {
     if matches!(
         event,
         XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE
     ) {
         // A panic must not reach xact.c, and what was not closed now will be at another end.
-        let _ = catch_unwind(AssertUnwindSafe(remote::tidy));
+        let _ = catch_unwind(AssertUnwindSafe(remote::end_transaction));
     }
 }
 

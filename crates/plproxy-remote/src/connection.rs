@@ -24,6 +24,7 @@ use crate::state::SessionState;
 use crate::statement::{Direct, Statements};
 use crate::stream::Socket;
 use crate::terminate::TerminateOnDrop;
+use crate::usage::InUse;
 
 /// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
 /// do not all end in one moment.
@@ -113,6 +114,7 @@ pub(crate) struct Connection {
     /// Whether the socket is prepared for waiting on it alone; `None`: it was not tried.
     waits: Option<bool>,
     facts: Rc<Facts>,
+    in_use: Option<InUse>,
     /// When the others are gone, it is the last that holds the socket.
     pub(crate) terminate: Rc<TerminateOnDrop>,
 }
@@ -171,6 +173,7 @@ impl Connection {
         );
         Connection {
             terminate,
+            in_use: None,
             cancel: Rc::new(cancel),
             state,
             outgoing: Outgoing::default(),
@@ -275,15 +278,19 @@ impl Connection {
             && self.inbox.is_at_rest()
     }
 
-    /// A call began at that time.
-    pub(crate) fn begin_use(&self, at: Instant) {
+    /// A call began at that time. Says whether it is the first of the transaction to the endpoint.
+    pub(crate) fn begin_use(&mut self, at: Instant) -> bool {
         self.facts.in_use.set(true);
         self.facts.last_used.set(at);
         self.facts.calls.set(self.facts.calls.get() + 1);
+        let (in_use, first) = InUse::begin(&self.endpoint);
+        self.in_use = Some(in_use);
+        first
     }
 
     /// A call is over.
-    pub(crate) fn end_use(&self) {
+    pub(crate) fn end_use(&mut self) {
+        self.in_use = None;
         self.facts.in_use.set(false);
         self.facts
             .prepared_statements

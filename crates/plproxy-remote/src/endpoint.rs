@@ -10,6 +10,7 @@ use crate::descriptors::Descriptors;
 use crate::encoding::Encoding;
 use crate::terminate::OpenConnections;
 use crate::tls::Contexts;
+use crate::usage::Usage;
 
 /// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
 pub type Reader = Box<dyn Fn() -> Result<(ConnInfo, Vec<Warning>), ConnInfoError>>;
@@ -29,6 +30,7 @@ pub struct Endpoint {
     holders: Cell<usize>,
     /// Nobody can ask for it any more.
     retired: Cell<bool>,
+    usage: Usage,
 }
 
 /// What all endpoints of a process share.
@@ -93,6 +95,7 @@ impl Endpoint {
             resources,
             holders: Cell::new(0),
             retired: Cell::new(false),
+            usage: Usage::default(),
         })
     }
 
@@ -128,6 +131,10 @@ impl Endpoint {
 
     pub(crate) fn resources(&self) -> &Resources {
         &self.resources
+    }
+
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -83,7 +83,9 @@ impl Task {
                 }
                 return;
             }
-            connection.begin_use(if new { Instant::now() } else { now });
+            if connection.begin_use(if new { Instant::now() } else { now }) {
+                self.common.pool.is_used(&self.endpoint);
+            }
             for notice in connection.take_notices() {
                 let (request, size) = (self.request, notice.size());
                 let notice = Box::new(notice);

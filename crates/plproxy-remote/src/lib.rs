@@ -49,6 +49,7 @@ mod stream;
 mod terminate;
 mod tls;
 mod together;
+mod usage;
 mod waiting;
 
 pub use call::{Call, CallOptions, Event, Prepared, Request};

@@ -13,6 +13,7 @@ use plproxy_core::numbered::NumberHash;
 use crate::call::CallOptions;
 use crate::connection::{Connection, ConnectionInfo, Facts};
 use crate::endpoint::Endpoint;
+use crate::usage::LATELY;
 
 /// Only one thread looks at it; two is the least the map takes.
 const SHARDS: usize = 2;
@@ -23,6 +24,10 @@ pub(crate) struct Pool {
     idle: DashMap<u64, Vec<Box<Connection>>, NumberHash>,
     /// No connection at rest is to be closed before that time.
     due: Cell<Option<Instant>>,
+    /// The endpoints that this transaction has used.
+    used: RefCell<Vec<Rc<Endpoint>>>,
+    /// Some rest that were needed, but not by the last transaction; from that time on it is too long ago.
+    surplus_due: Cell<Option<Instant>>,
     /// Of all connections, also those in use.
     facts: RefCell<Vec<Weak<Facts>>>,
 }
@@ -32,6 +37,8 @@ impl Pool {
         Pool {
             idle: DashMap::with_hasher_and_shard_amount(NumberHash::default(), SHARDS),
             due: Cell::new(None),
+            used: RefCell::default(),
+            surplus_due: Cell::new(None),
             facts: RefCell::default(),
         }
     }
@@ -82,8 +89,61 @@ impl Pool {
         }
     }
 
+    /// The transaction uses an endpoint, for the first time.
+    pub(crate) fn is_used(&self, endpoint: &Rc<Endpoint>) {
+        self.used.borrow_mut().push(Rc::clone(endpoint));
+    }
+
+    /// The transaction ends. Closes what rests beyond the most that was needed lately.
+    pub(crate) fn end_transaction(&self) {
+        let mut used = self.used.take();
+        if used.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        used.retain(|endpoint| {
+            endpoint.usage().end_transaction(now);
+            if let Some(mut rest) = self.idle.get_mut(&endpoint.id()) {
+                self.close_surplus(&mut rest, now);
+            }
+            // What is in use still is used by the next one, too.
+            endpoint.usage().in_use() > 0
+        });
+        self.used.replace(used);
+    }
+
+    /// Closes the surplus that was needed until some time ago.
+    fn close_old_surplus(&self) {
+        let Some(due) = self.surplus_due.get() else {
+            return;
+        };
+        let now = Instant::now();
+        if now >= due {
+            self.surplus_due.set(None);
+            for mut rest in self.idle.iter_mut() {
+                self.close_surplus(&mut rest, now);
+            }
+        }
+    }
+
+    #[allow(clippy::vec_box)]
+    fn close_surplus(&self, rest: &mut Vec<Box<Connection>>, now: Instant) {
+        let Some(endpoint) = rest.first().map(|first| Rc::clone(first.endpoint())) else {
+            return;
+        };
+        let usage = endpoint.usage();
+        let needed = usage.lately(now).saturating_sub(usage.in_use());
+        // Those that were put back first were of use last when most were.
+        let surplus = rest.len().saturating_sub(needed.max(1));
+        rest.drain(..surplus).for_each(Connection::close);
+        if rest.len() + usage.in_use() > usage.last().max(1) && self.surplus_due.get().is_none() {
+            self.surplus_due.set(now.checked_add(LATELY));
+        }
+    }
+
     /// Closes the connections at rest that have rested or lived for too long.
     pub(crate) fn close_due(&self) {
+        self.close_old_surplus();
         let Some(due) = self.due.get() else { return };
         let now = Instant::now();
         if now < due {

@@ -79,6 +79,12 @@ impl Remote {
         self.pool.close_due();
     }
 
+    /// The host's transaction ends: closes what rests beyond the most that was needed lately, too.
+    pub fn end_transaction(&self) {
+        self.pool.end_transaction();
+        self.tidy();
+    }
+
     /// Forgets the endpoints that nobody holds and closes their connections; those in use after their use.
     fn sweep(&self) {
         self.endpoints.retain(|_, endpoint| {

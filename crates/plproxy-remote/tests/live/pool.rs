@@ -241,3 +241,56 @@ fn a_read_only_error_costs_the_connections() {
     assert_eq!(remote.connections().len(), 0);
     assert!(!before.contains(&pid(&remote, &endpoint)));
 }
+
+/// Has so many connections in use at once.
+fn use_at_once(remote: &Remote, endpoint: &Rc<Endpoint>, count: usize) {
+    let statement = Statement::call("select n::text from generate_series(1, 100000) n".into());
+    let mut calls: Vec<_> = (0..count)
+        .map(|_| {
+            let requests = vec![request(endpoint, &[])];
+            remote.start(&statement, requests, &CallOptions::default())
+        })
+        .collect();
+    for call in &mut calls {
+        call.next().unwrap();
+    }
+    calls.into_iter().for_each(|call| {
+        drain(call);
+    });
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn as_many_are_kept_as_were_needed_lately() {
+    let _turn = turn();
+    let remote = remote();
+    let watcher = endpoint(&remote, "watcher", &server());
+    let connstr = format!("{} application_name=surplus", server());
+    let part = endpoint(&remote, "part", &connstr);
+    use_at_once(&remote, &part, 12);
+    let last = pid(&remote, &part);
+    assert_eq!(remote.connections().len(), 12);
+    remote.end_transaction();
+    // Needed again before long: none was closed. Transactions that do not use the partition do not count.
+    for _ in 0..4 {
+        assert_eq!(pid(&remote, &part), last);
+        remote.end_transaction();
+        remote.end_transaction();
+        pid(&remote, &watcher);
+        remote.end_transaction();
+    }
+    assert_eq!(remote.connections().len(), 13);
+    use_at_once(&remote, &part, 5);
+    assert_eq!(remote.connections().len(), 13);
+    remote.end_transaction();
+    assert_eq!(remote.connections().len(), 6, "those of the last five");
+    let last = pid(&remote, &part);
+    for _ in 0..5 {
+        assert_eq!(pid(&remote, &part), last);
+        remote.end_transaction();
+    }
+    wait_for(&remote, &watcher, "surplus", 1);
+    // The one that is left is the one that was used last.
+    assert_eq!(pid(&remote, &part), last);
+    assert_eq!(remote.connections().len(), 2);
+}
