@@ -100,11 +100,14 @@ impl Pool {
         if used.is_empty() {
             return;
         }
-        let now = Instant::now();
         used.retain(|endpoint| {
+            let mut rest = self.idle.get_mut(&endpoint.id());
+            // A moment ago, mostly; looking at the clock costs more than all else here.
+            let last = rest.as_ref().and_then(|rest| rest.last());
+            let now = last.map_or_else(Instant::now, |last| last.rests_since());
             endpoint.usage().end_transaction(now);
-            if let Some(mut rest) = self.idle.get_mut(&endpoint.id()) {
-                self.close_surplus(&mut rest, now);
+            if let Some(rest) = &mut rest {
+                self.close_surplus(rest, now);
             }
             // What is in use still is used by the next one, too.
             endpoint.usage().in_use() > 0
