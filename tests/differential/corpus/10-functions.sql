@@ -37,6 +37,8 @@ select fixed(0);
 select fixed(n) from generate_series(0, 5) n;
 select everyone();
 select named('FC', 2);
+select named(repeat('n', 1024), 2);
+select named(repeat('n', 1025), 2);
 update clusters set version = 5;
 delete from partitions where n > 1;
 select everyone();
