@@ -4,8 +4,6 @@ need_tree
 cd "$ROOT"
 cargo build --quiet --locked -p plproxy-faults
 export PLPROXY_FAULTS=${CARGO_TARGET_DIR:-$ROOT/target}/debug/plproxy-faults
-# The family `room` is a step of its own.
-set -- killed silence network stages broken memory transactions leaks failover
 # A server that checks itself is slow: not for families whose limits of time are those of an ordinary one.
 if [ -n "${PLPROXY_CHECKED:-}" ]; then
     export PLPROXY_FAULT_CALLS=${PLPROXY_FAULT_CALLS:-20000}
