@@ -1,20 +1,20 @@
 # Proxies that may have few files open, and many partitions. What does not fit is an error that says so; PostgreSQL has enough
 # left for sorts and commits, and nobody else notices.
 
-server_start crowd --auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" --max-connections 500
-server_psql crowd -q <<'SQL'
+server_start brim --auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" --max-connections 500
+server_psql brim -q <<'SQL'
 create function nap(seconds float) returns int language sql as 'select 1 from pg_sleep(seconds)';
 create function napping() returns bigint language sql as
     $$ select count(*) from pg_stat_activity where state = 'active' and application_name like 'fd%' and query ~ 'nap' $$;
 SQL
-CROWD=$(server_port crowd)
+BRIM=$(server_port brim)
 
 # few_files limit partitions fewer: a proxy of that name, with a cluster of so many partitions and two of fewer.
 few_files() {
     # In a shell of its own, whose limit it is.
     (ulimit -n "$1" && server_start "files$1" --auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'" \
         --set 'plproxy.standard_sqlstates = on' --set 'max_wal_size = 64MB' --set 'min_wal_size = 32MB')
-    server_psql "files$1" -q -v partitions="$2" -v fewer="$3" -v at="$(at "$CROWD")" <<-'SQL'
+    server_psql "files$1" -q -v partitions="$2" -v fewer="$3" -v at="$(at "$BRIM")" <<-'SQL'
 	create extension plproxy;
 	select format('create server %s foreign data wrapper plproxy options (modular_mapping ''1'', %s)', name, string_agg(
 	    format('p%s %L', i, format('%s application_name=fd%s%s', :'at', name, i)), ', '))
@@ -72,13 +72,14 @@ full_files() {
     few_files "$@"
     server_psql "files$1" -Atq >"$PLPROXY_RUN/files.out" 2>&1 <<-'SQL' || true
 	set work_mem = '64kB';
-	select outcome('select count(*) from many(0)');
+	-- none of them ends, and makes room, before all are wanted
+	select outcome('select count(*) from many(60)');
 	select outcome('select own_files()');
 	call commits();
 	select outcome('select count(*) from fewer(0)');
 	select outcome('select own_files()');
 	call commits();
-	select outcome('select count(*) from many(0)');
+	select outcome('select count(*) from many(60)');
 	-- those at rest make room
 	select outcome('select count(*) from other(0)');
 	select outcome('select count(*) from fewer(0)');
@@ -101,7 +102,7 @@ full_files() {
     same "${name}_timeout" '57014 canceling statement due to statement timeout' "${told[9]:-}"
     same "${name}_commits" 30 "${told[10]:-}"
     # Cancel requests need descriptors, too.
-    check "${name}_cancelled" until_true 20 said 0 server_psql crowd -Atqc 'select napping()'
+    check "${name}_cancelled" until_true 20 said 0 server_psql brim -Atqc 'select napping()'
     same "${name}_log" '' "$(grep -aE 'PANIC|FATAL|Too many open files|terminated by' "$(server_dir "files$1")/log" | head -n 3)"
     server_stop "files$1"
 }
@@ -121,4 +122,4 @@ server_psql files1024 -Atq >"$PLPROXY_RUN/files.out" 2>&1 <<-'SQL' || true
 same descriptors.limit_1024 '400 400 200100 10' "$(xargs <"$PLPROXY_RUN/files.out")"
 same descriptors.limit_1024_log '' "$(grep -aE 'PANIC|FATAL|Too many open files' "$(server_dir files1024)/log" | head -n 3)"
 server_stop files1024
-server_stop crowd
+server_stop brim

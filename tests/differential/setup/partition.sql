@@ -11,6 +11,8 @@ create role d_alice login;
 create role d_bob login;
 create role d_carol login;
 create role d_secret login password 'it''s a "good" \one';
+-- its password is sesame, of 100,001 iterations
+create role d_strong login password 'SCRAM-SHA-256$100001:AAECAwQFBgcICQoLDA0ODw==$sHRgMHp2VD2V8CLGVUfbBpNRDTR3PjCpAr0gRg5xbh8=:qbQSztNq93qmu2eq3uije4ob4A/lyhPy9+DoqjRlDSo=';
 \c part0
 \ir part.sql
 \c part1
