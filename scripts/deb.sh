@@ -119,7 +119,7 @@ deb() {
     strip --strip-unneeded --remove-section=.comment --remove-section=.note "$lib/plproxy.so"
     install -m 644 "$ROOT/plproxy.control" "$share/"
     install -m 644 "$ROOT/sql/plproxy.sql" "$share/plproxy--$upstream.sql"
-    install -m 644 "$ROOT"/sql/plproxy--*--*.sql "$share/"
+    install -m 644 "$ROOT"/sql/plproxy--*.sql "$share/"
     install -m 644 "$ROOT/README.md" "$doc/"
     install -m 644 -D -t "$doc/docs" "$ROOT"/docs/*
     fill "$PACKAGING/debian/copyright" >"$doc/copyright"

@@ -17,8 +17,8 @@ install_files() {
     install -m 755 "$2" "$lib/plproxy.so"
     install -m 644 "$ROOT/plproxy.control" "$share/plproxy.control"
     install -m 644 "$ROOT/sql/plproxy.sql" "$share/plproxy--$version.sql"
-    # The upgrade scripts, from every version that there was.
-    for script in "$ROOT"/sql/plproxy--*--*.sql; do
+    # The upgrade scripts, from every version that there was, and from what was made by hand.
+    for script in "$ROOT"/sql/plproxy--*.sql; do
         [ ! -e "$script" ] || install -m 644 "$script" "$share/"
     done
 }

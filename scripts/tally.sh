@@ -28,7 +28,7 @@ same() {
 # The names of the files of the extension's directory, by the sources.
 extension_files() {
     printf '%s\n' plproxy.control "plproxy--$("$SCRIPTS/versions.sh" --print).sql"
-    (cd "$ROOT/sql" && ls plproxy--*--*.sql)
+    (cd "$ROOT/sql" && ls plproxy--*.sql)
 }
 
 # counted program log command...: runs the command, shows and keeps its output, tallies what `count_<program>` finds.

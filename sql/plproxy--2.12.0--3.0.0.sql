@@ -55,8 +55,11 @@ CREATE FUNCTION plproxy_run_on_all(
     OUT partition int4, OUT success boolean, OUT result text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
--- The decisions to commit what is prepared on partitions: a row is the decision when its transaction is committed.
-CREATE TABLE plproxy_prepared_transactions (
+-- The decisions to commit what is prepared on partitions: a row is the decision when its transaction is committed. In a
+-- schema of its own, as an extension in pg_catalog cannot have a table there.
+CREATE SCHEMA plproxy_internal;
+
+CREATE TABLE plproxy_internal.plproxy_prepared_transactions (
     gid text PRIMARY KEY,
     cluster text NOT NULL,
     partition int4 NOT NULL,
@@ -92,12 +95,6 @@ RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION plproxy_stat_reset() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C;
 
-CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
-
-CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
-
-CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
-
 REVOKE ALL ON FUNCTION
     plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
@@ -105,6 +102,18 @@ REVOKE ALL ON FUNCTION
     plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
 FROM PUBLIC;
 
-REVOKE ALL ON TABLE
-    plproxy_prepared_transactions, plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info
-FROM PUBLIC;
+REVOKE ALL ON SCHEMA plproxy_internal FROM PUBLIC;
+
+REVOKE ALL ON TABLE plproxy_internal.plproxy_prepared_transactions FROM PUBLIC;
+
+-- pg_catalog takes no views, either. This is the end: from here on unqualified names mean another schema.
+SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
+WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
+
+CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
+
+CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
+
+CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
+
+REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info FROM PUBLIC;

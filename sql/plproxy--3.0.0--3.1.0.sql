@@ -1,1 +1,42 @@
 -- What 3.1.0 changes in the SQL objects of 3.0.0.
+
+-- What was decided to be committed on partitions and is not known to be finished there. The library writes it by the heap's own
+-- routines; what counts of it is what the transaction wrote that is named in "gid". A schema of its own, as pg_catalog takes no
+-- table, and as a grant on all tables of a schema is not meant for it. The upgrade from 2.12.0 has made the schema.
+CREATE SCHEMA IF NOT EXISTS plproxy_internal;
+
+CREATE TABLE plproxy_internal.prepared_transactions (
+    gid text NOT NULL,
+    cluster text NOT NULL,
+    partition int4 NOT NULL,
+    address text NOT NULL,
+    server text NOT NULL,
+    transaction xid8 NOT NULL,
+    decided_at timestamptz NOT NULL)
+USING heap;
+
+REVOKE ALL ON SCHEMA plproxy_internal FROM PUBLIC;
+
+REVOKE ALL ON TABLE plproxy_internal.prepared_transactions FROM PUBLIC;
+
+-- What 3.0.0 has decided. Its table is in the schema of the extension or, where the upgrade from 2.12.0 has made it, in this one.
+SELECT pg_catalog.set_config('search_path',
+    pg_catalog.concat_ws(', ', 'plproxy_internal', pg_catalog.quote_ident(pg_catalog.current_schema()), 'pg_temp'), true);
+
+INSERT INTO plproxy_internal.prepared_transactions (gid, cluster, partition, address, server, transaction, decided_at)
+SELECT o.gid, o.cluster, o.partition,
+    pg_catalog.concat('host=', o.host, ' port=', o.port, ' dbname=', o.dbname), '', '0', o.prepared_at
+FROM ONLY plproxy_prepared_transactions o;
+
+DROP TABLE plproxy_prepared_transactions;
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', pg_catalog.quote_ident(n.nspname), 'pg_temp'), true)
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+WHERE e.extname OPERATOR(pg_catalog.=) 'plproxy';
+
+-- The same as with one argument, and what a server left of which this one is a copy, or that was this one's before it was moved.
+CREATE FUNCTION plproxy_recover_prepared(
+    cluster text, lost_server text, OUT partition int4, OUT gid text, OUT action text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+REVOKE ALL ON FUNCTION plproxy_recover_prepared(text, text) FROM PUBLIC;

@@ -62,19 +62,29 @@ CREATE FUNCTION plproxy_run_on_all(
     OUT partition int4, OUT success boolean, OUT result text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
--- The decisions to commit what is prepared on partitions: a row is the decision when its transaction is committed.
-CREATE TABLE plproxy_prepared_transactions (
-    gid text PRIMARY KEY,
+-- What was decided to be committed on partitions and is not known to be finished there. The library writes it by the heap's own
+-- routines; what counts of it is what the transaction wrote that is named in "gid". A schema of its own, as pg_catalog takes no
+-- table, and as a grant on all tables of a schema is not meant for it.
+CREATE SCHEMA plproxy_internal;
+
+CREATE TABLE plproxy_internal.prepared_transactions (
+    gid text NOT NULL,
     cluster text NOT NULL,
     partition int4 NOT NULL,
-    host text NOT NULL,
-    port int4 NOT NULL,
-    dbname text NOT NULL,
-    prepared_at timestamptz NOT NULL DEFAULT pg_catalog.now());
+    address text NOT NULL,
+    server text NOT NULL,
+    transaction xid8 NOT NULL,
+    decided_at timestamptz NOT NULL)
+USING heap;
 
 -- Finishes or rolls back what a lost session left prepared.
 CREATE FUNCTION plproxy_recover_prepared(
     cluster text, OUT partition int4, OUT gid text, OUT action text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- The same, and what a server left of which this one is a copy, or that was this one's before it was moved.
+CREATE FUNCTION plproxy_recover_prepared(
+    cluster text, lost_server text, OUT partition int4, OUT gid text, OUT action text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 -- What was counted of calls: of all sessions where the library is in shared_preload_libraries, else of this session.
@@ -99,19 +109,25 @@ RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION plproxy_stat_reset() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C;
 
+REVOKE ALL ON FUNCTION
+    plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
+    plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
+    plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text), plproxy_recover_prepared(text, text),
+    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
+FROM PUBLIC;
+
+REVOKE ALL ON SCHEMA plproxy_internal FROM PUBLIC;
+
+REVOKE ALL ON TABLE plproxy_internal.prepared_transactions FROM PUBLIC;
+
+-- pg_catalog takes no views, either. This is the end: from here on unqualified names mean another schema.
+SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
+WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
+
 CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
 
 CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
 
 CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
 
-REVOKE ALL ON FUNCTION
-    plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
-    plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
-    plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text),
-    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
-FROM PUBLIC;
-
-REVOKE ALL ON TABLE
-    plproxy_prepared_transactions, plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info
-FROM PUBLIC;
+REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info FROM PUBLIC;

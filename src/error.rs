@@ -43,6 +43,14 @@ impl Error {
                 .unwrap_or_else(|_| String::from_utf8_lossy(raised.message()).into_owned()),
         }
     }
+
+    /// The same with a hint, where the error is one of ours.
+    pub(crate) fn hinted(mut self, hint: impl Into<String>) -> Self {
+        if let Self::Report(report) = &mut self {
+            report.hint = Some(hint.into());
+        }
+        self
+    }
 }
 
 impl From<Raised> for Error {
@@ -105,6 +113,7 @@ pub(crate) mod sqlstate {
     pub(crate) const PROHIBITED_STATEMENT: SqlState = *b"2F003";
     pub(crate) const INSUFFICIENT_PRIVILEGE: SqlState = *b"42501";
     pub(crate) const WRONG_OBJECT_TYPE: SqlState = *b"42809";
+    pub(crate) const LOCK_NOT_AVAILABLE: SqlState = *b"55P03";
     pub(crate) const OBJECT_NOT_IN_PREREQUISITE_STATE: SqlState = *b"55000";
     pub(crate) const FEATURE_NOT_SUPPORTED: SqlState = *b"0A000";
     pub(crate) const QUERY_CANCELED: SqlState = *b"57014";

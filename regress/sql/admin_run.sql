@@ -47,6 +47,14 @@ set escape_string_warning = off;
 select * from plproxy_run_on_all('parts', $$ select '\'; copy run to stdout; --' $$);
 reset standard_conforming_strings;
 select * from plproxy_run_on_all('parts', 'select count(*) from run');
+-- what changes the encoding of the session cannot be misread: it is right, or refused
+select * from plproxy_run_on_all('parts', 'set client_encoding = latin1; select chr(228)');
+select * from plproxy_run_on_all('parts', $$ set names 'sjis'; select chr(12354) $$);
+select * from plproxy_run_on_all('parts', $$ select set_config('client_encoding', 'latin1', false) || chr(228) $$);
+select * from plproxy_run_on_all('parts', 'set local client_encoding = latin1; select chr(228)');
+select * from plproxy_run_on_all('parts', 'set client_encoding = latin1; select 7');
+select * from plproxy_run_on_all('parts', 'set client_encoding = latin1; select chr(228); set client_encoding = utf8; select chr(228)');
+select * from plproxy_run_on_all('parts', 'set client_encoding = utf8; select chr(228)');
 -- partitions of one connection string are one
 select current_setting('port') as port \gset
 \set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port
@@ -63,11 +71,27 @@ drop server twice cascade;
 select * from plproxy_run_on_all('parts', 'insert into run values (2)', atomic => true);
 select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1; commit; select 2', atomic => true) $$);
 select outcome($$ select count(*) from plproxy_run_on_all('parts', 'not sql', atomic => true) $$);
-select * from plproxy_prepared_transactions;
+-- however the text may be read, and in a comment
+select outcome($$ select count(*) from plproxy_run_on_all('parts', $c$ /* ; */ -- ;
+    ;; /* /* */ */ Commit$c$, atomic => true) $$);
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'prepare transaction ''mine''', atomic => true) $$);
+begin read only;
+savepoint s;
+select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1', atomic => true) $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts') $$);
+rollback;
+select * from plproxy_internal.prepared_transactions;
 select * from plproxy_recover_prepared('parts');
 begin isolation level repeatable read;
 select * from plproxy_recover_prepared('parts');
 rollback;
+-- a lost server is called by its name
+select outcome($$ select count(*) from plproxy_recover_prepared('parts', '3.0.0') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts', '0123456789abcdef') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts', '0123456789abcdeg') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts', '+123456789abcdef') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts', '') $$);
+select outcome($$ select count(*) from plproxy_recover_prepared('parts', null) $$);
 -- bad input
 select outcome($$ select count(*) from plproxy_run_on_all('nowhere', 'select 1') $$);
 select outcome($$ select count(*) from plproxy_run_on_all(null, 'select 1') $$);
@@ -80,7 +104,7 @@ create role regress_admin_run login;
 set role regress_admin_run;
 select outcome($$ select count(*) from plproxy_run_on_all('parts', 'select 1') $$);
 select outcome($$ select count(*) from plproxy_recover_prepared('parts') $$);
-select outcome('select count(*) from plproxy_prepared_transactions');
+select outcome('select count(*) from plproxy_internal.prepared_transactions');
 reset role;
 grant execute on function plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text) to regress_admin_run;
 set role regress_admin_run;

@@ -25,7 +25,7 @@ select here('t_sqlmed_one', 1);
 -- every option
 create server t_sqlmed_all foreign data wrapper plproxy options (connection_lifetime '3600', query_timeout '30',
     connect_timeout '10', disable_binary '1', modular_mapping '1', default_user 'current_user', statement_timeout '5',
-    p0 :'p0', p1 :'p1', p2 :'p2');
+    lock_timeout '2500', p0 :'p0', p1 :'p1', p2 :'p2');
 create user mapping for public server t_sqlmed_all;
 select everyone('t_sqlmed_all');
 alter server t_sqlmed_all options (set default_user 'session_user', set connect_timeout '0', set disable_binary '0');

@@ -5,7 +5,7 @@ need_tree
 log=$(mktemp /tmp/plproxy-admin.XXXXXX)
 trap 'rm -f "$log"' EXIT
 rc=0
-for scenario in partitions two_phase; do
+for scenario in partitions two_phase copies concurrent; do
     counted summary "$log" bash "$ROOT/tests/admin/$scenario.sh" || rc=1
 done
 exit $rc

@@ -1,110 +1,191 @@
-//! The table of decisions to commit what is prepared on partitions.
+//! Decisions to commit what is prepared on partitions.
+//!
+//! The decision is the commit of the local transaction whose number the names carry; it is in PostgreSQL's commit log, where no
+//! grant reaches. The table has a row for each name, written by the same transaction: the list of what is not known to be
+//! finished, and the decision itself for a server that took over another's history, or when the log does not go back as far.
+//! A row counts only if the transaction in its name wrote it.
 #![forbid(unsafe_code)]
 
-use super::Admin;
-use crate::error::{Error, sqlstate};
+use super::gid::Gid;
+use super::site::Site;
+use super::{Admin, outdated};
+use crate::error::{Error, Report, sqlstate};
 use crate::pg::expr::Arg;
-use crate::pg::role::Acting;
+use crate::pg::heap::{OwnTable, Place, StoredRow, Unfit};
 use crate::pg::spi::{self, Plan};
+use crate::pg::xact;
+use core::ffi::CStr;
 use pgrx::pg_sys::{self, Datum, Oid};
-use plproxy_remote::ConnectionInfo;
 
-/// The table of decisions. Users have no right on it, so what is done there is done as its owner.
-pub(super) struct Decisions {
-    table: String,
-    owner: Oid,
+const EXTENSION: &CStr = c"plproxy";
+const SCHEMA: &CStr = c"plproxy_internal";
+const TABLE: &CStr = c"prepared_transactions";
+const COLUMNS: [Oid; 7] = [
+    pg_sys::TEXTOID,
+    pg_sys::TEXTOID,
+    pg_sys::INT4OID,
+    pg_sys::TEXTOID,
+    pg_sys::TEXTOID,
+    pg_sys::XID8OID,
+    pg_sys::TIMESTAMPTZOID,
+];
+
+/// The table, as its owner made it.
+pub(super) struct Decisions(OwnTable);
+
+/// A row of it.
+pub(super) struct Decision {
+    pub(super) gid: String,
+    pub(super) cluster: String,
+    pub(super) partition: usize,
+    pub(super) address: String,
+    /// What the partition's server said of itself; empty in a row of version 3.0.0.
+    pub(super) server: String,
+    /// The number of the partition's transaction there.
+    pub(super) transaction: u64,
+    writer: u32,
+    place: Place,
+}
+
+impl Decision {
+    /// Whether the transaction that the name tells of has written it.
+    pub(super) fn is_of(&self, gid: &Gid) -> bool {
+        self.gid == gid.text() && self.writer == gid.transaction as u32
+    }
+
+    /// Whether it was carried over from version 3.0.0, which an update of the extension does in one transaction.
+    pub(super) fn is_carried_over(&self, updated_by: Option<u32>) -> bool {
+        self.server.is_empty() && Some(self.writer) == updated_by
+    }
 }
 
 impl Decisions {
     pub(super) fn open(admin: &Admin<'_>) -> Result<Self, Error> {
-        const OWNER: &str = "select c.relowner from pg_catalog.pg_class c \
-             where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)";
-        let table = format!("{}.plproxy_prepared_transactions", admin.schema);
-        let arg = [Arg::Whole(Some(spi::text_datum(&table)?))];
-        let mut owner = None;
-        Plan::prepare(OWNER, &[pg_sys::TEXTOID])?.run(&arg, |row| {
-            owner = row.value(1)?.map(|value| Oid::from(value.value() as u32));
-            Ok(())
-        })?;
-        let owner = owner.ok_or_else(|| {
-            let what = format_args!("table {table} does not exist");
-            admin.label.error_with(sqlstate::UNDEFINED_OBJECT, what)
-        })?;
-        Ok(Self { table, owner })
+        match OwnTable::open(EXTENSION, SCHEMA, TABLE, &COLUMNS)? {
+            Ok(table) => Ok(Self(table)),
+            Err(Unfit::Absent) => Err(outdated()),
+            Err(Unfit::Altered) => {
+                let what =
+                    "table plproxy_internal.prepared_transactions is not as the extension made it";
+                let state = sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE;
+                let hint = "It must be a permanent table with the columns that it had, and have no \
+                            indexes.";
+                Err(admin.label.error_with(state, what).hinted(hint))
+            }
+        }
     }
 
+    /// Writes that a transaction is to be committed on a partition if this one commits.
     pub(super) fn add(
         &self,
-        gid: &str,
+        gid: &Gid,
         cluster: &str,
-        partition: usize,
-        at: &ConnectionInfo,
+        site: &Site,
+        transaction: u64,
     ) -> Result<(), Error> {
-        let _owner = Acting::as_role(self.owner);
-        let sql = format!(
-            "insert into {} (gid, cluster, partition, host, port, dbname) \
-             values ($1, $2, $3, $4, $5, $6)",
-            self.table
-        );
-        let (text, int) = (pg_sys::TEXTOID, pg_sys::INT4OID);
-        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        let args = [
-            Some(spi::text_datum(gid)?),
-            Some(spi::text_datum(cluster)?),
-            Some(Datum::from(partition)),
-            Some(spi::text_datum(&at.host)?),
-            Some(Datum::from(i32::from(at.port))),
-            Some(spi::text_datum(&at.dbname)?),
-        ]
-        .map(Arg::Whole);
-        Plan::prepare(&sql, &[text, text, int, text, int, text])?.run_writing(&args, |_| Ok(()))?;
+        let partition = i32::try_from(gid.partition).unwrap_or(i32::MAX);
+        let before = xact::last_record();
+        self.0.insert(&[
+            spi::text_datum(&gid.text())?,
+            spi::text_datum(cluster)?,
+            Datum::from(partition),
+            spi::text_datum(&site.address)?,
+            spi::text_datum(&site.server())?,
+            Datum::from(transaction),
+            Datum::from(xact::started_at()),
+        ])?;
+        if xact::last_record() == before {
+            // With wal_level = minimal, in the transaction that made the table.
+            let what = "a decision that is not in the write-ahead log would not survive a crash; \
+                        the transaction that creates the extension cannot make one";
+            return Err(Report::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, what).into());
+        }
         Ok(())
     }
 
-    /// The names of transactions that were decided to be committed on that database, by the latest state.
-    pub(super) fn at(&self, at: &ConnectionInfo) -> Result<Vec<String>, Error> {
-        let _owner = Acting::as_role(self.owner);
-        let sql = format!(
-            "select gid from {} where host operator(pg_catalog.=) $1 \
-             and port operator(pg_catalog.=) $2 and dbname operator(pg_catalog.=) $3",
-            self.table
-        );
-        let args = [
-            Some(spi::text_datum(&at.host)?),
-            Some(Datum::from(i32::from(at.port))),
-            Some(spi::text_datum(&at.dbname)?),
-        ]
-        .map(Arg::Whole);
-        let types = [pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::TEXTOID];
-        let mut gids = Vec::new();
-        Plan::prepare(&sql, &types)?.run_writing(&args, |row| {
-            gids.extend(row.value(1)?.map(spi::text).transpose()?);
-            Ok(())
-        })?;
-        Ok(gids)
+    /// The rows of a cluster, by the latest state.
+    pub(super) fn of_cluster(&self, cluster: &str) -> Result<Vec<Decision>, Error> {
+        let rows = self.0.rows()?.into_iter().map(decision);
+        let of_cluster = |row: &Decision| row.cluster == cluster;
+        let rows = rows.filter_map(|row| row.map(|row| row.filter(of_cluster)).transpose());
+        rows.collect()
     }
 
-    /// Whether a transaction was decided to be committed, by the latest state.
-    pub(super) fn has(&self, gid: &str) -> Result<bool, Error> {
-        let sql = format!(
-            "select from {} where gid operator(pg_catalog.=) $1",
-            self.table
-        );
-        self.with_gid(&sql, gid).map(|rows| rows > 0)
+    /// Forgets a transaction of which nothing is left to be done.
+    pub(super) fn remove(&self, decision: &Decision) -> Result<(), Error> {
+        self.0.delete(decision.place)
     }
+}
 
-    /// Forgets a transaction that is committed where it was prepared.
-    pub(super) fn remove(&self, gid: &str) -> Result<(), Error> {
-        let sql = format!(
-            "delete from {} where gid operator(pg_catalog.=) $1",
-            self.table
-        );
-        self.with_gid(&sql, gid).map(drop)
-    }
+/// Reads a row; `None` if it has a NULL, which only somebody else writes.
+fn decision(row: StoredRow) -> Result<Option<Decision>, Error> {
+    let StoredRow {
+        values,
+        writer,
+        place,
+    } = row;
+    let [
+        Some(gid),
+        Some(cluster),
+        Some(partition),
+        Some(address),
+        Some(server),
+        Some(transaction),
+        Some(_),
+    ] = values[..]
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Decision {
+        gid: spi::text(gid)?,
+        cluster: spi::text(cluster)?,
+        partition: usize::try_from(partition.value() as i32).unwrap_or(usize::MAX),
+        address: spi::text(address)?,
+        server: spi::text(server)?,
+        transaction: transaction.value() as u64,
+        writer,
+        place,
+    }))
+}
 
-    fn with_gid(&self, sql: &str, gid: &str) -> Result<usize, Error> {
-        let _owner = Acting::as_role(self.owner);
-        let args = [Arg::Whole(Some(spi::text_datum(gid)?))];
-        Plan::prepare(sql, &[pg_sys::TEXTOID])?.run_writing(&args, |_| Ok(()))
+/// How a local transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Committed,
+    Aborted,
+    InProgress,
+    /// The commit log does not go back as far.
+    Forgotten,
+}
+
+/// How the local transaction of that number ended, by the commit log. One that never ran counts as aborted.
+pub(super) fn fate(transaction: u64) -> Result<Fate, Error> {
+    const STATUS: &str = "select pg_catalog.pg_xact_status($1::pg_catalog.xid8)";
+    if transaction >= xact::next_id()? {
+        return Ok(Fate::Aborted);
     }
+    let arg = [Arg::Whole(Some(spi::text_datum(&transaction.to_string())?))];
+    let mut fate = Fate::Forgotten;
+    Plan::prepare(STATUS, &[pg_sys::TEXTOID])?.run(&arg, |row| {
+        fate = match row.value(1)?.map(spi::text).transpose()?.as_deref() {
+            Some("committed") => Fate::Committed,
+            Some("aborted") => Fate::Aborted,
+            Some(_) => Fate::InProgress,
+            None => Fate::Forgotten,
+        };
+        Ok(())
+    })?;
+    Ok(fate)
+}
+
+/// The transaction that made or updated the extension.
+pub(super) fn updated_by() -> Result<Option<u32>, Error> {
+    const WRITER: &str = "select e.xmin::pg_catalog.text from pg_catalog.pg_extension e \
+         where e.extname operator(pg_catalog.=) 'plproxy'";
+    let mut writer = None;
+    Plan::prepare(WRITER, &[])?.run(&[], |row| {
+        writer = row.value(1)?.map(spi::text).transpose()?;
+        Ok(())
+    })?;
+    Ok(writer.and_then(|writer| writer.parse().ok()))
 }

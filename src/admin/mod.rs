@@ -7,10 +7,13 @@ pub(crate) mod connections;
 mod decisions;
 pub(crate) mod functions;
 mod gid;
+mod instance;
 mod output;
 pub(crate) mod recover;
 pub(crate) mod route;
 pub(crate) mod run_on_all;
+mod second_phase;
+mod site;
 pub(crate) mod stats;
 mod two_phase;
 
@@ -28,7 +31,9 @@ use crate::pg::spi;
 use crate::remote::remote;
 use pgrx::pg_sys::Oid;
 use plproxy_core::ident::quote_ident;
-use plproxy_remote::{Diagnostic, Endpoint, Errand, ErrandOptions, ErrorKind, Event, Outcome};
+use plproxy_remote::{
+    Diagnostic, Endpoint, Errand, ErrandOptions, Errands, ErrorKind, Event, Outcome,
+};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -42,8 +47,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 struct Admin<'a> {
     info: &'a mut CallInfo,
     label: FunctionLabel,
-    /// The extension's schema, quoted.
-    schema: String,
 }
 
 impl<'a> Admin<'a> {
@@ -56,7 +59,6 @@ impl<'a> Admin<'a> {
                 name: format!("{schema}.{}", quote_ident(&proc.name)).into(),
                 nargs: info.nargs(),
             },
-            schema,
             info,
         })
     }
@@ -111,28 +113,56 @@ impl<'a> Admin<'a> {
 
     /// Runs errands and waits for all of them.
     fn run(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes: Vec<Option<Outcome>> = errands.iter().map(|_| None).collect();
+        self.run_each_to_its_end(errands, options, &mut |number, outcome| {
+            if let Some(slot) = outcomes.get_mut(number) {
+                *slot = Some(outcome);
+            }
+        })?;
+        let outcomes = outcomes.into_iter();
+        Ok(outcomes
+            .map(|outcome| outcome.unwrap_or_else(Outcome::given_up))
+            .collect())
+    }
+
+    /// The same, and hands over what came of each. Should an error end them, or the process, those that are over by then are
+    /// handed over before.
+    fn run_each_to_its_end(
+        &self,
+        errands: Vec<Errand>,
+        options: &ErrandOptions,
+        each: &mut dyn FnMut(usize, Outcome),
+    ) -> Result<(), Error> {
         let _room = allocator::hold(errands.len().saturating_mul(ERRAND))?;
         let names: Vec<String> = errands.iter().map(dbname).collect();
         let mut running = remote()?.errands(errands, options);
         loop {
-            let result = match running.next() {
-                Event::Finished => return Ok(running.outcomes()),
-                Event::Interrupted => call::interrupted(|| running.cancel(CANCEL_BOUND)),
+            let event = running.next();
+            if matches!(event, Event::Finished) {
+                hand_over(&mut running, each);
+                return Ok(());
+            }
+            let mut cancel = || {
+                two_phase::hurry();
+                running.cancel(CANCEL_BOUND);
+                hand_over(&mut running, each);
+            };
+            let result = match event {
+                Event::Interrupted => call::interrupted(cancel),
                 Event::Notice { request, notice } => {
                     let dbname = names.get(request).map_or("", String::as_str);
                     let report = self.label.remote_report(dbname, &notice);
-                    let mut cancel = || running.cancel(CANCEL_BOUND);
                     interrupts::or_at_the_end(&mut cancel, || emit(level_of(&notice), &report))
                 }
                 Event::Warning { warning, .. } => {
                     let report = Report::new(sqlstate::WARNING, warning);
-                    let mut cancel = || running.cancel(CANCEL_BOUND);
                     interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
                 }
-                Event::Rows { .. } | Event::RequestDone { .. } => Ok(()),
+                Event::Rows { .. } | Event::RequestDone { .. } | Event::Finished => Ok(()),
             };
             if let Err(error) = result {
                 running.cancel(CANCEL_BOUND);
+                hand_over(&mut running, each);
                 return Err(error);
             }
         }
@@ -142,6 +172,19 @@ impl<'a> Admin<'a> {
     fn remote_error(&self, partition: &Partition, kind: &ErrorKind) -> Error {
         self.label.remote_error(&partition.dbname(), kind)
     }
+}
+
+/// Hands over what came of the errands that are over.
+fn hand_over(running: &mut Errands<'_>, each: &mut dyn FnMut(usize, Outcome)) {
+    for (number, outcome) in running.take_outcomes() {
+        each(number, outcome);
+    }
+}
+
+/// The library has come without the extension's SQL, or the other way round.
+fn outdated() -> Error {
+    let what = "the extension's functions are of another version than its library";
+    Error::from(Report::internal(what)).hinted("Run ALTER EXTENSION plproxy UPDATE.")
 }
 
 /// How loud a partition's notice is here: as loud as there, unlike in calls. Warnings have their class of SQLSTATEs.

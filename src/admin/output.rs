@@ -1,6 +1,7 @@
 //! Rows that are put together here, on their way to the caller.
 #![forbid(unsafe_code)]
 
+use super::outdated;
 use crate::error::{Error, Report};
 use crate::pg::fcinfo::{CallInfo, CallResult, ResultStore};
 use crate::pg::spi;
@@ -33,10 +34,7 @@ impl Output {
     pub(super) fn row(&mut self, values: impl Into<Vec<Value>>) -> Result<(), Error> {
         let values = values.into();
         if values.len() != self.row_type.width() {
-            let what = "the extension's functions are of another version than its library";
-            let mut report = Report::internal(what);
-            report.hint = Some("Run ALTER EXTENSION plproxy UPDATE.".to_owned());
-            return Err(report.into());
+            return Err(outdated());
         }
         let mut row = self.row_type.row();
         for (index, value) in values.into_iter().enumerate() {

@@ -2,14 +2,15 @@
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
-use super::two_phase::Transaction;
+use super::two_phase::{Transaction, lock_timeout};
 use super::{Admin, Partition, beside, options, words};
 use crate::cluster::Cluster;
-use crate::error::{Error, Report, sqlstate};
+use crate::error::{Error, sqlstate};
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::statements;
 use pgrx::pg_sys::Datum;
+use plproxy_core::transaction_control::controls_transaction;
 use plproxy_remote::{COPY, Done, Errand, ErrorKind, On, Outcome, Step};
 use std::rc::Rc;
 
@@ -25,7 +26,7 @@ pub(crate) fn run(info: &mut CallInfo) -> Result<Datum, Error> {
     drop(room);
     let mut output = Output::new(admin.info)?;
     let rows = if atomic {
-        admin.run_atomically(&cluster, &partitions, command)?
+        admin.run_atomically(&cluster, &partitions, &command)?
     } else {
         admin.run_each(&cluster, &partitions, command)?
     };
@@ -52,7 +53,11 @@ impl Admin<'_> {
     ) -> Result<Vec<Row>, Error> {
         // Before anything is sent: what such a command had done by then might be committed. What only the partitions can read
         // is for them to refuse.
-        if statements::copy_with_the_client(&command).unwrap_or(false) {
+        if statements::split(&command).is_ok_and(|statements| {
+            statements
+                .iter()
+                .any(|statement| statement.copies_with_client)
+        }) {
             let rows = partitions.iter();
             return Ok(rows
                 .map(|partition| (partition.number, false, Some(COPY.to_owned())))
@@ -86,57 +91,66 @@ impl Admin<'_> {
         &self,
         cluster: &Cluster,
         partitions: &[Partition],
-        command: Rc<str>,
+        command: &str,
     ) -> Result<Vec<Row>, Error> {
-        if statements::control_transactions(&command)? {
+        let statements = statements::split(command)?;
+        if statements.iter().any(|statement| {
+            statement.controls_transaction || controls_transaction(&statement.text)
+        }) {
             let what = "the command must not control transactions when it is atomic";
             return Err(self.label.error_with(sqlstate::FEATURE_NOT_SUPPORTED, what));
         }
-        if statements::copy_with_the_client(&command)? {
+        if statements
+            .iter()
+            .any(|statement| statement.copies_with_client)
+        {
             return Err(self.label.error_with(sqlstate::FEATURE_NOT_SUPPORTED, COPY));
         }
+        let statements: Vec<Rc<str>> = statements.into_iter().map(|s| s.text.into()).collect();
         let mut transaction = Transaction::begin(self, cluster, partitions)?;
-        let steps = vec![Step::Run("begin".to_owned()), Step::RunShared(command)];
-        let outcomes = transaction.step(
-            self,
-            |partition, kind| self.refusal(partition, kind),
-            |_| steps.clone(),
-        )?;
-        let mut rows = Vec::with_capacity(outcomes.len());
-        for (partition, outcome) in partitions.iter().zip(outcomes) {
-            let value = result(outcome).map_err(|kind| self.remote_error(partition, &kind))?;
-            rows.push((partition.number, true, value));
-        }
+        let fail = |partition: &Partition, kind: &ErrorKind| self.refusal(cluster, partition, kind);
+        let dones = transaction.run(self, fail, &statements)?;
         transaction.prepare(self)?;
-        Ok(rows)
+        let rows = partitions.iter().zip(dones);
+        Ok(rows
+            .map(|(partition, done)| {
+                let value = done.map_or(Some(String::new()), result_of);
+                (partition.number, true, value)
+            })
+            .collect())
     }
 
     /// Why the command did not work.
-    fn refusal(&self, partition: &Partition, kind: &ErrorKind) -> Error {
+    fn refusal(&self, cluster: &Cluster, partition: &Partition, kind: &ErrorKind) -> Error {
         let error = self.remote_error(partition, kind);
-        match (kind, error) {
-            (ErrorKind::Db(diagnostic), Error::Report(mut report))
-                if diagnostic.code == sqlstate::ACTIVE_SQL_TRANSACTION =>
-            {
-                report.hint = Some(
-                    "What cannot run inside a transaction block cannot be atomic; it works without \
-                     \"atomic\"."
-                        .to_owned(),
-                );
-                Report::into(*report)
-            }
-            (_, error) => error,
+        let ErrorKind::Db(diagnostic) = kind else {
+            return error;
+        };
+        match diagnostic.code {
+            sqlstate::ACTIVE_SQL_TRANSACTION => error.hinted(
+                "What cannot run inside a transaction block cannot be atomic; it works without \
+                 \"atomic\".",
+            ),
+            sqlstate::LOCK_NOT_AVAILABLE => error.hinted(format!(
+                "A lock on a partition is waited for {} ms; option \"lock_timeout\" of the cluster sets that.",
+                lock_timeout(cluster).as_millis()
+            )),
+            _ => error,
         }
     }
 }
 
 /// What the command gave: the first column of the first row, or else its command tag.
 fn result(outcome: Outcome) -> Result<Option<String>, ErrorKind> {
-    Ok(match outcome.into_last()? {
+    outcome.into_last().map(result_of)
+}
+
+fn result_of(done: Done) -> Option<String> {
+    match done {
         Done::Ran {
             value: Some(value), ..
         } => value,
         Done::Ran { value: None, tag } => Some(tag),
         Done::Described(_) => None,
-    })
+    }
 }

@@ -1,48 +1,77 @@
 //! Work on several partitions that is committed with the local transaction, or not at all.
 //!
-//! It is prepared on every partition at once, under an identifier of which the local transaction writes a row. The local
-//! commit is the decision: it makes the rows durable, and only then, in the callback behind it, the partitions are told to
-//! commit. A rollback, also that of a savepoint, makes them roll back. What cannot be finished then stays prepared, and
-//! the recovery finds it: a row means commit, no row means rollback. As long as the session is at it, it holds a lock that
-//! keeps the recovery away; the lock goes when the transaction is over for everybody to see, or the session is gone.
+//! It is prepared on every partition at once, under names that carry the number of the local (sub)transaction. The local commit
+//! is the decision, and only then, in the callback behind it, the partitions are told to commit. A rollback, also that of
+//! a savepoint, makes them roll back. What cannot be finished then stays prepared, and the recovery finds it: it asks the
+//! commit log. As long as the session is at it, it holds a lock that keeps the recovery away; the lock goes when the
+//! transaction is over for everybody to see, or the session is gone.
 #![forbid(unsafe_code)]
 
 use super::decisions::Decisions;
 use super::gid::Gid;
-use super::{Admin, CONNECT_TIMEOUT, Partition, options, words};
+use super::instance::Instance;
+use super::second_phase::{self, Pending, Sessions, Verb};
+use super::site::{self, Site};
+use super::{Admin, Partition, options};
+use crate::call::CANCEL_BOUND;
 use crate::cluster::Cluster;
 use crate::error::{Error, Report, sqlstate};
-use crate::pg::report::{Level, emit};
+use crate::pg::lock::{self, Kind};
 use crate::pg::xact::{self, Ending};
-use crate::remote::remote;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
-use plproxy_remote::{
-    Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Session, Step,
-};
+use plproxy_remote::{Done, Endpoint, Errand, ErrorKind, On, Outcome, Session, Step};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How long the second phase may take: nothing can interrupt it.
-const SECOND_PHASE: Duration = Duration::from_secs(10);
+/// How long a lock on a partition is waited for where nothing is set.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the partitions have to commit: nothing can interrupt it.
+const TO_COMMIT: Duration = Duration::from_secs(10);
+/// How long they have to roll back. Who has been told does so even if nobody waits any more.
+const TO_ROLL_BACK: Duration = Duration::from_secs(2);
+/// The same after an interrupt, which has used up the caller's patience; for all that is rolled back then.
+const IN_A_HURRY: Duration = Duration::from_millis(250);
+/// Each of several that follow one interrupt gets as much in any case.
+const LEAST: Duration = Duration::from_millis(50);
+/// An interrupt that was as long ago is not why something is rolled back now.
+const LONG_AGO: Duration = Duration::from_secs(1);
 
 /// The command tag of a preparation; that of one in a failed transaction is another.
 const PREPARED: &str = "PREPARE TRANSACTION";
 
+/// Asks which transaction it is, and whether who is at work there is who logged in.
+const WHO: &str = "select pg_catalog.concat_ws(' ', pg_catalog.pg_current_xact_id(), \
+    current_user operator(pg_catalog.=) session_user)";
+/// Has what was put off until the commit happen as who the command has left, and then is again who logged in, whom the
+/// prepared transaction is to belong to.
+const BE_ONESELF: &str = "set constraints all immediate; reset session authorization; reset role";
+
 thread_local! {
     /// What this session's transaction has prepared, or is preparing.
     static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
+    /// Connections that it has done so on, for what comes next.
+    static HELD: RefCell<Sessions> = RefCell::default();
+    /// Until when what follows the last interrupt should be over.
+    static HURRY: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// A transaction on a partition that waits for the local one.
-struct Pending {
-    gid: String,
-    cluster: String,
-    partition: usize,
-    endpoint: Rc<Endpoint>,
-    /// The connection that prepared it; none while it does.
-    session: Option<Session>,
-    subtransaction: u32,
+/// An interrupt ends a command: what is to be rolled back for it should not take long.
+pub(super) fn hurry() {
+    HURRY.set(Some(Instant::now() + CANCEL_BOUND + IN_A_HURRY));
+}
+
+/// How long the partitions have to roll back.
+fn to_roll_back() -> Duration {
+    match HURRY.get() {
+        Some(until) if until.elapsed() < LONG_AGO => {
+            LEAST.max(until.saturating_duration_since(Instant::now()))
+        }
+        _ => TO_ROLL_BACK,
+    }
 }
 
 /// Whether this session's own transaction has prepared it.
@@ -53,21 +82,33 @@ pub(super) fn is_own(gid: &str) -> bool {
 /// Work that is on its way to be prepared. Dropped before, it hangs up, and the partitions roll back.
 pub(super) struct Transaction<'a> {
     cluster: &'a Cluster,
-    partitions: &'a [Partition],
-    endpoints: Vec<Rc<Endpoint>>,
-    /// One for each partition.
+    places: Vec<Place<'a>>,
+    /// One for each place.
     sessions: Vec<Session>,
-    gids: Vec<String>,
+}
+
+/// A partition, and the transaction there.
+struct Place<'a> {
+    partition: &'a Partition,
+    endpoint: Rc<Endpoint>,
+    site: Site,
+    transaction: u64,
+    /// The command has left another role than that which logged in.
+    is_somebody_else: bool,
 }
 
 impl<'a> Transaction<'a> {
-    /// Connects to all partitions, sees whether they can prepare, and writes the rows that the local commit is to make
-    /// the decision.
+    /// Begins a transaction on all partitions, where they can prepare and are different databases.
     pub(super) fn begin(
         admin: &Admin<'_>,
         cluster: &'a Cluster,
         partitions: &'a [Partition],
     ) -> Result<Self, Error> {
+        xact::prevent_if_read_only(c"an atomic plproxy_run_on_all()")?;
+        xact::at_end_of_prepared(ended)?;
+        HURRY.set(None);
+        // Before anything is done on the partitions.
+        let _ = Decisions::open(admin)?;
         let endpoints = partitions
             .iter()
             .map(|partition| match &partition.endpoint {
@@ -75,93 +116,124 @@ impl<'a> Transaction<'a> {
                 Err(why) => Err(admin.label.error(why)),
             })
             .collect::<Result<Vec<_>, Error>>()?;
+        // Two of them would take the locks on the partitions in different orders, and wait for each other.
+        let number = siphash(cluster.name.as_bytes()).cast_unsigned();
+        lock::lock(Kind::Cluster, number)?;
+
+        let begin = format!(
+            "begin; set local lock_timeout = {}; {WHO}",
+            lock_timeout(cluster).as_millis()
+        );
         let errands = endpoints
             .iter()
-            .map(|endpoint| Errand {
-                on: On::New(Rc::clone(endpoint)),
-                steps: vec![Step::Run("show max_prepared_transactions".to_owned())],
+            .map(|endpoint| {
+                let held = HELD.with_borrow_mut(|held| held.remove(&endpoint.id()));
+                // What a command before has left in the session is not for this one.
+                let discard = held.is_some().then_some(Step::Discard);
+                Errand {
+                    on: match held {
+                        Some(session) => On::SessionOrNew(session, Rc::clone(endpoint)),
+                        None => On::New(Rc::clone(endpoint)),
+                    },
+                    steps: discard
+                        .into_iter()
+                        .chain([
+                            Step::Run(site::QUESTION.to_owned()),
+                            Step::Run(begin.clone()),
+                        ])
+                        .collect(),
+                }
             })
             .collect();
         let mut outcomes = admin.run(errands, &options(cluster))?;
-        let mut connections = Vec::with_capacity(outcomes.len());
-        for (partition, outcome) in partitions.iter().zip(&outcomes) {
-            let fail = |kind: &ErrorKind| admin.remote_error(partition, kind);
-            if let Done::Ran {
-                value: Some(Some(most)),
-                ..
-            } = outcome.last().map_err(fail)?
-                && most == "0"
-            {
-                return Err(cannot_prepare(admin, partition));
-            }
-            connections.push(match &outcome.connection {
-                Ok(connection) => connection.clone(),
-                Err(kind) => return Err(fail(kind)),
-            });
+        let mut places = Vec::with_capacity(outcomes.len());
+        let all = partitions.iter().zip(endpoints);
+        for ((partition, endpoint), outcome) in all.zip(&outcomes) {
+            places.push(Place::of(admin, partition, endpoint, outcome)?);
         }
-        let sessions = sessions_of(partitions, admin, &mut outcomes)?;
-
-        xact::at_end_of_prepared(ended)?;
-        let gid = Gid::take()?;
-        let decisions = Decisions::open(admin)?;
-        let mut gids = Vec::with_capacity(partitions.len());
-        for (partition, connection) in partitions.iter().zip(&connections) {
-            let gid = gid.text(partition.number)?;
-            decisions.add(&gid, &cluster.name, partition.number, connection)?;
-            gids.push(gid);
+        if let Some(error) = twice(admin, &places) {
+            return Err(error);
         }
-        // The partitions commit after the local transaction, and must not be ahead of what a crash leaves of it.
-        xact::force_sync_commit()?;
+        let sessions = sessions_of(admin, &places, &mut outcomes)?;
         Ok(Self {
             cluster,
-            partitions,
-            endpoints,
+            places,
             sessions,
-            gids,
         })
     }
 
-    /// Runs steps on all partitions. If one fails, so does the whole, with the error that `fail` makes of it.
-    pub(super) fn step(
+    /// Runs statements on all partitions, each of which is to hold one and no more. If one fails, so does the whole, with the
+    /// error that `fail` makes of it. Returns what the last one gave.
+    pub(super) fn run(
         &mut self,
         admin: &Admin<'_>,
         fail: impl Fn(&Partition, &ErrorKind) -> Error,
-        steps: impl Fn(usize) -> Vec<Step>,
+        statements: &[Rc<str>],
+    ) -> Result<Vec<Option<Done>>, Error> {
+        // The partition sees for itself, in the place where it will read it, that a text is one statement.
+        let steps = statements
+            .iter()
+            .flat_map(|sql| [Step::Parse(Rc::clone(sql)), Step::RunShared(Rc::clone(sql))])
+            .chain([Step::Run(WHO.to_owned())])
+            .collect::<Vec<_>>();
+        let mut outcomes = self.step(admin, fail, |_| steps.clone())?;
+        let mut dones = Vec::with_capacity(outcomes.len());
+        for (place, outcome) in self.places.iter_mut().zip(&mut outcomes) {
+            let who = outcome.steps.pop().and_then(|step| step.result.ok());
+            let who = who.and_then(value).unwrap_or_default();
+            match read_who(&who) {
+                Some((transaction, is_oneself)) if transaction == place.transaction => {
+                    place.is_somebody_else = !is_oneself;
+                }
+                _ => {
+                    let what = "the command has ended its transaction".to_owned();
+                    return Err(admin.remote_error(place.partition, &ErrorKind::Protocol(what)));
+                }
+            }
+            dones.push(outcome.steps.pop().and_then(|step| step.result.ok()));
+        }
+        Ok(dones)
+    }
+
+    /// Runs steps on all partitions.
+    fn step(
+        &mut self,
+        admin: &Admin<'_>,
+        fail: impl Fn(&Partition, &ErrorKind) -> Error,
+        steps: impl Fn(&Place<'_>) -> Vec<Step>,
     ) -> Result<Vec<Outcome>, Error> {
         let sessions = std::mem::take(&mut self.sessions);
         let errands = sessions
             .into_iter()
-            .enumerate()
-            .map(|(number, session)| Errand {
+            .zip(&self.places)
+            .map(|(session, place)| Errand {
                 on: On::Session(session),
-                steps: steps(number),
+                steps: steps(place),
             })
             .collect();
         let mut outcomes = admin.run(errands, &options(self.cluster))?;
-        for (partition, outcome) in self.partitions.iter().zip(&outcomes) {
-            outcome.last().map_err(|kind| fail(partition, kind))?;
+        for (place, outcome) in self.places.iter().zip(&outcomes) {
+            if let Some(kind) = outcome.error() {
+                return Err(fail(place.partition, kind));
+            }
         }
-        self.sessions = sessions_of(self.partitions, admin, &mut outcomes)?;
+        self.sessions = sessions_of(admin, &self.places, &mut outcomes)?;
         Ok(outcomes)
     }
 
     /// Prepares on all partitions. From here on the end of the local transaction decides.
     pub(super) fn prepare(mut self, admin: &Admin<'_>) -> Result<(), Error> {
-        let subtransaction = xact::subtransaction();
-        let places = self.partitions.iter().zip(&self.endpoints).zip(&self.gids);
-        let pending = places.map(|((partition, endpoint), gid)| Pending {
-            gid: gid.clone(),
-            cluster: self.cluster.name.clone(),
-            partition: partition.number,
-            endpoint: Rc::clone(endpoint),
-            session: None,
-            subtransaction,
-        });
-        // Before anything is sent: should the answer not come, it may be prepared all the same.
-        PENDING.with_borrow_mut(|all| all.extend(pending));
+        let fail = |partition: &Partition, kind: &ErrorKind| admin.remote_error(partition, kind);
+        if self.places.iter().any(|place| place.is_somebody_else) {
+            self.step(admin, fail, |place| {
+                let step = Step::Run(BE_ONESELF.to_owned());
+                Vec::from_iter(place.is_somebody_else.then_some(step))
+            })?;
+        }
+        let gids = self.decide(admin)?;
         let errands = std::mem::take(&mut self.sessions)
             .into_iter()
-            .zip(&self.gids)
+            .zip(&gids)
             .map(|(session, gid)| Errand {
                 on: On::Session(session),
                 steps: vec![Step::Run(format!(
@@ -170,39 +242,153 @@ impl<'a> Transaction<'a> {
                 ))],
             })
             .collect();
-        let outcomes = admin.run(errands, &options(self.cluster))?;
         let mut failure = None;
-        for ((partition, gid), outcome) in self.partitions.iter().zip(&self.gids).zip(outcomes) {
-            let refused = matches!(outcome.error(), Some(ErrorKind::Db(d)) if !d.fatal);
-            let error = match outcome.last() {
-                Ok(Done::Ran { tag, .. }) if tag == PREPARED => None,
-                Ok(_) => Some(admin.remote_error(partition, &not_prepared())),
-                Err(kind) => Some(admin.remote_error(partition, kind)),
-            };
-            failure = failure.or(error);
-            PENDING.with_borrow_mut(|all| {
-                if refused {
-                    // The partition has rolled it back.
-                    all.retain(|pending| pending.gid != *gid);
-                } else if let Some(mine) = all.iter_mut().find(|pending| pending.gid == *gid) {
-                    mine.session = outcome.session;
+        let ended =
+            admin.run_each_to_its_end(errands, &options(self.cluster), &mut |number, outcome| {
+                if let (Some(place), Some(gid)) = (self.places.get(number), gids.get(number))
+                    && let Err(kind) = place.is_prepared(gid, outcome)
+                {
+                    failure.get_or_insert_with(|| fail(place.partition, &kind));
                 }
             });
-        }
+        ended?;
         failure.map_or(Ok(()), Err)
     }
+
+    /// Has the local commit be the decision. Returns the names.
+    fn decide(&self, admin: &Admin<'_>) -> Result<Vec<String>, Error> {
+        let transaction = xact::id()?;
+        lock::lock(Kind::Transaction, transaction)?;
+        let name = Gid::of_command(Instance::this()?, transaction);
+        let decisions = Decisions::open(admin)?;
+        let mut gids = Vec::with_capacity(self.places.len());
+        for place in &self.places {
+            let gid = name(place.partition.number);
+            decisions.add(&gid, &self.cluster.name, &place.site, place.transaction)?;
+            gids.push(gid.text());
+        }
+        // The partitions commit after the local transaction, and must not be ahead of what a crash leaves of it.
+        xact::force_sync_commit()?;
+        // Nor may a crash have the number given again, to a transaction that commits.
+        xact::flush_log()?;
+        let subtransaction = xact::subtransaction();
+        let pending = self.places.iter().zip(&gids).map(|(place, gid)| Pending {
+            gid: gid.clone(),
+            cluster: self.cluster.name.clone(),
+            partition: place.partition.number,
+            endpoint: Rc::clone(&place.endpoint),
+            transaction: place.transaction,
+            is_prepared: false,
+            subtransaction,
+        });
+        // Before anything is sent: should the answer not come, it may be prepared all the same.
+        PENDING.with_borrow_mut(|all| all.extend(pending));
+        Ok(gids)
+    }
+}
+
+impl<'a> Place<'a> {
+    /// What the steps of `begin` have given.
+    fn of(
+        admin: &Admin<'_>,
+        partition: &'a Partition,
+        endpoint: Rc<Endpoint>,
+        outcome: &Outcome,
+    ) -> Result<Self, Error> {
+        let fail = |kind: &ErrorKind| admin.remote_error(partition, kind);
+        let at = outcome.connection.as_ref().map_err(fail)?;
+        let answer = outcome.steps.iter().rev().nth(1);
+        let answer = answer.map(|step| step.result.clone());
+        let site = match answer {
+            Some(Ok(done)) => value(done).and_then(|answer| Site::read(&answer, at)),
+            _ => None,
+        };
+        if let Some(site) = &site {
+            let number = partition.number;
+            if site.is_standby() {
+                let what = format_args!("partition {number} is a standby server");
+                let hint = "Run it where the partition can be written to.";
+                return Err(cannot_prepare(admin, partition, what, hint));
+            }
+            if !site.can_prepare() {
+                let what = format_args!("max_prepared_transactions is 0 on partition {number}");
+                let hint = "Set it on that server and restart it, or run the command without \
+                            \"atomic\".";
+                return Err(cannot_prepare(admin, partition, what, hint));
+            }
+        }
+        let who = outcome.last().map_err(fail)?.clone();
+        let who = value(who).unwrap_or_default();
+        match (site, read_who(&who)) {
+            (Some(site), Some((transaction, is_oneself))) => Ok(Self {
+                partition,
+                endpoint,
+                site,
+                transaction,
+                is_somebody_else: !is_oneself,
+            }),
+            _ => Err(fail(&ErrorKind::Protocol(
+                "server did not answer a question about itself".to_owned(),
+            ))),
+        }
+    }
+
+    /// Takes note of what a partition has answered to the preparation.
+    fn is_prepared(&self, gid: &str, outcome: Outcome) -> Result<(), ErrorKind> {
+        let result = match outcome.last() {
+            Ok(Done::Ran { tag, .. }) if tag == PREPARED => Ok(()),
+            Ok(_) => Err(not_prepared()),
+            Err(kind) => Err(kind.clone()),
+        };
+        // The partition has rolled it back, and is ready for more. Who hangs up after an error need not be the partition.
+        let refused = outcome.session.is_some()
+            && match outcome.last() {
+                Ok(_) => result.is_err(),
+                Err(kind) => matches!(kind, ErrorKind::Db(diagnostic) if !diagnostic.fatal),
+            };
+        PENDING.with_borrow_mut(|all| {
+            if refused {
+                all.retain(|pending| pending.gid != *gid);
+            } else if let Some(mine) = all.iter_mut().find(|pending| pending.gid == *gid) {
+                mine.is_prepared = result.is_ok();
+            }
+        });
+        if let Some(session) = outcome.session {
+            HELD.with_borrow_mut(|held| held.insert(self.endpoint.id(), session));
+        }
+        result
+    }
+}
+
+/// Reads the answer to [`WHO`]: the number of the transaction, and whether one is oneself.
+fn read_who(who: &str) -> Option<(u64, bool)> {
+    let (transaction, is_oneself) = who.split_once(' ')?;
+    Some((transaction.parse().ok()?, is_oneself == "t"))
+}
+
+/// The value that was asked for.
+fn value(done: Done) -> Option<String> {
+    match done {
+        Done::Ran { value, .. } => value.flatten(),
+        Done::Described(_) => None,
+    }
+}
+
+/// How long a transaction waits for a lock on a partition of the cluster.
+pub(super) fn lock_timeout(cluster: &Cluster) -> Duration {
+    cluster.config.lock_timeout.unwrap_or(LOCK_TIMEOUT)
 }
 
 /// The sessions of outcomes that all worked.
 fn sessions_of(
-    partitions: &[Partition],
     admin: &Admin<'_>,
+    places: &[Place<'_>],
     outcomes: &mut [Outcome],
 ) -> Result<Vec<Session>, Error> {
-    let all = partitions.iter().zip(outcomes);
-    all.map(|(partition, outcome)| {
+    let all = places.iter().zip(outcomes);
+    all.map(|(place, outcome)| {
         let session = outcome.session.take();
-        session.ok_or_else(|| admin.remote_error(partition, &ErrorKind::Closed))
+        session.ok_or_else(|| admin.remote_error(place.partition, &ErrorKind::Closed))
     })
     .collect()
 }
@@ -211,30 +397,42 @@ fn not_prepared() -> ErrorKind {
     ErrorKind::Protocol("server did not prepare the transaction".to_owned())
 }
 
-fn cannot_prepare(admin: &Admin<'_>, partition: &Partition) -> Error {
-    let what = format_args!(
-        "[{}] max_prepared_transactions is 0 on partition {}, so nothing can be prepared there",
-        partition.dbname(),
-        partition.number
-    );
+fn cannot_prepare(admin: &Admin<'_>, at: &Partition, why: fmt::Arguments<'_>, hint: &str) -> Error {
     let state = sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE;
-    match admin.label.error_with(state, what) {
-        Error::Report(mut report) => {
-            report.hint = Some(
-                "Set it on that server and restart it, or run the command without \"atomic\"."
-                    .to_owned(),
-            );
-            Report::into(*report)
-        }
-        error => error,
-    }
+    let what = format_args!("[{}] {why}, so nothing can be prepared there", at.dbname());
+    admin.label.error_with(state, what).hinted(hint)
+}
+
+/// Two partitions that are one database would wait for each other's locks there.
+fn twice(admin: &Admin<'_>, places: &[Place<'_>]) -> Option<Error> {
+    places.iter().enumerate().find_map(|(at, place)| {
+        let mut before = places.iter().take(at);
+        let first = before.find(|first| first.site.is_same_database(&place.site))?;
+        let what = format_args!(
+            "partitions {} and {} are one database ({} and {})",
+            first.partition.number, place.partition.number, first.site.address, place.site.address,
+        );
+        let state = sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE;
+        let hint = "A command that is atomic would wait for itself there. Give them the same \
+                    connection string: then they are one.";
+        Some(admin.label.error_with(state, what).hinted(hint))
+    })
 }
 
 /// The local transaction, or a part of it, ends.
 fn ended(ending: Ending) -> Result<(), Error> {
+    let finish = |pending, verb, bound| {
+        HELD.with_borrow_mut(|held| second_phase::finish(pending, verb, bound, held));
+    };
     match ending {
-        Ending::Committed => finish(PENDING.take(), Verb::Commit),
-        Ending::Aborted => finish(PENDING.take(), Verb::Rollback),
+        Ending::Committed => {
+            finish(PENDING.take(), Verb::Commit, TO_COMMIT);
+            HELD.take();
+        }
+        Ending::Aborted => {
+            finish(PENDING.take(), Verb::Rollback, to_roll_back());
+            HELD.take();
+        }
         Ending::Preparing if PENDING.with_borrow(|pending| !pending.is_empty()) => {
             let what = "cannot PREPARE a transaction that has run a command on all partitions of a \
                  cluster atomically";
@@ -249,105 +447,8 @@ fn ended(ending: Ending) -> Result<(), Error> {
         Ending::SubAborted(this) => {
             let is_its = |pending: &mut Pending| pending.subtransaction == this;
             let its = PENDING.with_borrow_mut(|all| all.extract_if(.., is_its).collect());
-            finish(its, Verb::Rollback);
+            finish(its, Verb::Rollback, to_roll_back());
         }
     }
     Ok(())
-}
-
-/// How a prepared transaction ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    Commit,
-    Rollback,
-}
-
-impl Verb {
-    pub(super) fn statement(self, gid: &str) -> Step {
-        let verb = match self {
-            Self::Commit => "commit",
-            Self::Rollback => "rollback",
-        };
-        Step::Run(format!("{verb} prepared {}", quote_literal(gid)))
-    }
-
-    pub(super) fn past(self) -> &'static str {
-        match self {
-            Self::Commit => "committed",
-            Self::Rollback => "rolled back",
-        }
-    }
-}
-
-/// The second phase. Nothing here may fail: what cannot be finished is left to the recovery, with a warning.
-fn finish(mut pending: Vec<Pending>, verb: Verb) {
-    let deadline = Instant::now() + SECOND_PHASE;
-    for attempt in 0..2 {
-        if pending.is_empty() {
-            return;
-        }
-        let errands = pending.iter_mut().map(|pending| Errand {
-            on: match pending.session.take() {
-                Some(session) => On::SessionOrNew(session, Rc::clone(&pending.endpoint)),
-                None => On::New(Rc::clone(&pending.endpoint)),
-            },
-            steps: vec![verb.statement(&pending.gid)],
-        });
-        let mut outcomes = run_quietly(errands.collect(), deadline).into_iter();
-        let mut again = Vec::new();
-        for pending in pending {
-            let Some(outcome) = outcomes.next() else {
-                // None is dropped without a word.
-                warn(&pending, verb, "its partition could not be told");
-                continue;
-            };
-            match outcome.last() {
-                Ok(_) => (),
-                // It was never prepared, or an attempt whose answer was lost has ended it.
-                Err(ErrorKind::Db(diagnostic))
-                    if diagnostic.code == sqlstate::UNDEFINED_OBJECT
-                        && (verb == Verb::Rollback || attempt > 0) => {}
-                // The connection was lost; the statement may be sent again, as it cannot run twice.
-                Err(ErrorKind::Closed | ErrorKind::Io(_)) if attempt == 0 => again.push(pending),
-                Err(kind) => warn(&pending, verb, &words(kind)),
-            }
-        }
-        pending = again;
-    }
-}
-
-fn run_quietly(errands: Vec<Errand>, deadline: Instant) -> Vec<Outcome> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let options = ErrandOptions {
-        default_connect_timeout: Some(CONNECT_TIMEOUT),
-        whole_limit: Some(left),
-        ..ErrandOptions::default()
-    };
-    let Ok(remote) = remote() else {
-        return Vec::new();
-    };
-    let mut running = remote.errands(errands, &options);
-    // Interrupts are held off here, and must wait.
-    while !matches!(running.next(), Event::Finished) {}
-    running.outcomes()
-}
-
-fn warn(pending: &Pending, verb: Verb, why: &str) {
-    let Pending {
-        gid,
-        cluster,
-        partition,
-        ..
-    } = pending;
-    let message = format!(
-        "prepared transaction \"{gid}\" on partition {partition} of cluster \"{cluster}\" could not be {}: {why}",
-        verb.past()
-    );
-    let mut report = Report::new(sqlstate::WARNING, message);
-    report.hint = Some(format!(
-        "SELECT * FROM plproxy_recover_prepared({}) finishes it.",
-        quote_literal(cluster)
-    ));
-    // There is nobody left to tell.
-    let _ = emit(Level::Warning, &report);
 }

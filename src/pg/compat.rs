@@ -24,6 +24,10 @@ unsafe extern "C-unwind" {
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
     fn get_guc_variables(count: *mut c_int) -> *mut *mut pg_sys::config_generic;
 
+    // xlog.c
+    #[cfg(not(feature = "pg14"))]
+    fn GetWALInsertionTimeLine() -> pg_sys::TimeLineID;
+
     // aclchk.c
     #[cfg(any(feature = "pg14", feature = "pg15"))]
     fn pg_foreign_server_aclcheck(server: Oid, role: Oid, mode: pg_sys::AclMode) -> c_int;
@@ -179,4 +183,16 @@ pub(super) fn each_setting(mut each: impl FnMut(&CStr, bool)) -> Result<(), Erro
         }
         Ok(())
     })
+}
+
+/// The timeline that this server writes to; not for one that is in recovery.
+pub(crate) fn timeline() -> Result<u32, Error> {
+    // SAFETY: reads shared memory, or, in 14, a static that is set since the session saw that recovery is over.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        let timeline = pg_sys::ThisTimeLineID;
+        #[cfg(not(feature = "pg14"))]
+        let timeline = guard::catch(|| GetWALInsertionTimeLine())?;
+        Ok(timeline)
+    }
 }

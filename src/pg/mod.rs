@@ -23,6 +23,7 @@ pub(crate) mod fcinfo;
 mod fields;
 pub(crate) mod foreign;
 pub(crate) mod guard;
+pub(crate) mod heap;
 pub(crate) mod interrupts;
 pub(crate) mod inval;
 pub(crate) mod io;

@@ -338,10 +338,54 @@ unsafe extern "C-unwind" {
     pub(super) fn defGetString(option: *mut pg_sys::DefElem) -> *mut c_char;
     pub(super) fn aclcheck_error(result: c_int, object_type: c_int, name: *const c_char);
 
-    // xact.c, lock.c
+    // namespace.c, lsyscache.c, pg_depend.c, extension.c, table.c, relcache.c
+    pub(super) fn get_namespace_oid(name: *const c_char, missing_ok: bool) -> Oid;
+    pub(super) fn get_relname_relid(name: *const c_char, namespace: Oid) -> Oid;
+    pub(super) fn getExtensionOfObject(class: Oid, object: Oid) -> Oid;
+    pub(super) fn get_extension_oid(name: *const c_char, missing_ok: bool) -> Oid;
+    pub(super) fn try_table_open(oid: Oid, lock: c_int) -> pg_sys::Relation;
+    pub(super) fn table_close(relation: pg_sys::Relation, lock: c_int);
+    pub(super) fn RelationGetIndexList(relation: pg_sys::Relation) -> *mut pg_sys::List;
+
+    // heapam.c, heaptuple.c, genam.c
+    pub(super) fn simple_heap_insert(relation: pg_sys::Relation, row: HeapTuple);
+    pub(super) fn heap_delete(
+        relation: pg_sys::Relation,
+        place: pg_sys::ItemPointer,
+        command: pg_sys::CommandId,
+        crosscheck: pg_sys::Snapshot,
+        wait: bool,
+        failure: *mut pg_sys::TM_FailureData,
+        changing_partition: bool,
+    ) -> pg_sys::TM_Result::Type;
+    pub(super) fn heap_copytuple(row: HeapTuple) -> HeapTuple;
+    pub(super) fn heap_deform_tuple(
+        row: HeapTuple,
+        desc: TupleDesc,
+        values: *mut Datum,
+        nulls: *mut bool,
+    );
+    pub(super) fn systable_beginscan(
+        relation: pg_sys::Relation,
+        index: Oid,
+        index_ok: bool,
+        snapshot: pg_sys::Snapshot,
+        keys: c_int,
+        key: pg_sys::ScanKey,
+    ) -> pg_sys::SysScanDesc;
+    pub(super) fn systable_getnext(scan: pg_sys::SysScanDesc) -> HeapTuple;
+    pub(super) fn systable_endscan(scan: pg_sys::SysScanDesc);
+
+    // xact.c, transam.c, varsup.c, xlog.c, utility.c, lock.c
+    pub(super) fn GetCurrentFullTransactionId() -> pg_sys::FullTransactionId;
+    pub(super) fn ReadNextFullTransactionId() -> pg_sys::FullTransactionId;
+    pub(super) fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
+    pub(super) fn CommandCounterIncrement();
     pub(super) fn BeginInternalSubTransaction(name: *const c_char);
     pub(super) fn ReleaseCurrentSubTransaction();
     pub(super) fn RollbackAndReleaseCurrentSubTransaction();
+    pub(super) fn XLogFlush(until: pg_sys::XLogRecPtr);
+    pub(super) fn PreventCommandIfReadOnly(command: *const c_char);
     pub(super) fn ForceSyncCommit();
     pub(super) fn RegisterXactCallback(callback: pg_sys::XactCallback, arg: *mut c_void);
     pub(super) fn RegisterSubXactCallback(callback: pg_sys::SubXactCallback, arg: *mut c_void);
@@ -352,6 +396,7 @@ unsafe extern "C-unwind" {
         session: bool,
         no_wait: bool,
     ) -> c_int;
+    pub(super) fn LockRelease(tag: *const pg_sys::LOCKTAG, mode: c_int, session: bool) -> bool;
 
     // parser.c
     pub(super) fn make_parsestate(parent: *mut pg_sys::ParseState) -> *mut pg_sys::ParseState;

@@ -105,7 +105,7 @@ impl Plan {
     ) -> Result<usize, Error> {
         debug_assert_eq!(args.len(), self.nargs);
         let Some(expression) = self.expression()? else {
-            return self.execute(args, true, each);
+            return self.execute(args, each);
         };
         Self::evaluate(expression, args, 0..1, |_, row| each(row))
     }
@@ -180,20 +180,10 @@ impl Plan {
         Ok(row - rows.start)
     }
 
-    /// Runs a statement that may write, and sees what was committed until now as far as the isolation allows.
-    pub(crate) fn run_writing(
-        &self,
-        args: &[Arg<'_>],
-        each: impl FnMut(&LocalRow) -> Result<(), Error>,
-    ) -> Result<usize, Error> {
-        self.execute(args, false, each)
-    }
-
     /// Runs the query in the executor.
     fn execute(
         &self,
         args: &[Arg<'_>],
-        read_only: bool,
         mut each: impl FnMut(&LocalRow) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let _connection = Connection::open()?;
@@ -206,8 +196,7 @@ impl Plan {
             .unzip();
         let (plan, values, nulls) = (self.plan, values.as_mut_ptr(), nulls.as_ptr());
         // SAFETY: the arrays are as long as the plan has parameters, and their types are those it was prepared for.
-        let code =
-            unsafe { guard::catch(|| raw::SPI_execute_plan(plan, values, nulls, read_only, 0)) }?;
+        let code = unsafe { guard::catch(|| raw::SPI_execute_plan(plan, values, nulls, true, 0)) }?;
         check("SPI_execute_plan", code)?;
         // SAFETY: statics of the backend, set by the call above.
         let (table, count) = unsafe { (pg_sys::SPI_tuptable, pg_sys::SPI_processed) };

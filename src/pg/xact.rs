@@ -5,7 +5,7 @@ use super::{allocator, guard, raw, report};
 use crate::error::Error;
 use crate::remote;
 use core::cell::Cell;
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use pgrx::pg_sys::{
     self, Datum, Oid, SubTransactionId, SubXactEvent, SysCacheIdentifier, XactEvent,
 };
@@ -152,6 +152,48 @@ pub(crate) fn subtransaction() -> SubTransactionId {
     unsafe { pg_sys::GetCurrentSubTransactionId() }
 }
 
+/// The number of the current (sub)transaction, which gets one now if it has none. It is never given again, once it is in
+/// the log on disk.
+pub(crate) fn id() -> Result<u64, Error> {
+    // SAFETY: raises where there can be none, as in recovery.
+    let id = unsafe { guard::catch(|| raw::GetCurrentFullTransactionId()) }?;
+    Ok(id.value)
+}
+
+/// The next number that a transaction will get; none that is as high has run.
+pub(crate) fn next_id() -> Result<u64, Error> {
+    // SAFETY: reads shared memory under its lock.
+    let id = unsafe { guard::catch(|| raw::ReadNextFullTransactionId()) }?;
+    Ok(id.value)
+}
+
+/// Where this transaction's last record lies in the log.
+pub(crate) fn last_record() -> u64 {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::XactLastRecEnd }
+}
+
+/// Waits until this transaction's records are on disk.
+pub(crate) fn flush_log() -> Result<(), Error> {
+    let until = last_record();
+    // SAFETY: a place up to which this backend has written.
+    unsafe { guard::catch(|| raw::XLogFlush(until)) }?;
+    Ok(())
+}
+
+/// Refuses a command that writes where nothing may be written.
+pub(crate) fn prevent_if_read_only(command: &'static CStr) -> Result<(), Error> {
+    // SAFETY: a C string; raises in a read-only transaction.
+    unsafe { guard::catch(|| raw::PreventCommandIfReadOnly(command.as_ptr())) }?;
+    Ok(())
+}
+
+/// When the transaction began, as a timestamp with a time zone.
+pub(crate) fn started_at() -> i64 {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}
+
 /// Has this transaction's commit wait for the disk, whatever `synchronous_commit` says.
 pub(crate) fn force_sync_commit() -> Result<(), Error> {
     // SAFETY: sets a flag of the current transaction.
@@ -187,11 +229,8 @@ pub(crate) fn database_exists(database: u32) -> Result<bool, Error> {
     Ok(found)
 }
 
-/// What tells this session from all others: the server, the database, the process.
-pub(crate) fn identity() -> Result<(u64, u32, i32), Error> {
-    // SAFETY: reads the control file's copy in shared memory, and statics of the backend.
-    unsafe {
-        let system = guard::catch(|| raw::GetSystemIdentifier())?;
-        Ok((system, pg_sys::MyDatabaseId.to_u32(), pg_sys::MyProcPid))
-    }
+/// The identifier that `initdb` gave to this server, and that its copies share.
+pub(crate) fn system() -> Result<u64, Error> {
+    // SAFETY: reads the control file's copy in shared memory.
+    Ok(unsafe { guard::catch(|| raw::GetSystemIdentifier()) }?)
 }

@@ -1,156 +1,14 @@
 #!/usr/bin/env bash
 # plproxy_run_on_all(…, atomic => true): a session, the local server, a partition are lost at every step, and afterwards
 # all partitions have the work or none, once plproxy_recover_prepared has run. Needs PLPROXY_TREE.
-#
-# The steps are stopped by real means on partition b: its table is locked, a deferred trigger waits for a lock while the
-# transaction is being prepared, the local transaction stays open, the server process does not run.
 
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 
-run_begin
-trap '' PIPE
-for name in proxy a b; do
-    server_start "$name" --auth trust --set 'max_prepared_transactions = 20' --set 'shared_buffers = 16MB' \
-        --set 'restart_after_crash = on'
-done
-for name in a b; do
-    server_psql "$name" -q <<'SQL'
-create database part;
-\c part
-create table t (n int);
-create function wait() returns trigger language plpgsql as $$
-begin
-    perform pg_advisory_lock_shared(7);
-    perform pg_advisory_unlock_shared(7);
-    return null;
-end $$;
-create constraint trigger wait after insert on t deferrable initially deferred for each row execute function wait();
-SQL
-done
-server_psql proxy -q -v a="$(server_port a)" -v b="$(server_port b)" <<'SQL'
-create extension plproxy;
-select format('create server parts foreign data wrapper plproxy options (p0 %L, p1 %L)',
-    'host=127.0.0.1 dbname=part port=' || :'a', 'host=127.0.0.1 dbname=part port=' || :'b') \gexec
-create user mapping for public server parts options (user 'postgres');
-SQL
-
-WORK="select count(*) from plproxy_run_on_all('parts', 'insert into t values (1)', atomic => true)"
-
-# state: rows and prepared transactions of a, then of b
-state() {
-    local name
-    for name in a b; do
-        ask "$name" part 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)'
-    done | paste -sd ' ' -
-}
-recover() { ask proxy postgres "select partition, action from plproxy_recover_prepared('parts') order by 1"; }
-alive() { until_is 1 ask "$1" postgres 'select 1' >/dev/null; }
-# Only a killed process is gone for sure when the next step comes.
-dead() { [ ! -d "/proc/$1" ] || zombie "$1"; }
-gone() { local try; for try in $(seq 300); do ! dead "$1" || return 0; sleep 0.1; done; }
-# process server condition: the server process of that session
-process() { ask "$1" postgres "select pid from pg_stat_activity where $2 and pid <> pg_backend_pid() limit 1"; }
-
-# The session that does the work, in the background.
-begin_session() {
-    ( server_psql proxy -At -v ON_ERROR_STOP=0 >"$PLPROXY_RUN/session.log" 2>&1 || true ) <"$PLPROXY_RUN/fifo" &
-    session=$!
-    exec 9>"$PLPROXY_RUN/fifo"
-    printf '%s\n' 'set application_name = work; begin;' >&9
-    worker=$(until_is_some process proxy "application_name = 'work'")
-}
-until_is_some() { local got try; for try in $(seq 300); do got=$("$@"); [ -z "$got" ] || break; sleep 0.1; done; printf '%s' "$got"; }
-say_to_session() { printf '%s\n' "$1" >&9 2>/dev/null || true; }
-# A server that was started meanwhile has inherited the pipe, so that closing it is not enough.
-end_session() { say_to_session '\q'; exec 9>&-; wait "$session" 2>/dev/null || true; }
-
-# block statement: a session on b that has run it and stays in its transaction
-block() {
-    server_psql b -q -d part -c "set application_name = block; begin; $1; select pg_sleep(600)" >/dev/null 2>&1 9>&- &
-    blocker=$!
-    until_is_some process b "application_name = 'block' and query like '%pg_sleep%' and wait_event = 'PgSleep'" >/dev/null
-}
-unblock() {
-    ask b postgres "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'block'" >/dev/null
-    wait "$blocker" 2>/dev/null || true
-}
-
-# at STEP: brings the session to that step
-at() {
-    begin_session
-    case $1 in
-        command)
-            block 'lock table t'
-            say_to_session "$WORK;"
-            until_is_some process b "query like 'insert%' and wait_event_type = 'Lock'" >/dev/null ;;
-        prepare)
-            block 'select pg_advisory_xact_lock(7)'
-            say_to_session "$WORK;"
-            until_is '0|1' ask a part 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)' >/dev/null
-            until_is_some process b "query like 'prepare%' and wait_event_type = 'Lock'" >/dev/null ;;
-        prepared|commit)
-            say_to_session "$WORK;"
-            until_is '0|1 0|1' state >/dev/null
-            until_is_some process b "query like 'prepare%' and state = 'idle'" >/dev/null ;;
-    esac
-    [ "$1" != commit ] || {
-        stopped=$(process b "query like 'prepare%'")
-        kill -STOP "$stopped"
-        say_to_session 'commit;'
-        until_is '1|0' ask a part 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)' >/dev/null
-    }
-}
-
-# after STEP LOSS: lets go of what stopped the step
-after() {
-    case $1-$2 in
-        command-partition|prepare-partition) wait "$blocker" 2>/dev/null || true ;;
-        command-*|prepare-*) unblock ;;
-    esac
-}
-
-# lose LOSS STEP
-lose() {
-    case $1 in
-        terminated)
-            ask proxy postgres "select pg_terminate_backend($worker)" >/dev/null
-            gone "$worker" ;;
-        killed)
-            kill -9 "$worker"
-            gone "$worker"
-            alive proxy ;;
-        machine)
-            # The server and the session at once, as when the power fails.
-            kill -9 "$(server_pid proxy)" "$worker"
-            gone "$worker"
-            while server_running proxy; do sleep 0.05; done
-            server_launch proxy same ;;
-        partition)
-            if [ "$2" = commit ]; then
-                kill -9 "$stopped"
-                gone "$stopped"
-            else
-                server_kill b
-            fi
-            # Its processes notice on their own.
-            [ "$2" = commit ] || server_launch b same
-            alive b ;;
-    esac
-    # A process that was stopped has not seen what it was sent; now it never will.
-    if [ "$2" = commit ] && [ "$1" != partition ]; then kill -9 "$stopped"; gone "$stopped"; alive b; fi
-}
-
-mkfifo "$PLPROXY_RUN/fifo"
 same 'it works' 2 "$(ask proxy postgres "$WORK")"
 same 'on both' '1|0 1|0' "$(state)"
-same 'its rows are the decision' 2 "$(ask proxy postgres 'select count(*) from plproxy_prepared_transactions')"
+same 'its rows are the decision' 2 "$(ask proxy postgres 'select count(*) from plproxy_internal.prepared_transactions')"
 same 'nothing to recover' '' "$(recover)"
-same 'but the rows have gone' 0 "$(ask proxy postgres 'select count(*) from plproxy_prepared_transactions')"
-clear() {
-    local name
-    for name in a b; do ask "$name" part 'truncate t' >/dev/null; done
-    ask proxy postgres "select count(*) from plproxy_recover_prepared('parts')" >/dev/null
-}
+same 'but the rows have gone' 0 "$(ask proxy postgres 'select count(*) from plproxy_internal.prepared_transactions')"
 clear
 
 # What is committed locally when the loss comes is committed everywhere in the end, else nothing is.
@@ -198,7 +56,8 @@ same 'twice in one transaction' '2;2' "$(ask proxy postgres "begin; $WORK; $WORK
 same 'both are done' '2|0 2|0' "$(state)"
 clear
 
-# What cannot be finished is told in whatever encoding, and the session goes on as before: interrupts reach it.
+# What somebody else has rolled back, or committed, before the partitions were told to commit: the former is told, in whatever
+# encoding, and the session goes on as before: interrupts reach it.
 server_psql proxy -q -c "create database latin encoding latin1 locale 'C' template template0"
 server_psql proxy -q -d latin -v a="$(server_port a)" -v b="$(server_port b)" <<'SQL'
 create extension plproxy;
@@ -206,19 +65,28 @@ select format('create server parts foreign data wrapper plproxy options (p0 %L, 
     'host=127.0.0.1 dbname=part port=' || :'a', 'host=127.0.0.1 dbname=part port=' || :'b') \gexec
 create user mapping for public server parts options (user 'postgres');
 SQL
-unfinished() {
-    server_psql proxy -Atq -d latin -v ON_ERROR_STOP=0 <<SQL 2>&1 | sed -E 's/^psql:[^ ]* //; s/plproxy_[0-9_]+/GID/g' | paste -sd ';' -
+by_another() {
+    server_psql proxy -Atq -d latin -v ON_ERROR_STOP=0 <<SQL 2>&1 | sed -E 's/^psql:[^ ]* //; s/plproxy_[0-9a-f_]+/GID/g' | paste -sd ';' -
 begin;
 $WORK;
-select count(*) from plproxy_prepared_transactions p, plproxy_run_on_all('parts', format('rollback prepared %L', p.gid)) r
+select count(*) from plproxy_internal.prepared_transactions p, plproxy_run_on_all('parts', format('$1 prepared %L', p.gid)) r
     where r.success;
 commit;
 set statement_timeout = '200ms';
 select 'slept', pg_sleep(5);
 SQL
 }
-same 'not finished' "2;2;WARNING:  prepared transaction \"GID\" on partition 0 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;WARNING:  prepared transaction \"GID\" on partition 1 of cluster \"parts\" could not be committed: ERROR:  prepared transaction with identifier \"GID\" does not exist;HINT:  SELECT * FROM plproxy_recover_prepared('parts') finishes it.;ERROR:  canceling statement due to statement timeout" \
-    "$(unfinished)"
+lost='was to be committed, and is not there any more;HINT:  What the transaction did on that partition is lost.'
+same 'rolled back by another' "2;2;WARNING:  prepared transaction \"GID\" on partition 0 of cluster \"parts\" $lost;WARNING:  prepared transaction \"GID\" on partition 1 of cluster \"parts\" $lost;ERROR:  canceling statement due to statement timeout" \
+    "$(by_another rollback)"
+same 'nothing is there' '0|0 0|0' "$(state)"
+told() { ask proxy latin "select partition, action from plproxy_recover_prepared('parts')" | sed -E 's/plproxy_[0-9a-f_]+/GID/g'; }
+rolled_back='was to be committed, and was rolled back there by somebody else'
+same 'the recovery tells of it, too' "WARNING:  prepared transaction \"GID\" on partition 0 of cluster \"parts\" $rolled_back;WARNING:  prepared transaction \"GID\" on partition 1 of cluster \"parts\" $rolled_back;0|$rolled_back;1|$rolled_back" "$(told)"
+same 'once' '' "$(told)"
+same 'committed by another' '2;2;ERROR:  canceling statement due to statement timeout' "$(by_another commit)"
+same 'all is there' '1|0 1|0' "$(state)"
+same 'and there is nothing to tell' '' "$(told)"
 clear
 
 # A partition that refuses, at the command or when it is to be prepared.
@@ -235,7 +103,129 @@ same 'one refuses to prepare' \
         if current_setting(''cluster_name'') = ''b'' then create temp table x (); end if; end \$\$', atomic => true)")"
 same 'none has it, either' '0|0 0|0' "$(state)"
 
-# Where nothing can be prepared.
+# Statements are what the partition reads, whatever the proxy takes them for.
+ask b part 'alter database part set standard_conforming_strings = off' >/dev/null
+same 'another reading' \
+    'ERROR:  public.plproxy_run_on_all(3): [part] REMOTE ERROR: cannot insert multiple commands into a prepared statement' \
+    "$(ask proxy postgres "select from plproxy_run_on_all('parts', \$\$select '\\''; commit; --'\$\$, atomic => true)")"
+same 'another reading: as the first of several' \
+    'ERROR:  public.plproxy_run_on_all(3): [part] REMOTE ERROR: cannot insert multiple commands into a prepared statement' \
+    "$(ask proxy postgres "select from plproxy_run_on_all('parts', \$\$insert into t values (1); select '\\''; commit; --'; select 1\$\$, atomic => true)")"
+same 'a setting that the command changes' \
+    'ERROR:  public.plproxy_run_on_all(3): [part] REMOTE ERROR: cannot insert multiple commands into a prepared statement' \
+    "$(ask proxy postgres "select from plproxy_run_on_all('parts', \$\$insert into t values (1);
+        set standard_conforming_strings = off; select '\\''; commit; --'\$\$, atomic => true)")"
+same 'nothing of it is done' '0|0 0|0' "$(state)"
+ask b part 'alter database part reset standard_conforming_strings' >/dev/null
+same 'a procedure that commits' 'ERROR:  public.plproxy_run_on_all(3): [part] REMOTE ERROR: invalid transaction termination' \
+    "$(ask proxy postgres "select from plproxy_run_on_all('parts', 'do \$\$ begin insert into t values (1); commit; end \$\$', atomic => true)" \
+        | sed 's/;CONTEXT.*//')"
+same 'nothing of that, either' '0|0 0|0' "$(state)"
+same 'many statements' '0|3;1|3' "$(ask proxy postgres "select partition, result from plproxy_run_on_all('parts',
+    'insert into t values (1); /* ; */ insert into t values (2), (3);; -- the last
+    select count(*) from t;', atomic => true)")"
+same 'all of them' '3|0 3|0' "$(state)"
+clear
+
+# A role that the command takes on is not what the prepared transaction belongs to, or nobody could end it.
+for name in a b; do ask "$name" part 'create role clerk; grant all on t to clerk; create role app login; grant clerk to app; grant execute on function pg_control_system() to app' >/dev/null; done
+ask proxy postgres "alter user mapping for public server parts options (set user 'app')" >/dev/null
+same 'SET ROLE' '0|clerk;1|clerk' "$(ask proxy postgres "select partition, result from plproxy_run_on_all('parts',
+    'set role clerk; insert into t values (1); select current_user', atomic => true)")"
+same 'committed as who logged in' '1|0 1|0' "$(state)"
+begin_session
+say_to_session "select count(*) from plproxy_run_on_all('parts', 'set role clerk; insert into t values (1)', atomic => true);"
+until_is '1|1 1|1' state >/dev/null
+same 'prepared as who logged in' 'app|app' "$(for name in a b; do ask $name part 'select owner from pg_prepared_xacts'; done | paste -sd '|' -)"
+kill -9 "$worker"
+gone "$worker"
+alive proxy
+end_session
+same 'the recovery may end it' '0|rolled back;1|rolled back' "$(recover)"
+ask proxy postgres "alter user mapping for public server parts options (set user 'postgres')" >/dev/null
+clear
+
+# An answer to PREPARE that does not come, of a server process that takes no notice of being cancelled, and is stopped: whether it
+# prepares in the end is not known when the local transaction is over, and that is said.
+for name in a b; do
+    server_psql "$name" -q -d part <<'SQL'
+create table stubborn (n int);
+create function stubborn() returns trigger language plpgsql as $$
+begin
+    loop
+        begin
+            perform pg_advisory_lock_shared(7);
+            return null;
+        exception when query_canceled then
+            null;
+        end;
+    end loop;
+end $$;
+create constraint trigger stubborn after insert on stubborn deferrable initially deferred for each row execute function stubborn();
+SQL
+done
+in_doubt() { for name in a b; do ask $name part 'select (select count(*) from stubborn), (select count(*) from pg_prepared_xacts)'; done | paste -sd ' ' -; }
+begin_session
+block 'select pg_advisory_xact_lock(7)'
+say_to_session "select count(*) from plproxy_run_on_all('parts', 'insert into stubborn values (1)', atomic => true);"
+stubborn=$(until_is_some process b "query like 'prepare%' and wait_event_type = 'Lock'")
+until_is '0|1' ask a part 'select (select count(*) from stubborn), (select count(*) from pg_prepared_xacts)' >/dev/null
+kill -STOP "$stubborn"
+ask proxy postgres "select pg_cancel_backend($worker)" >/dev/null
+say_to_session 'rollback;'
+say_to_session "select 'over';"
+until_is 1 grep -c over "$PLPROXY_RUN/session.log" >/dev/null
+same 'PREPARE without an answer: the other is rolled back' '0|0' \
+    "$(until_is '0|0' ask a part 'select (select count(*) from stubborn), (select count(*) from pg_prepared_xacts)')"
+same 'PREPARE without an answer: it is told' \
+    'on partition 1 of cluster "parts", if it is prepared at all, could not be rolled back' \
+    "$(grep -o 'on partition 1 of[^:]*' "$PLPROXY_RUN/session.log")"
+same 'PREPARE without an answer: nothing is there yet' '' "$(recover)"
+kill -CONT "$stubborn"
+unblock
+same 'PREPARE without an answer: it is prepared in the end' '0|0 0|1' "$(until_is '0|0 0|1' in_doubt)"
+same 'PREPARE without an answer: the recovery ends it' '1|rolled back' "$(recover)"
+end_session
+
+# Connections are used again within a transaction, as if they were new, and closed with it.
+connections() { ask a part "select count(*) from pg_stat_activity where datname = 'part' and pid <> pg_backend_pid()"; }
+begin_session
+for n in 1 2 3 4 5; do say_to_session "$WORK;"; until_is "0|$n 0|$n" state >/dev/null; done
+same 'five commands, one connection' 1 "$(connections)"
+say_to_session 'savepoint s;'
+say_to_session "$WORK;"
+until_is '0|6 0|6' state >/dev/null
+say_to_session 'rollback to s;'
+same 'a savepoint' '0|5 0|5' "$(until_is '0|5 0|5' state)"
+same 'it keeps the connection' 1 "$(connections)"
+say_to_session "select result from plproxy_run_on_all('parts', 'set work_mem = ''1MB''; select current_setting(''work_mem'')', atomic => true);"
+say_to_session "select result from plproxy_run_on_all('parts', 'select current_setting(''work_mem'')', atomic => true);"
+say_to_session 'commit;'
+end_session
+same 'nothing of one command is left for the next' '1MB;1MB;4MB;4MB' "$(grep -E '^[0-9]+MB$' "$PLPROXY_RUN/session.log" | paste -sd ';' -)"
+same 'all are committed' '5|0 5|0' "$(state)"
+same 'and the connections closed' 0 "$(until_is 0 connections)"
+clear
+
+# Where one would wait for itself, or nothing can be prepared.
+ask proxy postgres "create server same foreign data wrapper plproxy options (p0 'host=127.0.0.1 dbname=part port=$(server_port a)',
+    p1 'host=localhost dbname=part port=$(server_port a)'); create user mapping for public server same options (user 'postgres')" >/dev/null
+same 'one database under two connection strings' \
+    'ERROR:  PL/Proxy function public.plproxy_run_on_all(3): partitions 0 and 1 are one database (host=127.0.0.1 port=N dbname=part and host=localhost port=N dbname=part);HINT:  A command that is atomic would wait for itself there. Give them the same connection string: then they are one.' \
+    "$(ask proxy postgres "set statement_timeout = '30s'; select from plproxy_run_on_all('same', 'truncate t', atomic => true)")"
+ask proxy postgres "alter server same options (set p1 'host=127.0.0.1 dbname=part port=$(server_port a)')" >/dev/null
+same 'one connection string is one partition' 0 "$(ask proxy postgres "select partition from plproxy_run_on_all('same', 'truncate t', atomic => true)")"
+standby_start copy a "${settings[@]}" --set 'max_prepared_transactions = 20'
+ask proxy postgres "alter server same options (set p1 'host=127.0.0.1 dbname=part port=$(server_port copy)')" >/dev/null
+same 'a standby' \
+    'ERROR:  PL/Proxy function public.plproxy_run_on_all(3): [part] partition 1 is a standby server, so nothing can be prepared there;HINT:  Run it where the partition can be written to.' \
+    "$(ask proxy postgres "select from plproxy_run_on_all('same', 'truncate t', atomic => true)")"
+# A copy of a partition is another database: a cluster may be split so.
+server_promote copy
+same 'a partition made of another by copying' '0|t|TRUNCATE TABLE;1|t|TRUNCATE TABLE' \
+    "$(ask proxy postgres "select * from plproxy_run_on_all('same', 'truncate t', atomic => true)")"
+server_stop copy
+
 server_stop b
 as_server sed -i 's/^max_prepared_transactions.*/max_prepared_transactions = 0/' "$(server_dir b)/data/postgresql.conf"
 server_launch b same

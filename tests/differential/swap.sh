@@ -38,16 +38,7 @@ works() {
 # What is new since 3.0.0 goes, and the version: the block of docs/migrating.md.
 back_to() { sed "s/2\.10\.0/$1/" "$HERE/setup/back.sql"; }
 
-# Everything that the extension has, as it is declared.
-MEMBERS="select md5(string_agg(what, e'\\n' order by what collate \"C\")) from (
-    select pg_describe_object(d.classid, d.objid, 0) || coalesce(pg_get_functiondef(p.oid), '') || coalesce(p.proacl::text, '')
-        || coalesce(c.relacl::text, '')
-        || case c.relkind when 'v' then pg_get_viewdef(c.oid) else '' end || coalesce((select string_agg(format('%s %s %s %s', attname, atttypid::regtype,
-            attnotnull, pg_get_expr(adbin, adrelid)), ',' order by attnum) from pg_attribute
-            left join pg_attrdef on adrelid = attrelid and adnum = attnum where attrelid = c.oid and attnum > 0), '') as what
-    from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
-    left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
-    left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid where extname = 'plproxy') members"
+source "$HERE/members.sh"
 
 version() { ask "$1" "$2" "select extversion from pg_extension where extname = 'plproxy'"; }
 
@@ -71,10 +62,16 @@ server_psql parts -q -f "$HERE/setup/partition.sql" >/dev/null
 server_start proxy --tree "$SWAPPED" "${settings[@]}"
 server_psql proxy -q -c 'create database app'
 server_psql proxy -q -d app -v port="$(server_port parts)" -f "$HERE/setup/swap.sql" >/dev/null
+# The same where the extension lies in pg_catalog.
+server_psql proxy -q -c 'create database cat'
+sed 's/^create extension plproxy;/create extension plproxy schema pg_catalog;/' "$HERE/setup/swap.sql" >"$HERE/setup/cat.$$.sql"
+server_psql proxy -q -d cat -v port="$(server_port parts)" -f "$HERE/setup/cat.$$.sql" >/dev/null
+rm "$HERE/setup/cat.$$.sql"
 same 'the old version' 2.10.0 "$(version proxy app)"
 same 'the C handler runs' c "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'under the C handler'
-(umask 077; server_tool proxy pg_dump -d app >"$PLPROXY_RUN/app.sql")
+works proxy cat 'under the C handler, in pg_catalog'
+(umask 077; server_tool proxy pg_dump -d app >"$PLPROXY_RUN/app.sql"; server_tool proxy pg_dump -d cat >"$PLPROXY_RUN/cat.sql")
 
 # A session that is open while the library is replaced keeps the one that it has.
 session_open proxy -d app
@@ -91,6 +88,10 @@ same 'ALTER EXTENSION UPDATE' '' "$(ask proxy app 'alter extension plproxy updat
 same 'the new version' 3.1.0 "$(version proxy app)"
 same 'what is new' '-7583489610679606711' "$(ask proxy app "select plproxy_hash('a'::text)")"
 works proxy app 'updated'
+works proxy cat 'library replaced, in pg_catalog'
+same 'ALTER EXTENSION UPDATE, in pg_catalog' '' "$(ask proxy cat 'alter extension plproxy update')"
+same 'the new version, in pg_catalog' '3.1.0|pg_catalog' "$(ask proxy cat "select extversion, extnamespace::regnamespace from pg_extension where extname = 'plproxy'")"
+works proxy cat 'updated, in pg_catalog'
 
 # Back again, as docs/migrating.md says.
 put_c "$SWAPPED"
@@ -100,6 +101,8 @@ same 'its own version again' '' "$(ask proxy app "$(back_to 2.10.0)")"
 same 'the old version again' 2.10.0 "$(version proxy app)"
 same 'the C handler runs again' c "$(ask proxy app "$WHOSE" | tail -n 1)"
 works proxy app 'back'
+same 'its own version again, in pg_catalog' '' "$(ask proxy cat "$(back_to 2.10.0)")"
+works proxy cat 'back, in pg_catalog'
 
 # Every released version, as the C handler's scripts left it.
 server_start ours --tree "$PLPROXY_TREE" "${settings[@]}"
@@ -114,7 +117,7 @@ for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
         delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
         alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
     same "from $old" '' "$(ask ours old 'alter extension plproxy update')"
-    same "from $old: version, members" '3.1.0|23' "$(ask ours old "select extversion, count(*) from pg_extension e
+    same "from $old: version, members" '3.1.0|25' "$(ask ours old "select extversion, count(*) from pg_extension e
         join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
     same "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
     same "from $old: calls" "$USED" "$(ask ours old "$USE")"
@@ -128,6 +131,9 @@ server_psql ours -q -c 'create database restored'
 same 'restoring the dump' '' "$(server_psql ours -q -d restored -f "$PLPROXY_RUN/app.sql" 2>&1 >/dev/null || true)"
 same 'restored: the version' 3.1.0 "$(version ours restored)"
 works ours restored 'dumped and restored'
+server_psql ours -q -c 'create database catalog'
+same 'restoring the dump, in pg_catalog' '' "$(server_psql ours -q -d catalog -f "$PLPROXY_RUN/cat.sql" 2>&1 >/dev/null || true)"
+works ours catalog 'dumped and restored, in pg_catalog'
 
 # pg_upgrade, from the C handler's tree into ours.
 server_start new --tree "$PLPROXY_TREE" "${settings[@]}"
@@ -147,6 +153,8 @@ works new app 'upgraded by pg_upgrade'
 same 'upgraded: ALTER EXTENSION UPDATE' '' "$(ask new app 'alter extension plproxy update')"
 same 'upgraded: the new version' 3.1.0 "$(version new app)"
 works new app 'upgraded and updated'
+same 'upgraded: ALTER EXTENSION UPDATE, in pg_catalog' '' "$(ask new cat 'alter extension plproxy update')"
+works new cat 'upgraded and updated, in pg_catalog'
 
 printf '%s passed, %s failed\n' "$passed" "$failed"
 tally "$passed" "$failed"

@@ -350,6 +350,33 @@ part_encodings() {
     done
 }
 
+# Commands on all partitions or none: prepared behind a pooler, and committed by whatever server connection comes.
+part_atomic() {
+    local program mode atomic="select result from plproxy_run_on_all('parts', 'insert into t values (1); select ''done''', atomic => true)"
+    server_psql part -q -d part -c 'create table t (n int)'
+    for program in newer debian; do
+        for mode in session transaction; do
+            pooler_start "atomic-$program-$mode" part --program "$program" "${TWO[@]}" --set "pool_mode = $mode"
+            use "atomic-$program-$mode"
+            server_psql part -q -d part -c 'truncate t'
+            same "$program, $mode: atomic commands" "done${NL}done${NL}done${NL}done" \
+                "$(quiet "begin; $atomic; $atomic; savepoint s; $atomic; rollback to s; commit; $atomic")"
+            same "$program, $mode: are committed" '3|0' \
+                "$(server_psql part -Atq -d part -c 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)')"
+            same "$program, $mode: and nothing is left to recover" '' "$(quiet "select * from plproxy_recover_prepared('parts')")"
+            # The same database without the pooler is the same database.
+            quiet "alter server parts options (add p1 '$(printf 'host=127.0.0.1 port=%s dbname=part' "$(server_port part)")')" >/dev/null
+            expect_like "$program, $mode: the same database without the pooler" 'partitions 0 and 1 are one database' "$(quiet "$atomic")"
+            quiet 'alter server parts options (drop p1)' >/dev/null
+            pooler_kill "atomic-$program-$mode"
+        done
+        pooler_start "atomic-$program-statement" part --program "$program" "${TWO[@]}" --set 'pool_mode = statement'
+        use "atomic-$program-statement"
+        expect_like "$program, statement: an atomic command is refused" 'transaction blocks not allowed in statement pooling mode' "$(quiet "$atomic")"
+        pooler_kill "atomic-$program-statement"
+    done
+}
+
 # The settings that docs/pgbouncer.md recommends are those of the file, and they do what is said there.
 part_recommended() {
     same "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
@@ -367,7 +394,7 @@ NL=$'\n'
 run_begin
 PARTITION_PASSWORD=$(cat "$PLPROXY_RUN/password")
 export PARTITION_PASSWORD
-server_start part --max-connections 100
+server_start part --max-connections 100 --set 'max_prepared_transactions = 20'
 server_start proxy --max-connections 100
 server_psql part -q -c "create database part template template0 encoding 'LATIN1' locale 'C'"
 server_psql part -q -d part -f "$HERE/partition.sql"
@@ -375,7 +402,7 @@ server_psql proxy -q -c 'create database proxy' \
     -c "create database ascii template template0 encoding 'SQL_ASCII' locale 'C'"
 for database in proxy ascii; do server_psql proxy -q -d $database -f "$HERE/proxy.sql"; done
 
-for part in modes prepared restarts lifetime cancel refused auth encodings recommended; do
+for part in modes prepared restarts lifetime cancel refused auth encodings atomic recommended; do
     wanted=no
     [ $# -gt 0 ] || wanted=yes
     for word in "$@"; do case $part in *"$word"*) wanted=yes ;; esac; done

@@ -3,6 +3,17 @@
 proxy() { server_psql proxy -AtqF ' ' "$@"; }
 part() { server_psql part -AtqF ' ' "$@"; }
 
+# until_is expected command...: runs it until it says so; what it said last
+until_is() {
+    local wanted=$1 got try; shift
+    for try in $(seq 300); do
+        got=$("$@" 2>/dev/null || true)
+        [ "$got" != "$wanted" ] || break
+        sleep 0.1
+    done
+    printf '%s' "$got"
+}
+
 # sections file wanted got: each section of the wanted file, from its name on a line of its own to the next, is a check.
 sections() {
     local family=$1 wanted=$2 got=$3 section
@@ -16,7 +27,7 @@ sections() {
 start_servers() {
     local settings=(--auth trust --set 'shared_buffers = 16MB' --set "lc_messages = 'C'")
     # The partitions' log tells which statements arrived, and by its prefix for whom.
-    server_start part "${settings[@]}" --set "log_statement = 'all'" --set "log_line_prefix = '<%a> '" \
+    server_start part "${settings[@]}" --set 'max_prepared_transactions = 20' --set "log_statement = 'all'" --set "log_line_prefix = '<%a> '" \
         --hba 'host all +by_password 127.0.0.1/32 scram-sha-256'
     server_start proxy "${settings[@]}" --set 'statement_timeout = 120s'
     PART=$(server_port part)

@@ -19,4 +19,5 @@ pub mod result_map;
 pub mod room;
 pub mod routing;
 pub mod split;
+pub mod transaction_control;
 pub mod types;

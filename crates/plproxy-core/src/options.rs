@@ -36,6 +36,8 @@ pub struct ClusterConfig {
     pub query_timeout: Option<Duration>,
     /// After this time an attempt to connect fails.
     pub connect_timeout: Option<Duration>,
+    /// After this time a transaction on a partition that is to end with the local one gives up waiting for a lock; zero: never.
+    pub lock_timeout: Option<Duration>,
     /// Text transfer only.
     pub disable_binary: bool,
     /// Sets are handed out as they come, and the remote work ends when nobody wants the rest.
@@ -147,6 +149,7 @@ enum Key {
     ResetQuery,
     QueryTimeout,
     ConnectTimeout,
+    LockTimeout,
     DisableBinary,
     Streaming,
     ModularMapping,
@@ -158,12 +161,13 @@ enum Key {
 
 impl Key {
     fn find(key: &str) -> Option<Self> {
-        const KEYS: [(&str, Key); 14] = [
+        const KEYS: [(&str, Key); 15] = [
             ("connection_lifetime", Key::ConnectionLifetime),
             ("idle_timeout", Key::IdleTimeout),
             ("reset_query", Key::ResetQuery),
             ("query_timeout", Key::QueryTimeout),
             ("connect_timeout", Key::ConnectTimeout),
+            ("lock_timeout", Key::LockTimeout),
             ("disable_binary", Key::DisableBinary),
             ("streaming", Key::Streaming),
             ("modular_mapping", Key::ModularMapping),
@@ -192,7 +196,13 @@ impl ClusterConfig {
         let number = leading_integer(value);
         match key {
             Key::ConnectionLifetime => self.connection_lifetime = seconds(number),
-            // A newer key than the others: nobody relies on what a bad value of it would be taken for.
+            // Newer keys than the others: nobody relies on what a bad value of them would be taken for.
+            Key::LockTimeout if !value.bytes().all(|b| b.is_ascii_digit()) => {
+                return Err(OptionError::plain(format!(
+                    "lock_timeout: Expect a number of milliseconds, got '{value}'"
+                )));
+            }
+            Key::LockTimeout => self.lock_timeout = milliseconds(value),
             Key::IdleTimeout if !value.bytes().all(|b| b.is_ascii_digit()) => {
                 return Err(OptionError::plain(format!(
                     "idle_timeout: Expect a number of seconds, got '{value}'"
@@ -464,6 +474,12 @@ fn integer(text: &str) -> Option<(i64, &str)> {
 fn seconds(number: i64) -> Option<Duration> {
     let seconds = u64::try_from(number).ok()?.min(i32::MAX as u64);
     (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// A time in milliseconds, of digits only. Bounded by what PostgreSQL takes.
+fn milliseconds(digits: &str) -> Option<Duration> {
+    let number = digits.parse::<u64>().unwrap_or(u64::MAX);
+    (!digits.is_empty()).then(|| Duration::from_millis(number.min(i32::MAX as u64)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -40,6 +41,8 @@ const MOMENT: Duration = Duration::from_millis(10);
 pub struct ConnectionInfo {
     /// The host as the connection string has it.
     pub host: String,
+    /// The address that the connection string gives for it, if it gives one.
+    pub hostaddr: Option<IpAddr>,
     /// The port.
     pub port: u16,
     /// The database.
@@ -138,6 +141,7 @@ impl Connection {
         let (now, opened) = (SystemTime::now(), Instant::now());
         let fixed = ConnectionInfo {
             host: host.name.to_string(),
+            hostaddr: host.hostaddr,
             port: host.port,
             dbname: info.dbname.clone(),
             user: info.user.clone(),
@@ -310,6 +314,18 @@ impl Connection {
         }
         self.converse(1, |out| out.script(reset.sql()), &mut Unread)
             .await
+    }
+
+    /// Leaves nothing of what was done in the session. Behind a pooler that goes back to the pooler's own session, which may
+    /// speak another encoding.
+    pub(crate) async fn discard(&mut self) -> Result<(), ErrorKind> {
+        self.reset(&Reset::all()).await?;
+        if !self.state.is_encoding_lost() {
+            return Ok(());
+        }
+        let encoding = self.endpoint.encoding().name();
+        let sql = format!("set client_encoding = '{encoding}'");
+        self.converse(1, |out| out.ask(&sql), &mut Unread).await
     }
 }
 

@@ -110,15 +110,16 @@ impl Connection {
         };
         let ended = poll_fn(|cx| dialog.poll(cx)).await;
         let refused = dialog.refused.take();
-        match (ended, refused) {
-            (Ok(()), None) => Ok(()),
-            (Ok(()), Some(diagnostic)) => Err(ErrorKind::Db(diagnostic)),
-            (Err(kind), _) => {
-                self.broken = true;
-                self.outgoing.clear();
-                Err(kind)
-            }
-        }
+        let Err(kind) = ended else {
+            return refused.map_or(Ok(()), |diagnostic| Err(ErrorKind::Db(diagnostic)));
+        };
+        self.broken = true;
+        self.outgoing.clear();
+        Err(match (kind, refused) {
+            // Before it hung up it had said why.
+            (ErrorKind::Closed | ErrorKind::Io(_), Some(diagnostic)) => ErrorKind::Db(diagnostic),
+            (kind, _) => kind,
+        })
     }
 
     /// Asks the server something about itself, by the extended protocol: there are poolers that refuse the simple one.

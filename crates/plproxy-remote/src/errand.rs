@@ -4,25 +4,27 @@
 //! An errand has a connection of its own, which never comes to the pool: whatever its SQL does to the session is gone with
 //! it. The caller may keep it from one errand to the next.
 
+mod script;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use plproxy_core::room;
-
 use crate::call::{Call, Event};
 use crate::connect::{Limits, connect};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
-use crate::dialog::{Listener, malformed_row};
+use crate::dialog::{Listener, Unread};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
 use crate::remote::Remote;
-use crate::rows::{ColumnDescription, Row, describe};
+use crate::rows::{ColumnDescription, describe};
+use futures::FutureExt;
+
+use script::Script;
 
 /// How long a server that ran out of time has to take notice of its cancelling.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
@@ -63,6 +65,10 @@ pub enum Step {
     RunShared(Rc<str>),
     /// Have the server parse a statement, and tell what its result would be.
     Describe(Rc<str>),
+    /// Have the server parse a statement, which it refuses unless it reads one statement there, or none.
+    Parse(Rc<str>),
+    /// Bring the session to where it was when it was made, so that nothing of what was done on it is left.
+    Discard,
 }
 
 /// Steps for one endpoint.
@@ -93,7 +99,7 @@ pub struct ErrandOptions {
 /// A step that worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// SQL was run.
+    /// SQL was run; or something of which there is nothing to tell was done.
     Ran {
         /// The first column of the first row that the last statement gave, if it gave one.
         value: Option<Option<String>>,
@@ -102,6 +108,16 @@ pub enum Done {
     },
     /// A statement was parsed. `None` if it would give no rows.
     Described(Option<Rc<[ColumnDescription]>>),
+}
+
+impl Done {
+    /// Done, with nothing to tell of it.
+    fn nothing() -> Done {
+        Done::Ran {
+            value: None,
+            tag: String::new(),
+        }
+    }
 }
 
 /// A step that was begun, and how long it took.
@@ -131,6 +147,11 @@ impl Outcome {
             steps: Vec::new(),
             session: None,
         }
+    }
+
+    /// How an errand went that was given up.
+    pub fn given_up() -> Outcome {
+        Outcome::failed(ErrorKind::Closed)
     }
 
     /// What went wrong first.
@@ -229,12 +250,21 @@ impl<'a> Errands<'a> {
         self.call.cancel(bound);
     }
 
+    /// How those errands went that are over, by their places in the list. Each is given once.
+    pub fn take_outcomes(&mut self) -> Vec<(usize, Outcome)> {
+        let mut outcomes = self.outcomes.borrow_mut();
+        let outcomes = outcomes.iter_mut().enumerate();
+        outcomes
+            .filter_map(|(number, outcome)| Some((number, outcome.take()?)))
+            .collect()
+    }
+
     /// How each errand went, in their order; one that was given up counts as closed.
     pub fn outcomes(self) -> Vec<Outcome> {
         let outcomes = std::mem::take(&mut *self.outcomes.borrow_mut());
         outcomes
             .into_iter()
-            .map(|outcome| outcome.unwrap_or_else(|| Outcome::failed(ErrorKind::Closed)))
+            .map(|outcome| outcome.unwrap_or_else(Outcome::given_up))
             .collect()
     }
 }
@@ -350,6 +380,11 @@ impl Runner {
     }
 
     async fn step(&self, connection: &mut Connection, step: &Step) -> Result<Done, ErrorKind> {
+        if connection.state.is_encoding_lost() {
+            // What is sent would be read in another encoding, and what comes is written in it.
+            connection.broken = true;
+            return Err(script::encoding_changed());
+        }
         match step {
             Step::Run(sql) => self.run_sql(connection, sql).await,
             Step::RunShared(sql) => self.run_sql(connection, sql).await,
@@ -360,76 +395,35 @@ impl Runner {
                     .await?;
                 Ok(Done::Described(description.0))
             }
+            Step::Parse(sql) => {
+                connection
+                    .converse(1, |out| out.parse_alone(sql), &mut Unread)
+                    .await?;
+                Ok(Done::nothing())
+            }
+            Step::Discard => {
+                connection.discard().await?;
+                Ok(Done::nothing())
+            }
         }
     }
 
+    /// Runs a string of statements.
     async fn run_sql(&self, connection: &mut Connection, sql: &str) -> Result<Done, ErrorKind> {
         let mut script = Script::new(self);
         connection
             .converse(1, |out| out.script(sql), &mut script)
             .await?;
-        Ok(Done::Ran {
-            value: script.value,
-            tag: script.tag,
-        })
+        // How the session ends up is known now that the server is ready again.
+        let done = script.done(!connection.state.is_encoding_lost());
+        connection.broken |= done.is_err();
+        done
     }
 
     fn notice(&self, notice: Box<Diagnostic>) {
         let (request, size) = (self.number, notice.size());
         self.outbox.event(Event::Notice { request, notice }, size);
     }
-}
-
-/// The result of a string of statements: what is kept of it.
-struct Script<'a> {
-    runner: &'a Runner,
-    /// The first value of the statement under way.
-    first: Option<Option<String>>,
-    /// That of the last statement that is over.
-    value: Option<Option<String>>,
-    /// The command tag of the last statement that is over.
-    tag: String,
-}
-
-impl<'a> Script<'a> {
-    fn new(runner: &'a Runner) -> Script<'a> {
-        Script {
-            runner,
-            first: None,
-            value: None,
-            tag: String::new(),
-        }
-    }
-}
-
-impl Listener for Script<'_> {
-    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
-        match tag {
-            b'T' => self.first = None,
-            b'D' if self.first.is_none() => {
-                let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
-                self.first = Some(value.map(text).transpose()?);
-            }
-            b'C' => {
-                self.value = self.first.take();
-                self.tag = text(body.strip_suffix(b"\0").unwrap_or(body))?;
-            }
-            b'I' => (self.value, self.tag) = (None, String::new()),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn notice(&mut self, notice: Box<Diagnostic>) {
-        self.runner.notice(notice);
-    }
-}
-
-/// A copy of a text, which may be as long as the server likes.
-fn text(bytes: &[u8]) -> Result<String, ErrorKind> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| ErrorKind::protocol("server sent a value that is not in UTF-8"))?;
-    room::text(text).map_err(|_| ErrorKind::protocol("out of memory for a value"))
 }
 
 /// The columns that a statement would give.

@@ -177,6 +177,14 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Parses a statement without a name, which the next one replaces. The server refuses a text in which it reads more than one:
+    /// what counts is how *it* reads it, by its version and its settings.
+    pub(crate) fn parse_alone(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        frontend::sync(&mut self.bytes);
+        Ok(())
+    }
+
     /// Asks for the columns of the result.
     pub(crate) fn describe(&mut self) -> Result<(), ErrorKind> {
         frontend::describe(b'P', "", &mut self.bytes).map_err(refused)

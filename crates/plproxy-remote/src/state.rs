@@ -79,6 +79,11 @@ impl SessionState {
         self.is_answered() && self.transaction == b'I' && !self.encoding_lost
     }
 
+    /// Whether the session was made to speak another encoding than the one that was agreed on.
+    pub(crate) fn is_encoding_lost(&self) -> bool {
+        self.encoding_lost
+    }
+
     /// The body of a `BackendKeyData`.
     pub(crate) fn take_key(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         let [process_id, secret_key] = body

@@ -53,6 +53,11 @@ fn servers_are_validated() {
             "ok".to_owned(),
         ),
         ("p0=a,idle_timeout=,reset_query=", "ok".to_owned()),
+        ("p0=a,lock_timeout=2500", "ok".to_owned()),
+        (
+            "p0=a,lock_timeout=10s",
+            "XX000 Pl/Proxy: only integer options are allowed: lock_timeout=10s".to_owned(),
+        ),
         (
             "p0=a,idle_timeout=1min",
             "XX000 Pl/Proxy: only integer options are allowed: idle_timeout=1min".to_owned(),
@@ -320,6 +325,7 @@ fn configs_are_read() {
         reset_query: Some("discard all".to_owned()),
         query_timeout: None,
         connect_timeout: Some(Duration::from_secs(2)),
+        lock_timeout: Some(Duration::from_millis(2500)),
         disable_binary: true,
         streaming: true,
         modular_mapping: true,
@@ -331,13 +337,21 @@ fn configs_are_read() {
         read(
             "Connection_Lifetime=30,query_timeout=5,query_timeout=0,connect_timeout=2,disable_binary=1,\
              modular_mapping=-1,default_user=session_user,prepared_statements=on,keepalive_count=3,statement_timeout=x,\
-             idle_timeout=60,reset_query= discard all ,streaming=1"
+             idle_timeout=60,reset_query= discard all ,streaming=1,lock_timeout=2500"
         ),
         Ok(expected)
     );
     assert_eq!(
-        read("keepalive_idle=0,default_user=,idle_timeout=0,reset_query=  ,streaming=,streaming=0"),
+        read(
+            "keepalive_idle=0,default_user=,idle_timeout=0,reset_query=  ,streaming=,streaming=0,lock_timeout="
+        ),
         Ok(ClusterConfig::default())
+    );
+    let limit = |text: &str| read(text).map(|config| config.lock_timeout);
+    assert_eq!(limit("lock_timeout=0"), Ok(Some(Duration::ZERO)));
+    assert_eq!(
+        limit("lock_timeout=99999999999999999999"),
+        Ok(Some(Duration::from_millis(i32::MAX as u64)))
     );
     for (given, message) in [
         ("foo=1", "XX000 P Unknown config param: foo"),
@@ -353,6 +367,14 @@ fn configs_are_read() {
             "XX000 idle_timeout: Expect a number of seconds, got '-1'",
         ),
         ("streaming=yes", "XX000 streaming: Expect 0 or 1, got 'yes'"),
+        (
+            "lock_timeout=10s",
+            "XX000 lock_timeout: Expect a number of milliseconds, got '10s'",
+        ),
+        (
+            "lock_timeout=-1",
+            "XX000 lock_timeout: Expect a number of milliseconds, got '-1'",
+        ),
         (
             "default_user=SESSION_USER",
             "XX000 default_user: Expect 'current_user' or 'session_user', got 'SESSION_USER'",

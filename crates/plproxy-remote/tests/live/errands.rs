@@ -302,3 +302,185 @@ fn an_interrupt_cancels_them_all() {
     let left = crate::harness::running("/* interrupt me");
     assert_eq!(ask(&remote, &good, &left), "0");
 }
+
+/// What each step of one errand gave, in words.
+fn results(remote: &Remote, steps: Vec<Step>) -> (Vec<String>, bool) {
+    let errand = Errand {
+        on: On::New(endpoint(remote, "a", &server())),
+        steps,
+    };
+    let options = ErrandOptions {
+        go_on: true,
+        ..ErrandOptions::default()
+    };
+    let (_, mut outcomes) = run(remote, vec![errand], &options);
+    let outcome = outcomes.remove(0);
+    let results = outcome.steps.iter().map(|step| match &step.result {
+        Ok(Done::Ran {
+            value: Some(value), ..
+        }) => value.clone().unwrap_or_else(|| "NULL".into()),
+        Ok(Done::Ran { value: None, tag }) => format!("[{tag}]"),
+        Ok(other) => format!("{other:?}"),
+        Err(ErrorKind::Db(d)) => d.sqlstate().to_owned(),
+        Err(kind) => kind.to_string(),
+    });
+    (results.collect(), outcome.session.is_some())
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_text_is_one_statement_to_the_server_or_refused() {
+    let _turn = turn();
+    let remote = remote();
+    let parse = |sql: &str| Step::Parse(sql.into());
+    let run = |sql: &str| Step::Run(sql.into());
+    let readings = r"select '\''; select 2; --'";
+    let (results, usable) = results(
+        &remote,
+        vec![
+            parse("select 1"),
+            parse("create table never (n int)"),
+            parse("select 1; select 2"),
+            parse(""),
+            parse("-- nothing"),
+            parse("select $1::int"),
+            parse("nonsense"),
+            parse(readings),
+            run("set standard_conforming_strings = off; set escape_string_warning = off"),
+            parse(readings),
+            run("select to_regclass('never')"),
+            run("begin"),
+            parse("select 1 / 0"),
+            parse("select nothing"),
+            parse("select 1"),
+            run("rollback"),
+        ],
+    );
+    let refused = "42601";
+    assert_eq!(
+        results,
+        [
+            "[]",
+            "[]",
+            refused,
+            "[]",
+            "[]",
+            "[]",
+            refused,
+            "[]",
+            "[SET]",
+            refused,
+            "NULL",
+            "[BEGIN]",
+            "[]",
+            "42703",
+            "25P02",
+            "[ROLLBACK]",
+        ]
+    );
+    assert!(usable);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_session_that_is_discarded_is_as_new() {
+    let _turn = turn();
+    for remote in [remote(), Remote::new(|| false, Encoding::Raw).unwrap()] {
+        let run = |sql: &str| Step::Run(sql.into());
+        let (results, usable) = results(
+            &remote,
+            vec![
+                run(
+                    "set work_mem = '1MB'; create temp table t (); set role pg_monitor; set client_encoding = latin1",
+                ),
+                Step::Discard,
+                run(
+                    "select current_setting('work_mem') || to_regclass('t') is null || current_user",
+                ),
+            ],
+        );
+        assert_eq!(results.len(), 2, "{results:?}");
+        // Once another encoding is spoken nothing is sent any more.
+        assert!(
+            results[1].starts_with("client_encoding was changed") && !usable,
+            "{results:?}"
+        );
+        let (results, usable) = self::results(
+            &remote,
+            vec![
+                run("set work_mem = '1MB'; create temp table t (); set role pg_monitor"),
+                Step::Discard,
+                run(
+                    "select current_setting('work_mem') || coalesce(to_regclass('t')::text, '') || (current_user = session_user)",
+                ),
+                run("show client_encoding"),
+            ],
+        );
+        assert!(usable);
+        let encoding = &results[3];
+        assert_eq!(results[..3], ["[SET]", "[]", "4MBtrue"], "{encoding}");
+        assert!(
+            ["UTF8", "SQL_ASCII"].contains(&encoding.as_str()),
+            "{encoding}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_changed_encoding_is_never_misread() {
+    let _turn = turn();
+    let remote = remote();
+    const CHANGED: &str = "client_encoding was changed, so that texts cannot be exchanged any more";
+    const INVALID: &str = "the result is not valid in the encoding of the connection";
+    for (sql, expected, usable) in [
+        ("select chr(228)", "ä", true),
+        ("set client_encoding = utf8; select chr(228)", "ä", true),
+        (
+            "set client_encoding = latin1; select chr(228)",
+            CHANGED,
+            false,
+        ),
+        // These bytes are a letter in UTF-8, too.
+        (
+            "set client_encoding = latin1; select chr(195) || chr(164)",
+            CHANGED,
+            false,
+        ),
+        (
+            "select chr(228) from set_config('client_encoding', 'sjis', false)",
+            "22P05",
+            true,
+        ),
+        (
+            "select chr(12354) from set_config('client_encoding', 'sjis', false)",
+            CHANGED,
+            false,
+        ),
+        ("set client_encoding = latin1; select 7", "7", true),
+        ("set client_encoding = latin1", "[SET]", true),
+        ("set client_encoding = latin1; select null", "NULL", true),
+        (
+            "set local client_encoding = latin1; select chr(228)",
+            INVALID,
+            false,
+        ),
+        (
+            "set client_encoding = latin1; select chr(228); reset client_encoding; select 'ä'",
+            "ä",
+            true,
+        ),
+        (
+            "select from set_config('client_encoding', 'latin1', false)",
+            "NULL",
+            true,
+        ),
+    ] {
+        let (results, kept) = results(&remote, vec![Step::Run(sql.into())]);
+        assert_eq!(
+            (results, kept),
+            (vec![expected.to_owned()], usable),
+            "{sql}"
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! A string of statements, and what is kept of its results.
+
+use plproxy_core::room;
+
+use super::{Done, Runner};
+use crate::diagnostic::Diagnostic;
+use crate::dialog::{Listener, malformed_row};
+use crate::error::ErrorKind;
+use crate::rows::Row;
+
+/// A value, or that it could not be read.
+type Value = Result<Option<String>, Unreadable>;
+
+/// Its bytes are not in UTF-8.
+struct Unreadable;
+
+/// The first column of the first row, statement by statement.
+pub(super) struct Script<'a> {
+    runner: &'a Runner,
+    /// Of the statement under way.
+    first: Option<Value>,
+    /// Of the last statement that is over.
+    value: Option<Value>,
+    /// The command tag of that one.
+    tag: String,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn new(runner: &'a Runner) -> Script<'a> {
+        Script {
+            runner,
+            first: None,
+            value: None,
+            tag: String::new(),
+        }
+    }
+
+    /// What the last statement gave; `agreed`: whether the session still speaks the encoding that was agreed on. Else only
+    /// ASCII is the same in whatever encoding it came.
+    pub(super) fn done(self, agreed: bool) -> Result<Done, ErrorKind> {
+        let value = match self.value {
+            None => None,
+            Some(Ok(Some(value))) if !agreed && !value.is_ascii() => {
+                return Err(encoding_changed());
+            }
+            Some(Ok(value)) => Some(value),
+            Some(Err(Unreadable)) if !agreed => return Err(encoding_changed()),
+            Some(Err(Unreadable)) => {
+                return Err(ErrorKind::protocol(
+                    "the result is not valid in the encoding of the connection",
+                ));
+            }
+        };
+        Ok(Done::Ran {
+            value,
+            tag: self.tag,
+        })
+    }
+}
+
+impl Listener for Script<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        match tag {
+            b'T' => self.first = None,
+            b'D' if self.first.is_none() => {
+                let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+                self.first = Some(read(value)?);
+            }
+            b'C' => {
+                self.value = self.first.take();
+                let tag = body.strip_suffix(b"\0").unwrap_or(body);
+                self.tag = String::from_utf8_lossy(tag).into_owned();
+            }
+            b'I' => (self.value, self.tag) = (None, String::new()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        self.runner.notice(notice);
+    }
+}
+
+/// A copy of a value, which may be as long as the server likes.
+fn read(value: Option<&[u8]>) -> Result<Value, ErrorKind> {
+    let Some(bytes) = value else {
+        return Ok(Ok(None));
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Ok(Err(Unreadable));
+    };
+    room::text(text)
+        .map(|text| Ok(Some(text)))
+        .map_err(|_| ErrorKind::protocol("out of memory for a value"))
+}
+
+/// The session does not speak any more what the other side hears.
+pub(super) fn encoding_changed() -> ErrorKind {
+    ErrorKind::Unsupported(
+        "client_encoding was changed, so that texts cannot be exchanged any more".to_owned(),
+    )
+}

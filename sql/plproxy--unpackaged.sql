@@ -1,0 +1,1 @@
+-- Nothing: the functions, the language and the wrapper are there, made by hand. ALTER EXTENSION plproxy UPDATE takes them in.

@@ -1,0 +1,321 @@
+//! The second phase: what is prepared on partitions is committed, or rolled back.
+#![forbid(unsafe_code)]
+
+use super::{CONNECT_TIMEOUT, words};
+use crate::error::{Report, sqlstate};
+use crate::pg::report::{Level, emit};
+use crate::remote::remote;
+use plproxy_core::ident::quote_literal;
+use plproxy_remote::{
+    Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Session, Step,
+};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long to wait before asking again, at first and at the most.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Connections, by the numbers of their endpoints.
+pub(super) type Sessions = HashMap<u64, Session>;
+
+/// A transaction on a partition that waits for the local one.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) gid: String,
+    pub(super) cluster: String,
+    pub(super) partition: usize,
+    pub(super) endpoint: Rc<Endpoint>,
+    /// The number of the transaction on the partition.
+    pub(super) transaction: u64,
+    /// The partition has said so. Else it may be, or come to be, all the same.
+    pub(super) is_prepared: bool,
+    pub(super) subtransaction: u32,
+}
+
+/// How a prepared transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Commit,
+    Rollback,
+}
+
+impl Verb {
+    pub(super) fn statement(self, gid: &str) -> Step {
+        let verb = match self {
+            Self::Commit => "commit",
+            Self::Rollback => "rollback",
+        };
+        Step::Run(format!("{verb} prepared {}", quote_literal(gid)))
+    }
+
+    pub(super) fn past(self) -> &'static str {
+        match self {
+            Self::Commit => "committed",
+            Self::Rollback => "rolled back",
+        }
+    }
+}
+
+/// How a transaction on a partition ended, by what the partition says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Committed,
+    RolledBack,
+    InProgress,
+    /// The server does not know it any more, or not yet.
+    Unknown,
+}
+
+impl Status {
+    /// Asks for it.
+    pub(super) fn question(transaction: u64) -> Step {
+        Step::Run(format!(
+            "select pg_catalog.pg_xact_status('{transaction}'::pg_catalog.xid8)"
+        ))
+    }
+
+    /// Reads the answer; an error that says nothing of the transaction is given back.
+    pub(super) fn of(answer: Result<Done, ErrorKind>) -> Result<Self, ErrorKind> {
+        match answer {
+            Ok(Done::Ran { value, .. }) => Ok(match value.flatten().as_deref() {
+                Some("committed") => Self::Committed,
+                Some("aborted") => Self::RolledBack,
+                Some("in progress") => Self::InProgress,
+                _ => Self::Unknown,
+            }),
+            // A number that was not given yet.
+            Err(ErrorKind::Db(d)) if d.code == sqlstate::INVALID_PARAMETER_VALUE => {
+                Ok(Self::Unknown)
+            }
+            Ok(Done::Described(_)) => Ok(Self::Unknown),
+            Err(kind) => Err(kind),
+        }
+    }
+}
+
+/// A transaction that is to be ended, and how far that is.
+struct Job {
+    pending: Pending,
+    /// There is none of that name: the next question is what became of the transaction.
+    asks: bool,
+    /// The connection was lost once.
+    lost: bool,
+    /// Why it was not done, should there be no time left.
+    why: &'static str,
+}
+
+/// What is to be done next about a job.
+enum Next {
+    Done,
+    At(Duration, Job),
+}
+
+/// Ends transactions within the bound. Nothing here may fail: what cannot be finished is left to the recovery, with a warning.
+/// Connections are taken from `sessions`, and given back.
+pub(super) fn finish(pending: Vec<Pending>, verb: Verb, bound: Duration, sessions: &mut Sessions) {
+    let deadline = Instant::now() + bound;
+    let mut pause = SHORTEST_PAUSE;
+    let mut jobs: Vec<Job> = pending
+        .into_iter()
+        .map(|pending| Job {
+            pending,
+            asks: false,
+            lost: false,
+            why: "no answer in time",
+        })
+        .collect();
+    while !jobs.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            for Job { pending, why, .. } in jobs {
+                warn(&pending, verb, why);
+            }
+            return;
+        }
+        let mut longest = Duration::ZERO;
+        let mut again = Vec::new();
+        for (job, result) in attempt(jobs, verb, left, sessions) {
+            if let Next::At(wait, job) = see_to(job, verb, result, pause) {
+                longest = longest.max(wait);
+                again.push(job);
+            }
+        }
+        jobs = again;
+        if !longest.is_zero() {
+            sleep(longest.min(deadline.saturating_duration_since(Instant::now())));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Tells the partitions, each by one connection, what is to be done next.
+fn attempt(
+    jobs: Vec<Job>,
+    verb: Verb,
+    left: Duration,
+    sessions: &mut Sessions,
+) -> Vec<(Job, Result<Done, ErrorKind>)> {
+    let mut groups: Vec<(Rc<Endpoint>, Vec<Job>)> = Vec::new();
+    let mut places = HashMap::new();
+    for job in jobs {
+        let endpoint = &job.pending.endpoint;
+        let place = *places.entry(endpoint.id()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, group)) => group.push(job),
+            None => groups.push((Rc::clone(endpoint), vec![job])),
+        }
+    }
+    let errands = groups.iter().map(|(endpoint, group)| Errand {
+        on: match sessions.remove(&endpoint.id()) {
+            Some(session) => On::SessionOrNew(session, Rc::clone(endpoint)),
+            None => On::New(Rc::clone(endpoint)),
+        },
+        steps: group
+            .iter()
+            .map(|job| {
+                if job.asks {
+                    Status::question(job.pending.transaction)
+                } else {
+                    verb.statement(&job.pending.gid)
+                }
+            })
+            .collect(),
+    });
+    let mut outcomes = run_quietly(errands.collect(), left).into_iter();
+    let mut results = Vec::new();
+    for (endpoint, group) in groups {
+        // None is dropped without a word.
+        let outcome = outcomes.next();
+        let lost = match &outcome {
+            Some(outcome) => outcome.error().cloned().unwrap_or(ErrorKind::Closed),
+            None => ErrorKind::Closed,
+        };
+        let (steps, session) = outcome.map_or((Vec::new(), None), |o| (o.steps, o.session));
+        if let Some(session) = session {
+            sessions.insert(endpoint.id(), session);
+        }
+        let mut steps = steps.into_iter().map(|step| step.result);
+        for job in group {
+            let result = steps.next().unwrap_or_else(|| Err(lost.clone()));
+            results.push((job, result));
+        }
+    }
+    results
+}
+
+/// What comes of an answer.
+fn see_to(mut job: Job, verb: Verb, result: Result<Done, ErrorKind>, pause: Duration) -> Next {
+    let pending = &job.pending;
+    let kind = if job.asks {
+        job.asks = false;
+        match (Status::of(result), verb) {
+            (Ok(Status::Committed), Verb::Commit) | (Ok(Status::RolledBack), Verb::Rollback) => {
+                return Next::Done;
+            }
+            // It is being prepared, and its server process is still at it.
+            (Ok(Status::InProgress), _) => {
+                job.why = "it is being prepared still";
+                return Next::At(pause, job);
+            }
+            // It is no longer there, which is all that is wanted.
+            (Ok(Status::Unknown), Verb::Rollback) => return Next::Done,
+            (Ok(_), Verb::Commit) => {
+                warn_of_loss(pending);
+                return Next::Done;
+            }
+            (Ok(Status::Committed), Verb::Rollback) => {
+                warn(pending, verb, "it was committed by somebody else");
+                return Next::Done;
+            }
+            (Err(kind), _) => kind,
+        }
+    } else {
+        match result {
+            Ok(_) => return Next::Done,
+            Err(kind) => kind,
+        }
+    };
+    match kind {
+        ErrorKind::Db(diagnostic) if diagnostic.code == sqlstate::UNDEFINED_OBJECT => {
+            job.asks = true;
+            Next::At(Duration::ZERO, job)
+        }
+        // Its own server process, or another who ends it, is at it.
+        ErrorKind::Db(diagnostic)
+            if diagnostic.code == sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE
+                && diagnostic.message.contains(&job.pending.gid) =>
+        {
+            job.why = "it is busy";
+            Next::At(pause, job)
+        }
+        // The statement may be sent again, as it cannot run twice.
+        ErrorKind::Closed | ErrorKind::Io(_) if !job.lost => {
+            job.lost = true;
+            Next::At(Duration::ZERO, job)
+        }
+        ErrorKind::QueryTimeout => {
+            warn(&job.pending, verb, job.why);
+            Next::Done
+        }
+        kind => {
+            warn(&job.pending, verb, &words(&kind));
+            Next::Done
+        }
+    }
+}
+
+fn run_quietly(errands: Vec<Errand>, left: Duration) -> Vec<Outcome> {
+    let options = ErrandOptions {
+        default_connect_timeout: Some(CONNECT_TIMEOUT),
+        whole_limit: Some(left),
+        go_on: true,
+        ..ErrandOptions::default()
+    };
+    let Ok(remote) = remote() else {
+        return Vec::new();
+    };
+    let mut running = remote.errands(errands, &options);
+    // Interrupts are held off here, and must wait.
+    while !matches!(running.next(), Event::Finished) {}
+    running.outcomes()
+}
+
+fn warn(pending: &Pending, verb: Verb, why: &str) {
+    let may_be = if pending.is_prepared || verb == Verb::Commit {
+        ""
+    } else {
+        ", if it is prepared at all,"
+    };
+    let what = format!("{may_be} could not be {}: {why}", verb.past());
+    let hint = format!(
+        "SELECT * FROM plproxy_recover_prepared({}) finishes it.",
+        quote_literal(&pending.cluster)
+    );
+    tell(pending, &what, hint);
+}
+
+/// Somebody else has rolled back what was to be committed.
+fn warn_of_loss(pending: &Pending) {
+    let what = " was to be committed, and is not there any more";
+    let hint = "What the transaction did on that partition is lost.";
+    tell(pending, what, hint.to_owned());
+}
+
+fn tell(pending: &Pending, what: &str, hint: String) {
+    let Pending {
+        gid,
+        cluster,
+        partition,
+        ..
+    } = pending;
+    let message = format!(
+        "prepared transaction \"{gid}\" on partition {partition} of cluster \"{cluster}\"{what}"
+    );
+    let mut report = Report::new(sqlstate::WARNING, message);
+    report.hint = Some(hint);
+    // There is nobody left to tell.
+    let _ = emit(Level::Warning, &report);
+}

@@ -1,0 +1,117 @@
+-- plproxy 3.0.0: what CREATE EXTENSION plproxy makes.
+
+CREATE FUNCTION plproxy_call_handler() RETURNS language_handler
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_validator(oid) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+CREATE LANGUAGE plproxy
+HANDLER plproxy_call_handler VALIDATOR plproxy_validator;
+
+CREATE FUNCTION plproxy_fdw_validator(text[], oid) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FOREIGN DATA WRAPPER plproxy VALIDATOR plproxy_fdw_validator;
+
+-- The hash by which RUN ON picks a partition for a value: integers are their own hash, others go through SipHash-2-4.
+CREATE FUNCTION plproxy_hash(anyelement) RETURNS int8
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- What a DBA needs to run clusters. What can change or reveal something is nobody's until it is granted; who uses a cluster moreover
+-- needs USAGE on the cluster's server, and is on the partitions who his user mapping says.
+
+-- This session's connections.
+CREATE FUNCTION plproxy_get_connections(
+    OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text, OUT username text,
+    OUT local_user text, OUT server_version text, OUT connected_at timestamptz, OUT last_used_at timestamptz,
+    OUT calls int8, OUT prepared_statements int4, OUT tls text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_disconnect(cluster text) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_disconnect_all() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- Whether the partitions can be reached.
+CREATE FUNCTION plproxy_check_cluster(
+    cluster text,
+    OUT partition int4, OUT host text, OUT port int4, OUT dbname text, OUT username text, OUT ok boolean,
+    OUT latency_ms float8, OUT server_version text, OUT in_recovery boolean, OUT error text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- Whether the partitions have what proxy functions ask for.
+CREATE FUNCTION plproxy_check_function(
+    function regprocedure, OUT partition int4, OUT ok boolean, OUT problem text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_check_functions(
+    cluster text, OUT function regprocedure, OUT partition int4, OUT ok boolean, OUT problem text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- Where a call would go, and what it would send.
+CREATE FUNCTION plproxy_route(
+    function regprocedure, VARIADIC args text[] DEFAULT '{}',
+    OUT partition int4, OUT host text, OUT port int4, OUT dbname text, OUT username text, OUT query text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- SQL on all partitions: each in a transaction of its own, or all or none.
+CREATE FUNCTION plproxy_run_on_all(
+    cluster text, command text, atomic boolean DEFAULT false,
+    OUT partition int4, OUT success boolean, OUT result text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- The decisions to commit what is prepared on partitions: a row is the decision when its transaction is committed.
+CREATE TABLE plproxy_prepared_transactions (
+    gid text PRIMARY KEY,
+    cluster text NOT NULL,
+    partition int4 NOT NULL,
+    host text NOT NULL,
+    port int4 NOT NULL,
+    dbname text NOT NULL,
+    prepared_at timestamptz NOT NULL DEFAULT pg_catalog.now());
+
+-- Finishes or rolls back what a lost session left prepared.
+CREATE FUNCTION plproxy_recover_prepared(
+    cluster text, OUT partition int4, OUT gid text, OUT action text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- What was counted of calls: of all sessions where the library is in shared_preload_libraries, else of this session.
+CREATE FUNCTION plproxy_stat_partitions(
+    OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text,
+    OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
+    OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
+    OUT stats_since timestamptz, OUT scope text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_functions(
+    OUT function regprocedure,
+    OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
+    OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
+    OUT stats_since timestamptz, OUT scope text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_info(
+    OUT scope text, OUT max_tracked int4, OUT partitions int4, OUT functions int4, OUT untracked_calls int8)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
+
+CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
+
+CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
+
+REVOKE ALL ON FUNCTION
+    plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
+    plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
+    plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text),
+    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
+FROM PUBLIC;
+
+REVOKE ALL ON TABLE
+    plproxy_prepared_transactions, plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info
+FROM PUBLIC;
