@@ -17,6 +17,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::Gate;
 use crate::outside::Outside;
+use queue::Queue;
 
 /// Bytes of rows and notices that may wait for the caller. A request that comes upon more waits itself, and with it, by
 /// way of its socket, the server.
@@ -38,14 +39,14 @@ struct State {
     size: usize,
     /// Requests that wait for room, in the order in which they will get it: one that has much to say must not keep the
     /// others from speaking.
-    waiting: Vec<(usize, Waker)>,
+    waiting: Queue,
     /// The first request that is not over: the caller wants its rows next.
     turn: usize,
     /// Later requests that are over.
     over: BTreeSet<usize>,
     /// Requests with more rows to come that wait for as long as the turn's has some to give: the caller would have to put
     /// their rows aside.
-    ahead: Vec<(usize, Waker)>,
+    ahead: Queue,
     /// The turn's request has nothing to give at the moment, and nobody needs to wait for it.
     idle: bool,
     outside: Outside,
@@ -107,24 +108,17 @@ impl Keys {
 impl State {
     /// The request does not wait for room any more.
     fn gives_way(&mut self, request: usize) {
-        if self.waiting.iter().any(|(waiting, _)| *waiting == request) {
-            self.waiting.retain(|(waiting, _)| *waiting != request);
+        if self.waiting.remove(request).is_some() {
             self.wake_next();
         }
     }
 
-    fn wake_next(&self) {
-        if let Some((_, waker)) = self.waiting.first() {
-            waker.wake_by_ref();
+    /// Wakes who is next to get room: who waits for nothing else, then who is ahead of its turn, one by one, as long as they may
+    /// go on.
+    fn wake_next(&mut self) {
+        if !self.waiting.wake_first() && self.idle {
+            self.ahead.wake_first();
         }
-    }
-}
-
-/// Puts a request at the end of a queue, unless it is in it.
-fn queue(queue: &mut Vec<(usize, Waker)>, request: usize, waker: &Waker) {
-    match queue.iter_mut().find(|(waiting, _)| *waiting == request) {
-        Some((_, known)) => known.clone_from(waker),
-        None => queue.push((request, waker.clone())),
     }
 }
 
@@ -218,20 +212,21 @@ impl Outbox {
     ) -> Poll<()> {
         let mut state = self.0.borrow_mut();
         if handed_over && request > state.turn && !state.idle && !state.closed {
-            queue(&mut state.ahead, request, cx.waker());
+            state.ahead.push(request, cx.waker());
             state.gives_way(request);
             return Poll::Pending;
         }
-        let next = state.waiting.first().map(|(waiting, _)| *waiting);
+        let was_ahead = state.ahead.remove(request).is_some();
+        let next = state.waiting.first();
         if state.closed || (state.size < BUDGET && next.is_none_or(|next| next == request)) {
-            if next == Some(request) {
-                state.waiting.remove(0);
-            }
+            let waited = state.waiting.remove(request).is_some();
             // There may be room for another one too.
-            state.wake_next();
+            if waited || was_ahead {
+                state.wake_next();
+            }
             return Poll::Ready(());
         }
-        queue(&mut state.waiting, request, cx.waker());
+        state.waiting.push(request, cx.waker());
         Poll::Pending
     }
 
@@ -288,9 +283,7 @@ impl Outbox {
     pub(crate) fn falls_idle(&self) {
         let mut state = self.0.borrow_mut();
         state.idle = true;
-        let ahead = std::mem::take(&mut state.ahead);
-        drop(state);
-        ahead.iter().for_each(|(_, waker)| waker.wake_by_ref());
+        state.wake_next();
     }
 
     /// A request's statement is over, or its connection's reset.
@@ -305,14 +298,18 @@ impl Outbox {
                 turn += 1;
             }
             state.turn = turn;
-            // One of them is next.
-            let ahead = std::mem::take(&mut state.ahead);
-            ahead.iter().for_each(|(_, waker)| waker.wake_by_ref());
+            // It may be one of those that were ahead: it is no more.
+            if let Some(waker) = state.ahead.remove(turn) {
+                waker.wake();
+            }
         }
         state.running.remove(request);
         state.resetting.remove(request);
-        // A server that hangs up may end it while it waits for room: then nobody would come for its turn.
+        // A server that hangs up may end it while it waits: then nobody would come for its turn.
         state.gives_way(request);
+        if state.ahead.remove(request).is_some() {
+            state.wake_next();
+        }
     }
 
     /// A request's connection is about to be reset.
@@ -428,12 +425,12 @@ impl Outbox {
         state.size = 0;
         let items = (state.first.take(), std::mem::take(&mut state.items));
         let outside = state.outside.clone();
-        let mut waiting = std::mem::take(&mut state.waiting);
-        waiting.append(&mut state.ahead);
+        let mut waiting = state.waiting.drain();
+        waiting.append(&mut state.ahead.drain());
         drop(state);
         drop(items);
         outside.close();
-        waiting.iter().for_each(|(_, waker)| waker.wake_by_ref());
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// What is asked of the system while the runtime is not entered.
@@ -442,5 +439,6 @@ impl Outbox {
     }
 }
 
+mod queue;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,9 @@ use crate::usage::LATELY;
 /// Only one thread looks at it; two is the least the map takes.
 const SHARDS: usize = 2;
 
+/// So few are not worth a look at who is gone.
+const LEAST_FACTS: usize = 16;
+
 pub(crate) struct Pool {
     /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
     #[allow(clippy::vec_box)]
@@ -30,6 +33,8 @@ pub(crate) struct Pool {
     surplus_due: Cell<Option<Instant>>,
     /// Of all connections, also those in use.
     facts: RefCell<Vec<Weak<Facts>>>,
+    /// With so many of them it is seen whose connections are gone.
+    facts_due: Cell<usize>,
 }
 
 impl Pool {
@@ -40,6 +45,7 @@ impl Pool {
             used: RefCell::default(),
             surplus_due: Cell::new(None),
             facts: RefCell::default(),
+            facts_due: Cell::new(LEAST_FACTS),
         }
     }
 
@@ -64,7 +70,11 @@ impl Pool {
     /// Makes a new connection known.
     pub(crate) fn register(&self, connection: &Connection) {
         let mut facts = self.facts.borrow_mut();
-        facts.retain(|facts| facts.strong_count() > 0);
+        // Those that are gone are left out when they may be as many as the others.
+        if facts.len() >= self.facts_due.get() {
+            facts.retain(|facts| facts.strong_count() > 0);
+            self.facts_due.set(2 * facts.len() + LEAST_FACTS);
+        }
         facts.push(Rc::downgrade(connection.facts()));
     }
 

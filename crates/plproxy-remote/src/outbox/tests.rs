@@ -1,5 +1,8 @@
 //! Who speaks when.
 
+use std::sync::Mutex;
+use std::task::Wake;
+
 use super::*;
 use crate::rows::{Batch, Format, Places};
 
@@ -59,4 +62,63 @@ fn who_is_ahead_goes_on_only_while_the_turn_has_nothing() {
     outbox.ends(0);
     assert!(outbox.poll_room(2, true, &mut cx).is_ready());
     assert!(outbox.poll_room(3, true, &mut cx).is_pending());
+}
+
+/// Requests whose servers send so many pieces each, one at a time. Returns how often one was polled.
+fn polls(requests: usize, pieces: usize) -> usize {
+    struct Woken(Arc<Mutex<Vec<usize>>>, usize);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().push(self.1);
+        }
+    }
+    let woken = Arc::new(Mutex::new((0..requests).collect::<Vec<_>>()));
+    let wakers: Vec<Waker> = (0..requests)
+        .map(|request| Arc::new(Woken(woken.clone(), request)).into())
+        .collect();
+    let outbox = Outbox::default();
+    let (mut told, mut over, mut polls) = (vec![0; requests], 0, 0);
+    let mut waits_for_server = Vec::new();
+    let mut sent = 0;
+    while over < requests {
+        // The servers are as fast as we.
+        sent = (sent + 1).min(pieces);
+        woken.lock().unwrap().append(&mut waits_for_server);
+        let mut ready = std::mem::take(&mut *woken.lock().unwrap());
+        ready.sort_unstable();
+        ready.dedup();
+        ready.retain(|request| told[*request] < pieces);
+        for request in ready {
+            let mut cx = Context::from_waker(&wakers[request]);
+            loop {
+                polls += 1;
+                let handed_over = told[request] > 0;
+                if outbox.poll_room(request, handed_over, &mut cx).is_pending() {
+                    break;
+                }
+                if told[request] == sent {
+                    waits_for_server.push(request);
+                    break;
+                }
+                told[request] += 1;
+                outbox.event(rows(request), BUDGET / 32);
+                if told[request] == pieces {
+                    over += 1;
+                    outbox.ends(request);
+                    break;
+                }
+            }
+        }
+        while outbox.take().is_some() {}
+        if woken.lock().unwrap().is_empty() && waits_for_server.is_empty() && outbox.has_ahead() {
+            outbox.falls_idle();
+        }
+    }
+    polls
+}
+
+#[test]
+fn what_waiting_costs_does_not_grow_with_how_many_wait() {
+    let (few, many) = (polls(32, 5), polls(1024, 5));
+    assert!(many < few * 32 * 2, "{few}, {many}");
 }

@@ -1,0 +1,105 @@
+//! Requests that wait for their turn to speak, in the order in which they came.
+//!
+//! Everything takes the same time however many there are: a call may go to a thousand partitions, and each of them comes by
+//! with every piece of its rows.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+/// See the module. A request is in it once.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// By request: the number under which it stands in the order, and its waker.
+    waiting: Vec<Option<(u64, Waker)>>,
+    /// With some that have left in between.
+    order: VecDeque<(u64, usize)>,
+    next: u64,
+    count: usize,
+}
+
+impl Queue {
+    /// Puts a request at the end, unless it is in it.
+    pub(super) fn push(&mut self, request: usize, waker: &Waker) {
+        if self.waiting.len() <= request {
+            self.waiting.resize_with(request + 1, || None);
+        }
+        match self.waiting.get_mut(request) {
+            Some(Some((_, known))) => known.clone_from(waker),
+            Some(slot) => {
+                *slot = Some((self.next, waker.clone()));
+                self.order.push_back((self.next, request));
+                self.next += 1;
+                self.count += 1;
+            }
+            None => {}
+        }
+    }
+
+    /// Takes a request out, if it is in it.
+    pub(super) fn remove(&mut self, request: usize) -> Option<Waker> {
+        let (_, waker) = self.waiting.get_mut(request)?.take()?;
+        self.count -= 1;
+        Some(waker)
+    }
+
+    /// The one that has waited longest.
+    pub(super) fn first(&mut self) -> Option<usize> {
+        while let Some((number, request)) = self.order.front() {
+            let slot = self.waiting.get(*request).and_then(Option::as_ref);
+            if slot.is_some_and(|(known, _)| known == number) {
+                return Some(*request);
+            }
+            self.order.pop_front();
+        }
+        None
+    }
+
+    /// Wakes the one that has waited longest, if there is one.
+    pub(super) fn wake_first(&mut self) -> bool {
+        let first = self.first();
+        let slot = first.and_then(|first| self.waiting.get(first)?.as_ref());
+        if let Some((_, waker)) = slot {
+            waker.wake_by_ref();
+        }
+        slot.is_some()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Takes all of them out.
+    pub(super) fn drain(&mut self) -> Vec<Waker> {
+        self.order.clear();
+        self.count = 0;
+        let all = self.waiting.iter_mut().filter_map(Option::take);
+        all.map(|(_, waker)| waker).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_longest_is_first() {
+        let mut queue = Queue::default();
+        assert!(queue.is_empty() && queue.first().is_none() && !queue.wake_first());
+        for request in [3, 1, 2, 1] {
+            queue.push(request, Waker::noop());
+        }
+        assert_eq!(queue.first(), Some(3));
+        assert!(
+            queue.remove(3).is_some() && queue.remove(3).is_none() && queue.remove(9).is_none()
+        );
+        assert_eq!(queue.first(), Some(1));
+        // One that left and comes back is the last.
+        queue.remove(1);
+        queue.push(1, Waker::noop());
+        assert_eq!(queue.first(), Some(2));
+        queue.remove(2);
+        assert_eq!(queue.first(), Some(1));
+        assert_eq!(queue.drain().len(), 1);
+        assert!(queue.is_empty() && queue.first().is_none());
+    }
+}
