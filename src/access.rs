@@ -12,7 +12,7 @@ use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, PasswordRule, SystemEnvironment};
 use plproxy_core::options::is_password_required;
 use plproxy_core::room;
-use plproxy_remote::{Endpoint, Hold, label as label_of};
+use plproxy_remote::{Endpoint, Hold};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -188,7 +188,7 @@ impl Access {
         let copies = (connstr.len() + credentials).saturating_mul(COPIES);
         let _room = allocator::hold(copies)?;
         let params = self.params(connstr).map_err(|error| label.error(error))?;
-        let dbname = label_of(params.get("dbname").unwrap_or(&self.user)).to_owned();
+        let dbname = params.label(&self.user).to_owned();
         self.check_params(cluster, &params).map_err(|mut report| {
             report.message = label.message(format_args!("[{dbname}] {}", report.message));
             Error::Report(report)

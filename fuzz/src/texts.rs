@@ -1,7 +1,9 @@
 //! Oracles for everything that is read as text.
 
 use plproxy_core::ast::Body;
-use plproxy_core::conninfo::{ConnInfo, KEYWORDS, Params, TestEnvironment, parse, quote_value};
+use plproxy_core::conninfo::{
+    ConnInfo, KEYWORDS, Params, TestEnvironment, describe, parse, quote_value, shown,
+};
 use plproxy_core::function::{Argument, Column, Returns, Signature, TypeName, compile};
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, Kind, PreparedStatements};
 use plproxy_core::parser;
@@ -76,7 +78,7 @@ pub fn connstr(text: &str) {
         .and_then(|params| params.resolve(&environment()));
     if hides_the_secret(text) {
         let mut said = match &outcome {
-            Ok((info, warnings)) => format!("{info:?} {warnings:?}"),
+            Ok((info, warnings)) => format!("{info:?} {warnings:?} {}", shown_of(info)),
             Err(error) => format!("{error} {error:?}"),
         };
         if let Ok(params) = &parsed {
@@ -101,11 +103,28 @@ pub fn connstr(text: &str) {
         assert_same(&parse(&as_uri(&params)), &params);
         if let Ok((mut info, _)) = outcome {
             let (mut second, _) = again.resolve(&environment()).expect("resolved before");
-            // How messages name the file depends on how the string looks: not in what looks like a mangled one.
-            (info.passfile, second.passfile) = (None, None);
+            // What may be shown depends on how the string looks: nothing of what looks like a mangled one.
+            for info in [&mut info, &mut second] {
+                (info.passfile, info.mangled) = (None, false);
+                info.hosts.iter_mut().for_each(|host| host.hidden = false);
+            }
             assert_eq!(second, info, "{quoted:?}");
         }
     }
+}
+
+/// All of a connection that messages and views show.
+fn shown_of(info: &ConnInfo) -> String {
+    let hosts = (info.hosts.iter()).map(|host| {
+        format!(
+            "{} {:?} {}",
+            host.shown(),
+            host.shown_port(),
+            describe(host, None)
+        )
+    });
+    let hosts: Vec<String> = hosts.collect();
+    format!("{} {} {hosts:?}", info.label(), shown(&info.user))
 }
 
 /// The same for a URI, whose scheme need not be found.

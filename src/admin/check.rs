@@ -45,13 +45,13 @@ pub(crate) fn cluster(info: &mut CallInfo) -> Result<Datum, Error> {
             .and_then(|o| o.connection.as_ref().ok());
         let answer = answer(outcome);
         let port = match connection {
-            Some(connection) => Some(connection.port),
+            Some(connection) => connection.shown.port,
             None => endpoint.and_then(|endpoint| endpoint.port()),
         };
         output.row([
             Value::int4(number),
             Value::text(match connection {
-                Some(connection) => Some(connection.host.clone()),
+                Some(connection) => Some(connection.shown.host.clone()),
                 None => endpoint.map(|endpoint| endpoint.hosts()),
             }),
             port.map_or(Value::Null, Value::int4),

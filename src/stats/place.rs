@@ -120,9 +120,9 @@ impl PartitionPlace {
             Some(_) => u32::try_from(self.number).unwrap_or(NO_NUMBER),
             None => NO_NUMBER,
         };
-        let (database, host) = (xact::database(), self.host());
+        let (database, host) = (xact::database(), self.endpoint.hosts());
         let dbname = self.endpoint.label();
-        let port = self.port().map_or(0, u32::from);
+        let port = self.endpoint.port().map_or(0, u32::from);
         let all = format!(
             "{database}\0{}\0{number}\0{host}\0{port}\0{dbname}",
             cluster.unwrap_or_default()
@@ -142,29 +142,10 @@ impl PartitionPlace {
         Ok(found)
     }
 
-    /// The hosts to try. A password that was not encoded makes a URI's parts fall where they do not belong, so what is no
-    /// plain name is not shown.
-    fn host(&self) -> String {
-        let hosts = self.endpoint.hosts();
-        if self.is_doubtful() || hosts.contains(|c: char| c == '@' || c == '=' || c.is_control()) {
-            return "***".to_owned();
-        }
-        hosts
-    }
-
-    fn is_doubtful(&self) -> bool {
-        *self.endpoint.label() != *self.endpoint.dbname()
-    }
-
-    /// The port, if it is one.
-    fn port(&self) -> Option<u16> {
-        self.endpoint.port().filter(|_| !self.is_doubtful())
-    }
-
     /// How the log names it.
     pub(super) fn label(&self) -> String {
-        let host = self.host();
-        let address = match self.port() {
+        let host = self.endpoint.hosts();
+        let address = match self.endpoint.port() {
             Some(port) => format!("{host}:{port}"),
             None => host,
         };

@@ -67,6 +67,11 @@ select by_cluster('works', :'at', 'Secret-true'), by_connect('connect_works', :'
     by_connect('hostaddr', 'hostaddr=x password=Secret-str'), by_connect('sslmode', 'sslmode=x password=Secret-str'),
     by_connect('hosts', 'host=a,b port=1,2,3 password=Secret-str'),
     by_cluster('cluster_keyword', 'hosst=127.0.0.1 password=Secret-str'),
+    -- A piece of the password stands for what is shown otherwise: the port, one of several hosts, all that a quote swallows.
+    by_cluster('uri_port', 'postgresql://127.0.0.1:47110/Secret-uri@h/d'), by_connect('uri_port_2', 'postgresql://127.0.0.1:47110/@h/d'),
+    by_cluster('uri_host', 'postgresql://127.0.0.1,Secret-uri:47110,1/x@h/d'),
+    by_cluster('swallowed_user', 'user=''u password=Secret-str'' host=127.0.0.1 port=1'),
+    by_cluster('swallowed_host', 'host=''/nowhere password=Secret-str'' port=1'),
     -- Files.
     by_connect('passfile_open', :'at' || ' user=far_secret passfile=' || :'files' || '/open'),
     by_connect('passfile', :'at' || ' user=far_secret passfile=' || :'files' || '/pass'),

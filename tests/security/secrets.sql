@@ -21,7 +21,10 @@ select * from connstr_wrong();
 select * from uri_at();
 select * from mapping_wrong();
 -- What the administrators' functions tell.
+set plproxy.log_min_duration = 0;
+select name, outcome(name) from cases where name ~ 'uri_port|uri_host|swallowed' order by id;
 select * from plproxy_get_connections();
+select * from plproxy_stat_partitions;
 select c, f.* from (select distinct cluster from cases where cluster is not null) c(c), plproxy_check_cluster(c) f;
 select c, f.* from (select distinct cluster from cases where cluster is not null) c(c), plproxy_run_on_all(c, 'select 1') f;
 select c, f.* from (select distinct cluster from cases where cluster is not null) c(c), plproxy_check_functions(c) f;

@@ -38,7 +38,11 @@ pub(crate) async fn resolve(host: &Host, outside: &Outside) -> Result<Vec<Addres
         if path.as_os_str().len() > LONGEST_SOCKET {
             return Err(format!(
                 "Unix-domain socket path \"{}\" is too long (maximum {LONGEST_SOCKET} bytes)",
-                path.display()
+                if host.hidden {
+                    "***".into()
+                } else {
+                    path.to_string_lossy()
+                }
             ));
         }
         return Ok(vec![Address::Unix(path)]);
@@ -60,7 +64,8 @@ pub(crate) async fn resolve(host: &Host, outside: &Outside) -> Result<Vec<Addres
             Ok(found.into_iter().map(Address::Tcp).collect())
         }
         Err(words) => Err(format!(
-            "could not translate host name \"{name}\" to address: {words}"
+            "could not translate host name \"{}\" to address: {words}",
+            host.shown()
         )),
     }
 }

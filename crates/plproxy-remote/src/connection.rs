@@ -36,6 +36,19 @@ const WHOLE: u32 = 1000;
 /// Who was there so short a time ago is taken to be there still.
 const MOMENT: Duration = Duration::from_millis(10);
 
+/// Where a connection goes, but for what may be a piece of a password.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The host.
+    pub host: String,
+    /// The port; `None` where it must not be seen.
+    pub port: Option<u16>,
+    /// The database.
+    pub dbname: String,
+    /// The role.
+    pub user: String,
+}
+
 /// What can be told of a connection to whom it may concern.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
@@ -49,6 +62,8 @@ pub struct ConnectionInfo {
     pub dbname: String,
     /// The role.
     pub user: String,
+    /// The same four as a view may have them.
+    pub shown: Shown,
     /// The endpoint's number, as [`Endpoint::id`] has it.
     pub endpoint: u64,
     /// The server's version, as the server gave it.
@@ -145,6 +160,12 @@ impl Connection {
             port: host.port,
             dbname: info.dbname.clone(),
             user: info.user.clone(),
+            shown: Shown {
+                host: host.shown(),
+                port: host.shown_port(),
+                dbname: info.label().to_owned(),
+                user: endpoint.user(),
+            },
             endpoint: endpoint.id(),
             server_version: state.server_version().to_owned(),
             process_id: state.process_id(),

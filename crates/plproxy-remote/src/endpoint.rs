@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
+use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Host, Warning, shown};
 
 use crate::descriptors::Descriptors;
 use crate::encoding::Encoding;
@@ -58,22 +58,20 @@ impl Resources {
 /// What may be told of where it led when it was last read.
 #[derive(PartialEq, Eq)]
 struct Shown {
-    dbname: String,
     /// See [`Endpoint::label`].
     label: Rc<str>,
     user: String,
-    hosts: Vec<(String, u16)>,
+    hosts: Vec<(String, Option<u16>)>,
 }
 
 impl Shown {
     fn of(info: &ConnInfo) -> Shown {
         let hosts = info.hosts.iter();
         Shown {
-            dbname: info.dbname.clone(),
-            label: label(&info.dbname).into(),
-            user: info.user.clone(),
+            label: info.label().into(),
+            user: shown(&info.user).to_owned(),
             hosts: hosts
-                .map(|host| (host.name.to_string(), host.port))
+                .map(|host| (host.shown(), Host::shown_port(host)))
                 .collect(),
         }
     }
@@ -152,44 +150,30 @@ impl Endpoint {
         Hold(Rc::clone(self))
     }
 
-    /// The database's name for messages. A password that was not encoded makes a URI's parts fall where they do not
+    /// The database's name for messages and views. A password that was not encoded makes a URI's parts fall where they do not
     /// belong, so what is no plain name is not shown.
     pub fn label(&self) -> Rc<str> {
         Rc::clone(&self.shown.borrow().label)
     }
 
-    /// The database's name.
-    pub fn dbname(&self) -> String {
-        self.shown.borrow().dbname.clone()
-    }
-
-    /// The hosts to try, divided by commas, as they were written.
+    /// The hosts to try, divided by commas, as they were written; what may be a piece of a password is not shown.
     pub fn hosts(&self) -> String {
         let shown = self.shown.borrow();
         let names: Vec<&str> = shown.hosts.iter().map(|(name, _)| name.as_str()).collect();
         names.join(",")
     }
 
-    /// The port, if it is the same for all hosts.
+    /// The port, if it is the same for all hosts and may be shown.
     pub fn port(&self) -> Option<u16> {
         let shown = self.shown.borrow();
         let mut ports = shown.hosts.iter().map(|(_, port)| *port);
         let first = ports.next()?;
-        ports.all(|port| port == first).then_some(first)
+        first.filter(|_| ports.all(|port| port == first))
     }
 
-    /// The role that connections log in as.
+    /// The role that connections log in as, for messages and views.
     pub fn user(&self) -> String {
         self.shown.borrow().user.clone()
-    }
-}
-
-/// A database's name as a message may show it.
-pub fn label(dbname: &str) -> &str {
-    if dbname.contains(['@', ':', '/', '=']) {
-        "***"
-    } else {
-        dbname
     }
 }
 
@@ -218,7 +202,7 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
             .field("id", &self.id)
-            .field("dbname", &self.shown.borrow().dbname)
+            .field("dbname", &self.shown.borrow().label)
             .finish()
     }
 }

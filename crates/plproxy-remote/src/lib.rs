@@ -53,11 +53,11 @@ mod usage;
 mod waiting;
 
 pub use call::{Call, CallOptions, Event, Prepared, Request};
-pub use connection::ConnectionInfo;
+pub use connection::{ConnectionInfo, Shown};
 pub use descriptors::DescriptorAccount;
 pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
-pub use endpoint::{Endpoint, Hold, Reader, label};
+pub use endpoint::{Endpoint, Hold, Reader};
 pub use errand::{Done, Errand, ErrandOptions, Errands, On, Outcome, Session, Step, StepOutcome};
 pub use error::{COPY, Error, ErrorKind};
 pub use params::Param;

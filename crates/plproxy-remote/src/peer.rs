@@ -2,6 +2,8 @@
 
 use plproxy_core::conninfo::user_name;
 
+use plproxy_core::conninfo::shown;
+
 use crate::error::system_words;
 use crate::outside::Outside;
 use crate::stream::{Socket, Transport};
@@ -21,7 +23,8 @@ pub(crate) async fn check(socket: &Socket, wanted: &str, outside: &Outside) -> R
         return Ok(());
     }
     Err(format!(
-        "requirepeer specifies \"{wanted}\", but actual peer user name is \"{name}\""
+        "requirepeer specifies \"{}\", but actual peer user name is \"{name}\"",
+        shown(wanted)
     ))
 }
 

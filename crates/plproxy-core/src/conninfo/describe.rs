@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
+use super::mask::HIDDEN;
 use super::types::{Host, HostName};
 
 /// `connection to server at "h" (1.2.3.4), port 5432 failed`, or the same for a socket. `address` is the one tried of
 /// those that the name stands for; it is left out where it says nothing new.
 pub fn describe(host: &Host, address: Option<IpAddr>) -> String {
+    if host.hidden {
+        return format!("connection to server at \"{HIDDEN}\" failed");
+    }
     if let Some(path) = host.socket_path() {
         return format!(
             "connection to server on socket \"{}\" failed",
@@ -39,6 +43,7 @@ mod tests {
             name,
             named: true,
             hostaddr: hostaddr.map(ip),
+            hidden: false,
             port: 5432,
             password: None,
         };

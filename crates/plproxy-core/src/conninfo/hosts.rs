@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::error::ConnInfoError;
-use super::mask::HIDDEN;
+use super::mask::{self, HIDDEN};
 use super::types::{Host, HostName};
 use super::values::Settings;
 
@@ -41,6 +41,13 @@ pub(super) fn build(
     let mut ports = ports.into_iter();
     let mut port = port_number(settings, ports.next().unwrap_or(""))?;
     let mut hosts = Vec::with_capacity(count);
+    // A comma may stand in what was swallowed.
+    let swallows = |list| {
+        settings
+            .get(list)
+            .is_some_and(|list| mask::shown(list) == HIDDEN)
+    };
+    let hidden = settings.mangled || settings.doubtful_hosts || swallows("host");
     for at in 0..count {
         if at > 0
             && let Some(text) = ports.next()
@@ -61,6 +68,8 @@ pub(super) fn build(
             )));
         }
         hosts.push(Host {
+            hidden: hidden
+                || (settings.uri && !name.starts_with(['/', '@']) && !mask::is_host(&name)),
             hostaddr: parse_address(settings, &address)?,
             named: !name.is_empty(),
             name: name_of(name, address, env),

@@ -8,6 +8,29 @@ use super::keywords::KEYWORDS;
 /// Stands for whatever must not be seen.
 pub(super) const HIDDEN: &str = "***";
 
+/// A value that is in use, such as the name of a file or a user, as a message may show it: not where a quote in the wrong
+/// place had it swallow what follows, with a password among that.
+pub fn shown(text: &str) -> &str {
+    let swallows = |keyword: &str| {
+        let rests = text.split(keyword).skip(1);
+        rests
+            .into_iter()
+            .any(|rest| rest.trim_start().starts_with(['=', ':']))
+    };
+    let hidden = text.contains("://")
+        || KEYWORDS
+            .iter()
+            .any(|keyword| keyword.secret && swallows(keyword.name));
+    if hidden { HIDDEN } else { text }
+}
+
+/// Whether a text looks like a host's name or address. What does not may be a piece of a password that a URI's parser has taken
+/// for one.
+pub(super) fn is_host(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_alphanumeric() || ".-_:%".contains(c))
+}
+
 /// A name found where a keyword should be. After a password, a stray word may be the rest of it, unless it is all but a
 /// keyword; and what does not look like a keyword may be anything, such as a URI with a misspelt scheme.
 pub(super) fn name(text: &str, after_secret: bool) -> &str {
@@ -94,6 +117,22 @@ mod tests {
         check("", true, HIDDEN);
         check("postgre://u:p@h/d?sslmode", false, HIDDEN);
         check("password:x", false, HIDDEN);
+    }
+
+    #[test]
+    fn what_swallows_a_password_is_hidden() {
+        let check = |text, expected: &str| assert_eq!(shown(text), expected);
+        check("joe", "joe");
+        check("me@server", "me@server");
+        check("a=b", "a=b");
+        check("password", "password");
+        check("/etc/passwords/x", "/etc/passwords/x");
+        check("joe password=x", HIDDEN);
+        check("/x\tpassword = x", HIDDEN);
+        check("password:x", HIDDEN);
+        check("joe sslpassword=x", HIDDEN);
+        check("password password=x", HIDDEN);
+        check("postgresql://u:x@h", HIDDEN);
     }
 
     #[test]

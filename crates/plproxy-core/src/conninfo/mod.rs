@@ -34,6 +34,7 @@ pub use describe::describe;
 pub use environment::{Environment, FileMode, SystemEnvironment, TestEnvironment};
 pub use error::{ConnInfoError, Warning};
 pub use keywords::{KEYWORDS, Keyword, State, Values};
+pub use mask::shown;
 pub use params::{Params, parse};
 pub use quote::quote_value;
 pub use system_user::name_of as user_name;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::error::ConnInfoError;
 use super::keywords::{KEYWORDS, Keyword};
+use super::mask::HIDDEN;
 use super::uri;
 
 /// Keywords and values as written, in order; where one is given twice, the later wins. No defaults yet.
@@ -12,6 +13,13 @@ pub struct Params {
     entries: Vec<(String, String)>,
     /// The string is likely to be a mangled one, with a piece of the password in a wrong place: show no value at all.
     pub(super) suspicious: bool,
+    /// It surely is one, by what stands behind host and port: these are pieces of the password, too, and so may the database
+    /// be.
+    pub(super) mangled: bool,
+    /// It is a URI, whose parts may fall where they do not belong.
+    pub(super) uri: bool,
+    /// There is an `@` among the hosts, which was not encoded: they are not shown, and the database behind them is.
+    pub(super) doubtful_hosts: bool,
 }
 
 /// Reads a connection string in either form. Only the form is checked, and that all keywords exist.
@@ -47,6 +55,11 @@ impl Params {
         self.entries.push((keyword.to_owned(), value));
     }
 
+    /// The name of the database as a message may show it, or else that of the user.
+    pub fn label<'a>(&'a self, user: &'a str) -> &'a str {
+        label(self.get("dbname").unwrap_or(user), self.mangled)
+    }
+
     /// A keyword that is given and names a file of this machine, if there is one.
     pub fn names_file(&self) -> Option<&'static str> {
         let named = |keyword: &&Keyword| match self.get(keyword.name) {
@@ -63,6 +76,16 @@ impl Params {
         self.entries
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// A database's name as a message may show it. A password that was not encoded makes a URI's parts fall where they do not
+/// belong, so what is no plain name is not shown.
+pub(super) fn label(dbname: &str, mangled: bool) -> &str {
+    if mangled || dbname.contains(['@', ':', '/', '=']) {
+        HIDDEN
+    } else {
+        dbname
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::ConnInfoError;
 use super::keywords::Keyword;
-use super::mask;
+use super::mask::{self, HIDDEN};
 use super::params::Params;
 
 /// What C's `isspace` takes for white space.
@@ -32,6 +32,8 @@ pub(super) fn parse(connstr: &str) -> Result<Params, ConnInfoError> {
             )));
         }
         after_secret |= Keyword::find(name).is_some_and(|keyword| keyword.secret);
+        // A quote in the wrong place, and there was one in what it took for a value.
+        after_secret |= mask::shown(&value) == HIDDEN;
         params.set(name, value);
         rest = tail.trim_start_matches(is_space);
     }

@@ -6,7 +6,7 @@ use super::params::parse;
 use super::quote::quote_value;
 
 /// Marsaglia's xorshift: the same strings on every run and machine.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
@@ -20,7 +20,7 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    fn text(&mut self, from: &[&str], most: usize) -> String {
+    pub(super) fn text(&mut self, from: &[&str], most: usize) -> String {
         (0..self.below(most + 1)).map(|_| self.pick(from)).collect()
     }
 }

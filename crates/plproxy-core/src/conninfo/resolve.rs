@@ -93,6 +93,7 @@ impl Params {
             password_rule: PasswordRule::Free,
             passfile,
             dbname,
+            mangled: settings.mangled,
         };
         Ok((info, warnings))
     }
@@ -102,6 +103,9 @@ impl Params {
 fn gather(params: &Params, env: &dyn Environment) -> Result<Settings, ConnInfoError> {
     let mut settings = Settings::default();
     settings.suspicious = params.suspicious;
+    settings.mangled = params.mangled;
+    settings.uri = params.uri;
+    settings.doubtful_hosts = params.doubtful_hosts;
     for (name, value) in params.iter() {
         let keyword = Keyword::find(name)
             .ok_or_else(|| ConnInfoError::unknown_option(mask::name(name, false)))?;
@@ -182,7 +186,7 @@ fn passwords(
 ) -> Option<String> {
     let path = settings.get("passfile").map(PathBuf::from);
     let path = path.or_else(|| env.home().map(|home| home.join(".pgpass")))?;
-    let shown = settings.show(&path.display().to_string()).to_owned();
+    let shown = mask::shown(settings.show(&path.display().to_string())).to_owned();
     let file = PassFile::open(env, &path, &shown, warnings)?;
     let socket_dir = env.default_socket_dir();
     for host in hosts {

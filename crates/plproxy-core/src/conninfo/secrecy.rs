@@ -1,7 +1,10 @@
 //! No message shows a password: every way to fail, with a password in the string and around it.
 
+use super::describe::describe;
 use super::environment::TestEnvironment;
+use super::mask::shown;
 use super::params::{Params, parse};
+use super::properties::Random;
 
 const SECRET: &str = "hunter2";
 
@@ -222,5 +225,96 @@ fn surroundings() {
             .unwrap_err()
             .to_string()
             .contains(SECRET)
+    );
+}
+
+/// All that can be seen of a connection string, whatever becomes of it: errors, warnings, and what messages and views name.
+fn seen(connstr: &str, env: &TestEnvironment) -> Vec<String> {
+    let params = match parse(connstr) {
+        Ok(params) => params,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut seen = vec![params.label("somebody").to_owned()];
+    match params.resolve(env) {
+        Ok((info, warnings)) => {
+            seen.extend(warnings.iter().map(ToString::to_string));
+            seen.extend([info.label().to_owned(), shown(&info.user).to_owned()]);
+            for host in &info.hosts {
+                let address = host.hostaddr;
+                seen.extend([host.shown(), describe(host, address)]);
+                seen.extend(host.shown_port().map(|port| port.to_string()));
+            }
+        }
+        Err(error) => seen.push(error.to_string()),
+    }
+    seen
+}
+
+#[test]
+fn a_password_that_nobody_encoded_or_quoted() {
+    const WORD: &str = "hunter2";
+    const NUMBER: &str = "4711";
+    let pieces = [
+        WORD, NUMBER, WORD, NUMBER, "/", "@", ":", "?", "#", "%", "&", "=", "[", "]", ",", ";",
+        " ", "\t", "'", "\"", "\\", "%zz", "%41", "//", "://", "x", "1", "ä",
+    ];
+    let env = TestEnvironment::new();
+    let mut random = Random(0x5bd1_e995);
+    for _ in 0..5_000 {
+        let password = random.text(&pieces, 7);
+        for connstr in [
+            format!("postgresql://user:{password}@host:5432/db"),
+            format!("postgresql://user:{password}@host/db?sslmode=require"),
+            format!("postgres://user:{password}@"),
+            format!("postgres://user:{password}@[::1]:1/db"),
+            format!("postgresql://user:{password}@one:1,two:2/db"),
+            format!("postgresql://host/db?password={password}&port=5"),
+            format!("host=h user=u password={password} dbname=d"),
+            format!("password={password}"),
+            format!("host=h password='{password}' port=1"),
+            format!("host='h password={password} dbname=d"),
+            format!("dbname='d password={password}' host=h"),
+            format!("user='u password={password}' host=h"),
+            format!("passfile='/none password={password}' host=h"),
+            format!("host='/tmp password={password}' port=1"),
+            format!("host=h port='1 password={password}'"),
+            format!("host=h sslmode='require password={password}'"),
+        ] {
+            for text in seen(&connstr, &env) {
+                assert!(
+                    !text.contains(WORD) && !text.contains(NUMBER),
+                    "{connstr} shows {text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn pieces_that_parse_are_not_shown() {
+    let check = |connstr: &str, expected: &str| {
+        let seen = seen(connstr, &TestEnvironment::new()).join(" | ");
+        assert_eq!(seen, expected, "{connstr}");
+    };
+    let nothing = "*** | *** | user | *** | connection to server at \"***\" failed";
+    let nothing = nothing.replace("user", "os_user");
+    check("postgresql://user:47/11@host/db", &nothing);
+    check(
+        "postgresql://user:47/11?port=12@host",
+        "*** | invalid integer value \"***\" for connection option \"port\"",
+    );
+    check("postgresql://us/er:x@host/db", &nothing);
+    // What is no mangled string is shown as before.
+    check(
+        "postgresql://u:p@host:47/db",
+        "db | db | u | host | connection to server at \"host\", port 47 failed | 47",
+    );
+    check(
+        "postgresql://host/db?user=me@server&password=a@b",
+        "db | db | me@server | host | connection to server at \"host\", port 5432 failed | 5432",
+    );
+    check(
+        "host=@abstract dbname=d user=me@server",
+        "d | d | me@server | @abstract | connection to server on socket \"@abstract/.s.PGSQL.5432\" failed | 5432",
     );
 }

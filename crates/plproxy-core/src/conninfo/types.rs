@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::mask::HIDDEN;
+use super::params::label;
 use super::tls::TlsOptions;
 
 /// A text that must not be seen: `Debug` prints `***` and there is no `Display`.
@@ -44,6 +46,8 @@ pub struct ConnInfo {
     pub passfile: Option<String>,
     /// The database; the user's name if none was given.
     pub dbname: String,
+    /// A piece of a password that was not encoded may stand for host, port or database: none of these is shown.
+    pub mangled: bool,
     /// `application_name`.
     pub application_name: Option<String>,
     /// `fallback_application_name`: used where `application_name` is not given.
@@ -94,6 +98,8 @@ pub struct Host {
     pub hostaddr: Option<IpAddr>,
     /// The port, or the number in the socket's name.
     pub port: u16,
+    /// It may be a piece of a password, and so may the port: neither is shown.
+    pub hidden: bool,
     /// From the password file; only looked for when the connection string has no password.
     pub password: Option<Secret>,
 }
@@ -116,7 +122,28 @@ impl fmt::Display for HostName {
     }
 }
 
+impl ConnInfo {
+    /// The name of the database as a message may show it.
+    pub fn label(&self) -> &str {
+        label(&self.dbname, self.mangled)
+    }
+}
+
 impl Host {
+    /// The name as a message may show it.
+    pub fn shown(&self) -> String {
+        if self.hidden {
+            HIDDEN.to_owned()
+        } else {
+            self.name.to_string()
+        }
+    }
+
+    /// The port, unless it must not be seen.
+    pub fn shown_port(&self) -> Option<u16> {
+        (!self.hidden).then_some(self.port)
+    }
+
     /// The Unix socket to connect to, or `None` if this host is reached by TCP.
     pub fn socket_path(&self) -> Option<PathBuf> {
         match (&self.name, self.hostaddr) {

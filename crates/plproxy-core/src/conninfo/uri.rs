@@ -3,7 +3,7 @@
 //! Read by libpq's rules, not RFC 3986's: where they differ, strings in use depend on the former.
 
 use super::error::ConnInfoError;
-use super::keywords::Keyword;
+use super::keywords::{Keyword, Values};
 use super::mask::{self, HIDDEN};
 use super::params::Params;
 use super::parse::is_space;
@@ -22,6 +22,7 @@ pub(super) fn parse(uri: &str, rest: &str) -> Result<Params, ConnInfoError> {
         params: Params::default(),
         after_secret: false,
     };
+    reader.params.uri = true;
     let rest = reader.credentials(rest)?;
     // An `@` further on, or a port that is no number, means a password that was not encoded and so was cut in pieces.
     reader.params.suspicious = rest.contains('@');
@@ -29,6 +30,7 @@ pub(super) fn parse(uri: &str, rest: &str) -> Result<Params, ConnInfoError> {
     let query = match rest.strip_prefix('/') {
         Some(rest) => {
             let (dbname, query) = cut(rest, &['?']);
+            reader.params.mangled |= dbname.contains('@');
             reader.store("dbname", dbname)?;
             query
         }
@@ -95,6 +97,7 @@ impl Reader<'_> {
             ports.push(',');
         }
         self.params.suspicious |= !ports.bytes().all(|b| b.is_ascii_digit() || b == b',');
+        self.params.doubtful_hosts = hosts.contains('@');
         self.store("host", &hosts)?;
         self.store("port", &ports)?;
         Ok(text)
@@ -163,6 +166,11 @@ impl Reader<'_> {
             raw_value,
             |text| if known { self.value(text) } else { HIDDEN },
         )?;
+        // Nothing but names and secrets has one: where it stands there was a password before it.
+        let number = |keyword: &Keyword| {
+            ["port", "hostaddr", "dbname"].contains(&keyword.name) || keyword.values != Values::Free
+        };
+        self.params.mangled |= raw_value.contains('@') && keyword.is_some_and(number);
         match (name.as_str(), value.as_str()) {
             ("ssl", "true") => self.params.set("sslmode", "require"),
             (name, _) if keyword.is_some() || name == "requiressl" => self.params.set(name, value),

@@ -15,6 +15,10 @@ pub(super) struct Settings {
     values: BTreeMap<&'static str, String>,
     /// Show no value in any message.
     pub(super) suspicious: bool,
+    /// See [`Params`](super::params::Params).
+    pub(super) mangled: bool,
+    pub(super) uri: bool,
+    pub(super) doubtful_hosts: bool,
 }
 
 impl Settings {

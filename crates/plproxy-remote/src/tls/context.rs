@@ -19,7 +19,7 @@ use openssl::ssl::{
 };
 use openssl::x509::store::X509Lookup;
 use openssl::x509::verify::X509VerifyFlags;
-use plproxy_core::conninfo::{CertMode, TlsMode, TlsOptions, TlsVersion};
+use plproxy_core::conninfo::{self, CertMode, TlsMode, TlsOptions, TlsVersion};
 
 use super::key;
 use super::session::clear_errors;
@@ -185,7 +185,7 @@ fn authorities(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<
             ))
         };
     };
-    let shown = root.display();
+    let shown = shown(&root);
     let file = match fs::metadata(&root) {
         Ok(file) => file,
         Err(_) if optional => return Ok(false),
@@ -216,7 +216,7 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
         && let Some(found) = found(&file)
     {
         let failed = |why: String| {
-            let shown = file.display();
+            let shown = shown(&file);
             format!("could not read certificate revocation list file \"{shown}\": {why}")
         };
         let found = found.map_err(|error| failed(system_words(&error)))?;
@@ -232,7 +232,7 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
         && let Some(found) = found(dir)
     {
         let failed = |why: String| {
-            let shown = dir.display();
+            let shown = shown(dir);
             format!("could not read certificate revocation list directory \"{shown}\": {why}")
         };
         found.map_err(|error| failed(system_words(&error)))?;
@@ -253,6 +253,11 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
             .map_err(|error| format!("could not create SSL context: {}", reason(&error)))?;
     }
     Ok(())
+}
+
+/// A file's name as a message may show it.
+pub(super) fn shown(path: &Path) -> String {
+    conninfo::shown(&path.to_string_lossy()).to_owned()
 }
 
 /// What there is of that name, if anything.
@@ -278,7 +283,7 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
     let Some(cert) = path(&options.cert, options, "postgresql.crt") else {
         return Ok(());
     };
-    let shown = cert.display();
+    let name = shown(&cert);
     let file = match fs::metadata(&cert) {
         Ok(file) => file,
         // Whether that will do is the server's business.
@@ -286,11 +291,11 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
         Err(error) => {
             let words = system_words(&error);
             return Err(format!(
-                "could not open certificate file \"{shown}\": {words}"
+                "could not open certificate file \"{name}\": {words}"
             ));
         }
     };
-    let failed = |why: String| format!("could not read certificate file \"{shown}\": {why}");
+    let failed = |why: String| format!("could not read certificate file \"{name}\": {why}");
     plain(&cert, &file).map_err(failed)?;
     builder
         .set_certificate_chain_file(&cert)
@@ -310,7 +315,7 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
     builder.set_private_key(&key).map_err(|error| {
         format!(
             "could not load private key file \"{}\": {}",
-            file.display(),
+            shown(&file),
             reason(&error)
         )
     })

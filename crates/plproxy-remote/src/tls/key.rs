@@ -22,7 +22,7 @@ pub(super) fn is_engine(key: &Path) -> bool {
 
 /// Reads the private key, if nobody else can.
 pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, String> {
-    let shown = path.display();
+    let shown = super::context::shown(path);
     let failed = |why: String| format!("could not load private key file \"{shown}\": {why}");
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

@@ -22,13 +22,14 @@ pub(super) fn written(host: &Host) -> Option<String> {
 
 /// Refuses a certificate that does not name the host.
 pub(super) fn check(certificate: &X509Ref, host: &Host) -> Result<(), String> {
-    let Some(host) = written(host) else {
+    let Some(name) = written(host) else {
         return Err("host name must be specified for a verified SSL connection".into());
     };
     let mut seen = Seen::default();
-    if seen.matches(certificate, &host)? {
+    if seen.matches(certificate, &name)? {
         return Ok(());
     }
+    let host = host.shown();
     Err(match (seen.first, seen.count.saturating_sub(1)) {
         (None, _) => "could not get server's host name from server certificate".into(),
         (Some(first), 0) => {
