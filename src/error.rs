@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 /// Why a call failed.
 #[derive(Debug)]
+#[must_use = "an error of PostgreSQL's is thrown on, or ends where nothing can be held"]
 pub(crate) enum Error {
     /// PostgreSQL raised it; it goes on as it came.
     Raised(Raised),
@@ -22,6 +23,15 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Ends the error where nobody is to be told. For one of PostgreSQL's that is right only where nothing of its is held
+    /// meanwhile, see [`Raised::ends_here`]; `nothing_held` says why.
+    pub(crate) fn ends_here(self, nothing_held: &'static str) {
+        match self {
+            Self::Raised(raised) => raised.ends_here(nothing_held),
+            Self::Report(_) => (),
+        }
+    }
+
     fn sqlstate(&self) -> SqlState {
         match self {
             Self::Raised(raised) => raised.sqlstate(),
@@ -35,12 +45,11 @@ impl Error {
         sqlstate.starts_with(b"57") || sqlstate.starts_with(b"53")
     }
 
-    /// Its message alone.
-    pub(crate) fn message(self) -> String {
+    /// Its message alone. For an error of PostgreSQL's whose subtransaction has ended, or that another one follows.
+    pub(crate) fn message(self) -> Result<String, Self> {
         match self {
-            Self::Report(report) => report.message,
-            Self::Raised(raised) => encoding::to_string(raised.message())
-                .unwrap_or_else(|_| String::from_utf8_lossy(raised.message()).into_owned()),
+            Self::Report(report) => Ok(report.message),
+            Self::Raised(raised) => encoding::to_string_lossy(raised.message()),
         }
     }
 
@@ -190,9 +199,11 @@ impl FunctionLabel {
                 ]
                 .contains(&raised.sqlstate()) =>
             {
-                let what = encoding::to_string(raised.message())
-                    .unwrap_or_else(|_| String::from_utf8_lossy(raised.message()).into_owned());
-                self.error_with(raised.sqlstate(), format_args!("[{dbname}] {what}"))
+                let sqlstate = raised.sqlstate();
+                match Error::from(raised).message() {
+                    Ok(what) => self.error_with(sqlstate, format_args!("[{dbname}] {what}")),
+                    Err(error) => error,
+                }
             }
             other => other,
         }

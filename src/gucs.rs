@@ -1,7 +1,7 @@
 //! Settings of the extension.
 #![forbid(unsafe_code)]
 
-use crate::error::{Report, sqlstate};
+use crate::error::{Error, Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::pg::settings::{self, Names};
 use crate::pg::shmem;
@@ -65,12 +65,11 @@ pub(crate) fn init() {
 }
 
 /// Warns of settings that nobody has defined and whose names are nearly those of ours; of each once.
-pub(crate) fn warn_of_misspelt() {
+pub(crate) fn warn_of_misspelt() -> Result<(), Error> {
     if settings::is_parallel_worker() {
-        return;
+        return Ok(());
     }
-    // Whatever keeps us from it, it is no more than a warning; what was held for it is given back by then.
-    let names = Names::find(PREFIX).unwrap_or_default();
+    let names = Names::find(PREFIX)?;
     for name in names.placeholders {
         if WARNED_OF.with_borrow(|warned_of| warned_of.contains(&name)) {
             continue;
@@ -87,9 +86,10 @@ pub(crate) fn warn_of_misspelt() {
             );
             report.hint = Some(format!("Perhaps you meant \"{ours}\"."));
             WARNED_OF.with_borrow_mut(|warned_of| warned_of.push(name));
-            let _ = emit(Level::Warning, &report);
+            emit(Level::Warning, &report)?;
         }
     }
+    Ok(())
 }
 
 /// From how long on a call is logged.

@@ -18,35 +18,37 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
         if let Some(remote) = slot.get() {
             return Ok(*remote);
         }
+        waits::register()?;
         let remote = Remote::new(interrupts::pending, encoding::wire()).map_err(|error| {
             Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
         })?;
         remote.keep_account(descriptors::ACCOUNT);
         interrupts::register()?;
         exit::at_exit(terminate)?;
-        waits::register();
         remote.show_waits(waits::show);
+        let remote = *slot.get_or_init(|| Box::leak(Box::new(remote)));
         // Where the library was preloaded the session's own settings were not looked at yet.
-        gucs::warn_of_misspelt();
-        Ok(*slot.get_or_init(|| Box::leak(Box::new(remote))))
+        gucs::warn_of_misspelt()?;
+        Ok(remote)
     })
+}
+
+/// The same where nothing may be made: at a transaction's end.
+pub(crate) fn remote_if_made() -> Option<&'static Remote> {
+    REMOTE.with(|slot| slot.get().copied())
 }
 
 /// The transaction ends: closes the connections that nothing needs any more: of replaced credentials, of dropped servers, of
 /// connection strings that came once, those that have rested for too long, and more than were needed lately.
 pub(crate) fn end_transaction() {
-    REMOTE.with(|slot| {
-        if let Some(remote) = slot.get() {
-            remote.end_transaction();
-        }
-    });
+    if let Some(remote) = remote_if_made() {
+        remote.end_transaction();
+    }
 }
 
 /// Takes leave of all partitions.
 fn terminate() {
-    REMOTE.with(|slot| {
-        if let Some(remote) = slot.get() {
-            remote.terminate();
-        }
-    });
+    if let Some(remote) = remote_if_made() {
+        remote.terminate();
+    }
 }

@@ -65,8 +65,9 @@ impl Stream {
                 return Ok(info.end_of_set());
             }
             Err(error) => {
-                // The error is what matters.
-                let _ = self.call.log();
+                if let Err(unlogged) = self.call.log() {
+                    unlogged.ends_here("the error that is on its way ends the subtransaction");
+                }
                 return Err(error);
             }
         };
@@ -92,7 +93,9 @@ impl Stream {
     /// Nobody wants the rest.
     pub(crate) fn end(mut self: Box<Self>) {
         self.call.cancel();
-        let _ = self.call.log();
+        if let Err(unlogged) = self.call.log() {
+            unlogged.ends_here("a line is written to the log by a pipe or a file of this process");
+        }
     }
 
     /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to

@@ -4,7 +4,7 @@
 use super::{CONNECT_TIMEOUT, words};
 use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
-use crate::remote::remote;
+use crate::remote::remote_if_made;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
     Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Session, Step,
@@ -274,7 +274,7 @@ fn run_quietly(errands: Vec<Errand>, left: Duration) -> Vec<Outcome> {
         go_on: true,
         ..ErrandOptions::default()
     };
-    let Ok(remote) = remote() else {
+    let Some(remote) = remote_if_made() else {
         return Vec::new();
     };
     let mut running = remote.errands(errands, &options);
@@ -317,5 +317,7 @@ fn tell(pending: &Pending, what: &str, hint: String) {
     let mut report = Report::new(sqlstate::WARNING, message);
     report.hint = Some(hint);
     // There is nobody left to tell.
-    let _ = emit(Level::Warning, &report);
+    if let Err(error) = emit(Level::Warning, &report) {
+        error.ends_here("to write a warning takes no lock");
+    }
 }

@@ -58,7 +58,11 @@ impl Drop for AsCalled {
     fn drop(&mut self) {
         if let Some(level) = self.level {
             // SAFETY: closes the level that is open. Should it raise, the transaction's end restores the settings.
-            let _ = unsafe { guard::catch(|| raw::AtEOXact_GUC(true, level)) };
+            unsafe {
+                guard::catch_here("settings are this process's own", || {
+                    raw::AtEOXact_GUC(true, level);
+                });
+            };
         }
     }
 }

@@ -15,6 +15,8 @@ unsafe extern "C-unwind" {
     // wait_event.c
     #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
     fn WaitEventExtensionNew(name: *const core::ffi::c_char) -> u32;
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    fn GetWaitEventCustomNames(class: u32, count: *mut c_int) -> *mut *mut core::ffi::c_char;
 
     // guc.c
     #[cfg(any(feature = "pg14", feature = "pg15"))]
@@ -91,7 +93,10 @@ pub(super) fn client_is_gone() -> bool {
     unsafe {
         (&raw const pg_sys::ClientConnectionLost).read_volatile() != 0
             || ((&raw const pg_sys::CheckClientConnectionPending).read_volatile() != 0
-                && guard::catch(|| raw::pq_check_connection()).is_ok_and(|connected| !connected))
+                && guard::catch_here("it waits for no lock, it asks a socket", || {
+                    raw::pq_check_connection()
+                })
+                .is_some_and(|connected| !connected))
     }
 }
 
@@ -131,7 +136,41 @@ pub(super) fn at_shmem_request(ask: fn()) {
     }
 }
 
-/// The number of a wait event: from 17 on they have names.
+/// Whether the server knows these names of wait events, or has room for those that it does not know.
+pub(super) fn have_room_for_wait_events(names: &[&CStr]) -> Result<bool, Error> {
+    #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
+    {
+        let _ = names;
+        Ok(true)
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    {
+        /// WAIT_EVENT_CUSTOM_HASH_MAX_SIZE of wait_event.c, but for the number that is never given.
+        const MOST: usize = 127;
+        let mut known = 0;
+        let mut wanted = names.len();
+        // Of the classes that have names of libraries' own.
+        for class in [pg_sys::PG_WAIT_EXTENSION, pg_sys::PG_WAIT_INJECTIONPOINT] {
+            let mut count: c_int = 0;
+            // SAFETY: the result is palloc'd, `count` C strings.
+            let found = unsafe {
+                let found = guard::catch(|| GetWaitEventCustomNames(class, &raw mut count))?;
+                core::slice::from_raw_parts(found, usize::try_from(count).unwrap_or(0))
+            };
+            known += found.len();
+            if class == pg_sys::PG_WAIT_EXTENSION {
+                // SAFETY: live, see above.
+                let is_ours = |found: &&*mut core::ffi::c_char| {
+                    names.contains(&unsafe { CStr::from_ptr(**found) })
+                };
+                wanted -= found.iter().filter(is_ours).count();
+            }
+        }
+        Ok(known + wanted <= MOST)
+    }
+}
+
+/// The number of a wait event: from 17 on they have names. An error may leave PostgreSQL's lock held.
 pub(super) fn wait_event(name: &'static CStr) -> Result<u32, Error> {
     #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
     let number = {

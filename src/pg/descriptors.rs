@@ -14,17 +14,20 @@ pub(crate) const ACCOUNT: DescriptorAccount = DescriptorAccount {
     most,
 };
 
+/// Why an error may end here.
+const FILES: &str = "the list of open files is this process's own";
+
 /// Takes one of the third that PostgreSQL lets everybody have who opens something past it.
 fn acquire() -> bool {
     // SAFETY: closes files that PostgreSQL opens again when it needs them, and counts. It raises only where a file could not
     // be closed and that could not be logged; then nothing was counted.
-    unsafe { guard::catch(|| raw::AcquireExternalFD()) }.unwrap_or(false)
+    unsafe { guard::catch_here(FILES, || raw::AcquireExternalFD()) }.unwrap_or(false)
 }
 
 /// Takes one beyond that.
 fn reserve() {
     // SAFETY: as in `acquire`.
-    let _ = unsafe { guard::catch(|| raw::ReserveExternalFD()) };
+    unsafe { guard::catch_here(FILES, || raw::ReserveExternalFD()) };
 }
 
 fn release() {

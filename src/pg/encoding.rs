@@ -1,7 +1,8 @@
 //! The two edges of law 9: UTF-8 inside, the database's encoding in PostgreSQL. In a database of encoding SQL_ASCII, whose
 //! text may be anything, values are bytes that pass as they are; names and statements must be UTF-8 there too.
 
-use super::{guard, raw};
+use super::guard::{self, Raised};
+use super::raw;
 use crate::error::{Error, Report, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
@@ -124,6 +125,18 @@ pub(crate) fn to_string(text: &[u8]) -> Result<String, Error> {
     })
 }
 
+/// The same for a message, in which what cannot be converted is replaced.
+pub(crate) fn to_string_lossy(text: &[u8]) -> Result<String, Error> {
+    match to_string(text) {
+        Err(Error::Raised(raised)) if !raised.is_of_conversion() => Err(raised.into()),
+        Err(error) => {
+            error.ends_here(NOTHING_HELD);
+            Ok(String::from_utf8_lossy(text).into_owned())
+        }
+        ok => ok,
+    }
+}
+
 /// The same for a C string of PostgreSQL.
 ///
 /// # Safety
@@ -141,8 +154,8 @@ pub(super) struct ServerText<'a> {
 }
 
 impl<'a> ServerText<'a> {
-    pub(super) fn new(wire: &'a [u8]) -> Result<Self, Error> {
-        // ASCII is the same in every encoding that a database can have. Where a transaction ends no other can be converted.
+    pub(super) fn new(wire: &'a [u8]) -> Result<Self, Raised> {
+        // ASCII is the same in every encoding that a database can have.
         let same = || (database_is_utf8() && std::str::from_utf8(wire).is_ok()) || wire.is_ascii();
         if !wire.contains(&0) && same() {
             return Ok(Self {
@@ -175,13 +188,13 @@ impl<'a> ServerText<'a> {
     }
 
     /// A NUL-terminated copy in the current memory context.
-    pub(super) fn to_cstring(&self) -> Result<*mut c_char, Error> {
+    pub(super) fn to_cstring(&self) -> Result<*mut c_char, Raised> {
         palloc_cstring(self.as_bytes())
     }
 }
 
 /// A NUL-terminated copy of bytes in the current memory context.
-pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, Error> {
+pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, Raised> {
     // SAFETY: the current context is alive; the copy stays within what was allocated.
     unsafe {
         let copy: *mut u8 = guard::catch(|| {
@@ -195,39 +208,54 @@ pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, Error> {
 }
 
 /// A Rust string as a C string of the database's encoding.
-pub(super) fn cstring(text: &str) -> Result<*mut c_char, Error> {
+pub(super) fn cstring(text: &str) -> Result<*mut c_char, Raised> {
     ServerText::new(text.as_bytes())?.to_cstring()
 }
 
 /// Text of a message: a character that the database's encoding lacks becomes a question mark, as losing the message
 /// would be worse.
-pub(super) fn message(text: &str) -> *const c_char {
-    const OUT_OF_MEMORY: &CStr = c"out of memory";
+pub(super) fn message(text: &str) -> Result<*const c_char, Raised> {
     let without_zeros;
     let mut text = text;
     if text.contains('\0') {
-        let Ok(mut bytes) = room::copy(text.as_bytes()) else {
-            return OUT_OF_MEMORY.as_ptr();
-        };
+        let mut bytes = room::copy(text.as_bytes()).map_err(Raised::out_of_memory)?;
         let zeros = bytes.iter_mut().filter(|byte| **byte == 0);
         zeros.for_each(|byte| *byte = b'?');
         without_zeros = bytes;
         text = str::from_utf8(&without_zeros).unwrap_or_default();
     }
-    let by_character = || {
-        let mut bytes = Vec::new();
-        // No encoding takes more.
-        room::reserve(&mut bytes, text.len().saturating_mul(2))?;
-        let mut buffer = [0; 4];
-        for character in text.chars() {
-            match ServerText::new(character.encode_utf8(&mut buffer).as_bytes()) {
-                Ok(known) => bytes.extend_from_slice(known.as_bytes()),
-                Err(_) => bytes.push(b'?'),
-            }
+    // What can be converted only with a look at catalogs cannot be where there are none, as at a transaction's end.
+    // SAFETY: reads statics of the backend.
+    let converts =
+        database_is_utf8() || client_is_utf8() || unsafe { pg_sys::IsTransactionState() };
+    if text.is_ascii() || converts {
+        match cstring(text) {
+            Err(raised) if raised.is_of_conversion() => raised.ends_here(NOTHING_HELD),
+            result => return result.map(<*mut c_char>::cast_const),
         }
-        palloc_cstring(&bytes)
-    };
-    cstring(text)
-        .or_else(|_| by_character())
-        .map_or(OUT_OF_MEMORY.as_ptr(), <*mut c_char>::cast_const)
+    }
+    let mut bytes = Vec::new();
+    // No encoding takes more.
+    room::reserve(&mut bytes, text.len().saturating_mul(2)).map_err(Raised::out_of_memory)?;
+    let mut buffer = [0; 4];
+    for character in text.chars() {
+        let character = character.encode_utf8(&mut buffer).as_bytes();
+        if !(character.is_ascii() || converts) {
+            bytes.push(b'?');
+            continue;
+        }
+        match ServerText::new(character) {
+            Ok(known) => bytes.extend_from_slice(known.as_bytes()),
+            Err(raised) if raised.is_of_conversion() => {
+                raised.ends_here(NOTHING_HELD);
+                bytes.push(b'?');
+            }
+            Err(raised) => return Err(raised),
+        }
+    }
+    palloc_cstring(&bytes).map(<*mut c_char>::cast_const)
 }
+
+/// Why an error about a character may end here.
+pub(super) const NOTHING_HELD: &str =
+    "a conversion that was found, or was not, has let go of the catalogs";

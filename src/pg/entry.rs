@@ -117,7 +117,9 @@ export!(
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     gucs::init();
-    gucs::warn_of_misspelt();
+    if let Err(error) = gucs::warn_of_misspelt() {
+        error.ends_here("to write a warning takes no lock");
+    }
     inval::register();
     xact::register();
     shmem::register();

@@ -27,6 +27,6 @@ pub(crate) fn at_exit(f: fn()) -> Result<(), Error> {
 unsafe extern "C-unwind" fn exits(_: c_int, _: Datum) {
     if let Some(f) = AT_EXIT.get() {
         // A panic must not reach PostgreSQL.
-        let _ = catch_unwind(AssertUnwindSafe(f));
+        let _panic = catch_unwind(AssertUnwindSafe(f));
     }
 }

@@ -9,12 +9,16 @@ use core::ffi::{CStr, c_char};
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::{self, NonNull};
 use pgrx::pg_sys::{self, ErrorData, MemoryContext};
+use plproxy_core::room::NoRoom;
 
 /// An error that PostgreSQL raised, kept with all its fields until [`Raised::rethrow`] throws it on; none if there was no
 /// memory to keep it.
 ///
-/// It lives in the memory of the current subtransaction, which the error itself is about to end.
+/// It lives in the memory of the current subtransaction, which the error itself is about to end: with that goes what the code
+/// that raised it held, lightweight locks among it. So an error is thrown on; whoever ends one instead says why nothing is
+/// held, by [`Raised::ends_here`].
 #[derive(Debug)]
+#[must_use = "what was held when PostgreSQL raised it is let go of by the end of the subtransaction only"]
 pub(crate) struct Raised(Option<NonNull<ErrorData>>);
 
 thread_local! {
@@ -23,6 +27,11 @@ thread_local! {
 }
 
 impl Raised {
+    /// What PostgreSQL raises where there is no memory.
+    pub(super) fn out_of_memory(_: NoRoom) -> Self {
+        Self(None)
+    }
+
     /// Throws the error on, unchanged.
     ///
     /// # Safety
@@ -44,6 +53,20 @@ impl Raised {
             Some(data) => report::unpack(unsafe { data.as_ref() }.sqlerrcode),
             None => crate::error::sqlstate::OUT_OF_MEMORY,
         }
+    }
+
+    /// Whether a character could not be converted: invalid, unknown to the other encoding, or no conversion there is.
+    pub(super) fn is_of_conversion(&self) -> bool {
+        let sqlstate = self.sqlstate();
+        sqlstate.starts_with(b"22") || sqlstate == *b"42883"
+    }
+
+    /// Ends the error here: the transaction goes on, or is ending anyway. Right only where the code that raised it can have
+    /// left nothing that the end of a subtransaction would let go of; above all no lightweight lock, for which the session
+    /// would wait for itself, deaf to signals, the next time. `nothing_held` says why.
+    pub(crate) fn ends_here(self, nothing_held: &'static str) {
+        debug_assert!(!nothing_held.is_empty());
+        drop(self);
     }
 
     /// The same error with a hint, if it has none.
@@ -77,7 +100,13 @@ impl Raised {
 fn kept(text: &str) -> Option<*mut c_char> {
     // SAFETY: the context outlives the error, which is thrown before the subtransaction ends.
     let _memory = unsafe { Switched::to(memory()) };
-    encoding::cstring(text).ok()
+    match encoding::cstring(text) {
+        Ok(text) => Some(text),
+        Err(raised) => {
+            raised.ends_here(encoding::NOTHING_HELD);
+            None
+        }
+    }
 }
 
 /// Where errors are kept.
@@ -124,13 +153,31 @@ impl Drop for KeptIn {
     }
 }
 
+/// Runs C code that may raise where nobody can be told: when a value is dropped, or where PostgreSQL calls back. What it
+/// raises ends here, see [`Raised::ends_here`].
+///
+/// # Safety
+/// As for [`catch`].
+pub(super) unsafe fn catch_here<T>(nothing_held: &'static str, f: impl FnOnce() -> T) -> Option<T> {
+    // SAFETY: as promised.
+    match unsafe { catch(f) } {
+        Ok(value) => Some(value),
+        Err(raised) => {
+            raised.ends_here(nothing_held);
+            None
+        }
+    }
+}
+
 /// Runs C code that may raise, and returns what it raised as a value.
 ///
 /// # Safety
-/// When PostgreSQL raises, the frames of `f` are jumped over: `f` must own nothing that needs dropping, and must not
+/// When PostgreSQL raises, the frames of `f` are jumped over: `f` must make nothing that needs dropping, and must not
 /// panic. Must run on the backend's main thread.
 #[inline]
-pub(super) unsafe fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Raised> {
+pub(super) unsafe fn catch<T, F: FnOnce() -> T>(f: F) -> Result<T, Raised> {
+    // Nor may it own anything of the kind, and that the compiler sees.
+    const { assert!(!core::mem::needs_drop::<F>()) }
     let mut result = MaybeUninit::<T>::uninit();
     // SAFETY: the statics belong to this backend's one thread, on which we run; each is restored on both ways out, as
     // PG_TRY does. The jump buffer lives in the frame of `call_with_sigsetjmp`, which outlives `f`.
@@ -176,6 +223,8 @@ unsafe fn keep() -> Raised {
         let exception_stack = pg_sys::PG_exception_stack;
         let context_stack = pg_sys::error_context_stack;
         pg_sys::CurrentMemoryContext = memory();
+        // What is said of the context of a statement that failed is no context of the copying.
+        pg_sys::error_context_stack = ptr::null_mut();
         let jumped = call_with_sigsetjmp(false, |buffer| {
             pg_sys::PG_exception_stack = core::ptr::from_ref(buffer).cast_mut().cast();
             data.write(raw::CopyErrorData());

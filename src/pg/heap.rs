@@ -165,7 +165,11 @@ impl Drop for OwnTable {
     fn drop(&mut self) {
         let relation = self.relation;
         // SAFETY: opened by `open`, and closed once. The lock stays. Should it raise, the end of the transaction closes it.
-        let _ = unsafe { guard::catch(|| raw::table_close(relation, pg_sys::NoLock as c_int)) };
+        unsafe {
+            guard::catch_here("it counts a reference down", || {
+                raw::table_close(relation, pg_sys::NoLock as c_int);
+            });
+        }
     }
 }
 
@@ -232,6 +236,6 @@ impl Drop for Scan {
     fn drop(&mut self) {
         let scan = self.scan;
         // SAFETY: begun by `begin`, and ended once. Should it raise, the end of the transaction ends it.
-        let _ = unsafe { guard::catch(|| raw::systable_endscan(scan)) };
+        unsafe { guard::catch_here("it gives pins back", || raw::systable_endscan(scan)) };
     }
 }

@@ -8,7 +8,7 @@ use core::ptr;
 use pgrx::pg_sys::{self, Datum};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Whether the backend has an interrupt that it may handle now.
+/// Whether the backend has an interrupt that it may handle now. Never raises: waits call it in the middle of anything.
 ///
 /// Where interrupts are held off the flag stays set; waking for it would only spin.
 pub(crate) fn pending() -> bool {
@@ -67,10 +67,14 @@ struct Frame<'a> {
 thread_local! {
     /// The innermost frame.
     static AT_THE_END: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has PostgreSQL call what [`or_at_the_end`] is given; once, before the first of these.
+/// Has PostgreSQL call what [`or_at_the_end`] is given; before the first of these. It has few places for such callbacks.
 pub(crate) fn register() -> Result<(), Error> {
+    if REGISTERED.replace(true) {
+        return Ok(());
+    }
     // SAFETY: a callback for the life of the process, which does nothing while it has nothing to do.
     unsafe { guard::catch(|| raw::before_shmem_exit(Some(at_the_end), Datum::null())) }?;
     Ok(())
@@ -105,7 +109,7 @@ unsafe extern "C-unwind" fn at_the_end(_: c_int, _: Datum) {
         let frame = unsafe { &mut *frame };
         AT_THE_END.set(frame.outer);
         // A panic must not reach PostgreSQL.
-        let _ = catch_unwind(AssertUnwindSafe(|| (frame.end)()));
+        let _panic = catch_unwind(AssertUnwindSafe(|| (frame.end)()));
     }
 }
 

@@ -1,11 +1,12 @@
 //! The only module that raises.
 
+use super::guard::{self, Raised};
 use super::memory::Context;
-use super::{encoding, guard, raw};
+use super::{encoding, raw};
 use crate::error::{Error, Report, SqlState, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
-use pgrx::PgLogLevel;
+use pgrx::{PgLogLevel, pg_sys};
 
 /// Severity of what is reported without ending the statement.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +30,12 @@ pub(super) unsafe fn raise(error: Error) -> ! {
             // The strings move into PostgreSQL's memory, so that no Rust value is alive when it jumps.
             let fields = Fields::copy(&report);
             drop(report);
-            // SAFETY: `fields` is plain data.
-            unsafe { fields.report(PgLogLevel::ERROR as c_int) };
+            match fields {
+                // SAFETY: `fields` is plain data.
+                Ok(fields) => unsafe { fields.report(PgLogLevel::ERROR as c_int) },
+                // SAFETY: as for this function.
+                Err(raised) => unsafe { raised.rethrow() },
+            }
             unreachable!("errfinish returned from an ERROR")
         }
     }
@@ -67,9 +72,16 @@ pub(crate) fn emit(level: Level, report: &Report) -> Result<(), Error> {
     } as c_int;
     // Of its own: a server may send notices without end, and the call's memory lives as long as the call.
     Context::for_call()?.enter(|| {
-        let fields = Fields::copy(report);
-        // SAFETY: `fields` is plain data.
-        unsafe { guard::catch(|| fields.report(level)) }
+        let fields = Fields::copy(report)?;
+        // A line in the log is no place to be interrupted at: it may be written where nobody could be told.
+        let held = u32::from(level == PgLogLevel::LOG_SERVER_ONLY as c_int);
+        // SAFETY: `fields` is plain data. HOLD_INTERRUPTS and RESUME_INTERRUPTS; an error puts the count back as well.
+        unsafe {
+            pg_sys::InterruptHoldoffCount += held;
+            let result = guard::catch(|| fields.report(level));
+            pg_sys::InterruptHoldoffCount -= held;
+            result
+        }
     })?;
     Ok(())
 }
@@ -88,21 +100,21 @@ struct Fields {
 }
 
 impl Fields {
-    fn copy(report: &Report) -> Self {
+    fn copy(report: &Report) -> Result<Self, Raised> {
         let text = |text: &Option<String>| {
             text.as_ref()
-                .map_or(ptr::null(), |text| encoding::message(text))
+                .map_or(Ok(ptr::null()), |text| encoding::message(text))
         };
-        Self {
+        Ok(Self {
             sqlstate: pack(report.sqlstate),
-            message: encoding::message(&report.message),
-            detail: text(&report.detail),
-            hint: text(&report.hint),
-            context: text(&report.context),
+            message: encoding::message(&report.message)?,
+            detail: text(&report.detail)?,
+            hint: text(&report.hint)?,
+            context: text(&report.context)?,
             position: report.position.unwrap_or(0),
             internal_position: report.internal_position.unwrap_or(0),
-            internal_query: text(&report.internal_query),
-        }
+            internal_query: text(&report.internal_query)?,
+        })
     }
 
     /// PostgreSQL's `ereport`, field by field.

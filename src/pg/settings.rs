@@ -64,15 +64,13 @@ pub(crate) fn distance(a: &str, b: &str, most: u8) -> Option<u8> {
     let (len_a, len_b, most_of) = (length(a), length(b), c_int::from(most));
     // SAFETY: the texts are so long; raises when out of memory, and then the names are as if not alike.
     let found = unsafe {
-        guard::catch(|| {
+        guard::catch_here("only memory can be wanting", || {
             raw::varstr_levenshtein_less_equal(
                 start_a, len_a, start_b, len_b, 1, 1, 1, most_of, true,
             )
         })
     };
-    u8::try_from(found.ok()?)
-        .ok()
-        .filter(|found| *found <= most)
+    u8::try_from(found?).ok().filter(|found| *found <= most)
 }
 
 /// Whether this process works for another one of the same session.
@@ -201,7 +199,11 @@ impl Drop for TextSettings {
         }
         if let Some(level) = self.level {
             // SAFETY: closes the level that is open. Should it raise, the transaction's end restores the settings.
-            let _ = unsafe { guard::catch(|| raw::AtEOXact_GUC(true, level)) };
+            unsafe {
+                guard::catch_here("settings are this process's own", || {
+                    raw::AtEOXact_GUC(true, level);
+                });
+            };
         }
     }
 }

@@ -2,6 +2,7 @@
 //! expression.
 
 use super::expr::{self, Arg, Expression};
+use super::memory::Switched;
 use super::{encoding, fields, guard, io, raw};
 use crate::error::{Error, Report};
 use core::cell::Cell;
@@ -12,24 +13,25 @@ use pgrx::pg_sys::{self, CachedPlanSource, Datum, Oid, SPIPlanPtr};
 /// Rows for which an expression is evaluated at a time.
 const BATCH: usize = 64;
 
-/// A connection to SPI: one level of its stack, left when dropped.
-struct Connection;
-
-impl Connection {
-    fn open() -> Result<Self, Error> {
-        // SAFETY: pushes one level; raises only when out of memory.
-        check("SPI_connect", unsafe {
-            guard::catch(|| raw::SPI_connect())
-        }?)?;
-        Ok(Self)
+/// Runs `work` connected to SPI, on a level of its stack.
+///
+/// After an error of PostgreSQL's the level is not ours to leave: what was called by the statement may have left levels above
+/// it, of which `SPI_finish` would take the topmost. The end of the subtransaction, which such an error is on its way to,
+/// takes them all.
+fn connected<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // The level has a memory context that becomes the current one.
+    // SAFETY: reads a static of this backend's one thread.
+    let _back = Switched::to(unsafe { pg_sys::CurrentMemoryContext });
+    // SAFETY: pushes one level; raises only when out of memory.
+    check("SPI_connect", unsafe {
+        guard::catch(|| raw::SPI_connect())
+    }?)?;
+    let result = work();
+    if !matches!(result, Err(Error::Raised(_))) {
+        // SAFETY: whoever was called has left its levels, so that ours is the topmost.
+        check("SPI_finish", unsafe { guard::catch(|| raw::SPI_finish()) }?)?;
     }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // SAFETY: pops the level that `open` pushed; its code would say only that there is no level.
-        let _ = unsafe { guard::catch(|| raw::SPI_finish()) };
-    }
+    result
 }
 
 fn check(what: &str, code: i32) -> Result<i32, Error> {
@@ -66,7 +68,10 @@ impl Plan {
 
     /// Prepares `sql`, whose parameters are of the given types.
     pub(crate) fn prepare(sql: &str, types: &[Oid]) -> Result<Self, Error> {
-        let _connection = Connection::open()?;
+        connected(|| Self::prepare_here(sql, types))
+    }
+
+    fn prepare_here(sql: &str, types: &[Oid]) -> Result<Self, Error> {
         let text = encoding::cstring(sql)?;
         let mut types = types.to_vec();
         let (nargs, oids) = (
@@ -184,9 +189,16 @@ impl Plan {
     fn execute(
         &self,
         args: &[Arg<'_>],
+        each: impl FnMut(&LocalRow) -> Result<(), Error>,
+    ) -> Result<usize, Error> {
+        connected(|| self.execute_here(args, each))
+    }
+
+    fn execute_here(
+        &self,
+        args: &[Arg<'_>],
         mut each: impl FnMut(&LocalRow) -> Result<(), Error>,
     ) -> Result<usize, Error> {
-        let _connection = Connection::open()?;
         let (mut values, nulls): (Vec<Datum>, Vec<c_char>) = args
             .iter()
             .map(|arg| match arg.at(0) {
@@ -205,7 +217,7 @@ impl Plan {
         }
         let count = usize::try_from(count).unwrap_or(0);
         for i in 0..count {
-            // SAFETY: the table has `count` rows, and lives until the connection is left.
+            // SAFETY: the table has `count` rows, and lives until the level is left.
             let row = unsafe { LocalRow::Tuple(*(*table).vals.add(i), (*table).tupdesc) };
             each(&row)?;
         }
@@ -217,7 +229,7 @@ impl Drop for Plan {
     fn drop(&mut self) {
         let plan = self.plan;
         // SAFETY: a kept plan that is ours. What cannot be freed is lost, and nothing else.
-        let _ = unsafe { guard::catch(|| raw::SPI_freeplan(plan)) };
+        unsafe { guard::catch_here("it frees memory", || raw::SPI_freeplan(plan)) };
     }
 }
 
@@ -231,7 +243,7 @@ pub(crate) enum LocalRow {
 impl LocalRow {
     pub(crate) fn width(&self) -> usize {
         match self {
-            // SAFETY: live until the connection is left.
+            // SAFETY: live until the level is left.
             Self::Tuple(_, desc) => usize::try_from(unsafe { (**desc).natts }).unwrap_or(0),
             Self::Value(..) => 1,
         }

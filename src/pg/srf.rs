@@ -128,7 +128,7 @@ impl CallInfo {
 /// The executor wants no more values of the set.
 unsafe extern "C-unwind" fn shut_down(arg: Datum) {
     let slot: *mut Slot = arg.cast_mut_ptr();
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    let _panic = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the slot's memory lives longer than the expression context; the registration is used up.
         let stream = unsafe {
             (*slot).registered = ptr::null_mut();
@@ -142,7 +142,7 @@ unsafe extern "C-unwind" fn shut_down(arg: Datum) {
 
 /// The memory of the query goes, and the slot with it.
 unsafe extern "C-unwind" fn forget(arg: *mut c_void) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    let _panic = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: callbacks run before the memory of the slot is freed.
         if let Some(stream) = unsafe { Slot::take(arg.cast()) } {
             let (stores, reader) = stream.abandon();

@@ -137,7 +137,7 @@ impl Drop for RowType {
         let desc = self.desc;
         // SAFETY: our own copy, in TopMemoryContext; nobody else refers to it (a blessed descriptor is copied into the
         // type cache).
-        let _ = unsafe { guard::catch(|| raw::FreeTupleDesc(desc)) };
+        unsafe { guard::catch_here("it frees memory", || raw::FreeTupleDesc(desc)) };
     }
 }
 

@@ -65,7 +65,7 @@ impl Store {
 
     /// Forgets the store without touching memory that may be gone already. Its files end with the transaction.
     pub(super) fn abandon(self) {
-        let _ = ManuallyDrop::new(self);
+        let _kept = ManuallyDrop::new(self);
     }
 
     /// Gives the store away.
@@ -134,7 +134,7 @@ impl StoreReader {
 
     /// Forgets it without touching memory that may be gone already.
     pub(super) fn abandon(self) {
-        let _ = ManuallyDrop::new(self);
+        let _kept = ManuallyDrop::new(self);
     }
 }
 
@@ -142,7 +142,14 @@ impl Drop for StoreReader {
     fn drop(&mut self) {
         let slot = self.slot;
         // SAFETY: ours; its memory context is alive as long as we are, else we are abandoned.
-        let _ = unsafe { guard::catch(|| raw::ExecDropSingleTupleTableSlot(slot)) };
+        unsafe {
+            guard::catch_here(
+                "the slot refers to our own descriptor, and pins no buffer",
+                || {
+                    raw::ExecDropSingleTupleTableSlot(slot);
+                },
+            );
+        };
     }
 }
 
@@ -152,6 +159,10 @@ impl Drop for Store {
         // Closing a file may write its last block, which may fail. A store is dropped before its time only on the way of
         // another error, and the transaction's end closes what is left.
         // SAFETY: ours, and its memory context is alive as long as we are. It closes its files and frees its memory.
-        let _ = unsafe { guard::catch(|| raw::tuplestore_end(store)) };
+        unsafe {
+            guard::catch_here("its files are this process's own", || {
+                raw::tuplestore_end(store)
+            });
+        };
     }
 }

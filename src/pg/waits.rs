@@ -1,7 +1,9 @@
 //! What `pg_stat_activity` shows while a call waits.
 
 use super::compat;
+use crate::error::Error;
 use core::cell::Cell;
+use core::ffi::CStr;
 use pgrx::pg_sys;
 use plproxy_remote::Wait;
 
@@ -9,13 +11,25 @@ thread_local! {
     /// The numbers of the events that stand for connecting and executing.
     static EVENTS: Cell<(u32, u32)> =
         const { Cell::new((pg_sys::PG_WAIT_EXTENSION, pg_sys::PG_WAIT_EXTENSION)) };
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Makes the events known to the server, where it can be told; once per session, before the first wait. Where it has no room
 /// for more names, they stay those of any extension.
-pub(crate) fn register() {
-    let event = |name| compat::wait_event(name).unwrap_or(pg_sys::PG_WAIT_EXTENSION);
-    EVENTS.set((event(c"PlproxyConnect"), event(c"PlproxyExecute")));
+///
+/// It is seen before whether there is room: PostgreSQL raises with its lock held, so that an error must end the
+/// subtransaction. The room may go between the look and the asking. Then this one call fails, and those after it go on
+/// without a name.
+pub(crate) fn register() -> Result<(), Error> {
+    if REGISTERED.replace(true) {
+        return Ok(());
+    }
+    const NAMES: [&CStr; 2] = [c"PlproxyConnect", c"PlproxyExecute"];
+    if compat::have_room_for_wait_events(&NAMES)? {
+        let [connect, execute] = NAMES;
+        EVENTS.set((compat::wait_event(connect)?, compat::wait_event(execute)?));
+    }
+    Ok(())
 }
 
 /// Shows a wait, or its end.

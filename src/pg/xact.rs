@@ -17,15 +17,15 @@ pub(super) fn register() {
     unsafe { pg_sys::RegisterXactCallback(Some(tidy), core::ptr::null_mut()) }
 }
 
-/// Called by xact.c in the middle of a commit or an abort: must not raise, and calls nothing of PostgreSQL's but what gives a
-/// file descriptor back.
+/// Called by xact.c in the middle of a commit or an abort: must not raise. It closes sockets, and calls nothing of PostgreSQL's
+/// but what gives a file descriptor back.
 unsafe extern "C-unwind" fn tidy(event: XactEvent::Type, _: *mut c_void) {
     if matches!(
         event,
         XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE
     ) {
         // A panic must not reach xact.c, and what was not closed now will be at another end.
-        let _ = catch_unwind(AssertUnwindSafe(remote::end_transaction));
+        let _panic = catch_unwind(AssertUnwindSafe(remote::end_transaction));
     }
 }
 
@@ -44,8 +44,9 @@ pub(crate) enum Ending {
     SubAborted(SubTransactionId),
 }
 
-/// What is called at an end. Interrupts are held off meanwhile, and there is no catalog to look into. Only `Preparing` may
-/// fail.
+/// What is called at an end. Interrupts are held off meanwhile, and there is no catalog to look into: it talks to the
+/// partitions, and of PostgreSQL's it may use what needs neither, as memory, settings and warnings do, with errors caught as
+/// everywhere. Only `Preparing` may fail.
 pub(crate) type Handler = fn(Ending) -> Result<(), Error>;
 
 thread_local! {
@@ -71,8 +72,9 @@ fn tell(ending: Ending) -> Result<(), Error> {
     let Some(handler) = HANDLER.get() else {
         return Ok(());
     };
-    // Should there be none it goes without.
-    let _ = allocator::replenish();
+    if let Err(error) = allocator::replenish() {
+        error.ends_here("it asks the system for memory; should there be none it goes without");
+    }
     catch_unwind(AssertUnwindSafe(|| handler(ending))).unwrap_or(Ok(()))
 }
 
@@ -84,13 +86,16 @@ unsafe extern "C-unwind" fn transaction_ends(event: XactEvent::Type, _: *mut c_v
         XactEvent::XACT_EVENT_PRE_PREPARE => Ending::Preparing,
         _ => return,
     };
-    if let Err(error) = tell(ending)
-        && ending == Ending::Preparing
-    {
+    match tell(ending) {
         // SAFETY: `error` is the only value left, and it is moved; before the prepare an error is an ordinary one.
-        unsafe { report::raise(error) }
+        Err(error) if ending == Ending::Preparing => unsafe { report::raise(error) },
+        Err(error) => error.ends_here(AT_THE_END),
+        Ok(()) => (),
     }
 }
+
+/// Why an error may end in a callback that must not fail.
+const AT_THE_END: &str = "nothing that may be used there takes a lock";
 
 /// Called by xact.c.
 unsafe extern "C-unwind" fn subtransaction_ends(
@@ -104,8 +109,9 @@ unsafe extern "C-unwind" fn subtransaction_ends(
         SubXactEvent::SUBXACT_EVENT_ABORT_SUB => Ending::SubAborted(this),
         _ => return,
     };
-    // Neither can fail.
-    let _ = tell(ending);
+    if let Err(error) = tell(ending) {
+        error.ends_here(AT_THE_END);
+    }
 }
 
 /// Runs `f` in a subtransaction. An error, be it raised by PostgreSQL or ours, undoes what it did and is given as a message;
@@ -142,7 +148,8 @@ pub(crate) fn attempt<T>(f: impl FnOnce() -> Result<T, Error>) -> Result<Result<
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(error) if error.ends_all() => Err(error),
-        Err(error) => Ok(Err(error.message())),
+        // Its subtransaction has ended, and with it what was held.
+        Err(error) => error.message().map(Err),
     }
 }
 

@@ -48,4 +48,37 @@ for megabytes in 12 40; do
         check "memory.${what}_$megabytes ($got)" matches "$got" '^(00000|53200|XX000|08P01|08006) 7 t$'
     done
 done
+
+# An error so large that there is no memory for a copy of it, raised in the middle of a call: the call ends as with any other, and
+# with it what other partitions do for it.
+proxy -q <<'SQL'
+create function hurts(value text) returns bool language plpgsql as $$
+declare
+    much text := repeat('x', current_setting('faults.size')::int);
+begin
+    raise exception using message = much, detail = much, hint = much;
+end $$;
+create domain hurting as text check (hurts(value));
+create function hurt_all() returns setof hurting language plproxy as $$
+    cluster 'three'; run on all; select 'v'::text from pg_sleep(case current_setting('application_name') when 'part0' then 0 else 60 end);
+$$;
+SQL
+{
+    # Not by `timed`: where PL/pgSQL itself has no memory for the error, PostgreSQL is left in a subtransaction.
+    printf '\\set %s\n' 'ON_ERROR_STOP 0' 'VERBOSITY sqlstate'
+    echo "set client_min_messages = error; select pg_backend_pid() as pid, sum(s) as sum from same_all(1) s \\gset"
+    echo "set faults.size = 1000; select count(*) from hurt_all();"
+    echo "\\setenv PID :pid"
+    echo "\\! bash $PLPROXY_RUN/limit \$PID 40 $SCRIPTS"
+    for ((size = 2500000; size <= 6500000; size += 125000)); do
+        echo "set faults.size = $size; select count(*) from hurt_all();"
+    done
+    echo "select same_on(7), pg_backend_pid() = :pid, count(*) from plproxy_get_connections() where cluster = 'three';"
+} >"$PLPROXY_RUN/large_error.sql"
+proxy -f "$PLPROXY_RUN/large_error.sql" 2>&1 | sed 's/^psql:.*ERROR:  *//' >"$PLPROXY_RUN/memory.out" || true
+got=$(xargs <"$PLPROXY_RUN/memory.out")
+check "memory.large_error ($(sort "$PLPROXY_RUN/memory.out" | uniq -c | xargs))" \
+    matches "$got" '^P0001 (P0001 )+((P0001|53200) )*(53200 )+7 t [0-3]$'
+none_left() { said 0 one -c "select count(*) from pg_stat_activity where query like '%pg_sleep(case%' and state = 'active' and pid <> pg_backend_pid()"; }
+check memory.large_error_leaves_nothing_running until_true 20 none_left
 same memory.no_crash '' "$(grep -aE 'terminated by signal|memory allocation of' "$(server_dir proxy)/log" | head -n 5)"
