@@ -20,6 +20,7 @@ use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
 use plproxy_core::numbered::NumberMap;
 use plproxy_core::room::Room;
+use plproxy_core::stats::Rank;
 use std::rc::Rc;
 
 /// Column lists of one `record` function that are remembered.
@@ -176,8 +177,8 @@ impl ProxyFunction {
     }
 
     /// Where its calls are counted.
-    pub(crate) fn place(&self) -> Result<Place, Error> {
-        self.place.find(self.oid)
+    pub(crate) fn place(&self, rank: Rank) -> Result<Place, Error> {
+        self.place.find(self.oid, rank)
     }
 
     /// The type of an argument.

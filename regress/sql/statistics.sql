@@ -90,6 +90,24 @@ select plproxy_stat_reset();
 select count(*) from plproxy_run_on_all('parts', 'select');
 select count(*) from plproxy_check_cluster('parts') where ok;
 select * from counted;
+-- connection strings that lead nowhere fill what is free, and make room for partitions
+select plproxy_stat_reset();
+create function stat_anywhere(connstr text) returns int language plproxy as $$ connect connstr; select 1; $$;
+select part_at(1);
+do $$ begin
+    for i in 1 .. 1010 loop
+        begin
+            perform stat_anywhere('host=127.0.0.1 port=1 dbname=nowhere' || i);
+        exception when others then null;
+        end;
+    end loop;
+end $$;
+select partitions, functions, untracked_calls from plproxy_stat_info;
+select part from stat_all() part;
+select partition, calls from counted where cluster = 'parts';
+select partitions, functions, untracked_calls from plproxy_stat_info;
+drop function stat_anywhere(text);
+select plproxy_stat_reset();
 -- nobody may look or reset, unless it is granted
 create role regress_stat_other;
 set role regress_stat_other;

@@ -64,6 +64,7 @@ PARTITIONS="select string_agg(concat_ws(' ', cluster, partition, host, dbname, c
     connect_failures, cancels, scope), ', ' order by cluster, partition) from plproxy_stat_partitions"
 FUNCTIONS="select string_agg(concat_ws(' ', function, calls, rows, errors, connects, connect_failures, cancels, scope), ', '
     order by function::text collate \"C\") from plproxy_stat_functions"
+port=$(server_port parts)
 SUMS="select calls > 0 and total_time > 0 and min_time <= mean_time and mean_time <= max_time and max_time <= total_time
     and abs(mean_time * calls - total_time) < 0.001 * total_time and stddev_time between 0 and max_time - min_time
     and stats_since between now() - interval '1 hour' and now()"
@@ -183,6 +184,84 @@ ask -c 'select plproxy_stat_reset()' >/dev/null
 same "and the next reset comes" '0|0' "$(ask -c 'select partitions, functions from plproxy_stat_info')"
 session_close
 
+# ---- room by use
+# A role that was granted nothing may call what everybody may, here with a connection string of its own.
+server_psql proxy -q -c 'create function anywhere(connstr text) returns int language plproxy as $$ connect connstr; select 1; $$'
+ask -c 'select one_part(n) from generate_series(0, 2) n' >/dev/null
+real='parts 0 1, parts 1 1, parts 2 1'
+REAL="select string_agg(concat_ws(' ', cluster, partition, calls), ', ' order by partition) from plproxy_stat_partitions where cluster = 'parts'"
+calls_by() {
+    server_psql proxy -q -c "set role $1" -c "do \$\$ begin
+        for i in 1 .. $2 loop
+            for twice in 1 .. 2 loop
+                begin perform anywhere(format($3, i % 4, i)); exception when others then null; end;
+            end loop;
+        end loop;
+    end \$\$"
+}
+calls_by d_other 200 "'host=127.0.0.1 port=1 dbname=failing_%2\$s'"
+same "a role without a grant fills what is free" 10 "$(ask -c 'select partitions from plproxy_stat_info')"
+same "and drives out no partition" "$real" "$(ask -c "$REAL")"
+calls_by postgres 8 "'host=127.0.0.1 port=$port dbname=part%1\$s user=postgres options=''-c plproxy.none=%2\$s'''"
+same "a connection string that leads somewhere has room then" 4 \
+    "$(ask -c 'select count(*) from plproxy_stat_partitions where cluster is null and connects > 0')"
+same "at the cost of those that led nowhere" "$real" "$(ask -c "$REAL")"
+ask -c 'select count(*) from sixteen()' >/dev/null
+same "partitions of a cluster have room at the cost of both, and none goes for another" "$real|10|7" \
+    "$(ask -c "$REAL" -c "select count(*), count(*) filter (where cluster = 'many') from plproxy_stat_partitions" | tr '\n' '|' | sed 's/|$//')"
+same "every call is counted somewhere" $((3 + 400 + 16 + 16)) \
+    "$(ask -c 'select sum(calls) + (select untracked_calls from plproxy_stat_info) from plproxy_stat_partitions')"
+calls_by d_other 100 "'host=127.0.0.1 port=1 dbname=failing_%2\$s'"
+same "failures after that have none" "$real|10|7" \
+    "$(ask -c "$REAL" -c "select count(*), count(*) filter (where cluster = 'many') from plproxy_stat_partitions" | tr '\n' '|' | sed 's/|$//')"
+
+# ---- a process that is stopped while it counts
+# What it would hold is written into the memory of all sessions: the lock of the entry of a partition with so many calls.
+cat >"$PLPROXY_RUN/hold.pl" <<'PERL'
+my ($pid, $database, $number, $calls, $from, $to) = @ARGV;
+open(my $maps, '<', "/proc/$pid/maps") or exit 3;
+sysopen(my $memory, "/proc/$pid/mem", 2) or exit 3;
+my $wanted = pack('L<4', 1, $database, $number, $from);
+my $found = 0;
+while (<$maps>) {
+    my ($start, $end) = /^([0-9a-f]+)-([0-9a-f]+) rw-s/ or next;
+    ($start, $end) = (hex $start, hex $end);
+    for (my $at = $start; $at < $end; $at += 1 << 20) {
+        my $length = $end - $at < 1 << 20 ? $end - $at : 1 << 20;
+        sysseek($memory, $at, 0);
+        defined sysread($memory, my $bytes, $length) or next;
+        for (my $place = index($bytes, $wanted); $place >= 0; $place = index($bytes, $wanted, $place + 1)) {
+            next if ($at + $place) % 64 or unpack('Q<', substr($bytes, $place + 40, 8)) != $calls;
+            sysseek($memory, $at + $place + 12, 0);
+            syswrite($memory, pack('L<', $to)) == 4 or exit 3;
+            $found++;
+        }
+    }
+}
+exit($found == 1 ? 0 : 4);
+PERL
+ask -c 'select plproxy_stat_reset()' -c 'select one_part(3) from generate_series(1, 77)' >/dev/null
+server_psql proxy -q -c 'select pg_sleep(60)' >/dev/null 2>&1 & sleeper=$!
+until_seen "select count(*) = 1 from pg_stat_activity where query = 'select pg_sleep(60)'" || true
+pid=$(ask -c "select pid from pg_stat_activity where query = 'select pg_sleep(60)'")
+hold() { perl "$PLPROXY_RUN/hold.pl" "$pid" "$(ask -c "select oid from pg_database where datname = 'postgres'")" 3 77 "$1" "$2"; }
+if hold 0 1; then
+    for turn in first second; do
+        same "a $turn call beside it ends" 3 "$(timeout 60 "$SCRIPTS/server.sh" psql proxy -qAt -c 'select one_part(3)' 2>&1 || true)"
+    done
+    same "and is not counted there" '77 2' "$(timeout 60 "$SCRIPTS/server.sh" psql proxy -qAt -c "select calls || ' ' || untracked_calls
+        from plproxy_stat_partitions, plproxy_stat_info where partition = 3" 2>&1 || true)"
+    same "a call to another partition is" 1 "$(ask -c 'select one_part(1)' -c 'select calls from plproxy_stat_partitions where partition = 1' | tail -n 1)"
+    check "when it goes on" hold 2 0
+    same "so does the counting" '78 2' "$(ask -c 'select one_part(3)' -c "select calls || ' ' || untracked_calls
+        from plproxy_stat_partitions, plproxy_stat_info where partition = 3" | tail -n 1)"
+else
+    say "            left out: this user may not write into the memory of another process"
+fi
+ask -c "select pg_cancel_backend($pid)" >/dev/null
+wait "$sleeper" 2>/dev/null || true
+ask -c 'select plproxy_stat_reset()' >/dev/null
+
 # ---- wait events
 case $PGMAJOR in 14 | 15 | 16) connecting=Extension executing=Extension ;; *) connecting=PlproxyConnect executing=PlproxyExecute ;; esac
 server_psql proxy -q -c 'select sleeps(60)' >/dev/null 2>&1 & sleeper=$!
@@ -201,6 +280,46 @@ kill -CONT "$(server_pid silent)"
 same "and none is left over" 't' "$(ask -c 'select one_part(1)' -c "select wait_event is null from pg_stat_activity
     where pid = pg_backend_pid()" | tail -n 1)"
 
+# All names of wait events that the server has room for are taken, or all but one. Whoever asks for one more then is told so
+# with the lock of the names held.
+if [ "$PGMAJOR" -ge 17 ]; then
+    cat >"$PLPROXY_RUN/names.c" <<-'C'
+	#include "postgres.h"
+	#include "fmgr.h"
+	#include "utils/wait_event.h"
+	PG_MODULE_MAGIC;
+	PG_FUNCTION_INFO_V1(take_names);
+	Datum take_names(PG_FUNCTION_ARGS)
+	{
+	    for (int i = 0; i < PG_GETARG_INT32(0); i++)
+	        WaitEventExtensionNew(psprintf("Taken%d", i));
+	    PG_RETURN_VOID();
+	}
+	C
+    cc -shared -fPIC -I"$("$(tree_bin "$PLPROXY_TREE")/pg_config" --includedir-server)" "$PLPROXY_RUN/names.c" -o "$PLPROXY_RUN/names.so"
+    chmod 755 "$PLPROXY_RUN/names.so"
+    server_psql proxy -q -c "create function take_names(n int) returns void language c as '$PLPROXY_RUN/names.so'"
+    for taken in 126 127; do
+        server_restart proxy
+        ask -c "select take_names($taken)" >/dev/null
+        same "$taken names are taken" "$taken" "$(ask -c "select count(*) from pg_wait_events where name like 'Taken%'")"
+        # Not by the client, whose end does not end a session that waits for itself.
+        timeout 60 "$SCRIPTS/server.sh" psql proxy -qAt -c 'select one_part(1)' -c 'select one_part(2)' >"$PLPROXY_RUN/taken.out" 2>&1 || true
+        same "a session calls all the same" '1 2' "$(xargs <"$PLPROXY_RUN/taken.out")"
+        # Where sessions wait for themselves, whoever looks at the names waits with them.
+        [ "$(xargs <"$PLPROXY_RUN/taken.out")" = '1 2' ] || { server_stop proxy immediate; server_launch proxy same; break; }
+        server_psql proxy -q -c 'select sleeps(60)' >/dev/null 2>&1 & sleeper=$!
+        check "its waits are those of any extension" until_seen "select count(*) = 1 from pg_stat_activity
+            where query = 'select sleeps(60)' and wait_event_type = 'Extension' and wait_event = 'Extension'"
+        check "and it can be ended" until_seen "select count(*) = 0 from (select pg_terminate_backend(pid) from pg_stat_activity
+            where query = 'select sleeps(60)') s"
+        wait "$sleeper" 2>/dev/null || true
+        same "the names can be asked for" 'ERROR:  too many custom wait events' "$(ask -c 'select take_names(128)' | head -n 1)"
+        check "and looked at" [ "$(ask -c 'select count(*) > 126 from pg_wait_events')" = t ]
+    done
+    server_restart proxy
+fi
+
 # ---- the log
 lines() { log_of_proxy | grep -c 'LOG:  PL/Proxy function' || true; }
 same "no call is logged" 0 "$(lines)"
@@ -209,7 +328,6 @@ ask -c "set plproxy.log_min_duration = '100ms'" -c 'select count(*) from slow(1)
 same "a slow call is, once" 1 "$(lines)"
 line=$(log_of_proxy | grep 'LOG:  PL/Proxy function' | tail -n 1)
 say "            ${line#*LOG:  }"
-port=$(server_port parts)
 number='[0-9]+\.[0-9]{3}'
 times="connect $number ms, wait $number ms, transfer $number ms, 1 rows"
 check "with its partitions" grep -qE "PL/Proxy function public\.slow\(1\): duration $number ms, 4 rows; partition 0 \(127\.0\.0\.1:$port\): $times; partition 1 \(127\.0\.0\.1:$port\): $times; partition 2 \(127\.0\.0\.1:$port\): $times; partition 3 \(127\.0\.0\.1:$port\): $times\$" <<<"$line"

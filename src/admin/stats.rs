@@ -6,8 +6,9 @@ use super::output::{Output, Value};
 use crate::error::Error;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::xact::{database, database_exists};
-use crate::stats::{self, Counts, Memory, NO_NUMBER};
+use crate::stats::{self, Memory, NO_NUMBER};
 use pgrx::pg_sys::{Datum, Oid};
+use plproxy_core::stats::Counts;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Nanoseconds in a millisecond.

@@ -186,6 +186,10 @@ unsafe extern "C-unwind" {
     pub(super) fn RequestNamedLWLockTranche(name: *const c_char, locks: c_int);
     pub(super) fn GetNamedLWLockTranche(name: *const c_char) -> *mut pg_sys::LWLockPadded;
     pub(super) fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    pub(super) fn LWLockConditionalAcquire(
+        lock: *mut pg_sys::LWLock,
+        mode: pg_sys::LWLockMode::Type,
+    ) -> bool;
     pub(super) fn LWLockRelease(lock: *mut pg_sys::LWLock);
     pub(super) fn before_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn on_proc_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);

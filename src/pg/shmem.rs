@@ -5,12 +5,13 @@
 use super::compat;
 use super::{guard, raw};
 use crate::error::Error;
-use crate::stats::{self, Entry, Header, Label, Memory};
+use crate::stats::{self, Header, Label, Memory};
 use core::ffi::c_int;
 use core::mem::{align_of, size_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use pgrx::pg_sys::{self, Datum};
+use plproxy_core::stats::Entry;
 use std::alloc::{Layout, alloc_zeroed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -87,7 +88,7 @@ unsafe extern "C-unwind" fn startup() {
     }
     if let Some(memory) = shared() {
         // A panic must not reach the postmaster.
-        let _ = catch_unwind(AssertUnwindSafe(|| stats::load(&memory)));
+        let _panic = catch_unwind(AssertUnwindSafe(|| stats::load(&memory)));
     }
 }
 
@@ -97,8 +98,9 @@ unsafe extern "C-unwind" fn end(code: c_int, _: Datum) {
         return;
     }
     if let Some(memory) = shared() {
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            if was_shut_down().unwrap_or(false) {
+        // A panic must not reach the postmaster.
+        let _panic = catch_unwind(AssertUnwindSafe(|| {
+            if was_shut_down() {
                 stats::save(&memory);
             }
         }));
@@ -107,21 +109,23 @@ unsafe extern "C-unwind" fn end(code: c_int, _: Datum) {
 
 /// Whether the server was shut down as it should be. After an immediate shutdown, which also ends the postmaster without a
 /// complaint, sessions may have been ended in the middle of anything.
-fn was_shut_down() -> Result<bool, Error> {
+fn was_shut_down() -> bool {
     let mut is_whole = false;
-    // SAFETY: reads a file into palloc'd memory, which the process takes with it. Should it raise, the process is ending
-    // already and goes on with that.
+    // SAFETY: reads a file into palloc'd memory, which the process takes with it.
     let state = unsafe {
-        guard::catch(|| {
-            let control = raw::get_controlfile(pg_sys::DataDir, &raw mut is_whole);
-            (*control).state
-        })
-    }?;
-    Ok(is_whole
+        guard::catch_here(
+            "the process is ending already, and goes on with that",
+            || {
+                let control = raw::get_controlfile(pg_sys::DataDir, &raw mut is_whole);
+                (*control).state
+            },
+        )
+    };
+    is_whole
         && matches!(
             state,
-            pg_sys::DBState::DB_SHUTDOWNED | pg_sys::DBState::DB_SHUTDOWNED_IN_RECOVERY
-        ))
+            Some(pg_sys::DBState::DB_SHUTDOWNED | pg_sys::DBState::DB_SHUTDOWNED_IN_RECOVERY)
+        )
 }
 
 /// Where things lie in the memory.
@@ -190,22 +194,25 @@ const SHARED: pg_sys::LWLockMode::Type = pg_sys::LWLockMode::LW_SHARED;
 pub(crate) struct Locked(*mut pg_sys::LWLock);
 
 impl Locked {
-    /// Nothing of PostgreSQL's that may raise is to be called while it lives.
-    pub(crate) fn take(exclusive: bool) -> Result<Self, Error> {
+    /// The lock, if nobody has it who must not. To wait for it inside of PostgreSQL would be a wait that nothing ends, should
+    /// its holder be stopped. Nothing of PostgreSQL's that may raise is to be called while it lives.
+    pub(crate) fn try_take(exclusive: bool) -> Result<Option<Self>, Error> {
         let lock = LOCK.load(Relaxed);
         if !lock.is_null() {
             let mode = if exclusive { EXCLUSIVE } else { SHARED };
             // SAFETY: the lock of our tranche.
-            unsafe { guard::catch(|| raw::LWLockAcquire(lock, mode)) }?;
+            if !unsafe { guard::catch(|| raw::LWLockConditionalAcquire(lock, mode)) }? {
+                return Ok(None);
+            }
         }
-        Ok(Self(lock))
+        Ok(Some(Self(lock)))
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
         if !self.0.is_null() {
-            // SAFETY: held since `take`: nothing in between raises.
+            // SAFETY: held since `try_take`: nothing in between raises.
             unsafe { raw::LWLockRelease(self.0) };
         }
     }

@@ -5,11 +5,11 @@
 //! a mark of this form of it and before a checksum.
 #![forbid(unsafe_code)]
 
-use super::entry::Counts;
 use super::memory::{Found, Kind, Memory};
 use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use plproxy_core::hash::siphash;
+use plproxy_core::stats::Counts;
 use std::fs;
 use std::io;
 
@@ -48,14 +48,17 @@ pub(crate) fn save(memory: &Memory) {
     let written = fs::write(TEMPORARY, bytes_of(memory)).and_then(|()| fs::rename(TEMPORARY, FILE));
     if let Err(error) = written {
         log(format!("could not write file \"{FILE}\": {error}"));
-        let _ = fs::remove_file(TEMPORARY);
+        // What is left of it is written over at the next shutdown.
+        let _left = fs::remove_file(TEMPORARY);
     }
 }
 
 fn log(message: String) {
     let report = Report::new(sqlstate::SUCCESSFUL, format!("PL/Proxy: {message}"));
     // There is nobody else to tell.
-    let _ = emit(Level::Log, &report);
+    if let Err(error) = emit(Level::Log, &report) {
+        error.ends_here("the postmaster holds no lock while it starts or ends");
+    }
 }
 
 fn bytes_of(memory: &Memory) -> Vec<u8> {

@@ -43,7 +43,8 @@ impl Watched {
             self.connecting
         };
         let first = self.first.unwrap_or(took);
-        let _ = write!(
+        // A string takes everything.
+        let _written = write!(
             line,
             "; {}: connect {} ms, wait {} ms, transfer {} ms, {} rows{}",
             self.partition.label(),

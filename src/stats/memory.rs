@@ -1,29 +1,34 @@
 //! The tables: of partitions and of functions, each with a fixed number of entries.
 //!
-//! An entry is found by a hash of its name and stays where it is until it is given up by a reset. Each reset begins
-//! another epoch; who remembers an entry of an earlier one looks again. Where there is no room, new ones are not counted,
-//! but for how many calls that were: to drive others out would make each call of each session look again.
+//! `plproxy-core` has the entries and says which one gives way when there is no room; here are the memory that they lie in, its
+//! lock, and what is shown beside the counts. Each reset begins another epoch; who remembers an entry of an earlier one, or one
+//! that is another's by now, looks again.
 #![forbid(unsafe_code)]
 
-use super::entry::{Counts, Entry};
 use super::place::Name;
 use crate::error::Error;
 use crate::gucs;
 use crate::pg::allocator;
+use crate::pg::interrupts;
 use crate::pg::shmem::{self, Locked};
-use core::cell::OnceCell;
+use core::cell::{Cell, OnceCell};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
-
-/// Never used.
-const EMPTY: u32 = 0;
-const USED: u32 = 1;
-/// Used once: what is looked for may lie beyond.
-const FREED: u32 = 2;
+use plproxy_core::room;
+use plproxy_core::stats::{Counts, Entry, Rank, Table};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Lengths of names; longer ones are cut.
 const NAME: usize = 64;
 const HOST: usize = 256;
+
+/// For so long nobody looks for room where there was none, or for the lock where it could not be had.
+const AGAIN: Duration = Duration::from_secs(1);
+/// So many entries are looked at under one lock.
+const AT_ONCE: usize = 1024;
+/// Waits for the lock at the end of which the sample is given up: its holder may be stopped.
+const PATIENCE: u32 = 250;
+const WAIT: Duration = Duration::from_millis(1);
 
 /// What concerns both tables.
 #[repr(C, align(64))]
@@ -32,8 +37,10 @@ pub(crate) struct Header {
     _apart: [AtomicU64; 7],
     /// Entries in use, of partitions and of functions.
     used: [AtomicU64; 2],
-    /// Calls that were not counted for want of room.
+    /// Calls that were not counted for want of room, or whose entry has given way since.
     untracked: AtomicU64,
+    /// Where the last entry gave way, of partitions and of functions.
+    hands: [AtomicU64; 2],
 }
 
 impl Header {
@@ -42,8 +49,8 @@ impl Header {
         self.epoch.load(Acquire)
     }
 
-    pub(super) fn count_untracked(&self) {
-        self.untracked.fetch_add(1, Relaxed);
+    pub(super) fn count_untracked(&self, calls: u64) {
+        self.untracked.fetch_add(calls, Relaxed);
     }
 }
 
@@ -99,93 +106,148 @@ pub(crate) struct Found {
     pub(crate) counts: Counts,
 }
 
+/// Seconds since 1970.
+pub(super) fn now() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+    })
+}
+
+/// Nothing was counted yet.
+fn no_counts() -> Counts {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Counts {
+        since: since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(0)),
+        ..Counts::default()
+    }
+}
+
+thread_local! {
+    /// Until when it is of no use to look for room, of partitions and of functions, and for what is worth how much at the most.
+    static NO_ROOM: Cell<[Option<(Instant, Rank)>; 2]> = const { Cell::new([None; 2]) };
+}
+
+/// Whether an entry of that worth may find room, where there was none before.
+pub(super) fn may_have_room(kind: Kind, rank: Rank) -> bool {
+    let until = NO_ROOM.get().get(kind as usize).copied().flatten();
+    until.is_none_or(|(until, most)| rank > most || Instant::now() >= until)
+}
+
+fn has_no_room(kind: Kind, rank: Rank) {
+    let mut all = NO_ROOM.get();
+    if let Some(until) = all.get_mut(kind as usize) {
+        *until = Some((Instant::now() + AGAIN, rank));
+    }
+    NO_ROOM.set(all);
+}
+
 impl Memory {
     /// Calls that were not counted for want of room.
     pub(crate) fn untracked(&self) -> u64 {
         self.header.untracked.load(Relaxed)
     }
 
-    fn entries(&self, kind: Kind) -> &'static [Entry] {
-        match kind {
-            Kind::Partition => self.partitions,
-            Kind::Function => self.functions,
-        }
+    /// There is no room for anything.
+    pub(super) fn has_no_entries(&self) -> bool {
+        self.partitions.is_empty()
     }
 
-    fn used_of(&self, kind: Kind) -> &'static AtomicU64 {
+    fn table(&self, kind: Kind) -> Table<'static> {
         let [partitions, functions] = &self.header.used;
+        let [of_partitions, of_functions] = &self.header.hands;
         match kind {
-            Kind::Partition => partitions,
-            Kind::Function => functions,
+            Kind::Partition => Table {
+                entries: self.partitions,
+                used: partitions,
+                hand: of_partitions,
+            },
+            Kind::Function => Table {
+                entries: self.functions,
+                used: functions,
+                hand: of_functions,
+            },
         }
     }
 
-    fn is_full(&self, kind: Kind) -> bool {
-        self.used_of(kind).load(Relaxed) >= self.entries(kind).len() as u64
+    /// The lock, or `None` if it cannot be had for long. Where there is nobody else there is nothing to take.
+    fn lock_for_counting(&self, exclusive: bool) -> Result<Option<Option<Locked>>, Error> {
+        if !self.is_shared {
+            return Ok(Some(None));
+        }
+        for _ in 0..PATIENCE {
+            if let Some(locked) = Locked::try_take(exclusive)? {
+                return Ok(Some(Some(locked)));
+            }
+            std::thread::sleep(WAIT);
+        }
+        Ok(None)
     }
 
+    /// The lock for who has asked for something: it is waited for until the caller is tired of it.
     fn lock(&self, exclusive: bool) -> Result<Option<Locked>, Error> {
         if !self.is_shared {
             return Ok(None);
         }
-        Locked::take(exclusive).map(Some)
+        loop {
+            if let Some(locked) = Locked::try_take(exclusive)? {
+                return Ok(Some(locked));
+            }
+            interrupts::check()?;
+            std::thread::sleep(WAIT);
+        }
     }
 
-    /// The entry of that name, made if there is none and room for it.
+    /// The entry of that name, made if there is none and room for it, with the epoch.
     pub(super) fn entry(
         &self,
         kind: Kind,
         name: &Name<'_>,
+        rank: Rank,
     ) -> Result<(u64, Option<&'static Entry>), Error> {
+        let table = self.table(kind);
         {
-            let _lock = self.lock(false)?;
-            if let Some(entry) = self.find(kind, name) {
-                return Ok((self.header.epoch(), Some(entry)));
+            let Some(_lock) = self.lock_for_counting(false)? else {
+                has_no_room(kind, Rank::Partition);
+                return Ok((self.header.epoch(), None));
+            };
+            if let Some(place) = table.find(name.key()) {
+                return Ok((self.header.epoch(), table.entries.get(place)));
             }
-            if self.is_full(kind) {
+            if table.entries.is_empty() || (table.is_full() && !may_have_room(kind, rank)) {
                 return Ok((self.header.epoch(), None));
             }
         }
-        let _lock = self.lock(true)?;
-        Ok((self.header.epoch(), self.find_or_make(kind, name)))
-    }
-
-    /// Where a name is looked for, from its own place on.
-    fn places(&self, kind: Kind, hash: u64) -> impl Iterator<Item = usize> {
-        let room = self.entries(kind).len();
-        let first = usize::try_from(hash % (room.max(1) as u64)).unwrap_or(0);
-        (first..room).chain(0..first)
-    }
-
-    fn find(&self, kind: Kind, name: &Name<'_>) -> Option<&'static Entry> {
-        let entries = self.entries(kind);
-        self.places(kind, name.hash)
-            .filter_map(|place| entries.get(place))
-            .take_while(|entry| entry.state.load(Relaxed) != EMPTY)
-            .find(|entry| entry.is(name))
+        let Some(_lock) = self.lock_for_counting(true)? else {
+            has_no_room(kind, Rank::Partition);
+            return Ok((self.header.epoch(), None));
+        };
+        let place = self.find_or_make(kind, name, &no_counts(), rank);
+        if place.is_none() {
+            has_no_room(kind, rank);
+        }
+        let entry = place.and_then(|place| table.entries.get(place));
+        Ok((self.header.epoch(), entry))
     }
 
     /// To be called with the lock, or where nobody else is.
-    fn find_or_make(&self, kind: Kind, name: &Name<'_>) -> Option<&'static Entry> {
-        if let Some(entry) = self.find(kind, name) {
-            return Some(entry);
+    fn find_or_make(
+        &self,
+        kind: Kind,
+        name: &Name<'_>,
+        counts: &Counts,
+        rank: Rank,
+    ) -> Option<usize> {
+        let table = self.table(kind);
+        if let Some(place) = table.find(name.key()) {
+            return Some(place);
         }
-        let entries = self.entries(kind);
-        let place = self.places(kind, name.hash).find(|place| {
-            let entry = entries.get(*place);
-            entry.is_some_and(|entry| entry.state.load(Relaxed) != USED)
-        })?;
-        let entry = entries.get(place)?;
-        entry.database.store(name.database, Relaxed);
-        entry.number.store(name.number, Relaxed);
-        entry.hash.store(name.hash, Relaxed);
-        if let (Kind::Partition, Some(label)) = (kind, self.labels.get(place)) {
+        let made = table.make(name.key(), counts, rank, now())?;
+        self.header.count_untracked(made.driven_out);
+        if let (Kind::Partition, Some(label)) = (kind, self.labels.get(made.place)) {
             label.write(name);
         }
-        entry.write(&Counts::none());
-        entry.state.store(USED, Release);
-        self.used_of(kind).fetch_add(1, Relaxed);
-        Some(entry)
+        Some(made.place)
     }
 
     /// Puts in what was saved, if there is room.
@@ -199,48 +261,49 @@ impl Memory {
             host: &saved.host,
             port: saved.port,
         };
+        let counts = &saved.counts;
         // What a file says may be anything.
-        if saved.counts.is_sound()
-            && let Some(entry) = self.find_or_make(kind, &name)
-        {
-            entry.write(&saved.counts);
+        if !counts.is_sound() {
+            return;
         }
+        let in_vain = counts.errors.saturating_add(counts.cancels);
+        let reached = counts.connects > 0 || counts.rows > 0 || counts.calls > in_vain;
+        let in_cluster = kind == Kind::Function || !saved.cluster.is_empty();
+        let rank = Rank::of(in_cluster, reached);
+        self.find_or_make(kind, &name, counts, rank);
     }
 
     pub(super) fn restore_untracked(&self, calls: u64) {
-        self.header.untracked.store(calls, Relaxed);
+        self.header.count_untracked(calls);
     }
 
-    /// All entries of a kind, for those who hold the lock or are alone.
+    /// All entries of a kind, for those who are alone.
     pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = Found> {
-        self.those(kind, |_| true)
+        let places = 0..self.table(kind).entries.len();
+        places.filter_map(move |place| self.found(kind, place, |_| true))
     }
 
-    /// Those of them that are wanted.
-    fn those(&self, kind: Kind, wanted: impl Fn(&Entry) -> bool) -> impl Iterator<Item = Found> {
-        let labels = match kind {
-            Kind::Partition => self.labels,
-            Kind::Function => &[],
+    /// What is at a place, if it is wanted.
+    fn found(&self, kind: Kind, place: usize, wanted: impl Fn(&Entry) -> bool) -> Option<Found> {
+        let entry = self.table(kind).entries.get(place)?;
+        if !(entry.is_used() && wanted(entry)) {
+            return None;
+        }
+        let label = match kind {
+            Kind::Partition => self.labels.get(place),
+            Kind::Function => None,
         };
-        let entries = self.entries(kind).iter().enumerate();
-        entries
-            .filter(move |(_, entry)| entry.state.load(Acquire) == USED && wanted(entry))
-            .map(|(place, entry)| {
-                let label = labels.get(place);
-                let text = |part: fn(&Label) -> &[AtomicU8]| {
-                    label.map_or(String::new(), |l| read(part(l)))
-                };
-                Found {
-                    database: entry.database.load(Relaxed),
-                    number: entry.number.load(Relaxed),
-                    hash: entry.hash.load(Relaxed),
-                    cluster: text(|label| &label.cluster),
-                    dbname: text(|label| &label.dbname),
-                    host: text(|label| &label.host),
-                    port: label.map_or(0, |label| label.port.load(Relaxed)),
-                    counts: entry.read(),
-                }
-            })
+        let text = |part: fn(&Label) -> &[AtomicU8]| label.map_or(String::new(), |l| read(part(l)));
+        Some(Found {
+            database: entry.database(),
+            number: entry.number(),
+            hash: entry.hash(),
+            cluster: text(|label| &label.cluster),
+            dbname: text(|label| &label.dbname),
+            host: text(|label| &label.host),
+            port: label.map_or(0, |label| label.port.load(Relaxed)),
+            counts: entry.read(),
+        })
     }
 
     /// The partitions of a database.
@@ -253,56 +316,51 @@ impl Memory {
         self.of(Kind::Function, database)
     }
 
+    /// Those of a database, some at a time: nobody else is to wait for long.
     fn of(&self, kind: Kind, database: u32) -> Result<Vec<Found>, Error> {
-        // Nothing may fail while the lock is held.
-        let used = usize::try_from(self.used_of(kind).load(Relaxed)).unwrap_or(usize::MAX);
+        let places = self.table(kind).entries.len();
         let each = size_of::<Found>() + NAME + NAME + HOST;
-        let _room = allocator::hold(used.saturating_mul(each).saturating_mul(2))?;
-        let _lock = self.lock(false)?;
-        let own = |entry: &Entry| entry.database.load(Relaxed) == database;
-        Ok(self.those(kind, own).collect())
+        let mut all = Vec::new();
+        for first in (0..places).step_by(AT_ONCE) {
+            // Nothing may fail while the lock is held.
+            let _room = allocator::hold(each.saturating_mul(AT_ONCE).saturating_mul(2))?;
+            room::reserve(&mut all, AT_ONCE)?;
+            interrupts::check()?;
+            let _lock = self.lock(false)?;
+            let some = first..places.min(first + AT_ONCE);
+            let own = |entry: &Entry| entry.database() == database;
+            all.extend(some.filter_map(|place| self.found(kind, place, own)));
+        }
+        Ok(all)
     }
 
     /// How many entries are in use, of partitions and of functions.
     pub(crate) fn used(&self) -> (usize, usize) {
-        let used = |kind| usize::try_from(self.used_of(kind).load(Relaxed)).unwrap_or(usize::MAX);
+        let used = |kind| {
+            let used = self.table(kind).used.load(Relaxed);
+            usize::try_from(used).unwrap_or(usize::MAX)
+        };
         (used(Kind::Partition), used(Kind::Function))
     }
 
     /// The databases that have entries.
-    fn databases(&self) -> Result<Vec<u32>, Error> {
-        let _lock = self.lock(false)?;
-        let entries = self.partitions.iter().chain(self.functions);
-        let mut databases: Vec<u32> = entries
-            .filter(|entry| entry.state.load(Relaxed) == USED)
-            .map(|entry| entry.database.load(Relaxed))
-            .collect();
-        databases.sort_unstable();
-        databases.dedup();
-        Ok(databases)
+    fn databases(&self) -> Vec<u32> {
+        let mut databases = Vec::new();
+        for entry in self.partitions.iter().chain(self.functions) {
+            let database = entry.database();
+            if entry.is_used() && !databases.contains(&database) {
+                databases.push(database);
+            }
+        }
+        databases
     }
 
     /// Gives up the entries of these databases.
     fn give_up(&self, databases: &[u32]) -> Result<(), Error> {
         let _lock = self.lock(true)?;
         for kind in [Kind::Partition, Kind::Function] {
-            let entries = self.entries(kind);
-            let mut left = 0;
-            for entry in entries {
-                if entry.state.load(Relaxed) != USED {
-                    continue;
-                }
-                if databases.contains(&entry.database.load(Relaxed)) {
-                    entry.state.store(FREED, Relaxed);
-                } else {
-                    left += 1;
-                }
-            }
-            self.used_of(kind).store(left, Relaxed);
-            if left == 0 {
-                let states = entries.iter().map(|entry| &entry.state);
-                states.for_each(|state| state.store(EMPTY, Relaxed));
-            }
+            self.table(kind)
+                .give_up(|database| databases.contains(&database));
         }
         self.header.untracked.store(0, Relaxed);
         self.header.epoch.fetch_add(1, Release);
@@ -319,21 +377,12 @@ pub(crate) fn reset(
         return Ok(());
     };
     let mut gone = vec![database];
-    for other in memory.databases()? {
+    for other in memory.databases() {
         if other != database && !is_there(other)? {
             gone.push(other);
         }
     }
     memory.give_up(&gone)
-}
-
-impl Entry {
-    fn is(&self, name: &Name<'_>) -> bool {
-        self.state.load(Relaxed) == USED
-            && self.hash.load(Relaxed) == name.hash
-            && self.database.load(Relaxed) == name.database
-            && self.number.load(Relaxed) == name.number
-    }
 }
 
 impl Label {

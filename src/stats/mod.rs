@@ -6,14 +6,12 @@
 //! Nothing here raises but the taking of the lock.
 #![forbid(unsafe_code)]
 
-mod entry;
 mod file;
 mod log;
 mod memory;
 mod place;
 mod watch;
 
-pub(crate) use entry::{Counts, Entry};
 pub(crate) use file::{load, save};
 pub(crate) use memory::{Header, Label, Memory, current, reset, room};
 pub(crate) use place::{FunctionPlace, NO_NUMBER, PartitionPlace, Place};

@@ -1,14 +1,14 @@
 //! Where something is counted, found once and remembered.
 #![forbid(unsafe_code)]
 
-use super::entry::{Entry, Sample};
-use super::memory::{Header, Kind, current};
+use super::memory::{Kind, Memory, current, may_have_room};
 use crate::cluster::{Cluster, Origin};
 use crate::error::Error;
 use crate::pg::xact;
 use core::cell::Cell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::hash::siphash;
+use plproxy_core::stats::{Entry, Rank, Sample};
 use plproxy_remote::Endpoint;
 use std::rc::Rc;
 
@@ -24,39 +24,65 @@ pub(super) struct Name<'a> {
     pub(super) port: u32,
 }
 
-/// A place in the memory, good for one epoch.
+impl Name<'_> {
+    /// What it is found by.
+    pub(super) fn key(&self) -> (u32, u32, u64) {
+        (self.database, self.number, self.hash)
+    }
+}
+
+/// A place in the memory, good for one epoch and as long as it is not another's.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
-    header: Option<&'static Header>,
-    epoch: u64,
     entry: Option<&'static Entry>,
+    /// One more than that in which it was found, 0 for none.
+    epoch: u64,
+    number: u32,
+    hash: u64,
 }
 
 impl Place {
-    /// Whether it has to be looked for again.
-    fn is_stale(&self) -> bool {
-        self.header
-            .is_none_or(|header| header.epoch() != self.epoch)
+    fn is_of(&self, memory: &Memory) -> bool {
+        self.epoch == memory.header.epoch() + 1
     }
 
-    fn find(kind: Kind, name: &Name<'_>) -> Result<Self, Error> {
+    /// Whether it need not be looked for again by who is worth that much.
+    fn is_good(&self, kind: Kind, rank: Rank) -> bool {
+        let Some(memory) = current() else {
+            return true;
+        };
+        self.is_of(&memory)
+            && match self.entry {
+                Some(entry) => entry.is(xact::database(), self.number, self.hash),
+                None => memory.has_no_entries() || !may_have_room(kind, rank),
+            }
+    }
+
+    fn find(kind: Kind, name: &Name<'_>, rank: Rank) -> Result<Self, Error> {
         let Some(memory) = current() else {
             return Ok(Self::default());
         };
-        let (epoch, entry) = memory.entry(kind, name)?;
+        let (epoch, entry) = memory.entry(kind, name, rank)?;
         Ok(Self {
-            header: Some(memory.header),
-            epoch,
             entry,
+            epoch: epoch + 1,
+            number: name.number,
+            hash: name.hash,
         })
     }
 
     /// Counts a call. One that began before a reset is not counted, but for want of room.
     pub(super) fn count(&self, call: &Sample) {
-        match (self.entry, self.header) {
-            (Some(entry), _) if !self.is_stale() => entry.count(call),
-            (None, Some(header)) => header.count_untracked(),
-            _ => {}
+        let Some(memory) = current() else {
+            return;
+        };
+        let counted = match self.entry {
+            Some(_) if !self.is_of(&memory) => true,
+            Some(entry) => entry.count((xact::database(), self.number, self.hash), call),
+            None => false,
+        };
+        if !counted {
+            memory.header.count_untracked(1);
         }
     }
 }
@@ -66,9 +92,10 @@ impl Place {
 pub(crate) struct FunctionPlace(Cell<Place>);
 
 impl FunctionPlace {
-    pub(crate) fn find(&self, function: Oid) -> Result<Place, Error> {
+    /// `rank` is what the partitions are worth that it goes to.
+    pub(crate) fn find(&self, function: Oid, rank: Rank) -> Result<Place, Error> {
         let known = self.0.get();
-        if !known.is_stale() {
+        if known.is_good(Kind::Function, rank) {
             return Ok(known);
         }
         let number = function.to_u32();
@@ -81,7 +108,7 @@ impl FunctionPlace {
             host: "",
             port: 0,
         };
-        let found = Place::find(Kind::Function, &name)?;
+        let found = Place::find(Kind::Function, &name, rank)?;
         self.0.set(found);
         Ok(found)
     }
@@ -94,6 +121,8 @@ pub(crate) struct PartitionPlace {
     cluster: Option<String>,
     number: usize,
     place: Cell<Place>,
+    /// Somebody was reached there.
+    reached: Cell<bool>,
     /// The endpoint's changes that `place` knows of.
     changes: Cell<u64>,
 }
@@ -105,14 +134,25 @@ impl PartitionPlace {
             cluster: (cluster.origin != Origin::Connect).then(|| cluster.name.clone()),
             number,
             place: Cell::default(),
+            reached: Cell::new(false),
             changes: Cell::new(0),
         }
     }
 
+    /// What its entry is worth.
+    pub(super) fn rank(&self) -> Rank {
+        Rank::of(self.cluster.is_some(), self.reached.get())
+    }
+
+    /// It was reached, or else may not have been.
+    pub(super) fn was_reached(&self, reached: bool) {
+        self.reached.set(self.reached.get() || reached);
+    }
+
     pub(super) fn find(&self) -> Result<Place, Error> {
-        let known = self.place.get();
+        let (known, rank) = (self.place.get(), self.rank());
         let changes = self.endpoint.changes();
-        if !known.is_stale() && self.changes.get() == changes {
+        if known.is_good(Kind::Partition, rank) && self.changes.get() == changes {
             return Ok(known);
         }
         let cluster = self.cluster.as_deref();
@@ -136,7 +176,7 @@ impl PartitionPlace {
             host: &host,
             port,
         };
-        let found = Place::find(Kind::Partition, &name)?;
+        let found = Place::find(Kind::Partition, &name, rank)?;
         self.changes.set(changes);
         self.place.set(found);
         Ok(found)

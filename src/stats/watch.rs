@@ -1,11 +1,12 @@
 //! One call, from its start until it is counted.
 #![forbid(unsafe_code)]
 
-use super::entry::Sample;
+use super::memory::now;
 use super::place::{PartitionPlace, Place};
 use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::gucs;
+use plproxy_core::stats::{Rank, Sample};
 use plproxy_remote::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -66,9 +67,11 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn begin(function: &ProxyFunction, partitions: Vec<Watched>) -> Result<Self, Error> {
+        let ranks = partitions.iter().map(|watched| watched.partition.rank());
+        let rank = ranks.max().unwrap_or(Rank::Partition);
         Ok(Self {
             partitions,
-            function: function.place()?,
+            function: function.place(rank)?,
             begun: Instant::now(),
             slow_from: gucs::log_min_duration(),
             ended: None,
@@ -139,14 +142,28 @@ impl Watch {
                 watched.connecting += connecting;
             }
         }
+        let at = now();
         let mut whole = Sample {
             failed: how == End::Failed,
             canceled: how == End::Canceled,
             took: nanoseconds(took),
+            // What asks nobody fails nowhere.
+            rank: if self.partitions.is_empty() {
+                Rank::Partition
+            } else {
+                Rank::default()
+            },
+            at,
             ..Sample::default()
         };
         for watched in &mut self.partitions {
             let (end, took) = *watched.ended.get_or_insert((End::Canceled, took));
+            watched.partition.was_reached(match end {
+                End::Done => true,
+                End::Failed => !watched.connect_failed,
+                End::Canceled => watched.rows > 0 || watched.connects > 0,
+            });
+            let rank = watched.partition.rank();
             watched.place.count(&Sample {
                 rows: watched.rows,
                 failed: end == End::Failed,
@@ -154,7 +171,10 @@ impl Watch {
                 connects: watched.connects,
                 connect_failed: watched.connect_failed,
                 took: nanoseconds(took),
+                rank,
+                at,
             });
+            whole.rank = whole.rank.max(rank);
             whole.rows += watched.rows;
             whole.connects += watched.connects;
             whole.connect_failed |= watched.connect_failed;

@@ -19,5 +19,6 @@ pub mod result_map;
 pub mod room;
 pub mod routing;
 pub mod split;
+pub mod stats;
 pub mod transaction_control;
 pub mod types;
