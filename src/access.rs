@@ -4,6 +4,7 @@
 use crate::cluster::{self, CONNECTION_STRING, Cluster, Origin};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::local::Limited;
+use crate::pg::inval::Dependency;
 use crate::pg::{allocator, foreign, machine, role};
 use crate::remote::remote;
 use crate::stats::PartitionPlace;
@@ -23,6 +24,8 @@ pub(crate) struct Access {
     password: Option<String>,
     rule: Rule,
     endpoints: Vec<OnceCell<Reached>>,
+    /// The user mappings that there are, or might be.
+    depends_on: Vec<Dependency>,
 }
 
 /// What connections may be made with.
@@ -58,12 +61,27 @@ impl Reached {
 impl Access {
     /// Checks the right to use the cluster and finds the remote user.
     pub(crate) fn check(cluster: &Cluster, role: Oid) -> Result<Self, Error> {
+        let depends_on = Self::mappings(cluster, role)?;
         let mut mapping = foreign::Options::new();
         if let Origin::Server(server) = cluster.origin {
             foreign::check_usage(server, role, &cluster.name)?;
             mapping = foreign::user_mapping(role, server)?;
         }
-        Self::new(cluster, role, role::name(role)?, mapping)
+        Self::new(cluster, role, role::name(role)?, mapping, depends_on)
+    }
+
+    fn mappings(cluster: &Cluster, role: Oid) -> Result<Vec<Dependency>, Error> {
+        let Origin::Server(server) = cluster.origin else {
+            return Ok(Vec::new());
+        };
+        let users = [role, Oid::INVALID].into_iter();
+        users
+            .map(|user| Dependency::mapping(user, server))
+            .collect()
+    }
+
+    pub(crate) fn depends_on(&self) -> &[Dependency] {
+        &self.depends_on
     }
 
     /// Whether it is that of connection strings which a superuser wrote.
@@ -73,8 +91,13 @@ impl Access {
 
     /// The same user's access to `cluster` as it is now, which was `was`; `None` if there is none any more. The partitions
     /// that stay what they were stay connected.
-    pub(crate) fn renew(&self, was: &Cluster, cluster: &Cluster) -> Result<Option<Self>, Error> {
+    pub(crate) fn renew(
+        self: &Rc<Self>,
+        was: &Cluster,
+        cluster: &Cluster,
+    ) -> Result<Option<Rc<Self>>, Error> {
         let role = self.role;
+        let depends_on = Self::mappings(cluster, role)?;
         let Some(name) = role::find_name(role)? else {
             return Ok(None);
         };
@@ -88,9 +111,12 @@ impl Access {
                 None => return Ok(None),
             }
         }
-        let access = Self::new(cluster, role, name, mapping)?;
+        let access = Self::new(cluster, role, name, mapping, depends_on)?;
         let is_same = access.user == self.user && access.password == self.password;
         if is_same && access.rule == self.rule {
+            if core::ptr::eq(was, cluster) {
+                return Ok(Some(Rc::clone(self)));
+            }
             let held: HashMap<&str, &Reached> = was
                 .partitions
                 .iter()
@@ -104,7 +130,7 @@ impl Access {
                 }
             }
         }
-        Ok(Some(access))
+        Ok(Some(Rc::new(access)))
     }
 
     fn new(
@@ -112,6 +138,7 @@ impl Access {
         role: Oid,
         name: String,
         mapping: foreign::Options,
+        depends_on: Vec<Dependency>,
     ) -> Result<Self, Error> {
         let _room = cluster::room(cluster.partitions.len(), 0)?;
         let rule = if cluster.author.is_superuser()? {
@@ -136,6 +163,7 @@ impl Access {
             password,
             rule,
             endpoints: cluster.partitions.iter().map(|_| OnceCell::new()).collect(),
+            depends_on,
         })
     }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::access::Access;
+use crate::author::Author;
 use crate::configured;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
@@ -9,6 +10,7 @@ use crate::function::ProxyFunction;
 use crate::local::Limited;
 use crate::pg::allocator;
 use crate::pg::foreign::{self, Server};
+use crate::pg::inval::{Changes, Dependency};
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
 use crate::pg::{proc, role};
@@ -56,6 +58,8 @@ pub(crate) struct Cluster {
     pub(crate) same_as: Vec<usize>,
     pub(crate) origin: Origin,
     pub(crate) author: Author,
+    /// What it was read from. None for that of CONNECT.
+    depends_on: Vec<Dependency>,
     /// By the local user's OID.
     access: RefCell<NumberMap<Oid, Rc<Access>>>,
 }
@@ -69,40 +73,6 @@ pub(crate) enum Origin {
     Functions(i32),
     /// The body's own connection string.
     Connect,
-}
-
-/// Who wrote a cluster's connection strings. Who is no superuser is not to reach by them what is open to the operating system's
-/// user of this server: by its password file, its environment, its certificate, its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Author {
-    /// That role, which may come to be a superuser, or cease to be one.
-    Role {
-        role: Oid,
-        /// Our validator sees to it that only superusers say in user mappings that no password is required.
-        has_valid_mappings: bool,
-    },
-    Superuser,
-    Other,
-}
-
-impl Author {
-    pub(crate) fn has_valid_mappings(self) -> bool {
-        matches!(
-            self,
-            Self::Role {
-                has_valid_mappings: true,
-                ..
-            }
-        )
-    }
-
-    pub(crate) fn is_superuser(self) -> Result<bool, Error> {
-        match self {
-            Self::Role { role, .. } => role::is_superuser(role),
-            Self::Superuser => Ok(true),
-            Self::Other => Ok(false),
-        }
-    }
 }
 
 type Connected = RefCell<Recent<String, Rc<Cluster>>>;
@@ -140,32 +110,63 @@ impl LastServer {
     }
 }
 
-/// After a change of servers, wrappers, mappings or roles: what came from them is read again. Now and not when each cluster
-/// is called the next time, so that connections which nothing stands for any more are seen and closed.
-pub(crate) fn renew() -> Result<(), Error> {
-    GENERATION.set(GENERATION.get() + 1);
+/// After changes of the catalogs: what came from them is read again. Now and not when each cluster is called the next time,
+/// so that connections which nothing stands for any more are seen and closed.
+pub(crate) fn renew(changes: &Changes) -> Result<(), Error> {
+    // A cluster that is read again has its users' access read again, too.
+    let (mut stale, mut suspect) = (Vec::new(), Vec::new());
+    CLUSTERS.with_borrow(|clusters| {
+        for (name, cluster) in clusters.iter() {
+            if changes.touch(&cluster.depends_on) {
+                stale.push(name.clone());
+            } else if cluster.access_is_touched_by(changes) {
+                suspect.push(Rc::clone(cluster));
+            }
+        }
+    });
+    for by in CONNECTED {
+        by.with_borrow(|connected| {
+            let touched = connected
+                .values()
+                .filter(|it| it.access_is_touched_by(changes));
+            suspect.extend(touched.cloned());
+        });
+    }
+    if stale.is_empty() && suspect.is_empty() {
+        return Ok(());
+    }
+    // Taken out first: should this fail, what is left out is read again when it is called.
+    if !stale.is_empty() {
+        GENERATION.set(GENERATION.get() + 1);
+    }
+    let stale: Vec<_> = CLUSTERS.with_borrow_mut(|clusters| {
+        let taken = stale.into_iter().map(|name| (clusters.remove(&name), name));
+        taken.collect()
+    });
+    let suspect: Vec<_> = suspect
+        .into_iter()
+        .map(|cluster| (cluster.access.take(), cluster))
+        .collect();
     let memory = Context::for_call()?;
     memory.enter(|| {
-        // Should this fail, what is left out is read again when it is called.
-        for (name, known) in CLUSTERS.with_borrow_mut(Recent::drain) {
-            if let Some(cluster) = renewed(&name, &known)? {
-                let _ = CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name, cluster));
+        for (known, name) in stale {
+            if let Some(known) = known
+                && let Some(cluster) = renewed(&name, &known)?
+            {
+                drop(CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name, cluster)));
             }
         }
-        for by in CONNECTED {
-            for (connstr, cluster) in by.with_borrow_mut(Recent::drain) {
-                cluster.inherit(&cluster)?;
-                let _ = by.with_borrow_mut(|connected| connected.insert(connstr, cluster));
-            }
-        }
-        Ok(())
+        suspect
+            .into_iter()
+            .try_for_each(|(before, cluster)| cluster.inherit_access(&cluster, before))
     })
 }
 
 /// A named cluster as it is now, if it can be told without calling anybody's functions.
 fn renewed(name: &str, known: &Rc<Cluster>) -> Result<Option<Rc<Cluster>>, Error> {
+    let depends_on = Dependency::server(name)?;
     let cluster = match (Server::find(name)?, known.origin) {
-        (Some(server), _) => match read_server(name, &server)? {
+        (Some(server), _) => match read_server(name, &server, depends_on)? {
             Ok(cluster) => Rc::new(cluster),
             // Told to who calls it.
             Err(_) => return Ok(None),
@@ -305,6 +306,7 @@ fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error
             partitions,
             Origin::Connect,
             author,
+            Vec::new(),
         ));
         let _gone = connected.insert(connstr.to_owned(), Rc::clone(&cluster));
         cluster
@@ -318,12 +320,16 @@ pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Er
     let cluster = match &known {
         Some(cluster) if matches!(cluster.origin, Origin::Server(_)) => Rc::clone(cluster),
         Some(_) => configured::load(label, name, known.as_ref())?,
-        None => match Server::find(name)? {
-            Some(server) => {
-                Rc::new(read_server(name, &server)?.map_err(|error| option_error(label, error))?)
+        None => {
+            let depends_on = Dependency::server(name)?;
+            match Server::find(name)? {
+                Some(server) => Rc::new(
+                    read_server(name, &server, depends_on)?
+                        .map_err(|error| option_error(label, error))?,
+                ),
+                None => configured::load(label, name, None)?,
             }
-            None => configured::load(label, name, None)?,
-        },
+        }
     };
     warn_of_ignored(&cluster.config)?;
     match known {
@@ -332,13 +338,19 @@ pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Er
         None => {}
     }
     GENERATION.set(GENERATION.get() + 1);
-    let _ =
-        CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), Rc::clone(&cluster)));
+    drop(
+        CLUSTERS.with_borrow_mut(|clusters| clusters.insert(name.to_owned(), Rc::clone(&cluster))),
+    );
     Ok(cluster)
 }
 
 /// A cluster as a foreign server defines it; the wrapper's options are the defaults.
-fn read_server(name: &str, server: &Server) -> Result<Result<Cluster, OptionError>, Error> {
+fn read_server(
+    name: &str,
+    server: &Server,
+    depends_on: Dependency,
+) -> Result<Result<Cluster, OptionError>, Error> {
+    let depends_on = vec![depends_on, Dependency::wrapper(server.wrapper)?];
     let (defaults, validator) = server.wrapper()?;
     let _room = room_of(&defaults)?;
     let _room_too = room_of(&server.options)?;
@@ -354,6 +366,7 @@ fn read_server(name: &str, server: &Server) -> Result<Result<Cluster, OptionErro
             parsed.partitions,
             Origin::Server(server.oid),
             author,
+            depends_on,
         )
     }))
 }
@@ -379,6 +392,7 @@ impl Cluster {
         partitions: Vec<String>,
         origin: Origin,
         author: Author,
+        depends_on: Vec<Dependency>,
     ) -> Self {
         let mut first = HashMap::new();
         let same_as = partitions
@@ -394,6 +408,7 @@ impl Cluster {
             same_as,
             origin,
             author,
+            depends_on,
             access: RefCell::default(),
             partitions,
         }
@@ -404,19 +419,32 @@ impl Cluster {
         self.config.disable_binary
     }
 
-    /// Takes over who has come by from what the cluster was before, which may be itself.
+    /// Takes over who has come by from what the cluster was before.
     fn inherit(&self, was: &Self) -> Result<(), Error> {
+        let before = was.access.borrow().clone();
+        self.inherit_access(was, before)
+    }
+
+    /// The same, of these. It may have been itself.
+    fn inherit_access(&self, was: &Self, before: NumberMap<Oid, Rc<Access>>) -> Result<(), Error> {
         let mut inherited = NumberMap::default();
         if self.config.default_user == was.config.default_user {
-            let before = was.access.borrow().clone();
             for (role, access) in before {
                 if let Some(access) = access.renew(was, self)? {
-                    inherited.insert(role, Rc::new(access));
+                    inherited.insert(role, access);
                 }
             }
         }
         self.access.replace(inherited);
         Ok(())
+    }
+
+    /// Whether what somebody may reach, or as whom, may have changed while the cluster has not.
+    fn access_is_touched_by(&self, changes: &Changes) -> bool {
+        let access = self.access.borrow();
+        access
+            .values()
+            .any(|access| changes.roles || changes.touch(access.depends_on()))
     }
 
     /// What the calling user may reach, and as whom.

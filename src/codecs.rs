@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::hash::HashKind;
+use crate::pg::inval::{Changes, Dependency};
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
@@ -22,17 +23,29 @@ struct Known {
     /// Rows of one column of the type.
     rows: HashMap<Oid, Rc<RowType>>,
     hashes: NumberMap<Oid, Rc<HashKind>>,
+    /// What all this was made from.
+    depends_on: Vec<Rc<[Dependency]>>,
 }
 
 thread_local! {
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
-/// After a change of types: everything is looked up anew.
-pub(crate) fn forget() {
-    // Taken out first: dropping goes through PostgreSQL.
-    let known = KNOWN.take();
-    drop(known);
+/// After a change of one of these types everything is looked up anew.
+pub(crate) fn forget(changes: &Changes) {
+    let stale = KNOWN.with_borrow(|known| {
+        changes.touch(known.depends_on.iter().flat_map(|depends_on| &**depends_on))
+    });
+    if stale {
+        // Taken out first: dropping goes through PostgreSQL.
+        let known = KNOWN.take();
+        drop(known);
+    }
+}
+
+/// Remembers what something was made from.
+fn depend_on(info: &TypeInfo) {
+    KNOWN.with_borrow_mut(|known| known.depends_on.push(Rc::clone(&info.depends_on)));
 }
 
 /// The value of a key, made on first use. The map is not borrowed while `make` runs, which may come back here.
@@ -51,14 +64,25 @@ fn get<K: Hash + Eq + Copy, V>(
 }
 
 pub(crate) fn type_info(oid: Oid) -> Result<Rc<TypeInfo>, Error> {
-    get(|known| &mut known.types, oid, || TypeInfo::find(oid))
+    get(
+        |known| &mut known.types,
+        oid,
+        || {
+            let info = TypeInfo::find(oid)?;
+            depend_on(&info);
+            Ok(info)
+        },
+    )
 }
 
 pub(crate) fn encoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Encoder>, Error> {
     get(
         |known| &mut known.encoders,
         (info.oid, text_only),
-        || Encoder::new(info, text_only),
+        || {
+            depend_on(info);
+            Encoder::new(info, text_only)
+        },
     )
 }
 
@@ -66,7 +90,10 @@ pub(crate) fn decoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Decoder>, E
     get(
         |known| &mut known.decoders,
         (info.oid, text_only),
-        || Decoder::new(info, text_only),
+        || {
+            depend_on(info);
+            Decoder::new(info, text_only)
+        },
     )
 }
 

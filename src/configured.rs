@@ -1,13 +1,16 @@
 //! Clusters that the functions `plproxy.get_cluster_*` define.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{self, Author, Cluster, Origin, option_error, warn_of_ignored};
+use crate::author::Author;
+use crate::cluster::{self, Cluster, Origin, option_error, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::expr::Arg;
+use crate::pg::inval::{Changes, Dependency};
+use crate::pg::proc::Proc;
 use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
 use crate::recent::Recent;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use pgrx::pg_sys::{self, Oid};
 use plproxy_core::{options, room};
 use std::rc::Rc;
@@ -21,8 +24,8 @@ struct Plans {
 }
 
 thread_local! {
-    /// Who owns the function that gives the connection strings, as far as that is known.
-    static AUTHOR: Cell<Option<Author>> = const { Cell::new(None) };
+    /// Who owns the function that gives the connection strings, as far as that is known, and what tells.
+    static AUTHOR: RefCell<Option<(Author, [Dependency; 2])>> = const { RefCell::new(None) };
     static PLANS: RefCell<Recent<Oid, Rc<Plans>>> = RefCell::new(Recent::new(MOST_ROLES));
 }
 
@@ -78,29 +81,38 @@ fn not_found(name: &str, missing: &[String]) -> Report {
     report
 }
 
-/// Forgets who wrote the connection strings, after a change of functions.
-pub(crate) fn forget() {
-    AUTHOR.set(None);
+/// Forgets who wrote the connection strings, after a change of that function or its schema.
+pub(crate) fn forget(changes: &Changes) {
+    let stale = AUTHOR.with_borrow(|author| {
+        let mut depends_on = author.iter().flat_map(|(_, depends_on)| depends_on);
+        changes.touch(&mut depends_on)
+    });
+    if stale {
+        drop(AUTHOR.take());
+    }
 }
 
 /// Who wrote the connection strings: the owner of the function that gives them, which is the one that the query finds.
 fn author() -> Result<Author, Error> {
-    const OWNER: &str = "select p.proowner from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) \
-         pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(pg_catalog.text)')";
-    if let Some(author) = AUTHOR.get() {
+    const FUNCTION: &str = "select pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(pg_catalog.text)')\
+         ::pg_catalog.oid";
+    if let Some(author) = AUTHOR.with_borrow(|known| known.as_ref().map(|(author, _)| *author)) {
         return Ok(author);
     }
-    let mut author = Author::Other;
-    Plan::prepare(OWNER, &[])?.run(&[], |row| {
-        if let Some(owner) = row.value(1)? {
-            author = Author::Role {
-                role: Oid::from(owner.value() as u32),
-                has_valid_mappings: false,
-            };
-        }
+    let mut function = None;
+    Plan::prepare(FUNCTION, &[])?.run(&[], |row| {
+        function = row.value(1)?.map(|oid| Oid::from(oid.value() as u32));
         Ok(())
     })?;
-    AUTHOR.set(Some(author));
+    let Some(function) = function else {
+        return Ok(Author::Other);
+    };
+    let function = Proc::find(function)?;
+    let author = Author::Role {
+        role: function.owner,
+        has_valid_mappings: false,
+    };
+    drop(AUTHOR.replace(Some((author, function.depends_on))));
     Ok(author)
 }
 
@@ -172,6 +184,8 @@ pub(crate) fn load(
         partitions,
         Origin::Functions(version),
         author,
+        // Should a server of that name be made, it counts from then on.
+        vec![Dependency::server(name)?],
     )))
 }
 

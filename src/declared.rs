@@ -6,34 +6,46 @@ use crate::error::{Error, FunctionLabel, Report};
 use crate::function::{ProxyArg, ResultType};
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallResult;
-use crate::pg::inval::{self, Changes};
+use crate::pg::inval::{Changes, Dependency};
 use crate::pg::proc::Proc;
 use crate::pg::settings;
 use crate::pg::types::{TypeClass, TypeInfo};
 use pgrx::pg_sys::{self, Oid};
 use plproxy_core::function::{Argument, Column, Program, Returns, Signature, compile};
 use plproxy_core::ident::quote_ident;
+use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// What messages about the type of a result give for the number of arguments.
 const NO_ARGS: usize = 0;
 
-/// The catalog rows that a compiled function was made from.
+/// What a compiled function, or its form on the wire, was made from.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
-    function: u32,
-    types: Vec<u32>,
-    relation: Option<Oid>,
+    pub(crate) rows: SmallVec<[Dependency; 2]>,
+    types: Vec<Rc<TypeInfo>>,
 }
 
 impl Dependencies {
+    pub(crate) fn add_type(&mut self, info: &Rc<TypeInfo>) {
+        if !self.types.iter().any(|known| Rc::ptr_eq(known, info)) {
+            self.types.push(Rc::clone(info));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.types.is_empty()
+    }
+
+    /// Nothing will be added any more.
+    pub(crate) fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
+        self.types.shrink_to_fit();
+    }
+
     pub(crate) fn touched_by(&self, changes: &Changes) -> bool {
-        changes.all
-            || changes.functions.contains(&self.function)
-            || changes.types.iter().any(|hash| self.types.contains(hash))
-            || self
-                .relation
-                .is_some_and(|relation| changes.relations.contains(&relation))
+        let types = self.types.iter().flat_map(|info| &*info.depends_on);
+        changes.touch(self.rows.iter().chain(types))
     }
 }
 
@@ -69,8 +81,8 @@ impl Declared {
             },
             is_set: proc.is_set,
             depends_on: Dependencies {
-                function: inval::function_hash(oid)?,
-                ..Dependencies::default()
+                rows: proc.depends_on.into(),
+                types: Vec::new(),
             },
             owner: proc.owner,
             schema: proc.schema,
@@ -102,7 +114,7 @@ impl Declared {
                 oid.to_u32()
             )));
         }
-        self.depends_on.types.push(TypeInfo::cache_hash(oid)?);
+        self.depends_on.add_type(&info);
         Ok(info)
     }
 
@@ -114,17 +126,17 @@ impl Declared {
         if self.is_dynamic() {
             return Ok(ResultType::Record);
         }
+        let declared = codecs::type_info(self.result_type)?;
+        self.depends_on.add_type(&declared);
+        if let Some(relation) = TypeInfo::clone(&declared).base()?.relation {
+            self.depends_on.rows.push(Dependency::table(relation));
+        }
         Ok(match CallResult::of_function(oid)? {
             CallResult::Scalar(type_oid) => ResultType::Scalar(self.fit_type(type_oid, NO_ARGS)?),
             CallResult::Row(row_type, domain) => {
                 for column in &row_type.columns {
                     self.fit_type(column.type_oid, NO_ARGS)?;
                 }
-                let declared = TypeInfo::clone(&*codecs::type_info(self.result_type)?);
-                self.depends_on
-                    .types
-                    .push(TypeInfo::cache_hash(self.result_type)?);
-                self.depends_on.relation = declared.base()?.relation;
                 ResultType::Row(Rc::new(row_type), domain)
             }
             CallResult::Unknown => {

@@ -81,10 +81,6 @@ struct Shapes {
 
 impl Shapes {
     fn touched_by(&self, changes: &Changes) -> bool {
-        // The types of a call's own columns are nobody's dependency, and their names are in the statement.
-        if !changes.types.is_empty() && !self.records.borrow().is_empty() {
-            return true;
-        }
         let fixed = [&self.binary, &self.text];
         fixed
             .into_iter()
@@ -132,16 +128,9 @@ fn forget(changes: &Changes) -> Result<(), Error> {
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
     drop(stale);
-    if changes.all || !changes.types.is_empty() {
-        codecs::forget();
-    }
-    if changes.all || !changes.functions.is_empty() {
-        configured::forget();
-    }
-    if changes.all || changes.foreign {
-        cluster::renew()?;
-    }
-    Ok(())
+    codecs::forget(changes);
+    configured::forget(changes);
+    cluster::renew(changes)
 }
 
 impl ProxyFunction {
@@ -152,6 +141,7 @@ impl ProxyFunction {
         let returns = result.returns()?;
         let program = declared.parse(returns)?;
         let args = declared.args(&program)?;
+        declared.depends_on.shrink();
         Ok(Self {
             size: declared.size(),
             label: declared.label,

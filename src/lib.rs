@@ -4,6 +4,9 @@
 //! options, connection strings, routing) and `plproxy-remote` (connections, execution). [`handler`] reads as the data flow
 //! of one call. `unsafe` stands in [`pg`] only.
 
+// An error that is dropped says why: see docs/SAFETY.md.
+#![deny(clippy::let_underscore_must_use)]
+
 #[cfg(all(not(debug_assertions), not(feature = "postgres")))]
 compile_error!("name a PostgreSQL version: --features pg15");
 
@@ -12,6 +15,8 @@ compile_error!("name a PostgreSQL version: --features pg15");
 mod access;
 #[cfg(feature = "postgres")]
 mod admin;
+#[cfg(feature = "postgres")]
+mod author;
 #[cfg(feature = "postgres")]
 mod call;
 #[cfg(feature = "postgres")]

@@ -3,19 +3,25 @@
 
 use crate::codecs;
 use crate::error::Error;
+use crate::pg::inval::Dependency;
 use crate::pg::tuple::RowType;
-use crate::pg::types::TypeClass;
+use crate::pg::types::{TypeClass, TypeInfo};
 use pgrx::pg_sys::Oid;
 use plproxy_core::types::BuiltInType;
 use plproxy_remote::TextNeeds;
+use smallvec::SmallVec;
+use std::rc::Rc;
 
-/// The needs of some types, and the composite types that were looked into.
+/// The needs of some types, and what they come from.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) text: TextNeeds,
     /// That names of objects have their schemas.
     pub(crate) names: bool,
-    pub(crate) relations: Vec<Oid>,
+    pub(crate) types: Vec<Rc<TypeInfo>>,
+    pub(crate) tables: SmallVec<[Dependency; 2]>,
+    /// The composite types that were looked into.
+    relations: Vec<Oid>,
 }
 
 impl Needs {
@@ -28,6 +34,7 @@ impl Needs {
             return Ok(());
         }
         let info = codecs::type_info(oid)?;
+        self.types.push(Rc::clone(&info));
         let part = match info.class {
             TypeClass::Domain => info.domain_base,
             TypeClass::Range | TypeClass::Multirange => info.range_of()?,
@@ -49,6 +56,7 @@ impl Needs {
             return Ok(());
         };
         self.relations.push(relation);
+        self.tables.push(Dependency::table(relation));
         let row = RowType::of_composite(oid)?;
         row.columns
             .iter()

@@ -53,17 +53,20 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         gone.or(replaced).map(|entry| entry.value)
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.values().map(|entry| &entry.value)
+    /// Takes a value out.
+    #[must_use = "dropping a value may need what is borrowed"]
+    pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.remove(key).map(|entry| entry.value)
     }
 
-    /// Takes everything out, what was used longest ago first.
-    pub(crate) fn drain(&mut self) -> Vec<(K, V)> {
-        let mut entries: Vec<_> = self.entries.drain().collect();
-        entries.sort_unstable_by_key(|(_, entry)| entry.used);
-        entries
-            .into_iter()
-            .map(|(key, entry)| (key, entry.value))
-            .collect()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|entry| &entry.value)
     }
 }

@@ -22,18 +22,18 @@ pub(crate) struct RowReader {
     formats: SmallVec<[Format; 8]>,
 }
 
-/// How the rows of a statement were read last: all partitions have the same columns as a rule, in one call as in the next.
+/// How the rows of a shape were read last: all partitions have the same columns as a rule, in one call as in the next.
 struct Known {
-    statement: u64,
+    shape: u64,
     columns: Rc<[ColumnDescription]>,
     reader: Rc<RowReader>,
 }
 
-/// Of so many statements it is remembered.
+/// Of so many shapes it is remembered.
 const REMEMBERED: usize = 64;
 
 thread_local! {
-    /// By the statement's number; two with the same remainder have one place.
+    /// By the shape's number; two with the same remainder have one place.
     static KNOWN: RefCell<[Option<Known>; REMEMBERED]> =
         const { RefCell::new([const { None }; REMEMBERED]) };
 }
@@ -45,20 +45,20 @@ impl RowReader {
         batch: &Batch,
         label: &FunctionLabel,
     ) -> Result<Rc<Self>, Error> {
-        let (columns, statement) = (batch.columns(), shape.statement.id());
+        let (columns, number) = (batch.columns(), shape.number);
         KNOWN.with_borrow_mut(|known| {
-            let Some(known) = known.get_mut(statement as usize % REMEMBERED) else {
+            let Some(known) = known.get_mut(number as usize % REMEMBERED) else {
                 return Self::new(shape, batch, label).map(Rc::new);
             };
             if let Some(last) = known
-                && last.statement == statement
+                && last.shape == number
                 && (Rc::ptr_eq(&last.columns, columns) || last.columns == *columns)
             {
                 return Ok(Rc::clone(&last.reader));
             }
             let reader = Rc::new(Self::new(shape, batch, label)?);
             *known = Some(Known {
-                statement,
+                shape: number,
                 columns: Rc::clone(columns),
                 reader: Rc::clone(&reader),
             });

@@ -2,19 +2,44 @@
 #![forbid(unsafe_code)]
 
 use crate::codecs;
+use crate::declared::Dependencies;
 use crate::error::{Error, FunctionLabel};
 use crate::function::{ProxyArg, ResultType};
 use crate::needs::Needs;
 use crate::pg::inval::Changes;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
+use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query};
-use plproxy_remote::{Format, ResultFormats, Statement};
+use plproxy_remote::{Format, ResultFormats, Statement, TextNeeds};
+use std::collections::VecDeque;
 use std::rc::Rc;
+
+/// Statements of shapes that are gone are remembered, as many as a connection remembers at the most.
+const MOST_STATEMENTS: usize = 256;
+
+thread_local! {
+    static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
+    static STATEMENTS: RefCell<VecDeque<Rc<Statement>>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The statement of that text: the one of a shape that is gone, if there was one. Connections that have prepared it go on
+/// with that, where something has changed that the statement does not show.
+fn known_statement(sql: String, formats: ResultFormats, needs: TextNeeds) -> Rc<Statement> {
+    STATEMENTS.with_borrow_mut(|statements| {
+        let known = statements
+            .iter()
+            .position(|known| known.is(&sql, &formats, needs))
+            .and_then(|place| statements.remove(place));
+        known.unwrap_or_else(|| Statement::new(sql, formats, needs))
+    })
+}
 
 /// See the module.
 pub(crate) struct Shape {
+    /// Which no other shape of the process has or will have. Of the same statement there may be several, one after the other.
+    pub(crate) number: u64,
     pub(crate) statement: Rc<Statement>,
     /// One for each parameter of the statement.
     pub(crate) params: Vec<ShapeParam>,
@@ -25,8 +50,9 @@ pub(crate) struct Shape {
     pub(crate) result: ShapeResult,
     /// The row type of the result; of a set of scalars too, for the tuplestore.
     pub(crate) row_type: Option<Rc<RowType>>,
-    /// Composite types inside columns: what they are made of has a say in how the statement runs.
-    relations: Vec<Oid>,
+    /// The types of the call's own columns. Where columns come as text, what these are made of has a say in how the statement
+    /// runs.
+    depends_on: Option<Box<Dependencies>>,
 }
 
 /// A parameter of the remote statement.
@@ -73,30 +99,48 @@ impl Shape {
             // Of what types its columns are only the partition knows.
             Query::Select(_) => Format::Text.into(),
         };
-        let mut needs = result.needs(row_type.as_deref(), &formats)?;
+        let needs = result.needs(row_type.as_deref(), &formats)?;
         let mut written = Needs::default();
         for param in params.iter().filter(|param| param.encoder.writes_text()) {
             if let Some(arg) = args.get(param.argument) {
                 written.add(arg.type_info.oid)?;
             }
         }
-        needs.relations.append(&mut written.relations);
+        let mut depends_on = Dependencies::default();
+        // Those that are the function's own are its dependencies.
+        let own = |oid| {
+            let mut columns = row_type.iter().flat_map(|row_type| &row_type.columns);
+            columns.any(|column| column.type_oid == oid)
+                || args.iter().any(|arg| arg.type_info.oid == oid)
+        };
+        let inner = needs.types.iter().chain(&written.types);
+        let inner = inner.filter(|info| !own(info.oid));
+        inner.for_each(|info| depends_on.add_type(info));
+        if columns.is_some() {
+            for column in row_type.iter().flat_map(|row_type| &row_type.columns) {
+                depends_on.add_type(&codecs::type_info(column.type_oid)?);
+            }
+        }
+        depends_on.rows = needs.tables;
+        depends_on.rows.append(&mut written.tables);
+        depends_on.shrink();
+        let depends_on = (!depends_on.is_empty()).then(|| Box::new(depends_on));
         Ok(Self {
+            number: NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1),
             writes_text: params.iter().any(|param| param.encoder.writes_text()),
             writes_names: written.names,
-            statement: Statement::new(remote.sql, formats, needs.text),
+            statement: known_statement(remote.sql, formats, needs.text),
             params,
             result,
             row_type,
-            relations: needs.relations,
+            depends_on,
         })
     }
 
     /// Whether a change of the catalogs has made it stale.
     pub(crate) fn touched_by(&self, changes: &Changes) -> bool {
-        self.relations
-            .iter()
-            .any(|relation| changes.relations.contains(relation))
+        let depends_on = self.depends_on.as_ref();
+        depends_on.is_some_and(|depends_on| depends_on.touched_by(changes))
     }
 
     /// The row type of a set.
@@ -131,6 +175,19 @@ impl Shape {
             }
             ResultType::Record => (ShapeResult::Row(Vec::new(), None), None),
         })
+    }
+}
+
+impl Drop for Shape {
+    fn drop(&mut self) {
+        // At the process's end they may be gone first.
+        let _gone = STATEMENTS.try_with(|statements| {
+            let mut statements = statements.borrow_mut();
+            if statements.len() >= MOST_STATEMENTS {
+                statements.pop_front();
+            }
+            statements.push_back(Rc::clone(&self.statement));
+        });
     }
 }
 

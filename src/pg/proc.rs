@@ -1,5 +1,6 @@
 //! A row of `pg_proc`, as far as a language handler needs it.
 
+use super::inval::Dependency;
 use super::{encoding, guard, raw};
 use crate::error::{Error, Report};
 use core::ptr;
@@ -119,16 +120,20 @@ pub(crate) struct Proc {
     pub(crate) is_set: bool,
     pub(crate) is_volatile: bool,
     pub(crate) is_variadic: bool,
+    /// What all this comes from.
+    pub(crate) depends_on: [Dependency; 2],
     pub(crate) owner: Oid,
 }
 
 impl Proc {
     pub(crate) fn find(oid: Oid) -> Result<Self, Error> {
+        let function = Dependency::function(oid)?;
         let tuple = CachedTuple::find(PROC, oid)?.ok_or_else(|| {
             Report::internal(format!("cache lookup failed for function {}", oid.to_u32()))
         })?;
         // SAFETY: a tuple of pg_proc.
         let form: &FormData_pg_proc = unsafe { tuple.form() };
+        let namespace = Dependency::namespace(form.pronamespace)?;
         // SAFETY: reads the catalog; the result is palloc'd.
         let schema = unsafe { guard::catch(|| raw::get_namespace_name(form.pronamespace)) }?;
         if schema.is_null() {
@@ -151,6 +156,7 @@ impl Proc {
             is_set: form.proretset,
             is_volatile: form.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE,
             is_variadic: form.provariadic != Oid::INVALID,
+            depends_on: [function, namespace],
             owner: form.proowner,
         })
     }

@@ -1,13 +1,15 @@
 //! A row of `pg_type`.
 
+use super::inval::Dependency;
 use super::proc::CachedTuple;
 use super::{encoding, guard, raw};
 use crate::error::{Error, Report};
-use pgrx::pg_sys::{self, Datum, FormData_pg_type, Oid};
+use pgrx::pg_sys::{self, FormData_pg_type, Oid};
 use plproxy_core::function::TypeName;
 use plproxy_core::ident::quote_ident;
 use plproxy_core::object_names::{ObjectNames, ObjectType};
 use plproxy_core::types::{BinaryForm, BuiltInType};
+use std::rc::Rc;
 
 const TYPE: i32 = pg_sys::SysCacheIdentifier::TYPEOID as i32;
 
@@ -39,10 +41,13 @@ pub(crate) struct TypeInfo {
     pub(crate) len: i16,
     pub(crate) by_value: bool,
     pub(crate) align: u8,
+    /// What all this comes from.
+    pub(crate) depends_on: Rc<[Dependency]>,
 }
 
 impl TypeInfo {
     pub(crate) fn find(oid: Oid) -> Result<Self, Error> {
+        let mut depends_on = vec![Dependency::type_(oid)?];
         let missing = || Report::internal(format!("cache lookup failed for type {}", oid.to_u32()));
         let tuple = CachedTuple::find(TYPE, oid)?.ok_or_else(missing)?;
         // SAFETY: a tuple of pg_type.
@@ -52,6 +57,7 @@ impl TypeInfo {
         let sql = if form.typnamespace == Oid::from(pg_sys::PG_CATALOG_NAMESPACE) {
             quote_ident(&name).into_owned()
         } else {
+            depends_on.push(Dependency::namespace(form.typnamespace)?);
             // SAFETY: reads the catalog; the result is palloc'd or null.
             let schema = unsafe { guard::catch(|| raw::get_namespace_name(form.typnamespace)) }?;
             if schema.is_null() {
@@ -82,6 +88,7 @@ impl TypeInfo {
             len: form.typlen,
             by_value: form.typbyval,
             align: form.typalign as u8,
+            depends_on: depends_on.into(),
         })
     }
 
@@ -145,11 +152,6 @@ impl TypeInfo {
             let name = guard::catch(|| raw::format_type_be(oid))?;
             encoding::cstr_to_string(name)
         }
-    }
-
-    /// The system cache's hash of this type, as invalidation messages name it.
-    pub(crate) fn cache_hash(oid: Oid) -> Result<u32, Error> {
-        super::inval::hash_of(TYPE, Datum::from(oid))
     }
 }
 

@@ -24,7 +24,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct Statement {
     id: u64,
-    sql: String,
+    sql: Box<str>,
     formats: ResultFormats,
     needs: TextNeeds,
 }
@@ -54,7 +54,7 @@ impl Statement {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
-            sql,
+            sql: sql.into_boxed_str(),
             formats: formats.into(),
             needs,
         })
@@ -68,6 +68,11 @@ impl Statement {
     /// The text, with placeholders for parameters; the server is to learn their types from it, as by casts.
     pub fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// Whether it is the one of that text, with results of those forms and those needs.
+    pub fn is(&self, sql: &str, formats: &ResultFormats, needs: TextNeeds) -> bool {
+        self.formats == *formats && self.needs == needs && &*self.sql == sql
     }
 
     /// What the results need of the session.
