@@ -2,7 +2,7 @@
 # The C handler and ours side by side: sets both up, measures, prints a table. README.md tells the method.
 #
 #   bench/run.sh          all workloads; writes bench/results.json
-#   ONLY='W2 W5'          only these
+#   ONLY='W2 W5'          only these; with GROW of clients, partitions, partitions-rows, rows, split
 #   GROW=1                instead: cost as the work grows; writes bench/growth.json and bench/plots/*.svg
 #   QUICK=1               one short round each, growth too: shows that it runs, not how fast anything is
 #   RESULTS=directory     where the files go (default: bench; with ONLY or QUICK, none are written)

@@ -9,6 +9,9 @@ PARTITIONS=32
 SETTINGS=(--set 'shared_buffers = 512MB' --set 'autovacuum = off' --set 'checkpoint_timeout = 1h'
     --set 'max_wal_size = 16GB' --set 'work_mem = 4MB' --set 'jit = off' --set 'log_min_messages = fatal')
 
+# A call to 1,024 partitions has as many sockets.
+ulimit -n "$(ulimit -Hn)"
+
 # bench_servers USERS ROWS: `c` and `ours`, two proxies that differ in the handler only, and `part_a` and `part_b`, which
 # hold the 32 partitions of both. ROWS are the wide rows of each of the first eight partitions.
 bench_servers() {
@@ -19,7 +22,7 @@ bench_servers() {
     run_begin
     SECRET_PASSWORD=$(new_password); export SECRET_PASSWORD
     for n in part_a part_b; do
-        server_start "$n" --tree "$c" --max-connections 1600 "${SETTINGS[@]}" \
+        server_start "$n" --tree "$c" --max-connections 2400 "${SETTINGS[@]}" \
             --hba 'host all shard 127.0.0.1/32 trust'
     done
     load_node part_a 0 15 "$users" "$rows" & local first=$!

@@ -1,5 +1,5 @@
--- A proxy: the same for both handlers. Clusters of 1 to 64 partitions over the 32 databases: db0 to db15 on the first
--- server, db16 to db31 on the second. Of 64 each database is two, told apart by the application_name.
+-- A proxy: the same for both handlers. Clusters of 1 to 1,024 partitions over the 32 databases: db0 to db15 on the first
+-- server, db16 to db31 on the second. Of more than 32 each database is several, told apart by the application_name.
 \getenv secret_password SECRET_PASSWORD
 create extension plproxy;
 
@@ -11,7 +11,7 @@ select set_config('bench.ports', :'ports', false);
 
 select format('create server parts_%s foreign data wrapper plproxy options (%s)', n,
               string_agg(format('p%s %L', i, connstr(i)), ', ' order by i))
-from unnest(array[1, 2, 4, 8, 16, 32, 64]) n, generate_series(0, n - 1) i group by n \gexec
+from unnest(array[1, 2, 4, 8, 16, 32, 64, 256, 1024]) n, generate_series(0, n - 1) i group by n \gexec
 select format('create user mapping for public server %I options (user ''shard'')', srvname) from pg_foreign_server \gexec
 
 select format('create server secret_32 foreign data wrapper plproxy options (%s)',
@@ -31,7 +31,11 @@ from unnest(array[8, 32]) n, (values ('query_pk', 'setof record'), ('query_inser
 -- One small row of each partition.
 select format('create function one_row_%s(out dbid int, out name text) returns setof record language plproxy as %L',
               n, format('cluster ''parts_%s''; run on all; target public.one_row;', n))
-from unnest(array[1, 2, 4, 8, 16, 32, 64]) n \gexec
+from unnest(array[1, 2, 4, 8, 16, 32, 64, 256, 1024]) n \gexec
+-- And many.
+select format('create function some_rows_%s(out a int, out b text) returns setof record language plproxy as %L', n,
+              format('cluster ''parts_%s''; run on all; select i as a, repeat(''x'', 100) as b from generate_series(1, 200) i;', n))
+from unnest(array[1, 4, 16, 64, 256, 1024]) n \gexec
 create function one_row_secret(out dbid int, out name text) returns setof record language plproxy as $$
   cluster 'secret_32'; run on all; target public.one_row;
 $$;

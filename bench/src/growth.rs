@@ -37,20 +37,35 @@ pub fn run(options: &Options) -> Outcome<()> {
         servers: &servers,
         rounds: if options.quick { 1 } else { 3 },
     };
-    let mut all = vec![clients(&bench)?, partitions(&bench)?];
-    all.extend(rows(&bench)?);
-    all.push(split(
-        &bench,
-        "split-int",
-        "SPLIT of int4",
-        "time_count_ints",
-    )?);
-    all.push(split(
-        &bench,
-        "split-text",
-        "SPLIT of text, hashtext",
-        "time_count_texts",
-    )?);
+    let wanted =
+        |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
+    let mut all = Vec::new();
+    if wanted("clients") {
+        all.push(clients(&bench)?);
+    }
+    if wanted("partitions") {
+        all.push(partitions(&bench)?);
+    }
+    if wanted("partitions-rows") {
+        all.push(partitions_rows(&bench)?);
+    }
+    if wanted("rows") {
+        all.extend(rows(&bench)?);
+    }
+    if wanted("split") {
+        all.push(split(
+            &bench,
+            "split-int",
+            "SPLIT of int4",
+            "time_count_ints",
+        )?);
+        all.push(split(
+            &bench,
+            "split-text",
+            "SPLIT of text, hashtext",
+            "time_count_texts",
+        )?);
+    }
     let table = table(&all);
     print(&table)?;
     if let Some(directory) = &options.results {
@@ -134,12 +149,36 @@ fn partitions(bench: &Bench<'_>) -> Outcome<Series> {
         points: Vec::new(),
         rate: false,
     };
-    let xs: &[u32] = bench.size(&[1, 2, 4, 8, 16, 32, 64], &[1, 4]);
+    let xs: &[u32] = bench.size(&[1, 2, 4, 8, 16, 32, 64, 256, 1024], &[1, 4]);
     series(empty, xs, |partitions| {
         let query = format!("select count(*) from one_row_{partitions}()");
-        let calls = bench.size(200, 10);
+        let calls = bench.size(if partitions > 64 { 20 } else { 200 }, 10);
         let measured = rounds(bench.rounds, |side| {
             sessions::latency(sessions.of(side), &query, i64::from(partitions), calls)
+        })?;
+        Ok(Rounds(measured).medians())
+    })
+}
+
+/// More of each than is read at once: the rows of those behind wait for their turn.
+fn partitions_rows(bench: &Bench<'_>) -> Outcome<Series> {
+    const ROWS: i64 = 200;
+    let sessions = bench.sessions()?;
+    let empty = Series {
+        name: "partitions-rows",
+        title: "RUN ON ALL, 200 rows of 100 bytes each",
+        x: "partitions",
+        y: "ms",
+        points: Vec::new(),
+        rate: false,
+    };
+    let xs: &[u32] = bench.size(&[1, 4, 16, 64, 256, 1024], &[1, 4]);
+    series(empty, xs, |partitions| {
+        let query = format!("select count(*) from some_rows_{partitions}()");
+        let calls = bench.size(if partitions > 64 { 10 } else { 100 }, 10);
+        let rows = ROWS * i64::from(partitions);
+        let measured = rounds(bench.rounds, |side| {
+            sessions::latency(sessions.of(side), &query, rows, calls)
         })?;
         Ok(Rounds(measured).medians())
     })

@@ -23,9 +23,9 @@ check "every row has its figures" [ "$(ask "$results/results.json" "select bool_
     from jsonb_array_elements(j->'workloads') w, lateral (select case w->>'target' when '' then -1 else 0 end) l (least)")" = t ]
 check "machine, versions and commit are named" [ "$(ask "$results/results.json" "select bool_and(coalesce(j->>k, '') <> '')
     from unnest('{kernel,postgresql,plproxy_c,plproxy_ours,commit}'::text[]) k")" = t ]
-check "every growth has its figures" [ "$(ask "$results/growth.json" "select count(*) = 6 and bool_and(
+check "every growth has its figures" [ "$(ask "$results/growth.json" "select count(*) = 7 and bool_and(
     jsonb_array_length(s->'ours') >= 2 and (s->>'exponent_ours')::float is not null)
     from jsonb_array_elements(j->'series') s")" = t ]
-check "every growth has its plot" [ "$(grep -l '<polyline class="line l1"' "$results"/plots/*.svg | wc -l)" = 6 ]
+check "every growth has its plot" [ "$(grep -l '<polyline class="line l1"' "$results"/plots/*.svg | wc -l)" = 7 ]
 tally "$passed" "$failed"
 [ "$failed" = 0 ]
