@@ -24,10 +24,10 @@ fn acquire() -> bool {
     unsafe { guard::catch_here(FILES, || raw::AcquireExternalFD()) }.unwrap_or(false)
 }
 
-/// Takes one beyond that.
-fn reserve() {
+/// Takes one beyond that; false if nothing was counted.
+fn reserve() -> bool {
     // SAFETY: as in `acquire`.
-    unsafe { guard::catch_here(FILES, || raw::ReserveExternalFD()) };
+    unsafe { guard::catch_here(FILES, || raw::ReserveExternalFD()) }.is_some()
 }
 
 fn release() {

@@ -125,7 +125,10 @@ impl TextSettings {
         let own = [get(c"datestyle")?, get(c"intervalstyle")?];
         let mut this = Self::level()?;
         for (name, value) in STYLES.into_iter().zip([&style.dates, &style.intervals]) {
-            if let Ok(value) = CString::new(value.as_str()) {
+            // One that a server does not report is read by our own.
+            if !value.is_empty()
+                && let Ok(value) = CString::new(value.as_str())
+            {
                 set(name, &value)?;
             }
         }

@@ -33,6 +33,8 @@ pub(crate) struct CancelKey {
     direct: Cell<Direct>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
     astray: Cell<bool>,
+    /// A statement that cancels it was sent on another connection, and its answer has not come.
+    pursued: Cell<bool>,
     /// One is to be made.
     queued: Cell<bool>,
 }
@@ -89,6 +91,7 @@ impl CancelKey {
             port: socket.local_port(),
             direct: Cell::new(Direct::Unknown),
             astray: Cell::new(false),
+            pursued: Cell::new(false),
             queued: Cell::new(false),
         }
     }
@@ -196,8 +199,14 @@ impl CancelKey {
         self.queued.get() || self.astray.get()
     }
 
-    /// Whether a request may still be under way, so that the connection cannot be used again.
+    /// Notes whether a statement that cancels may be under way; says what was noted before.
+    pub(crate) fn set_pursued(&self, pursued: bool) -> bool {
+        self.pursued.replace(pursued)
+    }
+
+    /// Whether a request, or a statement that does the same, may still be under way, so that the connection cannot be used
+    /// again.
     pub(crate) fn is_astray(&self) -> bool {
-        self.astray.get()
+        self.astray.get() || self.pursued.get()
     }
 }

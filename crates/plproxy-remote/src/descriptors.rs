@@ -29,8 +29,8 @@ fn share(account: &DescriptorAccount) -> usize {
 pub struct DescriptorAccount {
     /// Takes a descriptor, if the host can well do without it.
     pub acquire: fn() -> bool,
-    /// Takes a descriptor in any case; the host closes files of its own for it.
-    pub reserve: fn(),
+    /// Takes a descriptor in any case, and closes files of the host's for it; false if it could not.
+    pub reserve: fn() -> bool,
     /// Gives one back.
     pub release: fn(),
     /// How many the host has open at the most, those that were taken from it included.
@@ -145,8 +145,12 @@ impl Descriptors {
     }
 
     fn reserve(&self, account: &DescriptorAccount) {
-        (account.reserve)();
-        self.taken.set(self.taken.get() + 1);
+        // One that the host has not counted is not given back to it.
+        if (account.reserve)() {
+            self.taken.set(self.taken.get() + 1);
+        } else {
+            self.beyond.set(self.beyond.get() + 1);
+        }
     }
 
     fn release(&self) {
@@ -196,7 +200,10 @@ mod tests {
             LENT.set(LENT.get() + usize::from(well));
             well
         },
-        reserve: || LENT.set(LENT.get() + 1),
+        reserve: || {
+            LENT.set(LENT.get() + 1);
+            true
+        },
         release: || LENT.set(LENT.get() - 1),
         most: || MOST.get(),
     };

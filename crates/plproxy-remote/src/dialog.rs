@@ -64,17 +64,22 @@ impl Listener for FirstValue {
     }
 }
 
-/// The first values of all rows, which are numbers; others are passed over.
-#[derive(Default)]
-struct Numbers(HashSet<i32>);
+/// The first values of all rows, which are numbers, and no more of them than that; others are passed over.
+struct Numbers {
+    most: usize,
+    found: HashSet<i32>,
+}
 
 impl Listener for Numbers {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' {
             let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
             let text = value.and_then(|value| std::str::from_utf8(value).ok());
-            self.0
+            self.found
                 .extend(text.and_then(|text| text.parse::<i32>().ok()));
+            if self.found.len() > self.most {
+                return Err(unexpected());
+            }
         }
         Ok(())
     }
@@ -132,11 +137,16 @@ impl Connection {
             .ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
     }
 
-    /// Runs a statement that gives numbers.
-    pub(crate) async fn numbers(&mut self, sql: &str) -> Result<HashSet<i32>, ErrorKind> {
-        let mut numbers = Numbers::default();
+    /// Runs a statement that gives numbers, and no more different ones than that.
+    pub(crate) async fn numbers(
+        &mut self,
+        sql: &str,
+        most: usize,
+    ) -> Result<HashSet<i32>, ErrorKind> {
+        let found = HashSet::new();
+        let mut numbers = Numbers { most, found };
         self.converse(1, |out| out.ask(sql), &mut numbers).await?;
-        Ok(numbers.0)
+        Ok(numbers.found)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One request: a connection, the statement, its rows, and the connection's return.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -78,7 +79,13 @@ impl Task {
                 connection.cancel_key(),
                 self.common.options.query_timeout.is_some(),
             ) {
-                if let Some(connection) = self.common.outbox.spare(connection) {
+                // One that was used before may have another role by now.
+                let left = if new {
+                    self.common.outbox.spare(connection)
+                } else {
+                    Some(connection)
+                };
+                if let Some(connection) = left {
                     self.common.pool.put(connection, &self.common.options);
                 }
                 return;
@@ -89,9 +96,9 @@ impl Task {
             for notice in connection.take_notices() {
                 let (request, size) = (self.request, notice.size());
                 let notice = Box::new(notice);
-                self.common
-                    .outbox
-                    .event(Event::Notice { request, notice }, size);
+                let outbox = &self.common.outbox;
+                poll_fn(|cx| outbox.poll_room(request, false, cx)).await;
+                outbox.event(Event::Notice { request, notice }, size);
             }
             let exchanged = self.execute(&mut connection).await;
             if exchanged.missed && !new && !self.common.outbox.is_closed() {
@@ -278,8 +285,12 @@ impl Task {
 /// domain's check on a parameter raises, is reported: that check must not run twice.
 fn is_stale(diagnostic: &Diagnostic) -> bool {
     match &diagnostic.code {
-        // invalid_sql_statement_name; undefined table, column, object, function, schema; datatype_mismatch.
-        b"26000" | b"42P01" | b"42703" | b"42704" | b"42883" | b"3F000" | b"42804" => true,
+        // invalid_sql_statement_name; undefined table, column, object, function, schema; datatype_mismatch, cannot_coerce.
+        b"26000" | b"42P01" | b"42703" | b"42704" | b"42883" | b"3F000" | b"42804" | b"42846" => {
+            true
+        }
+        // A parameter of a type that another one has taken the place of. No code of a user's runs there.
+        b"22P02" => diagnostic.routine.as_deref() == Some("enum_in"),
         b"0A000" => {
             diagnostic.routine.as_deref() == Some("RevalidateCachedQuery")
                 || diagnostic.message == "cached plan must not change result type"

@@ -199,6 +199,6 @@ impl Inbox {
     }
 }
 
-fn out_of_memory() -> ErrorKind {
+pub(crate) fn out_of_memory() -> ErrorKind {
     ErrorKind::protocol("out of memory for a message of the server")
 }

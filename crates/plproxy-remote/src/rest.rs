@@ -16,7 +16,7 @@ const LOOK: usize = 4 * 1024 * 1024;
 /// A longer message is left for the next statement, which has limits of its own.
 const LONG: usize = 64 * 1024;
 /// Bytes of notices that are kept for the next statement.
-const KEPT: usize = 64 * 1024;
+pub(crate) const KEPT: usize = 64 * 1024;
 
 /// Whether a message with that tag may come at any time, and changes nothing.
 pub(crate) fn is_unasked(tag: u8) -> bool {

@@ -76,7 +76,12 @@ impl SessionState {
 
     /// Whether, moreover, no transaction is open and the session is as it was.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_answered() && self.transaction == b'I' && !self.encoding_lost
+        self.is_answered() && !self.is_in_transaction() && !self.encoding_lost
+    }
+
+    /// Whether a transaction is open, or failed and not ended.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.transaction != b'I'
     }
 
     /// Whether the session was made to speak another encoding than the one that was agreed on.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::cancel::CancelKey;
 use crate::connect;
 use crate::connection::Connection;
+use crate::error::ErrorKind;
 
 /// From so many statements of one server on.
 pub(crate) const MANY: usize = 8;
@@ -134,8 +135,21 @@ async fn cancel(
     let places = keys
         .iter()
         .filter_map(|key| Some((key.process_id(), key.port()?)));
-    let reached = connection.numbers(&statement(places)).await.ok()?;
-    Some((connection, reached))
+    let sql = statement(places);
+    // From now on it may hit them at any time, until the server has answered.
+    let before: Vec<bool> = keys.iter().map(|key| key.set_pursued(true)).collect();
+    let reached = connection.numbers(&sql, keys.len()).await;
+    let is_answered = match &reached {
+        Ok(_) => true,
+        Err(ErrorKind::Db(diagnostic)) => !diagnostic.fatal,
+        Err(_) => false,
+    };
+    if is_answered {
+        for (key, before) in keys.iter().zip(before) {
+            key.set_pursued(before);
+        }
+    }
+    Some((connection, reached.ok()?))
 }
 
 /// The statement. What is looked for stands in a subquery with OFFSET, behind which PostgreSQL never moves a condition: else

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use plproxy_core::room;
+
 use super::{Exchange, Round};
 use crate::call::Event;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::dialog::{diagnostic, malformed_row, unexpected};
 use crate::error::{COPY, ErrorKind};
-use crate::inbox::Frame;
+use crate::inbox::{Frame, out_of_memory};
 use crate::rows::{Row, describe};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct};
@@ -44,12 +46,15 @@ impl Exchange<'_> {
                 Ok(())
             }
             b'S' => {
-                // The rows before it were written under the settings before it.
-                if self.result.is_none() {
-                    self.flush();
-                }
                 let Connection { inbox, state, .. } = &mut *self.connection;
-                state.take_status(inbox.body(&body))
+                let status = inbox.body(&body);
+                if self.rows.is_empty() || self.result.is_some() {
+                    return state.take_status(status);
+                }
+                // The rows before it were written under the settings before it. Handing them over moves what is in the inbox.
+                let status = room::copy(status).map_err(|_| out_of_memory())?;
+                self.flush();
+                self.connection.state.take_status(&status)
             }
             // Nobody here listens to notifications.
             b'A' => Ok(()),
@@ -81,7 +86,8 @@ impl Exchange<'_> {
                 Ok(())
             }
             b'T' => {
-                let columns = describe(self.connection.inbox.body(&body));
+                let formats = self.task.common.statement.formats();
+                let columns = describe(self.connection.inbox.body(&body), Some(formats));
                 self.columns = Columns::Some(columns.ok_or_else(|| {
                     ErrorKind::protocol("server sent a malformed description of columns")
                 })?);
@@ -178,6 +184,14 @@ impl Exchange<'_> {
                 Round::Statement
             }
             Round::Statement if self.result.is_none() => return Err(unexpected()),
+            // What it has done is not committed, and the connection's end rolls it back.
+            Round::Statement
+                if matches!(self.result, Some(Ok(()))) && state.is_in_transaction() =>
+            {
+                return Err(ErrorKind::protocol(
+                    "server is in a transaction after the statement",
+                ));
+            }
             Round::Statement if self.asks => Round::Process,
             Round::Statement | Round::Process | Round::Over => Round::Over,
         };

@@ -18,6 +18,7 @@ use crate::dialog::{diagnostic, unexpected};
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::inbox::{Frame, Inbox};
+use crate::rest::KEPT;
 use crate::state::SessionState;
 use crate::stream::Socket;
 
@@ -34,6 +35,7 @@ pub(super) struct Handshake {
     state: SessionState,
     authentication: Authentication,
     notices: Vec<Diagnostic>,
+    notices_size: usize,
     /// Bytes that came.
     received: usize,
     /// Messages that came.
@@ -68,6 +70,7 @@ impl Handshake {
             state: SessionState::new(encoding),
             authentication,
             notices: Vec::new(),
+            notices_size: 0,
             received: 0,
             messages: 0,
             start_up,
@@ -178,7 +181,12 @@ impl Handshake {
             b'S' => return self.state.take_status(body),
             b'K' => return self.state.take_key(body),
             b'N' => {
-                self.notices.push(*diagnostic(body)?);
+                // What is more than anybody reads is not kept.
+                if self.notices_size < KEPT {
+                    let notice = diagnostic(body)?;
+                    self.notices_size += notice.size();
+                    self.notices.push(*notice);
+                }
                 return Ok(());
             }
             b'E' => return Err(ErrorKind::Db(diagnostic(body)?)),

@@ -72,6 +72,8 @@ pub struct Outcome {
     pub rows: Vec<(usize, Vec<Option<Vec<u8>>>)>,
     pub columns: Vec<Option<Rc<[ColumnDescription]>>>,
     pub formats: Vec<ResultFormats>,
+    /// The `DateStyle` that each batch of rows was written under, where it is not as everybody reads it.
+    pub dates: Vec<Option<String>>,
     /// Rows and notices as they came: `row <n>` or the notice's text.
     pub log: Vec<String>,
     pub notices: Vec<Diagnostic>,
@@ -83,6 +85,8 @@ pub struct Outcome {
 impl Outcome {
     fn batch(&mut self, request: usize, batch: &Batch) {
         self.formats.push(batch.formats().clone());
+        self.dates
+            .push(batch.style().map(|style| style.dates.clone()));
         self.columns.push(Some(batch.columns().clone()));
         for row in batch.iter() {
             let values = (0..batch.columns().len())

@@ -46,7 +46,8 @@ fn broken_answers_fail_the_call() {
     let garbage: Vec<u8> = (0..4096_u32)
         .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
-    let cases: [(&str, Vec<u8>); 19] = [
+    let text = scripted::described_in(0, 1, 25);
+    let cases: [(&str, Vec<u8>); 22] = [
         ("garbage", garbage),
         ("text", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         (
@@ -121,6 +122,30 @@ fn broken_answers_fail_the_call() {
             ]
             .concat(),
         ),
+        (
+            "a transaction left open",
+            [
+                described(1, 25),
+                row(&[b"x"]),
+                message(b'C', b"SELECT 1\0"),
+                message(b'Z', b"T"),
+            ]
+            .concat(),
+        ),
+        (
+            "a transaction that failed",
+            [
+                described(1, 25),
+                row(&[b"x"]),
+                message(b'C', b"SELECT 1\0"),
+                message(b'Z', b"E"),
+            ]
+            .concat(),
+        ),
+        (
+            "text where binary was asked for",
+            [text, row(&[b"x"]), done.clone()].concat(),
+        ),
         ("an error without fields", message(b'E', &[0])),
         ("an error without end", message(b'E', b"SERROR\0")),
         ("authentication again", message(b'R', &[0, 0, 0, 3])),
@@ -166,6 +191,74 @@ fn settings_without_end_are_refused() {
     });
     let kind = check(&remote, "settings", &connstr);
     assert!(matches!(kind, ErrorKind::Protocol(_)), "{kind:?}");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_setting_between_two_rows_holds_for_those_behind_it() {
+    let _turn = turn();
+    let remote = remote();
+    // Servers before 14 report a setting at once, and not behind the statement.
+    let setting = |name: &str, value: &str| message(b'S', format!("{name}\0{value}\0").as_bytes());
+    let dates = Some("SQL, DMY".to_owned());
+    for (name, after, behind) in [
+        ("dates", setting("DateStyle", "SQL, DMY"), dates),
+        ("others", setting("application_name", "x"), None),
+    ] {
+        // Short rows are handed over as a copy, long ones with all that has come in.
+        for length in [1, 20_000] {
+            let first = vec![b'a'; length];
+            let answer = [
+                described(1, 25),
+                row(&[&first]),
+                after.clone(),
+                row(&[b"b"]),
+                scripted::done(),
+            ]
+            .concat();
+            let endpoint = endpoint(&remote, &format!("{name} {length}"), &answering(answer));
+            let statement = Statement::call("select r::text from f() r".into());
+            // It is known for the next statement, too.
+            for before in [None, behind.clone()] {
+                let requests = vec![request(&endpoint, &[])];
+                let outcome = drain(remote.start(&statement, requests, &unprepared()));
+                assert_eq!(outcome.texts(), ["a".repeat(length), "b".to_owned()]);
+                let dates = (outcome.dates.first(), outcome.dates.last());
+                assert_eq!(dates, (Some(&before), Some(&behind)), "{name} {length}");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn notices_of_the_log_in_take_little_memory() {
+    let _turn = turn();
+    let remote = remote();
+    let connstr = scripted::serve(|mut stream| {
+        let welcome = [
+            message(b'R', &[0, 0, 0, 0]),
+            message(b'N', b"C00000\0M\0\0").repeat(60_000),
+            message(b'K', &[0, 0, 0, 77, 0, 0, 0, 88]),
+            ready(),
+        ];
+        if read_startup(&mut stream)
+            && stream.write_all(&welcome.concat()).is_ok()
+            && scripted::read_round(&mut stream)
+        {
+            let _ = stream.write_all(&scripted::answer());
+        }
+    });
+    let endpoint = endpoint(&remote, "notices", &connstr);
+    reset_peak();
+    let before = status("VmHWM");
+    let statement = Statement::call("select r::text from f() r".into());
+    let requests = vec![request(&endpoint, &[])];
+    let outcome = drain(remote.start(&statement, requests, &unprepared()));
+    assert_eq!(outcome.texts(), ["x"]);
+    assert!((10..1000).contains(&outcome.notices.len()));
+    let growth = status("VmHWM").saturating_sub(before);
+    assert!(growth < 8192, "{growth} KiB");
 }
 
 #[test]

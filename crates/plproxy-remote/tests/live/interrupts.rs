@@ -245,6 +245,54 @@ fn one_more_session_cancels_all_statements_of_a_server() {
 
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
+fn what_cancels_too_late_hits_nothing_else() {
+    let _turn = turn();
+    let remote = remote();
+    let admin = endpoint(&remote, "admin", &server());
+    execute(&remote, &admin, "drop database if exists slow");
+    execute(&remote, &admin, "create database slow");
+    let slow = format!("{} dbname=slow", server());
+    // The statement that cancels looks at this view, which takes longer than it is waited for.
+    let inside = endpoint(&remote, "inside", &slow);
+    let view = "select rtrim(pg_get_viewdef('pg_catalog.pg_stat_activity'::regclass), ';')";
+    let view = ask(&remote, &inside, view);
+    for sql in [
+        "set allow_system_table_mods = on",
+        &format!(
+            "create or replace view pg_catalog.pg_stat_activity as {view} \
+             cross join (select pg_catalog.pg_sleep(1) offset 0) as late"
+        ),
+    ] {
+        execute(&remote, &inside, sql);
+    }
+    let requests: Vec<Request> = (0..16)
+        .map(|at| request(&endpoint(&remote, &format!("slow {at}"), &slow), &[]))
+        .collect();
+    let pids = Statement::call("select pg_backend_pid()::text".into());
+    let pids = drain(remote.start(&pids, requests.clone(), &unprepared())).texts();
+    // One fails, and the others are cancelled.
+    let with_pid = |request: &Request| Request {
+        endpoint: request.endpoint.clone(),
+        params: [text(&pids[3])].as_slice().into(),
+    };
+    let statement = Statement::call(
+        "select (1 / (pg_backend_pid() - $1::int))::text \
+         from pg_sleep(case when pg_backend_pid() = $1::int then 0.1 else 600 end)"
+            .into(),
+    );
+    let failing = requests.iter().map(with_pid).collect();
+    let error = drain(remote.start(&statement, failing, &unprepared())).diagnostic();
+    assert_eq!(&error.code, b"22012");
+    // Nobody cancels this one.
+    let statement = Statement::call("select 'x'::text from pg_sleep(2)".into());
+    let outcome = drain(remote.start(&statement, requests, &unprepared()));
+    assert_eq!(outcome.texts().len(), 16);
+    remote.close_all();
+    execute(&remote, &admin, "drop database slow with (force)");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
 fn nobody_elses_statement_is_cancelled() {
     let _turn = turn();
     let remote = remote();

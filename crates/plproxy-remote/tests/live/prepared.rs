@@ -138,6 +138,42 @@ fn a_changed_table_is_seen_at_once() {
 
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
+fn another_type_of_the_same_name_is_seen_at_once() {
+    let _turn = turn();
+    let remote = remote();
+    let admin = endpoint(&remote, "admin", &server());
+    let connstr = format!("{} application_name=used", server());
+    let used = endpoint(&remote, "used", &connstr);
+    let script = |sql: &[&str]| sql.iter().for_each(|sql| execute(&remote, &admin, sql));
+    for (keeps, label) in [(false, "sad"), (true, "happy")] {
+        script(&[
+            "drop schema if exists moods cascade",
+            "create schema moods",
+            "create type moods.mood as enum ('sad')",
+            "create function moods.look(moods.mood) returns text language sql as $$ select 'old' $$",
+        ]);
+        let statement = Statement::call("select moods.look($1::moods.mood)".into());
+        let call = |value: &str| {
+            let requests = vec![request(&used, &[text(value)])];
+            drain(remote.start(&statement, requests, &prepared(Prepared::On))).text()
+        };
+        assert_eq!(["sad"; 3].map(call), ["old"; 3]);
+        script(&[
+            "alter type moods.mood rename to mood_old",
+            "create type moods.mood as enum ('sad', 'happy')",
+            "create function moods.look(moods.mood) returns text language sql as $$ select 'new' $$",
+        ]);
+        if !keeps {
+            // Nothing takes the old type any more.
+            script(&["drop function moods.look(moods.mood_old)"]);
+        }
+        assert_eq!(call(label), "new");
+    }
+    script(&["drop schema moods cascade"]);
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
 fn what_ran_is_not_repeated() {
     let _turn = turn();
     let remote = remote();

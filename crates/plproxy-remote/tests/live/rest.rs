@@ -134,7 +134,7 @@ fn messages_in_pieces_are_put_together() {
             let (connstr, connections, _) = talking(vec![first, second]);
             let remote = remote();
             let talker = endpoint(&remote, "talker", &connstr);
-            let statement = Statement::select("select 'x'::text".into());
+            let statement = Statement::call("select 'x'::text".into());
             let run = || {
                 let requests = vec![request(&talker, &[])];
                 drain(remote.start(&statement, requests, &unprepared()))

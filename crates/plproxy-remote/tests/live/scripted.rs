@@ -45,14 +45,19 @@ pub fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-/// What comes before the rows of an unnamed statement with one column of that type.
+/// What comes before the rows of an unnamed statement whose columns are of that type, in binary.
 pub fn described(columns: u16, type_oid: u32) -> Vec<u8> {
+    described_in(1, columns, type_oid)
+}
+
+/// The same in that format.
+pub fn described_in(format: u8, columns: u16, type_oid: u32) -> Vec<u8> {
     let mut body = columns.to_be_bytes().to_vec();
     for column in 0..columns {
         body.extend_from_slice(format!("c{column}\0").as_bytes());
         body.extend_from_slice(&[0, 0, 0, 0, 0, 0]);
         body.extend_from_slice(&type_oid.to_be_bytes());
-        body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 1]);
+        body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, format]);
     }
     [message(b'1', b""), message(b'2', b""), message(b'T', &body)].concat()
 }

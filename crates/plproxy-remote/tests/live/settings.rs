@@ -167,7 +167,13 @@ fn good_settings() -> Vec<u8> {
 /// The answer to a statement with one column.
 fn one_row() -> Vec<u8> {
     let end = message(b'C', b"SELECT 1\0");
-    [described(1, 25), row(&[b"0.5"]), end, ready()].concat()
+    [
+        scripted::described_in(0, 1, 25),
+        row(&[b"0.5"]),
+        end,
+        ready(),
+    ]
+    .concat()
 }
 
 /// Runs a statement that needs all digits three times against a server played by `script`.
