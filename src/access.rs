@@ -283,6 +283,12 @@ impl Access {
         Err(Box::new(report))
     }
 
+    /// Whether a partition could not be connected to a while ago.
+    pub(crate) fn is_avoided(&self, partition: usize) -> bool {
+        let slot = self.endpoints.get(partition).and_then(OnceCell::get);
+        slot.is_some_and(|reached| reached.hold.endpoint().is_avoided())
+    }
+
     /// The partitions looked at so far, with their slots.
     pub(crate) fn opened(&self) -> impl Iterator<Item = (usize, Rc<Endpoint>)> {
         let slots = self.endpoints.iter().enumerate();

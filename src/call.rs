@@ -16,10 +16,11 @@ use crate::rows::RowReader;
 use crate::shape::Shape;
 use crate::stats::{End, Watch, Watched};
 use crate::stream::Stream;
+use crate::tolerance::Tolerance;
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::Query;
 use plproxy_core::options::PreparedStatements;
-use plproxy_remote::{Batch, CallOptions, Diagnostic, Event, Prepared, Request};
+use plproxy_remote::{Batch, CallOptions, Diagnostic, ErrorKind, Event, Prepared, Request};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,18 +39,23 @@ pub(crate) struct Call {
     remote: plproxy_remote::Call<'static>,
     /// A word before which the body's SELECT may lack a `;`.
     next_statement: Option<String>,
+    /// What becomes of it when a partition fails.
+    tolerance: Tolerance,
+    /// Requests whose time is over, and that others can do without; the next one is last.
+    overdue: Vec<usize>,
 }
 
 impl Call {
     pub(crate) fn start(
         function: &ProxyFunction,
-        cluster: &Cluster,
+        cluster: &Rc<Cluster>,
         shape: &Shape,
         requests: Vec<Request>,
         watched: Vec<Watched>,
     ) -> Result<Self, Error> {
         let config = &cluster.config;
         allocator::check()?;
+        let tolerance = Tolerance::of(function, cluster, &requests, &watched)?;
         let options = CallOptions {
             query_timeout: config.query_timeout,
             connect_timeout: config.connect_timeout,
@@ -62,6 +68,7 @@ impl Call {
                 PreparedStatements::On => Prepared::On,
                 PreparedStatements::Off => Prepared::Off,
             },
+            tolerant: tolerance.is_some(),
         };
         let _room = allocator::hold(requests.len().saturating_mul(REQUEST))?;
         let remote = remote()?;
@@ -69,12 +76,15 @@ impl Call {
         Ok(Self {
             label: function.label.clone(),
             watch,
-            streaming: config.streaming,
+            // What may be left out is not handed out before it is whole.
+            streaming: config.streaming && !tolerance.skips(),
             remote: remote.start(&shape.statement, requests, &options),
             next_statement: match &function.program.query {
                 Query::Select(select) => select.next_statement().map(str::to_owned),
                 Query::Call(_) => None,
             },
+            tolerance,
+            overdue: Vec::new(),
         })
     }
 
@@ -110,11 +120,18 @@ impl Call {
         memory: &Context,
     ) -> Result<Datum, Error> {
         let row_type = shape.set_row_type(&self.label)?;
-        let mut collector = Collector::new(info, shape, row_type, self.watch.len())?;
+        let mut collector = Collector::new(
+            info,
+            shape,
+            row_type,
+            self.watch.len(),
+            self.tolerance.skips(),
+        )?;
         let label = self.label.clone();
         self.drive(|step| match step {
             Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
             Step::Done(request) => collector.done(request, &label, memory),
+            Step::Failed(request) => collector.failed(request, &label, memory),
         })?;
         collector.finish()?;
         Ok(info.return_null())
@@ -166,18 +183,22 @@ impl Call {
     /// on the way, and an error has ended the remote work.
     pub(crate) fn next(&mut self) -> Result<Option<Arrival>, Error> {
         loop {
+            if let Some(request) = self.overdue.pop() {
+                return self.skip(request, &ErrorKind::QueryTimeout).map(Some);
+            }
             match self.remote.next() {
                 Ok(Event::Rows {
                     request,
                     batch,
                     done,
                 }) => {
+                    self.tolerance.answered(request);
                     self.watch.answered(request, batch.len(), done);
-                    let batch = Some(batch);
+                    let end = done.then_some(Step::Done(request));
                     return Ok(Some(Arrival {
                         request,
-                        batch,
-                        done,
+                        batch: Some(batch),
+                        end,
                     }));
                 }
                 Ok(Event::RequestDone {
@@ -188,8 +209,17 @@ impl Call {
                     return Ok(Some(Arrival {
                         request,
                         batch: None,
-                        done: true,
+                        end: Some(Step::Done(request)),
                     }));
+                }
+                Ok(Event::RequestFailed {
+                    request,
+                    kind,
+                    unreached,
+                }) => {
+                    if let Some(arrival) = self.failed(request, &kind, unreached)? {
+                        return Ok(Some(arrival));
+                    }
                 }
                 // A statement without a result, which only the user's own can be.
                 Ok(Event::RequestDone { columns: None, .. }) => {
@@ -210,16 +240,100 @@ impl Call {
                     self.or_cancel(|| seen_to)?;
                 }
                 Err(error) => {
-                    self.watch.failed(error.request, &error.kind);
-                    self.end(End::Failed);
-                    let dbname = error.request.map(|request| self.dbname(request));
-                    let error = self
-                        .label
-                        .remote_error(&dbname.unwrap_or_default(), &error.kind);
-                    return Err(error.with_semicolon_hint(self.next_statement.as_deref()));
+                    let is_late = matches!(error.kind, ErrorKind::QueryTimeout);
+                    if is_late && self.tolerance.skips() {
+                        self.overdue = self.watch.unfinished().rev().collect();
+                        continue;
+                    }
+                    // None may have been sent, where one was looked for that can be reached.
+                    let request = error.request.or_else(|| self.watch.unfinished().next());
+                    return Err(self.failure(request, &error.kind));
                 }
             }
         }
+    }
+
+    /// A partition has failed, in a call that can do without it, or with another.
+    fn failed(
+        &mut self,
+        request: usize,
+        kind: &ErrorKind,
+        unreached: bool,
+    ) -> Result<Option<Arrival>, Error> {
+        let dbname = self.dbname(request);
+        match &mut self.tolerance {
+            Tolerance::Any(others) if unreached && !kind.is_local() => {
+                match others.next(request, &dbname, kind, &self.label) {
+                    Ok(Some((again, watched))) => {
+                        self.watch.moves(request, watched, kind);
+                        self.remote.restart(request, again);
+                        Ok(None)
+                    }
+                    Ok(None) => {
+                        let error = others.error(request, &self.label);
+                        self.remote.fail();
+                        self.watch.failed(Some(request), kind);
+                        self.end(End::Failed);
+                        Err(error)
+                    }
+                    Err(error) => {
+                        self.fail();
+                        Err(error)
+                    }
+                }
+            }
+            Tolerance::Skip(_) if !kind.is_local() => self.skip(request, kind).map(Some),
+            _ => {
+                self.remote.fail();
+                Err(self.failure(Some(request), kind))
+            }
+        }
+    }
+
+    /// Goes on without a partition, with a warning; if none is left, its error is the call's.
+    fn skip(&mut self, request: usize, kind: &ErrorKind) -> Result<Arrival, Error> {
+        self.watch.failed(Some(request), kind);
+        let dbname = self.dbname(request);
+        let report = match self.error_of(&dbname, kind) {
+            Error::Report(report) => *report,
+            error => return Err(error),
+        };
+        let all = self.watch.len();
+        let skipped = match &self.tolerance {
+            Tolerance::Skip(skipped) => skipped.count(),
+            _ => 0,
+        };
+        let is_last = skipped + 1 >= all;
+        if !is_last || all > 1 {
+            self.or_cancel(|| emit(Level::Warning, &report))?;
+        }
+        if let Tolerance::Skip(skipped) = &mut self.tolerance {
+            skipped.takes(request, report);
+            if is_last {
+                let error = skipped.error();
+                self.end(End::Failed);
+                return Err(error);
+            }
+        }
+        Ok(Arrival {
+            request,
+            batch: None,
+            end: Some(Step::Failed(request)),
+        })
+    }
+
+    /// A partition's failure as the call's.
+    fn failure(&mut self, request: Option<usize>, kind: &ErrorKind) -> Error {
+        self.watch.failed(request, kind);
+        self.end(End::Failed);
+        let dbname = request.map(|request| self.dbname(request));
+        let error = self.error_of(&dbname.unwrap_or_default(), kind);
+        self.tolerance.explain(request, error)
+    }
+
+    fn error_of(&self, dbname: &str, kind: &ErrorKind) -> Error {
+        let error = self.label.remote_error(dbname, kind);
+        error.with_semicolon_hint(self.next_statement.as_deref())
     }
 
     /// Runs `f`; if it fails, or ends the process, the remote work ends with it.
@@ -284,10 +398,7 @@ impl Call {
         if let Some(batch) = arrival.batch {
             take(Step::Rows(arrival.request, batch))?;
         }
-        if arrival.done {
-            take(Step::Done(arrival.request))?;
-        }
-        Ok(())
+        arrival.end.map_or(Ok(()), take)
     }
 
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
@@ -321,8 +432,15 @@ fn level_of(notice: &Diagnostic) -> Level {
 pub(crate) struct Arrival {
     pub(crate) request: usize,
     pub(crate) batch: Option<Batch>,
+    /// What follows, if that was the last of it.
+    end: Option<Step>,
+}
+
+impl Arrival {
     /// Whether that was the last of it.
-    pub(crate) done: bool,
+    pub(crate) fn is_last(&self) -> bool {
+        self.end.is_some()
+    }
 }
 
 /// Lets PostgreSQL handle its interrupt; if that is the end of the statement, `cancel` ends the remote work first.
@@ -346,4 +464,6 @@ pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
 enum Step {
     Rows(usize, Batch),
     Done(usize),
+    /// It failed, and is left out.
+    Failed(usize),
 }

@@ -447,12 +447,22 @@ impl Cluster {
             .any(|access| changes.roles || changes.touch(access.depends_on()))
     }
 
-    /// What the calling user may reach, and as whom.
-    pub(crate) fn access(&self) -> Result<Rc<Access>, Error> {
-        let role = match self.config.default_user {
+    /// Whose user mapping counts.
+    fn role(&self) -> Oid {
+        match self.config.default_user {
             DefaultUser::CurrentUser => role::current(),
             DefaultUser::SessionUser => role::session(),
-        };
+        }
+    }
+
+    /// What is known of the calling user, who may have no access any more.
+    pub(crate) fn known_access(&self) -> Option<Rc<Access>> {
+        self.access.borrow().get(&self.role()).cloned()
+    }
+
+    /// What the calling user may reach, and as whom.
+    pub(crate) fn access(&self) -> Result<Rc<Access>, Error> {
+        let role = self.role();
         let is_by_superuser = self.author.is_superuser()?;
         if let Some(access) = self.access.borrow().get(&role)
             && access.is_by_superuser() == is_by_superuser

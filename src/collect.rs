@@ -38,6 +38,8 @@ pub(crate) struct Collector<'a> {
     result: ResultStore,
     /// The request whose rows go to the result.
     turn: usize,
+    /// Rows of a request go to the result only when all of them are there.
+    holds: bool,
     room: Room,
     requests: Vec<Source>,
 }
@@ -164,8 +166,10 @@ impl<'a> Collector<'a> {
         shape: &'a Shape,
         row_type: &'a RowType,
         requests: usize,
+        holds: bool,
     ) -> Result<Self, Error> {
         Ok(Self {
+            holds,
             writer: Writer::new(shape, row_type),
             result: info.result_store(row_type)?,
             turn: 0,
@@ -188,7 +192,7 @@ impl<'a> Collector<'a> {
         let Some(source) = self.requests.get_mut(request) else {
             return Ok(());
         };
-        if request == self.turn {
+        if request == self.turn && !self.holds {
             let result = Some(&mut self.result.store);
             return self.writer.write(source, result, &batch, label, scratch);
         }
@@ -210,13 +214,16 @@ impl<'a> Collector<'a> {
         if let Some(source) = self.requests.get_mut(request) {
             source.done = true;
         }
-        while self
-            .requests
-            .get(self.turn)
-            .is_some_and(|source| source.done)
-        {
-            self.turn += 1;
-            let Some(source) = self.requests.get_mut(self.turn) else {
+        loop {
+            // Where they are held back, the rows are those of the turn that ends, else those of the one that begins.
+            match self.requests.get(self.turn) {
+                Some(source) if source.done => {}
+                _ => break,
+            }
+            let next = self.turn + 1;
+            let flushed = if self.holds { self.turn } else { next };
+            self.turn = next;
+            let Some(source) = self.requests.get_mut(flushed) else {
                 break;
             };
             while let Some(kept) = source.next_kept(&mut self.room) {
@@ -228,6 +235,20 @@ impl<'a> Collector<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A request has failed: of its rows none counts.
+    pub(crate) fn failed(
+        &mut self,
+        request: usize,
+        label: &FunctionLabel,
+        scratch: &Context,
+    ) -> Result<(), Error> {
+        if let Some(source) = self.requests.get_mut(request) {
+            while source.next_kept(&mut self.room).is_some() {}
+            source.ahead = None;
+        }
+        self.done(request, label, scratch)
     }
 
     /// Hands the result to the caller.

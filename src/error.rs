@@ -32,7 +32,7 @@ impl Error {
         }
     }
 
-    fn sqlstate(&self) -> SqlState {
+    pub(crate) fn sqlstate(&self) -> SqlState {
         match self {
             Self::Raised(raised) => raised.sqlstate(),
             Self::Report(report) => report.sqlstate,

@@ -65,6 +65,8 @@ mod stats;
 #[cfg(feature = "postgres")]
 mod stream;
 #[cfg(feature = "postgres")]
+mod tolerance;
+#[cfg(feature = "postgres")]
 mod validator;
 
 #[cfg(feature = "postgres")]

@@ -1,12 +1,13 @@
 //! Which partitions get what: RUN ON and SPLIT.
 #![forbid(unsafe_code)]
 
+use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::hash::{self, HashKind};
 use crate::pg::array::{ElementLayout, Elements, elements};
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::{Location, RunOn};
 use plproxy_core::room::Room;
@@ -53,6 +54,8 @@ pub(crate) fn pick(
         function,
         cluster,
         run_on,
+        access: OnceCell::new(),
+        well: OnceCell::new(),
     };
     let count = cluster.partitions.len();
     if let (RunOn::Query(query), false) = (run_on, function.program.split.is_empty()) {
@@ -67,7 +70,7 @@ pub(crate) fn pick(
             arrays,
         });
     }
-    if length.is_none() || matches!(run_on, RunOn::All | RunOn::Number(_)) {
+    if length.is_none() || matches!(run_on, RunOn::All | RunOn::AllSkipFailed | RunOn::Number(_)) {
         // With ALL or a number the arrays are only copied.
         let mut tags = Tags::new(count);
         picker.pick(args, |partition| {
@@ -133,7 +136,14 @@ struct Picker<'a> {
     function: &'a ProxyFunction,
     cluster: &'a Cluster,
     run_on: &'a RunOn,
+    /// What is known of the caller.
+    access: OnceCell<Option<Rc<Access>>>,
+    /// The partitions that are not avoided.
+    well: OnceCell<Vec<usize>>,
 }
+
+/// So many times one is drawn that is well, by which equal connection strings keep their weight, before there is a list of them.
+const DRAWS: usize = 8;
 
 impl Picker<'_> {
     /// Hands each partition that `args` mean to `tag`, or the earlier one that it shares its connection string with.
@@ -142,8 +152,8 @@ impl Picker<'_> {
         let same_as = &self.cluster.same_as;
         let mut tag = |partition: usize| tag(same_as.get(partition).copied().unwrap_or(partition));
         match self.run_on {
-            RunOn::All => (0..same_as.len()).for_each(tag),
-            RunOn::Any => tag(any(random(), same_as.len())),
+            RunOn::All | RunOn::AllSkipFailed => (0..same_as.len()).for_each(tag),
+            RunOn::Any => tag(self.any()),
             RunOn::Number(wanted) => {
                 tag(number(*wanted, same_as.len()).map_err(|error| label.error(error))?)
             }
@@ -207,6 +217,33 @@ impl Picker<'_> {
         Ok(())
     }
 
+    /// Any partition, but none that could not be reached a while ago, if there are others.
+    fn any(&self) -> usize {
+        let same_as = &self.cluster.same_as;
+        let draw = || any(random(), same_as.len());
+        let picked = draw();
+        if same_as.len() < 2 {
+            return picked;
+        }
+        let access = self.access.get_or_init(|| self.cluster.known_access());
+        let is_well = |partition: usize| match (access, same_as.get(partition)) {
+            (Some(access), Some(first)) => !access.is_avoided(*first),
+            _ => true,
+        };
+        if is_well(picked) {
+            return picked;
+        }
+        let mut draws = std::iter::repeat_with(draw).take(DRAWS);
+        draws
+            .find(|other| is_well(*other))
+            .or_else(|| {
+                let all = || (0..same_as.len()).filter(|other| is_well(*other)).collect();
+                let well: &Vec<usize> = self.well.get_or_init(all);
+                well.get(any(random(), well.len())).copied()
+            })
+            .unwrap_or(picked)
+    }
+
     fn partition(&self, hash: i64) -> usize {
         partition_of(
             hash,
@@ -229,7 +266,7 @@ impl Picker<'_> {
 }
 
 /// The next number of a generator that is fast and good enough to spread load: splitmix64.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     thread_local! {
         static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(std::process::id()));
     }

@@ -182,7 +182,7 @@ impl Rows {
         let Some(source) = self.requests.get_mut(arrival.request) else {
             return Ok(());
         };
-        source.done = arrival.done;
+        source.done = arrival.is_last();
         let Some(batch) = arrival.batch else {
             return Ok(());
         };

@@ -158,7 +158,11 @@ impl<'a> Admin<'a> {
                     let report = Report::new(sqlstate::WARNING, warning);
                     interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
                 }
-                Event::Rows { .. } | Event::RequestDone { .. } | Event::Finished => Ok(()),
+                // Errands tell of their failures by their outcomes.
+                Event::Rows { .. } | Event::RequestDone { .. } | Event::RequestFailed { .. } => {
+                    Ok(())
+                }
+                Event::Finished => Ok(()),
             };
             if let Err(error) = result {
                 running.cancel(CANCEL_BOUND);

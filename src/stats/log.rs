@@ -24,7 +24,7 @@ impl Watch {
             self.partitions.iter().map(|part| part.rows).sum::<u64>()
         );
         line.push_str(word(how));
-        for watched in &self.partitions {
+        for watched in self.left.iter().chain(&self.partitions) {
             watched.describe(&mut line);
         }
         emit(Level::Log, &Report::new(sqlstate::SUCCESSFUL, line))

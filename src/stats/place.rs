@@ -149,6 +149,11 @@ impl PartitionPlace {
         self.reached.set(self.reached.get() || reached);
     }
 
+    /// Its number, of those that are the same the first.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     pub(super) fn find(&self) -> Result<Place, Error> {
         let (known, rank) = (self.place.get(), self.rank());
         let changes = self.endpoint.changes();

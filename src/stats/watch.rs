@@ -57,6 +57,8 @@ pub(crate) enum End {
 /// See the module.
 pub(crate) struct Watch {
     pub(super) partitions: Vec<Watched>,
+    /// Partitions that could not be reached, in whose place others were asked.
+    pub(super) left: Vec<Watched>,
     function: Place,
     begun: Instant,
     /// From how long on it is logged.
@@ -72,6 +74,7 @@ impl Watch {
         Ok(Self {
             partitions,
             function: function.place(rank)?,
+            left: Vec::new(),
             begun: Instant::now(),
             slow_from: gucs::log_min_duration(),
             ended: None,
@@ -120,6 +123,20 @@ impl Watch {
         }
     }
 
+    /// Another partition is asked in the place of one that could not be reached.
+    pub(crate) fn moves(&mut self, request: usize, to: Watched, kind: &ErrorKind) {
+        self.failed(Some(request), kind);
+        if let Some(slot) = self.partitions.get_mut(request) {
+            self.left.push(std::mem::replace(slot, to));
+        }
+    }
+
+    /// The requests that have come to no end yet.
+    pub(crate) fn unfinished(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let requests = self.partitions.iter().enumerate();
+        requests.filter_map(|(request, watched)| watched.ended.is_none().then_some(request))
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.ended.is_none()
     }
@@ -156,7 +173,7 @@ impl Watch {
             at,
             ..Sample::default()
         };
-        for watched in &mut self.partitions {
+        for watched in self.left.iter_mut().chain(&mut self.partitions) {
             let (end, took) = *watched.ended.get_or_insert((End::Canceled, took));
             watched.partition.was_reached(match end {
                 End::Done => true,

@@ -62,6 +62,8 @@ pub enum Cluster {
 pub enum RunOn {
     /// Every partition.
     All,
+    /// Every partition, those that fail being left out.
+    AllSkipFailed,
     /// A random partition.
     Any,
     /// The partition of this number; one that does not fit stands as the greatest, which no cluster has.
@@ -202,6 +204,7 @@ impl fmt::Display for StatementKind {
             Self::Cluster(Cluster::Text(text)) => write!(f, "CLUSTER {};", Quoted(text)),
             Self::Cluster(Cluster::Call(sql)) => write!(f, "CLUSTER {sql};"),
             Self::Run(RunOn::All) => f.write_str("RUN ON ALL;"),
+            Self::Run(RunOn::AllSkipFailed) => f.write_str("RUN ON ALL SKIP FAILED;"),
             Self::Run(RunOn::Any) => f.write_str("RUN ON ANY;"),
             Self::Run(RunOn::Number(number)) => write!(f, "RUN ON {number};"),
             Self::Run(RunOn::Reference(name)) => write!(f, "RUN ON {name};"),

@@ -136,6 +136,8 @@ pub enum Source {
 pub enum RunOn {
     /// All of them.
     All,
+    /// All of them, and those that fail are left out.
+    AllSkipFailed,
     /// A random one.
     Any,
     /// The one of this number.
@@ -183,7 +185,7 @@ pub fn compile(body: &str, signature: &Signature) -> Result<Program, CompileErro
             "SELECT statement not allowed for dynamic RECORD functions",
         ));
     }
-    if run_on == Some(RunOn::All) && !signature.is_set {
+    if matches!(run_on, Some(RunOn::All | RunOn::AllSkipFailed)) && !signature.is_set {
         return Err(CompileError::whole(
             "RUN ON ALL requires set-returning function",
         ));
@@ -275,6 +277,7 @@ fn cluster_source(tree: Cluster, signature: &Signature) -> Source {
 fn partitions(tree: RunOnTree, signature: &Signature) -> RunOn {
     match tree {
         RunOnTree::All => RunOn::All,
+        RunOnTree::AllSkipFailed => RunOn::AllSkipFailed,
         RunOnTree::Any => RunOn::Any,
         RunOnTree::Number(number) => RunOn::Number(number),
         RunOnTree::Reference(name) => match signature.argument(&name) {
@@ -282,6 +285,16 @@ fn partitions(tree: RunOnTree, signature: &Signature) -> RunOn {
             None => RunOn::Query(LocalQuery::of_name(&name, signature)),
         },
         RunOnTree::Call(sql) => RunOn::Query(LocalQuery::new("select * from ", &sql, signature)),
+    }
+}
+
+impl Program {
+    /// Which partitions of its cluster it runs on; `None` where it has a connection of its own.
+    pub fn run_on(&self) -> Option<&RunOn> {
+        match &self.location {
+            Location::Connect(_) => None,
+            Location::Cluster { run_on, .. } => Some(run_on),
+        }
     }
 }
 

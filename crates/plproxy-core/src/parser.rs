@@ -131,7 +131,7 @@ impl<'a> Parser<'a, '_> {
             other => return Err(self.expected("ON", &other)),
         }
         let on = match self.lexer.token() {
-            Token::Keyword(Keyword::All, _) => RunOn::All,
+            Token::Keyword(Keyword::All, _) => return self.all(),
             Token::Keyword(Keyword::Any, _) => RunOn::Any,
             Token::Number(digits) => RunOn::Number(digits.parse().unwrap_or(i32::MAX)),
             Token::Param(param) => {
@@ -147,6 +147,21 @@ impl<'a> Parser<'a, '_> {
         };
         self.semicolon()?;
         Ok(on)
+    }
+
+    /// What follows `RUN ON ALL`. Its words are none of the language's keywords: elsewhere they may name anything.
+    fn all(&mut self) -> Result<RunOn, CompileError> {
+        match self.lexer.token() {
+            Token::Semicolon => return Ok(RunOn::All),
+            Token::Name(word) if word.eq_ignore_ascii_case("skip") => {}
+            other => return Err(self.expected("\";\"", &other)),
+        }
+        match self.lexer.token() {
+            Token::Name(word) if word.eq_ignore_ascii_case("failed") => {}
+            other => return Err(self.expected("FAILED", &other)),
+        }
+        self.semicolon()?;
+        Ok(RunOn::AllSkipFailed)
     }
 
     fn split(&mut self) -> Result<Split, CompileError> {

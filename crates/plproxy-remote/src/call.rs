@@ -1,22 +1,17 @@
 //! Calls: one statement on some endpoints at once, and what comes of it, event by event.
 
-use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, Stream};
+use futures::FutureExt;
 
 use crate::cancelling::{Cancelling, PACE};
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::execute::{Common, Task};
-use crate::interrupt::Gate;
 use crate::linger;
 use crate::outbox::{Item, Outbox};
 use crate::params::Param;
@@ -24,6 +19,7 @@ use crate::remote::Remote;
 use crate::reset::Reset;
 use crate::rows::{Batch, ColumnDescription};
 use crate::statement::Statement;
+use crate::tasks::{Tasks, Work};
 use crate::waiting::Wait;
 
 /// How long the other requests of a failed call may take to end.
@@ -73,6 +69,9 @@ pub struct CallOptions {
     pub reset_after_error: Option<Rc<Reset>>,
     /// Whether to prepare.
     pub prepared: Prepared,
+    /// Whether a request that fails is an event, [`Event::RequestFailed`], and the others go on. `query_timeout` counts from
+    /// the call's start then, until something is sent, and still ends the call.
+    pub tolerant: bool,
 }
 
 /// Something to do for the caller.
@@ -108,19 +107,19 @@ pub enum Event {
         /// The columns of its result, if the statement has one.
         columns: Option<Rc<[ColumnDescription]>>,
     },
+    /// A request has failed, in a call that is tolerant. It may be run once more, see [`Call::restart`].
+    RequestFailed {
+        /// The request, by its place in the list.
+        request: usize,
+        /// Why.
+        kind: Box<ErrorKind>,
+        /// There was no connection for it: nothing of it has run.
+        unreached: bool,
+    },
     /// The host process wants attention. The remote work goes on meanwhile.
     Interrupted,
     /// All requests are done, or the call has failed before.
     Finished,
-}
-
-pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
-
-/// The requests that are not done. One is polled directly; of several, only those that can make progress.
-enum Tasks {
-    None,
-    One(Work),
-    Many(FuturesUnordered<Work>),
 }
 
 /// A call under way. Dropping it hangs up on the servers that still work on it, without a wait.
@@ -130,6 +129,10 @@ pub struct Call<'a> {
     tasks: Tasks,
     requests: usize,
     query_timeout: Option<Duration>,
+    /// Of a tolerant call, for what is run once more.
+    common: Option<Rc<Common>>,
+    /// All that had come when a tolerant call's time was over was looked at.
+    looked: bool,
     /// When the caller turned to other things.
     resting_since: Option<Instant>,
     /// How long it did so in all.
@@ -156,6 +159,7 @@ impl<'a> Call<'a> {
         } else {
             Outbox::default()
         };
+        outbox.set_tolerant(options.tolerant);
         let common = Rc::new(Common {
             statement: statement.clone(),
             options: options.clone(),
@@ -182,7 +186,9 @@ impl<'a> Call<'a> {
             (Some(work), 0) => Tasks::One(work),
             (Some(work), _) => Tasks::many(std::iter::once(work).chain(works), gate),
         };
-        Call::of_tasks(remote, outbox, tasks, count, options.query_timeout)
+        let mut call = Call::of_tasks(remote, outbox, tasks, count, options.query_timeout);
+        call.common = options.tolerant.then_some(common);
+        call
     }
 
     /// A call of other work than one statement.
@@ -208,6 +214,8 @@ impl<'a> Call<'a> {
             tasks,
             requests,
             query_timeout,
+            common: None,
+            looked: false,
             outbox,
             resting_since: None,
             rested: Duration::ZERO,
@@ -248,6 +256,26 @@ impl<'a> Call<'a> {
                 Woken::Wanted => {}
             }
         }
+    }
+
+    /// Runs a request, of that place in the list, which has failed, once more, on an endpoint that may be another.
+    pub fn restart(&mut self, request: usize, again: Request) {
+        if let Some(common) = &self.common {
+            self.outbox.fails_no_more();
+            let Request { endpoint, params } = again;
+            let work = work(Task {
+                request,
+                endpoint,
+                params: params.into(),
+                common: common.clone(),
+            });
+            self.tasks.push(work, self.remote.runtime().gate());
+        }
+    }
+
+    /// Ends a tolerant call for a failure that is not to be tolerated, as others end by themselves.
+    pub fn fail(&mut self) {
+        self.stop(AFTER_ERROR, true);
     }
 
     /// The caller turns to other things: until the next call of `next` the time does not count for `query_timeout`.
@@ -321,14 +349,19 @@ impl<'a> Call<'a> {
         let Some(limit) = self.query_timeout else {
             return false;
         };
+        // What finds nobody to send to has to end, too, if it goes from one to the next.
+        let started = || self.common.as_ref().map(|common| common.started);
         self.outbox
             .first_sent()
-            .is_some_and(|sent| sent.elapsed().saturating_sub(self.rested) >= limit)
+            .or_else(started)
+            .is_some_and(|since| since.elapsed().saturating_sub(self.rested) >= limit)
     }
 
-    /// A last look before the only request times out: whether its answer is there, all but the telling.
+    /// A last look before the only request times out: whether its answer is there, all but the telling. In a tolerant call,
+    /// in which each counts for itself, whether anything is there.
     fn finds_the_end(&mut self) -> bool {
-        if !matches!(self.tasks, Tasks::One(_)) {
+        let each = self.common.is_some() && !std::mem::replace(&mut self.looked, true);
+        if !each && !matches!(self.tasks, Tasks::One(_)) {
             return false;
         }
         self.outbox.joins();
@@ -337,7 +370,7 @@ impl<'a> Call<'a> {
         let mut looked = false;
         runtime.wait(|cx, _| {
             self.tasks.poll(cx);
-            let found = self.outbox.holds_the_end();
+            let found = self.outbox.holds_the_end() || each && self.outbox.is_wanted();
             if looked || found {
                 return Poll::Ready(found);
             }
@@ -443,41 +476,6 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Tasks {
-    /// Between two of them the host has its say: one may take milliseconds of computing, as for a password, and there may be
-    /// a thousand.
-    fn many(works: impl Iterator<Item = Work>, gate: &Arc<Gate>) -> Tasks {
-        let polite = works.map(|mut work| -> Work {
-            let gate = Arc::clone(gate);
-            Box::pin(poll_fn(move |cx| {
-                if gate.is_wanted() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                work.as_mut().poll(cx)
-            }))
-        });
-        Tasks::Many(polite.collect())
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        let done = match self {
-            Tasks::None => true,
-            Tasks::One(work) => work.as_mut().poll(cx).is_ready(),
-            Tasks::Many(works) => loop {
-                match Pin::new(&mut *works).poll_next(cx) {
-                    Poll::Ready(Some(())) => {}
-                    Poll::Ready(None) => break true,
-                    Poll::Pending => break false,
-                }
-            },
-        };
-        if done {
-            *self = Tasks::None;
-        }
-    }
-}
-
 /// A request as work to be polled. A panic in it is a defect of ours or of the library's that a server found: it must
 /// end the call and nothing else. What it had, its connection among that, is dropped.
 fn work(task: Task) -> Work {
@@ -486,10 +484,8 @@ fn work(task: Task) -> Work {
     Box::pin(done.map(move |done| {
         if done.is_err() {
             common.outbox.ends(request);
-            common.outbox.fail(
-                request,
-                ErrorKind::protocol("server sent what could not be understood"),
-            );
+            let kind = ErrorKind::protocol("server sent what could not be understood");
+            common.outbox.fail(request, kind);
         }
     }))
 }

@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use std::time::Instant;
 
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Host, Warning, shown};
 
 use crate::descriptors::Descriptors;
 use crate::encoding::Encoding;
+use crate::reachability::{Attempt, Reachability};
 use crate::terminate::OpenConnections;
 use crate::tls::Contexts;
 use crate::usage::Usage;
@@ -31,6 +33,7 @@ pub struct Endpoint {
     /// Nobody can ask for it any more.
     retired: Cell<bool>,
     usage: Usage,
+    reachability: Reachability,
 }
 
 /// What all endpoints of a process share.
@@ -94,6 +97,7 @@ impl Endpoint {
             holders: Cell::new(0),
             retired: Cell::new(false),
             usage: Usage::default(),
+            reachability: Reachability::default(),
         })
     }
 
@@ -133,6 +137,16 @@ impl Endpoint {
 
     pub(crate) fn usage(&self) -> &Usage {
         &self.usage
+    }
+
+    /// Whether it could not be connected to a while ago, so that others are better tried first.
+    pub fn is_avoided(&self) -> bool {
+        self.reachability.is_avoided()
+    }
+
+    /// A connection is being made.
+    pub(crate) fn attempt(&self, begun: Instant) -> Attempt<'_> {
+        self.reachability.attempt(begun)
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -74,6 +74,17 @@ impl ErrorKind {
         }
     }
 
+    /// Whether it is this side's, whatever the server is like.
+    pub fn is_local(&self) -> bool {
+        matches!(
+            self,
+            ErrorKind::Settings(_)
+                | ErrorKind::OutOfMemory
+                | ErrorKind::NoDescriptor
+                | ErrorKind::Encode(_)
+        )
+    }
+
     pub(crate) fn protocol(text: impl Into<String>) -> ErrorKind {
         ErrorKind::Protocol(text.into())
     }

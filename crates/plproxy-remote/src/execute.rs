@@ -63,7 +63,7 @@ impl Task {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
-                    Err(kind) => return self.common.outbox.fail(self.request, kind),
+                    Err(kind) => return self.common.outbox.fail_unreached(self.request, kind),
                 },
             };
             if self.common.outbox.is_alone() && !connection.can_wait() {
@@ -129,6 +129,7 @@ impl Task {
     async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
         self.common.outbox.join().await;
         let begun = Instant::now();
+        let attempt = self.endpoint.attempt(begun);
         // Rare and large: apart, so that the common case stays small.
         let limits = Limits {
             each: self.common.options.connect_timeout,
@@ -141,7 +142,9 @@ impl Task {
             &self.common.outbox,
         ));
         let connected = self.common.outbox.unless_closed(connecting).await;
-        let connection = connected.unwrap_or(Err(ErrorKind::Closed))?;
+        let connected = connected.unwrap_or(Err(ErrorKind::Closed));
+        attempt.ends(connected.as_ref().map(drop));
+        let connection = connected?;
         self.common.outbox.connects(self.request, begun.elapsed());
         self.common.pool.register(&connection);
         Ok(connection)

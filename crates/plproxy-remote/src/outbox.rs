@@ -54,8 +54,10 @@ struct State {
     running: Keys,
     /// The requests whose connections are being reset.
     resetting: Keys,
-    /// How many requests have come to a good end.
+    /// How many requests have come to an end that is not the call's.
     done: usize,
+    /// The failure of a request is not the call's.
+    tolerant: bool,
     first_sent: Option<Instant>,
     /// Connections made for requests, with the time that it took.
     connects: Vec<(usize, Duration)>,
@@ -187,7 +189,43 @@ impl Outbox {
     }
 
     pub(crate) fn fail(&self, request: usize, kind: ErrorKind) {
-        self.put(Item::Failed(kind.of(request)), 0);
+        self.fails(request, kind, false);
+    }
+
+    /// The same where there was no connection for it.
+    pub(crate) fn fail_unreached(&self, request: usize, kind: ErrorKind) {
+        self.fails(request, kind, true);
+    }
+
+    fn fails(&self, request: usize, kind: ErrorKind, unreached: bool) {
+        if !self.0.borrow().tolerant {
+            return self.put(Item::Failed(kind.of(request)), 0);
+        }
+        // It is nobody's turn any more.
+        self.ends(request);
+        let size = match &kind {
+            ErrorKind::Db(diagnostic) => diagnostic.size(),
+            _ => 0,
+        };
+        let kind = Box::new(kind);
+        self.done(
+            Event::RequestFailed {
+                request,
+                kind,
+                unreached,
+            },
+            size,
+        );
+    }
+
+    pub(crate) fn set_tolerant(&self, tolerant: bool) {
+        self.0.borrow_mut().tolerant = tolerant;
+    }
+
+    /// A request that had failed is run once more.
+    pub(crate) fn fails_no_more(&self) {
+        let mut state = self.0.borrow_mut();
+        state.done = state.done.saturating_sub(1);
     }
 
     fn put(&self, item: Item, size: usize) {
@@ -324,7 +362,7 @@ impl Outbox {
         self.event(event, size);
     }
 
-    /// How many requests have come to a good end.
+    /// How many requests have come to such an end.
     pub(crate) fn done_count(&self) -> usize {
         self.0.borrow().done
     }

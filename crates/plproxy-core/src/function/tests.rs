@@ -180,6 +180,11 @@ fn locations() {
             RunOn::All,
         ),
         (
+            "cluster 'x'; run on all skip failed;",
+            Source::Literal("x".to_owned()),
+            RunOn::AllSkipFailed,
+        ),
+        (
             "cluster 'x'; run on 007;",
             Source::Literal("x".to_owned()),
             RunOn::Number(7),

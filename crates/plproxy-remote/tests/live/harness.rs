@@ -78,6 +78,7 @@ pub struct Outcome {
     pub log: Vec<String>,
     pub notices: Vec<Diagnostic>,
     pub done: Vec<usize>,
+    pub failed: Vec<(usize, ErrorKind)>,
     pub events: usize,
     pub error: Option<Error>,
 }
@@ -159,6 +160,7 @@ pub fn drain(mut call: Call<'_>) -> Outcome {
                 outcome.columns.push(columns);
                 outcome.done.push(request);
             }
+            Ok(Event::RequestFailed { request, kind, .. }) => outcome.failed.push((request, *kind)),
             Ok(Event::Interrupted) => {}
             Ok(Event::Finished) => return outcome,
             Err(error) => {

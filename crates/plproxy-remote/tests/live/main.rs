@@ -23,3 +23,4 @@ mod results;
 mod scripted;
 mod select;
 mod settings;
+mod tolerant;

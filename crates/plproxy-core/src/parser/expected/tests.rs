@@ -82,6 +82,18 @@ fn details() {
             "connect 5;",
             "Expected a string, an argument or a function call before \"5\".",
         ),
+        (
+            "cluster 'x'; run on all skip;",
+            "Expected FAILED before \";\".",
+        ),
+        (
+            "cluster 'x'; run on all skip",
+            "Expected FAILED at the end of the body.",
+        ),
+        (
+            "cluster 'x'; run on all skip failed split all;",
+            "Expected \";\" before \"split\".",
+        ),
         ("cluster 'x'; run all;", "Expected ON before \"all\"."),
         (
             "cluster 'x'; run on 'x';",

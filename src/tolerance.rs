@@ -1,0 +1,270 @@
+//! What becomes of a call when one of its partitions fails: most fail with it, RUN ON ANY goes to another one that can be
+//! reached, RUN ON ALL SKIP FAILED does without.
+#![forbid(unsafe_code)]
+
+use crate::access::Access;
+use crate::cluster::Cluster;
+use crate::error::{Error, FunctionLabel, Report, SqlState, sqlstate};
+use crate::function::ProxyFunction;
+use crate::gucs;
+use crate::route::random;
+use crate::stats::Watched;
+use plproxy_core::function::RunOn;
+use plproxy_core::room::join;
+use plproxy_core::routing::any;
+use plproxy_remote::{ErrorKind, Param, Request};
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+/// How much of a partition's reason an error has that names several, and how much in all.
+const REASON: usize = 300;
+const REASONS: usize = 8000;
+
+/// See the module.
+pub(crate) enum Tolerance {
+    /// It fails, too.
+    None,
+    /// Others are tried.
+    Any(Box<Others>),
+    /// It goes on without.
+    Skip(Skipped),
+}
+
+impl Tolerance {
+    pub(crate) fn of(
+        function: &ProxyFunction,
+        cluster: &Rc<Cluster>,
+        requests: &[Request],
+        watched: &[Watched],
+    ) -> Result<Self, Error> {
+        Ok(match function.program.run_on() {
+            Some(RunOn::AllSkipFailed) => Self::Skip(Skipped::default()),
+            // Where there is another.
+            Some(RunOn::Any) if different(cluster).nth(1).is_some() => {
+                let requests = requests.iter().zip(watched);
+                Self::Any(Box::new(Others {
+                    cluster: Rc::clone(cluster),
+                    access: cluster.access()?,
+                    requests: requests
+                        .map(|(request, watched)| Trying {
+                            params: Some(Rc::clone(&request.params)),
+                            partition: watched.partition.number(),
+                            left: None,
+                            failures: Vec::new(),
+                        })
+                        .collect(),
+                }))
+            }
+            _ => Self::None,
+        })
+    }
+
+    /// Whether the failure of a partition may be of no consequence.
+    pub(crate) fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// Whether partitions may be left out.
+    pub(crate) fn skips(&self) -> bool {
+        matches!(self, Self::Skip(_))
+    }
+
+    /// A request is answered: it will not be run again.
+    pub(crate) fn answered(&mut self, request: usize) {
+        if let Self::Any(others) = self
+            && let Some(trying) = others.requests.get_mut(request)
+        {
+            // They may be large.
+            trying.params = None;
+        }
+    }
+
+    /// The call's error with what came before it.
+    pub(crate) fn explain(&self, request: Option<usize>, error: Error) -> Error {
+        let (Self::Any(others), Some(request)) = (self, request) else {
+            return error;
+        };
+        match (others.requests.get(request), error) {
+            (Some(trying), Error::Report(mut report))
+                if report.detail.is_none() && !trying.failures.is_empty() =>
+            {
+                report.detail = Some(reasons(&trying.failures));
+                Error::Report(report)
+            }
+            (_, error) => error,
+        }
+    }
+}
+
+/// The partitions that may take the place of the one that was picked.
+pub(crate) struct Others {
+    cluster: Rc<Cluster>,
+    access: Rc<Access>,
+    requests: Vec<Trying>,
+}
+
+/// A request that looks for a partition.
+struct Trying {
+    params: Option<Rc<[Param]>>,
+    /// The one that is tried.
+    partition: usize,
+    /// Those that were not, the next one last; made when it is needed.
+    left: Option<Vec<usize>>,
+    failures: Vec<Failure>,
+}
+
+/// A partition that could not be connected to.
+struct Failure {
+    partition: usize,
+    dbname: Rc<str>,
+    sqlstate: SqlState,
+    reason: String,
+}
+
+impl Others {
+    /// What to do in the place of a request that could not be sent; `None` if all partitions were tried.
+    pub(crate) fn next(
+        &mut self,
+        request: usize,
+        dbname: &Rc<str>,
+        kind: &ErrorKind,
+        label: &FunctionLabel,
+    ) -> Result<Option<(Request, Watched)>, Error> {
+        let Some(trying) = self.requests.get_mut(request) else {
+            return Ok(None);
+        };
+        let failed = trying.partition;
+        trying.failures.push(Failure {
+            partition: failed,
+            dbname: Rc::clone(dbname),
+            reason: shortened(&kind.to_string()),
+            sqlstate: label.remote_error(dbname, kind).sqlstate(),
+        });
+        let left = trying
+            .left
+            .get_or_insert_with(|| order(&self.cluster, &self.access, failed));
+        let (Some(partition), Some(params)) = (left.pop(), &trying.params) else {
+            return Ok(None);
+        };
+        trying.partition = partition;
+        let place = self.access.place(&self.cluster, partition, label)?;
+        let again = Request {
+            endpoint: Rc::clone(&place.endpoint),
+            params: Rc::clone(params),
+        };
+        Ok(Some((again, Watched::new(place)?)))
+    }
+
+    /// The error of a request for which there is no partition left.
+    pub(crate) fn error(&self, request: usize, label: &FunctionLabel) -> Error {
+        let trying = self.requests.get(request);
+        let failures = trying.map_or(&[][..], |trying| &trying.failures);
+        let mut states = failures.iter().map(|failure| failure.sqlstate);
+        let first = states.next().unwrap_or(sqlstate::INTERNAL_ERROR);
+        let state = if states.all(|state| state == first) {
+            first
+        } else if gucs::standard_sqlstates() {
+            sqlstate::UNABLE_TO_CONNECT
+        } else {
+            sqlstate::INTERNAL_ERROR
+        };
+        let count = failures.len();
+        let what = format_args!("could not connect to any of {count} partitions");
+        label.error_with(state, what).with_detail(reasons(failures))
+    }
+}
+
+/// The different partitions, each by its first number.
+fn different(cluster: &Cluster) -> impl Iterator<Item = usize> {
+    let numbers = cluster.same_as.iter().copied().enumerate();
+    numbers.filter_map(|(number, first)| (number == first).then_some(number))
+}
+
+/// The other partitions in random order, behind those that were not reached a while ago.
+fn order(cluster: &Cluster, access: &Access, but: usize) -> Vec<usize> {
+    let mut left: Vec<usize> = different(cluster).filter(|other| *other != but).collect();
+    for end in (1..left.len()).rev() {
+        left.swap(any(random(), end + 1), end);
+    }
+    left.sort_by_key(|other| !access.is_avoided(*other));
+    left
+}
+
+/// A reason on one line, of bounded length.
+fn shortened(reason: &str) -> String {
+    let mut line = String::new();
+    for word in reason.split_whitespace() {
+        if line.len() + word.len() > REASON {
+            line.push_str(" ...");
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+/// A line for each partition, in their order.
+fn reasons(failures: &[Failure]) -> String {
+    let mut sorted: Vec<&Failure> = failures.iter().collect();
+    sorted.sort_by_key(|failure| failure.partition);
+    let mut text = String::new();
+    for (number, failure) in sorted.iter().enumerate() {
+        if text.len() > REASONS {
+            let rest = sorted.len() - number;
+            let _ = write!(text, "\nand {rest} more partitions");
+            break;
+        }
+        let Failure {
+            partition,
+            dbname,
+            reason,
+            ..
+        } = failure;
+        let gap = if number == 0 { "" } else { "\n" };
+        let _ = write!(text, "{gap}partition {partition} [{dbname}]: {reason}");
+    }
+    text
+}
+
+/// Partitions that were left out.
+#[derive(Default)]
+pub(crate) struct Skipped {
+    count: usize,
+    /// Of the first of them, in the order of the partitions.
+    first: Option<(usize, Report)>,
+}
+
+impl Skipped {
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// One more, with its error, which may be large.
+    pub(crate) fn takes(&mut self, request: usize, report: Report) {
+        self.count += 1;
+        let first = self.first.as_ref().map(|(first, _)| *first);
+        if first.is_none_or(|first| request < first) {
+            self.first = Some((request, report));
+        }
+    }
+
+    /// The error of a call of which nothing is left.
+    pub(crate) fn error(&mut self) -> Error {
+        let mut report = self
+            .first
+            .take()
+            .map_or_else(Report::default, |(_, report)| report);
+        let all = self.count;
+        if all > 1 {
+            let what = format!("All {all} partitions failed; this is the error of the first.");
+            report.detail = Some(match report.detail {
+                Some(detail) => join(&[&detail, "\n", &what]),
+                None => what,
+            });
+        }
+        report.into()
+    }
+}
