@@ -99,7 +99,7 @@ misbehave() {
 # What was stopped must go on, or it cannot be ended.
 faults_end() {
     local name pid
-    for name in one left right proxy; do
+    for name in one two left right proxy; do
         [ ! -e "$(server_dir "$name")" ] || hit "$name" CONT
     done
     for pid in ${PROGRAMS[@]+"${PROGRAMS[@]}"}; do kill "$pid" 2>/dev/null || true; done

@@ -25,6 +25,11 @@ create function give_set(len int) returns setof text language plproxy as $$ clus
 create function give_some(len int) returns setof text language plproxy as $$ cluster 'three'; run on all; target give; $$;
 create function give_selected(len int) returns text language plproxy as $$ cluster 'parts'; run on 0; select repeat('x', len); $$;
 create function fail(len int, what text) returns int language plproxy as $$ cluster 'parts'; run on 0; $$;
+create function fail_skipped(len int, what text) returns setof int language plproxy as $$ cluster 'three'; run on all skip failed; target fail; $$;
+\set alive 'host=127.0.0.1 dbname=postgres port=' :port
+create server some_dead foreign data wrapper plproxy options (p0 'host=127.0.0.1 port=1 dbname=x', p1 :'alive');
+create user mapping for public server some_dead options (user 'postgres');
+create function take_any(value text) returns int language plproxy as $$ cluster 'some_dead'; run on any; select length(value); $$;
 create function fail_all(len int, what text) returns setof int language plproxy as $$ cluster 'parts'; run on all; target fail; $$;
 create function tell(len int, many int) returns int language plproxy as $$ cluster 'parts'; run on 0; $$;
 -- By names and connection strings that callers give.

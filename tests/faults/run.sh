@@ -15,7 +15,7 @@ source "$HERE/lib.sh"
 run_begin
 trap 'rc=$?; faults_end || true; run_end $rc' EXIT
 start_servers
-for family in killed silence atomic network stages ends broken descriptors crowd memory room transactions leaks failover; do
+for family in killed silence partial atomic network stages ends broken descriptors crowd memory room transactions leaks failover; do
     # Only if it is named: it is a step of its own.
     [ "$family" != room ] || [ $# -gt 0 ] || continue
     if wanted "$family" "$@"; then
