@@ -4,7 +4,7 @@
 use crate::cluster::Cluster;
 use crate::collect::Collector;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
-use crate::function::ProxyFunction;
+use crate::function::{ProxyFunction, ResultType};
 use crate::pg::allocator;
 use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::interrupts;
@@ -13,14 +13,16 @@ use crate::pg::report::{Level, emit};
 use crate::pg::settings::TextSettings;
 use crate::remote::remote;
 use crate::rows::RowReader;
-use crate::shape::Shape;
+use crate::shape::{Shape, ShapeResult};
 use crate::stats::{End, Watch, Watched};
 use crate::stream::Stream;
 use crate::tolerance::Tolerance;
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::Query;
 use plproxy_core::options::PreparedStatements;
-use plproxy_remote::{Batch, CallOptions, Diagnostic, ErrorKind, Event, Prepared, Request};
+use plproxy_remote::{
+    Batch, CallOptions, Diagnostic, ErrorKind, Event, Prepared, Request, Statement,
+};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,19 +45,26 @@ pub(crate) struct Call {
     tolerance: Tolerance,
     /// Requests whose time is over, and that others can do without; the next one is last.
     overdue: Vec<usize>,
+    /// A statement that gives no rows is as good as one empty value.
+    nothing_will_do: bool,
+    is_procedure: bool,
+    /// The statement need not be one that gives rows.
+    is_execute: bool,
 }
 
 impl Call {
     pub(crate) fn start(
         function: &ProxyFunction,
         cluster: &Rc<Cluster>,
-        shape: &Shape,
+        statement: &Rc<Statement>,
         requests: Vec<Request>,
         watched: Vec<Watched>,
     ) -> Result<Self, Error> {
         let config = &cluster.config;
         allocator::check()?;
         let tolerance = Tolerance::of(function, cluster, &requests, &watched)?;
+        let is_void = matches!(function.result, ResultType::Void);
+        let is_execute = matches!(function.program.query, Query::Execute(_));
         let options = CallOptions {
             query_timeout: config.query_timeout,
             connect_timeout: config.connect_timeout,
@@ -78,13 +87,16 @@ impl Call {
             watch,
             // What may be left out is not handed out before it is whole.
             streaming: config.streaming && !tolerance.skips(),
-            remote: remote.start(&shape.statement, requests, &options),
+            remote: remote.start(statement, requests, &options),
             next_statement: match &function.program.query {
                 Query::Select(select) => select.next_statement().map(str::to_owned),
-                Query::Call(_) => None,
+                Query::Call(_) | Query::Execute(_) => None,
             },
             tolerance,
             overdue: Vec::new(),
+            nothing_will_do: is_void && (function.is_procedure || is_execute),
+            is_procedure: function.is_procedure,
+            is_execute,
         })
     }
 
@@ -139,6 +151,11 @@ impl Call {
 
     /// One row is wanted, no less and no more.
     fn single(&mut self, info: &mut CallInfo, shape: &Shape) -> Result<Datum, Error> {
+        if self.is_procedure && matches!(shape.result, ShapeResult::Void) {
+            // From however many partitions, and whatever they send.
+            self.drive(|_| Ok(()))?;
+            return Ok(info.return_null());
+        }
         let mut count: u64 = 0;
         let mut value = None;
         let label = self.label.clone();
@@ -220,6 +237,19 @@ impl Call {
                     if let Some(arrival) = self.failed(request, &kind, unreached)? {
                         return Ok(Some(arrival));
                     }
+                }
+                Ok(Event::RequestDone {
+                    request,
+                    columns: None,
+                }) if self.nothing_will_do || self.is_execute => {
+                    self.watch.answered(request, 0, true);
+                    let nothing = || Batch::of_nothing(self.dbname(request));
+                    let batch = self.nothing_will_do.then(nothing);
+                    return Ok(Some(Arrival {
+                        request,
+                        batch,
+                        end: Some(Step::Done(request)),
+                    }));
                 }
                 // A statement without a result, which only the user's own can be.
                 Ok(Event::RequestDone { columns: None, .. }) => {

@@ -7,11 +7,11 @@ use crate::function::{ProxyArg, ResultType};
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallResult;
 use crate::pg::inval::{Changes, Dependency};
-use crate::pg::proc::Proc;
+use crate::pg::proc::{ArgMode, Proc};
 use crate::pg::settings;
 use crate::pg::types::{TypeClass, TypeInfo};
 use pgrx::pg_sys::{self, Oid};
-use plproxy_core::function::{Argument, Column, Program, Returns, Signature, compile};
+use plproxy_core::function::{Argument, Column, Procedure, Program, Returns, Signature, compile};
 use plproxy_core::ident::quote_ident;
 use smallvec::SmallVec;
 use std::rc::Rc;
@@ -61,6 +61,8 @@ pub(crate) struct Declared {
     result_type: Oid,
     /// Some output column has a name. Without, the columns come with the call, as for `record`.
     names_outputs: bool,
+    /// For a procedure, the places of the arguments that are OUT only.
+    procedure: Option<Box<Procedure>>,
     args: Vec<(Option<String>, Rc<TypeInfo>)>,
 }
 
@@ -93,6 +95,12 @@ impl Declared {
                 .args
                 .iter()
                 .any(|arg| arg.mode.is_output() && arg.name.is_some()),
+            procedure: proc.is_procedure.then(|| {
+                let args = proc.args.iter().enumerate();
+                let outputs = args.filter(|(_, arg)| arg.mode == ArgMode::Out);
+                let outputs = outputs.map(|(place, _)| place).collect();
+                Box::new(Procedure { outputs })
+            }),
             args: Vec::with_capacity(proc.args.len()),
         };
         for arg in proc.args.into_iter().filter(|arg| arg.mode.is_input()) {
@@ -154,7 +162,11 @@ impl Declared {
 
     /// Whether the columns come with each call.
     fn is_dynamic(&self) -> bool {
-        self.result_type == pg_sys::RECORDOID && !self.names_outputs
+        self.result_type == pg_sys::RECORDOID && !self.names_outputs && !self.is_procedure()
+    }
+
+    pub(crate) fn is_procedure(&self) -> bool {
+        self.procedure.is_some()
     }
 
     /// How long the body is.
@@ -180,6 +192,7 @@ impl Declared {
                 .collect::<Result<_, Error>>()?,
             returns,
             is_set: self.is_set,
+            procedure: self.procedure.clone(),
         };
         compile(&self.source, &signature).map_err(|error| {
             let mut report = Report::internal(error.render(&self.label.name, self.label.nargs));

@@ -36,6 +36,7 @@ pub(crate) struct ProxyFunction {
     pub(crate) args: Vec<ProxyArg>,
     pub(crate) result: ResultType,
     pub(crate) is_set: bool,
+    pub(crate) is_procedure: bool,
     pub(crate) owner: Oid,
     /// The local query of CLUSTER or CONNECT.
     pub(crate) location_plan: LocalPlan,
@@ -144,6 +145,7 @@ impl ProxyFunction {
         declared.depends_on.shrink();
         Ok(Self {
             size: declared.size(),
+            is_procedure: declared.is_procedure(),
             label: declared.label,
             program,
             args,
@@ -185,6 +187,11 @@ impl ProxyFunction {
             .get(argument)
             .and_then(|arg| arg.split_element.as_ref());
         element.map_or_else(|| self.type_of(argument), |element| element.oid)
+    }
+
+    /// Whether a call may go to any number of partitions: there are rows for each, or none at all.
+    pub(crate) fn goes_anywhere(&self) -> bool {
+        self.is_set || self.is_procedure && matches!(self.result, ResultType::Void)
     }
 
     /// How this call's values cross the wire.

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::cluster;
 use crate::encode;
 use crate::error::{Error, Report};
+use crate::execute;
 use crate::function;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
@@ -34,8 +35,9 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         let cluster = cluster::find(&function, &args)?;
         let routing = route::pick(&function, &cluster, &args)?;
         let shape = function.shape(info, cluster.text_only())?;
+        let statement = execute::statement(&function, &shape, &args)?;
         let (requests, watched) = encode::requests(&function, &shape, &cluster, &args, &routing)?;
-        let call = Call::start(&function, &cluster, &shape, requests, watched)?;
+        let call = Call::start(&function, &cluster, &statement, requests, watched)?;
         Ok::<_, Error>((call, shape))
     })?;
     call.finish(info, mode, &shape, &memory)

@@ -34,6 +34,8 @@ mod encode;
 #[cfg(feature = "postgres")]
 mod error;
 #[cfg(feature = "postgres")]
+mod execute;
+#[cfg(feature = "postgres")]
 mod fdw_validator;
 #[cfg(feature = "postgres")]
 mod function;

@@ -180,15 +180,32 @@ impl LocalPlan {
         args: &[Option<Datum>],
         what: Limited,
     ) -> Result<String, Error> {
+        let read = |value| what.read(function, value);
+        let text = self.value(function, query, args, &[pg_sys::TEXTOID], read)?;
+        text.ok_or_else(|| {
+            function
+                .label
+                .error("Cluster/connect name map func returned NULL")
+        })
+    }
+
+    /// The one value that the query gives, which must be of one of these types of text; none if it is NULL.
+    pub(crate) fn value(
+        &self,
+        function: &ProxyFunction,
+        query: &LocalQuery,
+        args: &[Option<Datum>],
+        types: &[Oid],
+        read: impl Fn(Datum) -> Result<String, Error>,
+    ) -> Result<Option<String>, Error> {
         let shared = self.get(query, |argument| function.type_of(argument))?;
         let mut type_oid = Oid::INVALID;
         let mut text = None;
         let whole = |argument| Arg::Whole(value(args, argument));
         let rows = shared.plan.run(&params(query, whole), |row| {
             type_oid = row.type_oid(1);
-            if type_oid == pg_sys::TEXTOID {
-                let value = row.value(1)?;
-                text = value.map(|value| what.read(function, value)).transpose()?;
+            if types.contains(&type_oid) {
+                text = row.value(1)?.map(&read).transpose()?;
             }
             Ok(())
         })?;
@@ -199,14 +216,10 @@ impl LocalPlan {
                 query.sql
             )));
         }
-        if type_oid != pg_sys::TEXTOID {
+        if !types.contains(&type_oid) {
             return Err(function.label.error("expected text"));
         }
-        text.ok_or_else(|| {
-            function
-                .label
-                .error("Cluster/connect name map func returned NULL")
-        })
+        Ok(text)
     }
 
     /// The hashes that the query gives, each handed to `each`; returns how many there were.

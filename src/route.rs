@@ -167,7 +167,7 @@ impl Picker<'_> {
                     self.function
                         .run_on_plan
                         .hashes(self.function, query, args, |hash| tag(self.partition(hash)))?;
-                if hashes != 1 && !self.function.is_set {
+                if hashes != 1 && !self.function.goes_anywhere() {
                     return Err(label.error("Only set-returning function allows hashcount <> 1"));
                 }
             }

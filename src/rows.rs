@@ -98,9 +98,11 @@ impl RowReader {
                     .iter()
                     .map(|column| column.name.as_str())
                     .collect();
-                let map = result_map::map(&local, &remote)
-                    .map_err(|error| (error, result_map::describe(Some(&local), &remote)))?;
-                Ok(map.into())
+                match result_map::map(&local, &remote) {
+                    Ok(map) => Ok(map.into()),
+                    Err(MapError::Missing(_)) if shape.by_place => Ok((0..local.len()).collect()),
+                    Err(error) => Err((error, result_map::describe(Some(&local), &remote))),
+                }
             }
             (ShapeResult::Row(..), None) => Ok(SmallVec::new()),
         }

@@ -11,7 +11,7 @@ use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
-use plproxy_core::function::{Column, Query};
+use plproxy_core::function::{Column, Query, RemoteQuery};
 use plproxy_remote::{Format, ResultFormats, Statement, TextNeeds};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -40,6 +40,7 @@ fn known_statement(sql: String, formats: ResultFormats, needs: TextNeeds) -> Rc<
 pub(crate) struct Shape {
     /// Which no other shape of the process has or will have. Of the same statement there may be several, one after the other.
     pub(crate) number: u64,
+    /// Of an EXECUTE without its text.
     pub(crate) statement: Rc<Statement>,
     /// One for each parameter of the statement.
     pub(crate) params: Vec<ShapeParam>,
@@ -50,6 +51,8 @@ pub(crate) struct Shape {
     pub(crate) result: ShapeResult,
     /// The row type of the result; of a set of scalars too, for the tuplestore.
     pub(crate) row_type: Option<Rc<RowType>>,
+    /// Columns whose names do not agree may be found by their places: PostgreSQL itself reads a caller's column list so.
+    pub(crate) by_place: bool,
     /// The types of the call's own columns. Where columns come as text, what these are made of has a say in how the statement
     /// runs.
     depends_on: Option<Box<Dependencies>>,
@@ -80,12 +83,13 @@ impl Shape {
         result: &ResultType,
         text_only: bool,
     ) -> Result<Self, Error> {
-        let remote = match query {
-            Query::Call(template) => template.remote_query(columns),
-            Query::Select(template) => template.remote_query(),
+        let (sql, arguments) = match query {
+            Query::Call(template) => parts(template.remote_query(columns)),
+            Query::Select(template) => parts(template.remote_query()),
+            // The text comes with each call.
+            Query::Execute(template) => (String::new(), template.args.clone()),
         };
-        let params = remote
-            .args
+        let params = arguments
             .iter()
             .filter_map(|&argument| args.get(argument).map(|arg| (argument, arg)))
             .map(|(argument, arg)| {
@@ -94,10 +98,10 @@ impl Shape {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let (result, row_type) = Self::result(result, text_only)?;
-        let formats = match query {
-            Query::Call(_) => result.formats(),
-            // Of what types its columns are only the partition knows.
-            Query::Select(_) => Format::Text.into(),
+        let formats = if query.casts_results() {
+            result.formats()
+        } else {
+            Format::Text.into()
         };
         let needs = result.needs(row_type.as_deref(), &formats)?;
         let mut written = Needs::default();
@@ -129,10 +133,16 @@ impl Shape {
             number: NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1),
             writes_text: params.iter().any(|param| param.encoder.writes_text()),
             writes_names: written.names,
-            statement: known_statement(remote.sql, formats, needs.text),
+            statement: match query {
+                Query::Call(call) if call.is_procedure() => {
+                    Statement::procedure(sql, needs.text, call.of_function(None).sql)
+                }
+                _ => known_statement(sql, formats, needs.text),
+            },
             params,
             result,
             row_type,
+            by_place: columns.is_some() && matches!(query, Query::Execute(_)),
             depends_on,
         })
     }
@@ -189,6 +199,11 @@ impl Drop for Shape {
             statements.push_back(Rc::clone(&self.statement));
         });
     }
+}
+
+/// A query's text, and the arguments behind its parameters.
+fn parts(query: RemoteQuery) -> (String, Vec<usize>) {
+    (query.sql, query.args)
 }
 
 impl ShapeResult {

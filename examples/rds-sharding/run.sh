@@ -63,6 +63,12 @@ step_end
 sql_step "dy_ddl(sql): DDL for all partitions, and a schema through it" 04-dy-ddl.sql
 check "the schema is on all eight" "select count(*) = 8 from
     dy('select nspname from pg_namespace where nspname = ''shop''') as (schema name)"
+if [ "$HANDLER" = rust ]; then
+    echo '    sql/04-execute.sql: the same without helpers on the partitions'
+    run_sql 04-execute.sql || die "step $step failed: EXECUTE"
+    check "EXECUTE asks all eight, and leaves nothing there" "select count(*) = 8 and sum(n) = 0 from
+        dy_here('select count(*) from pg_class where relname = ''trial_here''') as (n bigint)"
+fi
 step_end
 
 sql_step "When one partition refuses a DDL statement" 05-ddl-failure.sql

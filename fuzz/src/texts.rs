@@ -4,7 +4,7 @@ use plproxy_core::ast::Body;
 use plproxy_core::conninfo::{
     ConnInfo, KEYWORDS, Params, TestEnvironment, describe, parse, quote_value, shown,
 };
-use plproxy_core::function::{Argument, Column, Returns, Signature, TypeName, compile};
+use plproxy_core::function::{Argument, Column, Procedure, Returns, Signature, TypeName, compile};
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, Kind, PreparedStatements};
 use plproxy_core::parser;
 
@@ -27,7 +27,7 @@ pub fn function_body(body: &str) {
     }
 }
 
-fn signatures() -> [Signature; 3] {
+fn signatures() -> [Signature; 5] {
     let ty = |sql: &str, is_array| TypeName {
         sql: sql.into(),
         is_array,
@@ -39,11 +39,12 @@ fn signatures() -> [Signature; 3] {
         args: (args.iter())
             .map(|(name, is_array)| Argument {
                 name: Some((*name).into()),
-                ty: ty("int4", *is_array),
+                ty: ty(if *name == "q" { "text" } else { "int4" }, *is_array),
             })
             .collect(),
         returns,
         is_set,
+        procedure: None,
     };
     let column = |name: &str| Column {
         name: name.into(),
@@ -57,6 +58,15 @@ fn signatures() -> [Signature; 3] {
             true,
         ),
         function(&[("a", true)], Returns::Record, true),
+        function(&[("q", false), ("a", false)], Returns::Record, true),
+        Signature {
+            procedure: Some(Box::new(Procedure { outputs: vec![1] })),
+            ..function(
+                &[("q", false), ("b", true)],
+                Returns::Row(vec![column("x")]),
+                false,
+            )
+        },
     ]
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The remote statement is parsed there, not run: that finds missing functions, arguments and columns of other types, and
 //! casts that do not exist. What parsing does not look at is asked for: the right to execute the function, and for a body's
-//! own SELECT, whose columns come as they are, whether their text can be read as the local types.
+//! own SELECT and a procedure, whose columns come as they are, whether their text can be read as the local types. What an EXECUTE
+//! sends only a call knows.
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
@@ -47,11 +48,8 @@ pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
     };
     let mut output = Output::new(admin.info)?;
     for finding in findings {
-        output.row([
-            Value::int4(finding.partition),
-            Value::Bool(finding.problem.is_none()),
-            Value::text(finding.problem),
-        ])?;
+        let [ok, problem] = finding.found.values();
+        output.row([Value::int4(finding.partition), ok, problem])?;
     }
     Ok(output.give(admin.info))
 }
@@ -92,12 +90,13 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     let mut findings = admin.check(&cluster, &functions)?;
     findings.sort_by_key(|finding| (finding.function, finding.partition));
     for finding in findings {
+        let oid = oids.get(finding.function);
+        let [ok, problem] = finding.found.values();
         output.row([
-            oids.get(finding.function)
-                .map_or(Value::Null, |oid| Value::Oid(*oid)),
+            oid.map_or(Value::Null, |oid| Value::Oid(*oid)),
             Value::int4(finding.partition),
-            Value::Bool(finding.problem.is_none()),
-            Value::text(finding.problem),
+            ok,
+            problem,
         ])?;
     }
     Ok(output.give(admin.info))
@@ -111,7 +110,34 @@ struct Finding {
     /// Its place in the list.
     function: usize,
     partition: usize,
-    problem: Option<String>,
+    found: Found,
+}
+
+/// What was found of a function.
+#[derive(Clone)]
+enum Found {
+    Good,
+    Bad(String),
+    /// There is nothing to be parsed: the statement comes with the call.
+    Unknown,
+}
+
+impl Found {
+    fn of(problem: Option<String>) -> Self {
+        problem.map_or(Self::Good, Self::Bad)
+    }
+
+    /// The columns `ok` and `problem`.
+    fn values(self) -> [Value; 2] {
+        match self {
+            Self::Good => [Value::Bool(true), Value::Null],
+            Self::Bad(problem) => [Value::Bool(false), Value::Text(problem)],
+            Self::Unknown => {
+                let why = "what EXECUTE sends depends on the call";
+                [Value::Null, Value::Text(why.to_owned())]
+            }
+        }
+    }
 }
 
 impl Admin<'_> {
@@ -168,6 +194,10 @@ impl Admin<'_> {
         for function in functions {
             let _room = function.room(COPIES)?;
             statements.push(Step::Describe(statement(function).into()));
+            // In the place of a procedure there may be a function.
+            if let Some(call) = procedure(function) {
+                statements.push(Step::Describe(call.of_function(None).sql.into()));
+            }
         }
         let errands = partitions
             .iter()
@@ -199,25 +229,37 @@ impl Admin<'_> {
             let mut results = outcome.steps.into_iter().map(|step| step.result);
             for (number, function) in functions.iter().enumerate() {
                 allocator::check()?;
-                let problem = match results.next() {
+                let mut result = results.next();
+                let mut is_procedure = procedure(function).is_some();
+                if is_procedure
+                    && let Some(Ok(of_function)) = results.next()
+                    && matches!(result, Some(Err(_)))
+                {
+                    (result, is_procedure) = (Some(Ok(of_function)), false);
+                }
+                let found = match result {
+                    Some(Ok(_)) if matches!(function.program.query, Query::Execute(_)) => {
+                        Found::Unknown
+                    }
                     Some(Ok(Done::Described(columns))) => {
-                        match question(function, columns.as_deref().unwrap_or_default())? {
+                        let columns = columns.as_deref().unwrap_or_default();
+                        match question(function, is_procedure, columns)? {
                             Ok(question) => {
                                 steps.push(Step::Run(question));
                                 asks.push(findings.len());
-                                None
+                                Found::Good
                             }
-                            Err(problem) => Some(problem),
+                            Err(problem) => Found::Bad(problem),
                         }
                     }
-                    Some(Ok(Done::Ran { .. })) => None,
-                    Some(Err(kind)) => Some(words(&kind)),
-                    None => Some(words(&ErrorKind::Closed)),
+                    Some(Ok(Done::Ran { .. })) => Found::Good,
+                    Some(Err(kind)) => Found::Bad(words(&kind)),
+                    None => Found::Bad(words(&ErrorKind::Closed)),
                 };
                 findings.push(Finding {
                     function: number,
                     partition: partition.number,
-                    problem,
+                    found,
                 });
             }
             if let (Some(session), false) = (outcome.session, steps.is_empty()) {
@@ -230,12 +272,12 @@ impl Admin<'_> {
             let mut results = outcome.steps.into_iter().map(|step| step.result);
             for finding in asks {
                 if let Some(finding) = findings.get_mut(finding) {
-                    finding.problem = match results.next() {
+                    finding.found = Found::of(match results.next() {
                         Some(Ok(Done::Ran { value, .. })) => value.flatten(),
                         Some(Ok(Done::Described(_))) => None,
                         Some(Err(kind)) => Some(words(&kind)),
                         None => Some(words(&ErrorKind::Closed)),
-                    };
+                    });
                 }
             }
         }
@@ -249,7 +291,7 @@ impl Admin<'_> {
             all.extend(found.map(|finding| Finding {
                 function: finding.function,
                 partition: number,
-                problem: finding.problem.clone(),
+                found: finding.found.clone(),
             }));
         }
         Ok(all)
@@ -265,30 +307,45 @@ fn everywhere(
     (0..functions.len()).map(move |function| Finding {
         function,
         partition,
-        problem: Some(problem.to_owned()),
+        found: Found::Bad(problem.to_owned()),
     })
 }
 
-/// The statement that calls send. One that gets its columns from the caller is checked for the function alone.
+/// The call of a procedure.
+fn procedure(function: &ProxyFunction) -> Option<&CallTemplate> {
+    match &function.program.query {
+        Query::Call(call) => Some(call).filter(|call| call.is_procedure()),
+        Query::Select(_) | Query::Execute(_) => None,
+    }
+}
+
+/// The statement that calls send, as far as it is known. One that gets its columns from the caller is checked for the function alone.
 fn statement(function: &ProxyFunction) -> String {
     match (&function.program.query, &function.result) {
         (Query::Call(call), ResultType::Record) => call.as_value().sql,
         (Query::Call(call), _) => call.remote_query(None).sql,
         (Query::Select(select), _) => select.remote_query().sql,
+        // Whether the partition can be reached.
+        (Query::Execute(_), _) => "select".to_owned(),
     }
 }
 
 /// What else to ask the partition: a statement that gives the problem if there is one. Or a problem that is clear already.
 fn question(
     function: &ProxyFunction,
+    is_procedure: bool,
     columns: &[ColumnDescription],
 ) -> Result<Result<String, String>, Error> {
-    let call = match &function.program.query {
-        Query::Call(call) => return Ok(Ok(may_execute(call))),
-        Query::Select(_) => &function.result,
+    let right = match &function.program.query {
+        Query::Call(call) if is_procedure => Some(may_execute(call, is_procedure)),
+        Query::Call(call) => return Ok(Ok(may_execute(call, is_procedure))),
+        Query::Select(_) | Query::Execute(_) => None,
     };
+    if right.is_some() && columns.is_empty() {
+        return Ok(Ok(right.unwrap_or_default()));
+    }
     let names: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
-    let pairs: Vec<(String, String, u32)> = match call {
+    let pairs: Vec<(String, String, u32)> = match &function.result {
         ResultType::Row(row_type, _) => {
             let local: Vec<&str> = row_type
                 .columns
@@ -318,27 +375,39 @@ fn question(
                 .into_iter()
                 .collect()
         }
+        // What a procedure gives beyond what is wanted is of no interest.
+        ResultType::Void if right.is_some() => Vec::new(),
         ResultType::Void => match result_map::single(names.len()) {
             Ok(()) => Vec::new(),
             Err(problem) => return Ok(Err(problem.to_string())),
         },
         ResultType::Record => Vec::new(),
     };
-    Ok(Ok(types_fit(&pairs)))
+    let types = types_fit(&pairs);
+    Ok(Ok(match right {
+        Some(right) => format!("select coalesce(({right}), ({types}))"),
+        None => types,
+    }))
 }
 
 /// Asks whether the function may be executed. Where no function has just these argument types, PostgreSQL picks one by its
 /// rules; then it is enough that one of that name and number of arguments may be.
-fn may_execute(call: &CallTemplate) -> String {
+fn may_execute(call: &CallTemplate, is_procedure: bool) -> String {
     let types: Vec<&str> = call.argument_types().collect();
+    // A procedure has the right of a function, and is found as one.
+    let (kind, is) = match is_procedure {
+        true => ("procedure", "="),
+        false => ("function", "<>"),
+    };
     let target = quote_literal(call.target());
     let exact = quote_literal(&format!("{}({})", call.target(), types.join(",")));
     let count = types.len();
     format!(
-        "select 'permission denied for function ' operator(pg_catalog.||) {target} \
+        "select 'permission denied for {kind} ' operator(pg_catalog.||) {target} \
          from pg_catalog.parse_ident({target}) n, pg_catalog.pg_proc p \
          join pg_catalog.pg_namespace s on s.oid operator(pg_catalog.=) p.pronamespace \
          where p.proname operator(pg_catalog.=) n[pg_catalog.array_upper(n, 1)] \
+         and p.prokind operator(pg_catalog.{is}) 'p' \
          and case when pg_catalog.array_upper(n, 1) operator(pg_catalog.>) 1 \
              then s.nspname operator(pg_catalog.=) n[1] \
              else pg_catalog.pg_function_is_visible(p.oid) end \

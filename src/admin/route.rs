@@ -11,9 +11,9 @@ use crate::pg::called::AsCalled;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi;
 use crate::shape::Shape;
-use crate::{cluster, codecs, encode, route as routes};
+use crate::{cluster, codecs, encode, execute, route as routes};
 use pgrx::pg_sys::{self, Datum};
-use plproxy_core::function::Query;
+use plproxy_core::function::{ExecuteTemplate, Query, RemoteQuery};
 use plproxy_remote::Param;
 
 /// `plproxy_route(function regprocedure, VARIADIC args text[]) → setof record`: a row for each statement of the call. The caller
@@ -31,9 +31,12 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
     let query = &function.program.query;
     let shape = Shape::new(query, Some(&[]), &function.args, &ResultType::Void, true)?;
     let remote = match (query, &function.result) {
-        (Query::Call(call), ResultType::Record) => call.as_value(),
-        (Query::Call(call), _) => call.remote_query(None),
-        (Query::Select(select), _) => select.remote_query(),
+        (Query::Call(call), ResultType::Record) => Remote::Known(call.as_value()),
+        (Query::Call(call), _) => Remote::Known(call.remote_query(None)),
+        (Query::Select(select), _) => Remote::Known(select.remote_query()),
+        (Query::Execute(template), _) => {
+            Remote::Text(template, execute::text(&function, template, &args)?)
+        }
     };
     let access = cluster.access()?;
     let as_it_is = |_, error| error;
@@ -51,7 +54,7 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
     let mut output = Output::new(admin.info)?;
     for (partition, endpoint, params) in rows {
         let sizes = params.iter().map(size);
-        let size = sizes.fold(remote.sql.len(), usize::saturating_add);
+        let size = sizes.fold(remote.text().len(), usize::saturating_add);
         let _room = allocator::hold(size.saturating_mul(COPIES))?;
         let values: Vec<Option<String>> = params.iter().map(text).collect();
         let query = remote.filled(&values);
@@ -66,6 +69,30 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
         ])?;
     }
     Ok(output.give(admin.info))
+}
+
+/// The statement that a call sends.
+enum Remote<'a> {
+    Known(RemoteQuery),
+    /// An EXECUTE, and what it sends.
+    Text(&'a ExecuteTemplate, String),
+}
+
+impl Remote<'_> {
+    fn text(&self) -> &str {
+        match self {
+            Self::Known(query) => &query.sql,
+            Self::Text(_, text) => text,
+        }
+    }
+
+    /// With values in the places of parameters.
+    fn filled(&self, values: &[Option<String>]) -> String {
+        match self {
+            Self::Known(query) => query.filled(values),
+            Self::Text(template, text) => template.filled(text, values),
+        }
+    }
 }
 
 /// A parameter may be there, and a text of its own, and quoted, where each character may be two, twice while it grows.

@@ -120,6 +120,7 @@ pub(crate) struct Proc {
     pub(crate) is_set: bool,
     pub(crate) is_volatile: bool,
     pub(crate) is_variadic: bool,
+    pub(crate) is_procedure: bool,
     /// What all this comes from.
     pub(crate) depends_on: [Dependency; 2],
     pub(crate) owner: Oid,
@@ -156,6 +157,7 @@ impl Proc {
             is_set: form.proretset,
             is_volatile: form.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE,
             is_variadic: form.provariadic != Oid::INVALID,
+            is_procedure: form.prokind as u8 == pg_sys::PROKIND_PROCEDURE,
             depends_on: [function, namespace],
             owner: form.proowner,
         })

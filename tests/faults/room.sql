@@ -24,6 +24,9 @@ create function give_record(len int) returns record language plproxy as $$ clust
 create function give_set(len int) returns setof text language plproxy as $$ cluster 'parts'; run on all; target give; $$;
 create function give_some(len int) returns setof text language plproxy as $$ cluster 'three'; run on all; target give; $$;
 create function give_selected(len int) returns text language plproxy as $$ cluster 'parts'; run on 0; select repeat('x', len); $$;
+create function send(q text) returns setof int language plproxy as $$ cluster 'parts'; run on 0; execute q using q; $$;
+create function send_all(q text) returns setof int language plproxy as $$ cluster 'parts'; run on all; execute q; $$;
+create function send_query(q text) returns setof int language plproxy as $$ cluster 'parts'; run on 0; execute same_text(q); $$;
 create function fail(len int, what text) returns int language plproxy as $$ cluster 'parts'; run on 0; $$;
 create function fail_skipped(len int, what text) returns setof int language plproxy as $$ cluster 'three'; run on all skip failed; target fail; $$;
 \set alive 'host=127.0.0.1 dbname=postgres port=' :port

@@ -20,7 +20,7 @@ pub struct Statement {
     pub kind: StatementKind,
 }
 
-/// The six statements.
+/// The statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatementKind {
     /// `CONNECT …;`
@@ -35,6 +35,8 @@ pub enum StatementKind {
     Target(String),
     /// `SELECT …;`, the keyword being part of the text.
     Select(Sql),
+    /// `EXECUTE … USING …;`
+    Execute(Execute),
 }
 
 /// Where a `CONNECT` takes its connection string from.
@@ -83,6 +85,24 @@ pub enum Split {
     Arguments(Vec<String>),
 }
 
+/// An `EXECUTE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execute {
+    /// What gives the remote statement's text.
+    pub query: QueryText,
+    /// The arguments that are sent along, as written.
+    pub using: Vec<String>,
+}
+
+/// Where an `EXECUTE` takes the text from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryText {
+    /// `$n`, an argument's name, or a dotted name, which is then an SQL expression.
+    Reference(String),
+    /// A function call.
+    Call(Sql),
+}
+
 /// SQL text with the places marked that may refer to an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql {
@@ -98,6 +118,10 @@ impl StatementKind {
             | Self::Cluster(Cluster::Call(sql))
             | Self::Run(RunOn::Call(sql))
             | Self::Select(sql) => Some(sql),
+            Self::Execute(execute) => match &execute.query {
+                QueryText::Call(sql) => Some(sql),
+                QueryText::Reference(_) => None,
+            },
             Self::Connect(_) | Self::Cluster(_) | Self::Run(_) => None,
             Self::Split(_) | Self::Target(_) => None,
         }
@@ -137,7 +161,7 @@ fn begins_statement(before: &str, word: &str, next: &Part) -> bool {
     if one_of(word, &["select"]) {
         return !before.ends_with('(') && !one_of(before, &["union", "all", "except", "intersect"]);
     }
-    one_of(word, &["connect", "cluster", "split", "target"])
+    one_of(word, &["connect", "cluster", "split", "target", "execute"])
         && next.text().starts_with(is_word)
         && !one_of(
             next.text(),
@@ -213,6 +237,16 @@ impl fmt::Display for StatementKind {
             Self::Split(Split::Arguments(names)) => write!(f, "SPLIT {};", names.join(", ")),
             Self::Target(name) => write!(f, "TARGET {name};"),
             Self::Select(sql) => write!(f, "{sql};"),
+            Self::Execute(Execute { query, using }) => {
+                match query {
+                    QueryText::Reference(name) => write!(f, "EXECUTE {name}")?,
+                    QueryText::Call(sql) => write!(f, "EXECUTE {sql}")?,
+                }
+                if !using.is_empty() {
+                    write!(f, " USING {}", using.join(", "))?;
+                }
+                f.write_char(';')
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::ast::{Cluster, Connect, RunOn as RunOnTree, Split, StatementKind};
 pub use crate::error::CompileError;
+pub use crate::execute::{ExecuteTemplate, QueryText};
 use crate::ident::quote_ident;
 use crate::object_names::ObjectNames;
 use crate::parser::{Mention, parse_with};
@@ -64,6 +65,15 @@ pub struct Signature {
     pub returns: Returns,
     /// Whether it returns a set.
     pub is_set: bool,
+    /// If it is a procedure. Boxed, as sessions keep thousands of functions.
+    pub procedure: Option<Box<Procedure>>,
+}
+
+/// What a procedure has that a function has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Procedure {
+    /// Which of its arguments are OUT only, by their places among all of them.
+    pub outputs: Vec<usize>,
 }
 
 impl Signature {
@@ -155,6 +165,18 @@ pub enum Query {
     Call(CallTemplate),
     /// The body's own `SELECT`.
     Select(SelectTemplate),
+    /// The text that the call's arguments give.
+    Execute(ExecuteTemplate),
+}
+
+impl Query {
+    /// Whether it casts its results to the local types. If not, only the partition knows of what types they are.
+    pub fn casts_results(&self) -> bool {
+        match self {
+            Self::Call(call) => !call.is_procedure(),
+            Self::Select(_) | Self::Execute(_) => false,
+        }
+    }
 }
 
 /// Compiles a body for a function of this signature.
@@ -169,6 +191,7 @@ pub fn compile(body: &str, signature: &Signature) -> Result<Program, CompileErro
     let mut run_on = None;
     let mut target = None;
     let mut select = None;
+    let mut execute = None;
     for statement in tree.statements {
         match statement.kind {
             StatementKind::Connect(tree) => connect = Some(connect_source(tree, signature)),
@@ -177,6 +200,7 @@ pub fn compile(body: &str, signature: &Signature) -> Result<Program, CompileErro
             StatementKind::Split(Split::All | Split::Arguments(_)) => {}
             StatementKind::Target(name) => target = Some(name),
             StatementKind::Select(sql) => select = Some(SelectTemplate::new(&sql, signature)),
+            StatementKind::Execute(tree) => execute = Some(ExecuteTemplate::new(tree, signature)),
         }
     }
 
@@ -185,10 +209,25 @@ pub fn compile(body: &str, signature: &Signature) -> Result<Program, CompileErro
             "SELECT statement not allowed for dynamic RECORD functions",
         ));
     }
-    if matches!(run_on, Some(RunOn::All | RunOn::AllSkipFailed)) && !signature.is_set {
-        return Err(CompileError::whole(
-            "RUN ON ALL requires set-returning function",
-        ));
+    let on_all = matches!(run_on, Some(RunOn::All | RunOn::AllSkipFailed));
+    let gives_nothing = signature.returns == Returns::Void;
+    match &signature.procedure {
+        None if on_all && !signature.is_set => {
+            return Err(CompileError::whole(
+                "RUN ON ALL requires set-returning function",
+            ));
+        }
+        Some(_) if on_all && !gives_nothing => {
+            return Err(CompileError::whole(
+                "RUN ON ALL cannot be used in a procedure with OUT arguments",
+            ));
+        }
+        Some(_) if split.contains(&true) && !gives_nothing => {
+            return Err(CompileError::whole(
+                "SPLIT cannot be used in a procedure with OUT arguments",
+            ));
+        }
+        _ => {}
     }
     let location = match (connect, cluster) {
         (Some(source), _) => Location::Connect(source),
@@ -198,9 +237,10 @@ pub fn compile(body: &str, signature: &Signature) -> Result<Program, CompileErro
         },
         (None, None) => return Err(CompileError::whole("CLUSTER statement missing")),
     };
-    let query = match select {
-        Some(select) => Query::Select(select),
-        None => {
+    let query = match (select, execute) {
+        (Some(select), _) => Query::Select(select),
+        (None, Some(execute)) => Query::Execute(execute),
+        (None, None) => {
             let target = target.unwrap_or_else(|| signature.qualified_name());
             Query::Call(CallTemplate::new(target, signature))
         }
@@ -231,8 +271,18 @@ fn check(
     };
     let is_array = |arg: usize| signature.args.get(arg).is_some_and(|a| a.ty.is_array);
     match mention {
-        Mention::Param(reference) => {
+        Mention::Param(reference) | Mention::Using(reference) => {
             find(reference)?;
+        }
+        // A field of an argument is an expression.
+        Mention::Execute(name) if name.contains('.') => {}
+        Mention::Execute(reference) => {
+            let arg = find(reference)?;
+            let ty = signature.args.get(arg).map(|arg| arg.ty.sql.as_str());
+            if !matches!(ty, Some("text" | "\"varchar\"")) {
+                let message = format!("EXECUTE parameter is not text: {reference}");
+                return Err(CompileError::whole(message));
+            }
         }
         Mention::Split(reference) => {
             let arg = find(reference)?;

@@ -142,6 +142,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Where the next token begins, in bytes.
+    pub fn position(&self) -> usize {
+        self.pos
+    }
+
     /// The line on which the last token ended.
     pub fn line(&self) -> u32 {
         self.line

@@ -6,6 +6,7 @@
 pub mod ast;
 pub mod conninfo;
 pub mod error;
+pub mod execute;
 pub mod function;
 pub mod hash;
 pub mod ident;

@@ -3,7 +3,9 @@
 //! Mistakes are reported in the order of the source, so what can be known at a place is checked there; the
 //! signature's part of that is the caller's, through [`parse_with`].
 
-use crate::ast::{Body, Cluster, Connect, Part, RunOn, Split, Sql, Statement, StatementKind};
+use crate::ast::{
+    Body, Cluster, Connect, Execute, Part, QueryText, RunOn, Split, Sql, Statement, StatementKind,
+};
 pub use crate::error::CompileError;
 use crate::lexer::{Broken, Keyword, Lexer, SqlToken, Token};
 
@@ -16,7 +18,15 @@ pub enum Mention<'a> {
     Split(&'a str),
     /// `SPLIT ALL`.
     SplitAll,
+    /// What an `EXECUTE` takes its text from.
+    Execute(&'a str),
+    /// An argument in the list of an `EXECUTE`.
+    Using(&'a str),
 }
+
+/// Words that are keywords of an `EXECUTE` only, so that they are identifiers everywhere else.
+const EXECUTE: &str = "execute";
+const USING: &str = "using";
 
 /// Parses a body without knowing the function's arguments.
 pub fn parse(body: &str) -> Result<Body, CompileError> {
@@ -54,6 +64,11 @@ impl<'a> Parser<'a, '_> {
     fn statement(&mut self) -> Result<bool, CompileError> {
         let (keyword, written) = match self.lexer.token() {
             Token::Keyword(keyword, written) => (keyword, written),
+            Token::Name(word) if word.eq_ignore_ascii_case(EXECUTE) => {
+                let line = self.lexer.line();
+                let kind = StatementKind::Execute(self.execute()?);
+                return self.add(line, kind);
+            }
             Token::End => return Ok(false),
             other => return Err(self.expected(expected::STATEMENT, &other)),
         };
@@ -84,6 +99,11 @@ impl<'a> Parser<'a, '_> {
                 return Err(self.expected(expected::STATEMENT, &token));
             }
         };
+        self.add(line, kind)
+    }
+
+    /// Adds a statement, which must be the first of its kind.
+    fn add(&mut self, line: u32, kind: StatementKind) -> Result<bool, CompileError> {
         let same = std::mem::discriminant(&kind);
         self.only(name(&kind), |other| std::mem::discriminant(other) == same)?;
         self.statements.push(Statement { line, kind });
@@ -190,19 +210,86 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
+    fn execute(&mut self) -> Result<Execute, CompileError> {
+        let name = match self.lexer.token() {
+            Token::Name(name) | Token::Param(name) => name,
+            Token::Call(call) => {
+                let (sql, using) = self.sql_until(call, Some(USING))?;
+                return Ok(Execute {
+                    query: QueryText::Call(sql),
+                    using: if using { self.using()? } else { Vec::new() },
+                });
+            }
+            other => {
+                let what = "an argument or a function call";
+                return Err(self.expected(what, &other));
+            }
+        };
+        self.mention(Mention::Execute(name))?;
+        let query = QueryText::Reference(name.to_owned());
+        let using = match self.lexer.token() {
+            Token::Semicolon => Vec::new(),
+            Token::Name(word) if word.eq_ignore_ascii_case(USING) => self.using()?,
+            other => return Err(self.expected("USING or \";\"", &other)),
+        };
+        Ok(Execute { query, using })
+    }
+
+    /// The arguments of an `EXECUTE`, to its semicolon.
+    fn using(&mut self) -> Result<Vec<String>, CompileError> {
+        let mut names = Vec::new();
+        loop {
+            match self.lexer.token() {
+                Token::Name(name) | Token::Param(name) => {
+                    self.mention(Mention::Using(name))?;
+                    names.push(name.to_owned());
+                }
+                other => return Err(self.expected("an argument", &other)),
+            }
+            match self.lexer.token() {
+                Token::Comma => {}
+                Token::Semicolon => return Ok(names),
+                other => return Err(self.expected("\",\" or \";\"", &other)),
+            }
+        }
+    }
+
     /// The SQL up to its semicolon, which must not follow at once.
     fn sql(&mut self, opening: &str) -> Result<Sql, CompileError> {
+        self.sql_until(opening, None).map(|(sql, _)| sql)
+    }
+
+    /// The same, or up to a word outside of all parentheses; whether it was that.
+    fn sql_until(
+        &mut self,
+        opening: &str,
+        word: Option<&str>,
+    ) -> Result<(Sql, bool), CompileError> {
         let mut parts = vec![Part::Text(opening.to_owned())];
         let mut empty = true;
+        let mut open: usize = 1;
         loop {
             match self.lexer.sql() {
-                SqlToken::Semicolon if !empty => return Ok(Sql { parts }),
+                SqlToken::Semicolon if !empty => return Ok((Sql { parts }, false)),
                 SqlToken::Semicolon => return Err(self.expected("SQL", &Token::Semicolon)),
+                SqlToken::Name(name)
+                    if open == 0 && word.is_some_and(|word| word.eq_ignore_ascii_case(name)) =>
+                {
+                    parts.pop_if(|part| matches!(part, Part::Gap(_)));
+                    return Ok((Sql { parts }, true));
+                }
                 SqlToken::Broken(what) => return Err(self.broken(what)),
-                SqlToken::Text(text) => match parts.last_mut() {
-                    Some(Part::Text(last)) => last.push_str(text),
-                    _ => parts.push(Part::Text(text.to_owned())),
-                },
+                SqlToken::Text(text) => {
+                    match text {
+                        "(" | "[" => open = open.saturating_add(1),
+                        ")" | "]" => open = open.saturating_sub(1),
+                        _ => {}
+                    }
+                    match parts.last_mut() {
+                        Some(Part::Text(last)) => last.push_str(text),
+                        _ => parts.push(Part::Text(text.to_owned())),
+                    }
+                }
                 SqlToken::Gap("") => {}
                 SqlToken::Gap(gap) => match parts.last_mut() {
                     Some(Part::Gap(last)) => last.push_str(gap),
@@ -263,6 +350,11 @@ impl<'a> Parser<'a, '_> {
         {
             return Err(self.error("TARGET cannot be used with SELECT"));
         }
+        if self.has(|kind| matches!(kind, StatementKind::Execute(_)))
+            && self.has(|kind| matches!(kind, StatementKind::Target(_) | StatementKind::Select(_)))
+        {
+            return Err(self.error("EXECUTE cannot be used with TARGET/SELECT"));
+        }
         Ok(())
     }
 
@@ -302,6 +394,7 @@ fn name(kind: &StatementKind) -> &'static str {
         StatementKind::Split(_) => "SPLIT",
         StatementKind::Target(_) => "TARGET",
         StatementKind::Select(_) => "SELECT",
+        StatementKind::Execute(_) => "EXECUTE",
     }
 }
 

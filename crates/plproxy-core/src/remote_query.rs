@@ -100,13 +100,32 @@ impl CallTemplate {
     pub(crate) fn new(target: String, signature: &Signature) -> Self {
         Self {
             target,
-            signature: signature.clone(),
+            // The name is in `target`, and sessions keep thousands of these.
+            signature: Signature {
+                schema: String::new(),
+                name: String::new(),
+                args: signature.args.clone(),
+                returns: signature.returns.clone(),
+                is_set: signature.is_set,
+                procedure: signature.procedure.clone(),
+            },
         }
     }
 
     /// The query. A function that returns `record` needs the columns that its caller expects; for others they
     /// are known, and `columns` is not looked at.
     pub fn remote_query(&self, columns: Option<&[Column]>) -> RemoteQuery {
+        if let Some(procedure) = &self.signature.procedure {
+            let mut text = Assembly::new(&self.signature, true);
+            text.sql("call ");
+            self.application(&mut text, &procedure.outputs);
+            return text.remote();
+        }
+        self.of_function(columns)
+    }
+
+    /// The query of a function, which may be there in the place of a procedure.
+    pub fn of_function(&self, columns: Option<&[Column]>) -> RemoteQuery {
         let mut text = Assembly::new(&self.signature, true);
         match &self.signature.returns {
             Returns::Void => self.call(&mut text, "r::void", " r"),
@@ -147,7 +166,7 @@ impl CallTemplate {
     pub fn as_value(&self) -> RemoteQuery {
         let mut text = Assembly::new(&self.signature, true);
         text.sql("select ");
-        self.application(&mut text);
+        self.application(&mut text, &[]);
         text.remote()
     }
 
@@ -155,20 +174,31 @@ impl CallTemplate {
         text.sql("select ");
         text.sql(results);
         text.sql(" from ");
-        self.application(text);
+        self.application(text, &[]);
         text.sql(alias);
     }
 
-    fn application(&self, text: &mut Assembly<'_>) {
+    /// The target with its arguments. `outputs` are the places of those that are OUT only: a CALL has something there, too.
+    fn application(&self, text: &mut Assembly<'_>, outputs: &[usize]) {
         text.sql(&self.target);
         text.sql("(");
-        for arg in 0..self.signature.args.len() {
-            if arg > 0 {
+        let mut args = 0..self.signature.args.len();
+        for place in 0..args.len() + outputs.len() {
+            if place > 0 {
                 text.sql(",");
             }
-            text.argument(arg);
+            if outputs.contains(&place) {
+                text.sql("NULL");
+            } else if let Some(arg) = args.next() {
+                text.argument(arg);
+            }
         }
         text.sql(")");
+    }
+
+    /// Whether it calls a procedure.
+    pub fn is_procedure(&self) -> bool {
+        self.signature.procedure.is_some()
     }
 }
 

@@ -26,7 +26,7 @@ use crate::plain::Patience;
 use crate::rows::{Batch, ColumnDescription, Places};
 use crate::runtime::TICK;
 use crate::settings::Change;
-use crate::statement::{Columns, Direct, Plan, PreparedStatement, new_name};
+use crate::statement::{Columns, Direct, Plan, PreparedStatement, Statement, new_name};
 
 /// So much may come between rows before they are handed over.
 const ROOM: usize = 64 * 1024;
@@ -36,6 +36,7 @@ const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
 /// A statement under way.
 pub(crate) struct Exchange<'a> {
     task: &'a Task,
+    statement: &'a Rc<Statement>,
     connection: &'a mut Connection,
     round: Round,
     change: Option<Change>,
@@ -108,16 +109,17 @@ pub(crate) struct Exchanged {
 }
 
 impl<'a> Exchange<'a> {
-    /// Runs the task's statement by that plan.
+    /// Runs a statement of the task by that plan.
     pub(crate) async fn run(
         task: &'a Task,
+        statement: &'a Rc<Statement>,
         connection: &'a mut Connection,
         plan: Plan,
     ) -> Exchanged {
         let change = {
             let state = &connection.state;
             let (style, process_id) = (state.style(), state.process_id());
-            let needs = task.common.statement.needs();
+            let needs = statement.needs();
             connection
                 .settings
                 .change(needs, style, process_id, connection.direct)
@@ -128,6 +130,7 @@ impl<'a> Exchange<'a> {
         };
         let mut exchange = Exchange {
             task,
+            statement,
             connection,
             round,
             change,
@@ -187,7 +190,7 @@ impl<'a> Exchange<'a> {
             direct,
             ..
         } = &mut *self.connection;
-        let statement = &self.task.common.statement;
+        let statement = self.statement;
         outgoing.clear();
         if let Some(change) = &self.change {
             outgoing.ask(change.sql())?;
@@ -211,12 +214,12 @@ impl<'a> Exchange<'a> {
             }
             Plan::Prepare => {
                 let name = new_name();
-                outgoing.parse(&name, statement.sql())?;
+                outgoing.parse_typed(&name, statement.sql(), statement.types())?;
                 outgoing.bind(&name, &params, statement.formats())?;
                 self.name = Some(name);
             }
             Plan::Unnamed | Plan::UnnamedAndAsk => {
-                outgoing.parse("", statement.sql())?;
+                outgoing.parse_typed("", statement.sql(), statement.types())?;
                 outgoing.bind("", &params, statement.formats())?;
             }
         }
@@ -349,7 +352,7 @@ impl<'a> Exchange<'a> {
         };
         let style = self.connection.state.peculiar_style();
         let size = std::mem::take(&mut self.size).max(bytes.capacity());
-        let formats = self.task.common.statement.formats().clone();
+        let formats = self.statement.formats().clone();
         Some(Batch::new(
             bytes,
             rows,
@@ -389,10 +392,7 @@ impl<'a> Exchange<'a> {
         {
             let columns = self.columns.clone();
             let statements = &mut self.connection.statements;
-            statements.keep(
-                &self.task.common.statement,
-                PreparedStatement { name, columns },
-            );
+            statements.keep(self.statement, PreparedStatement { name, columns });
         }
         // A server answers in the order in which it works, but for somebody in between nothing of that is known.
         let missed = !self.heard

@@ -158,7 +158,13 @@ impl Task {
             columns,
             ..
         } = exchanged;
-        let end = result.map(|()| (batch, columns));
+        let end = match result {
+            // It ends with the connection, which cannot rest so.
+            Ok(()) if connection.state.is_in_transaction() => Err(ErrorKind::Unsupported(
+                "the statement has begun a transaction, which is rolled back".to_owned(),
+            )),
+            result => result.map(|()| (batch, columns)),
+        };
         let reset = self.reset_after(&end);
         self.common.outbox.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
@@ -245,15 +251,43 @@ impl Task {
     }
 
     async fn execute(&self, connection: &mut Connection) -> Exchanged {
-        let plan =
-            connection
-                .statements
-                .plan(&self.common.statement, self.prepared(), connection.direct);
+        let statement = &self.common.statement;
+        let exchanged = self.execute_one(statement, connection).await;
+        let Some(otherwise) = statement.otherwise() else {
+            return exchanged;
+        };
+        let missing =
+            matches!(&exchanged.result, Err(ErrorKind::Db(diagnostic)) if is_missing(diagnostic));
+        if exchanged.parsed
+            || exchanged.opened
+            || !missing
+            || connection.broken
+            || self.common.outbox.is_closed()
+        {
+            return exchanged;
+        }
+        // It was refused before it ran.
+        let other = self.execute_one(otherwise, connection).await;
+        if other.parsed || other.opened || !matches!(other.result, Err(ErrorKind::Db(_))) {
+            other
+        } else {
+            exchanged
+        }
+    }
+
+    async fn execute_one(
+        &self,
+        statement: &Rc<Statement>,
+        connection: &mut Connection,
+    ) -> Exchanged {
+        let plan = connection
+            .statements
+            .plan(statement, self.prepared(), connection.direct);
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
             matches!(plan, Plan::Prepare),
         );
-        let mut exchanged = Exchange::run(self, connection, plan).await;
+        let mut exchanged = Exchange::run(self, statement, connection, plan).await;
         if !exchanged.opened
             && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
         {
@@ -263,11 +297,11 @@ impl Task {
                 || prepares && diagnostic.code == *TAKEN;
             if refused && !connection.broken && !self.common.outbox.is_closed() {
                 if reused {
-                    connection.statements.forget(&self.common.statement);
+                    connection.statements.forget(statement);
                 } else {
-                    connection.statements.give_up(&self.common.statement);
+                    connection.statements.give_up(statement);
                 }
-                exchanged = Exchange::run(self, connection, Plan::Unnamed).await;
+                exchanged = Exchange::run(self, statement, connection, Plan::Unnamed).await;
             }
         }
         exchanged
@@ -281,6 +315,11 @@ impl Task {
     pub(crate) fn drop_params(&self) {
         self.params.take();
     }
+}
+
+/// Whether there is no such procedure, be it that there is a function of that name.
+fn is_missing(diagnostic: &Diagnostic) -> bool {
+    matches!(&diagnostic.code, b"42809" | b"42883")
 }
 
 /// Whether a prepared statement, refused before it ran, may have been refused for what it is: it is gone, its result would

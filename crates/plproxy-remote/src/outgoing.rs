@@ -94,8 +94,19 @@ impl Outgoing {
 
     /// Parses a statement. The types of its parameters are left to the server, which sees the casts.
     pub(crate) fn parse(&mut self, name: &str, sql: &str) -> Result<(), ErrorKind> {
+        self.parse_typed(name, sql, &[])
+    }
+
+    /// The same with the types of the first of its parameters; 0 is left to the server.
+    pub(crate) fn parse_typed(
+        &mut self,
+        name: &str,
+        sql: &str,
+        types: &[u32],
+    ) -> Result<(), ErrorKind> {
         room_for(sql)?;
-        frontend::parse(name, sql, std::iter::empty(), &mut self.bytes).map_err(refused)
+        let types = types.iter().copied();
+        frontend::parse(name, sql, types, &mut self.bytes).map_err(refused)
     }
 
     /// Gives a statement its parameters.

@@ -139,6 +139,9 @@ const LARGE: usize = 4 << 20;
 /// So many bytes of a large value are handed out at a time.
 const PIECE: usize = 4 << 20;
 
+/// The length that stands for NULL.
+const NULL: [u8; 4] = (-1i32).to_be_bytes();
+
 /// Where rows are.
 pub(crate) type Places = SmallVec<[Range<usize>; 1]>;
 
@@ -177,6 +180,24 @@ impl Batch {
             formats,
             style,
             size,
+            dbname,
+        }
+    }
+
+    /// A row with one NULL, for a statement that gives no rows to someone who wants one value of no interest.
+    pub fn of_nothing(dbname: Rc<str>) -> Batch {
+        let column = ColumnDescription {
+            name: Box::default(),
+            type_oid: 0,
+        };
+        let bytes = NULL.to_vec();
+        Batch {
+            rows: std::iter::once(0..bytes.len()).collect(),
+            size: bytes.len(),
+            bytes,
+            columns: Rc::new([column]),
+            formats: Format::Text.into(),
+            style: None,
             dbname,
         }
     }

@@ -27,6 +27,17 @@ pub struct Statement {
     sql: Box<str>,
     formats: ResultFormats,
     needs: TextNeeds,
+    /// Boxed, as sessions keep thousands of statements.
+    more: Option<Box<More>>,
+}
+
+/// What few statements have.
+#[derive(Debug)]
+enum More {
+    /// The types of the first parameters.
+    Types(Box<[u32]>),
+    /// What runs where the server finds no such procedure.
+    Otherwise(Rc<Statement>),
 }
 
 /// What results as text need of the server's settings to be exact.
@@ -57,6 +68,30 @@ impl Statement {
             sql: sql.into_boxed_str(),
             formats: formats.into(),
             needs,
+            more: None,
+        })
+    }
+
+    /// A CALL, and what runs in its place where the server finds no such procedure: parameters and columns are the same.
+    pub fn procedure(sql: String, needs: TextNeeds, function: String) -> Rc<Statement> {
+        let otherwise = Statement::new(function, Format::Text, needs);
+        let mut call = Statement::new(sql, Format::Text, needs);
+        if let Some(call) = Rc::get_mut(&mut call) {
+            call.more = Some(Box::new(More::Otherwise(otherwise)));
+        }
+        call
+    }
+
+    /// Another text with the same kind of results, whose parameters have these types: the ids on the server, 0 for what it is
+    /// to find out by itself.
+    pub fn with_text(&self, sql: String, types: Box<[u32]>) -> Rc<Statement> {
+        let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
+        Rc::new(Statement {
+            id,
+            sql: sql.into_boxed_str(),
+            formats: self.formats.clone(),
+            needs: self.needs,
+            more: Some(Box::new(More::Types(types))),
         })
     }
 
@@ -65,14 +100,31 @@ impl Statement {
         self.id
     }
 
-    /// The text, with placeholders for parameters; the server is to learn their types from it, as by casts.
+    /// The text, with placeholders for parameters; the server is to learn from it, as by casts, those of their types that it is
+    /// not told.
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
     /// Whether it is the one of that text, with results of those forms and those needs.
     pub fn is(&self, sql: &str, formats: &ResultFormats, needs: TextNeeds) -> bool {
-        self.formats == *formats && self.needs == needs && &*self.sql == sql
+        self.more.is_none() && self.formats == *formats && self.needs == needs && &*self.sql == sql
+    }
+
+    /// The types of the parameters, as far as the server is told: those behind the last one are for it to find out, too.
+    pub(crate) fn types(&self) -> &[u32] {
+        match self.more.as_deref() {
+            Some(More::Types(types)) => types,
+            Some(More::Otherwise(_)) | None => &[],
+        }
+    }
+
+    /// What runs where the server finds no such procedure.
+    pub(crate) fn otherwise(&self) -> Option<&Rc<Statement>> {
+        match self.more.as_deref() {
+            Some(More::Otherwise(statement)) => Some(statement),
+            Some(More::Types(_)) | None => None,
+        }
     }
 
     /// What the results need of the session.

@@ -36,6 +36,7 @@ fn signature(returns: Returns, is_set: bool) -> Signature {
         ],
         returns,
         is_set,
+        procedure: None,
     }
 }
 
@@ -283,6 +284,7 @@ fn remote(program: &Program, columns: Option<&[Column]>) -> RemoteQuery {
     match &program.query {
         Query::Call(call) => call.remote_query(columns),
         Query::Select(select) => select.remote_query(),
+        Query::Execute(_) => panic!("the text comes with the call"),
     }
 }
 
@@ -451,3 +453,5 @@ fn a_query_filled_in() {
         assert_eq!(query.filled(&values), expected, "{sql:?}");
     }
 }
+
+mod execute;

@@ -6,7 +6,7 @@ use crate::lexer::{Broken, Keyword, Lexer, Token};
 const SHOWN: usize = 40;
 
 /// What may begin a statement.
-pub(super) const STATEMENT: &str = "CONNECT, CLUSTER, RUN ON, SPLIT, TARGET or SELECT";
+pub(super) const STATEMENT: &str = "CONNECT, CLUSTER, RUN ON, SPLIT, TARGET, SELECT or EXECUTE";
 
 /// Says what was expected in the place of `token`, the last one of `lexer`. After the connection string of a CONNECT only
 /// keywords are shown: what follows may be a piece of a password with a quote in it.
@@ -15,7 +15,7 @@ pub(super) fn detail(expected: &str, token: &Token<'_>, lexer: &Lexer<'_>, secre
         Token::End => return at_the_end(expected, lexer),
         Token::Unterminated(line) => return unterminated("quoted string", *line),
         Token::Keyword(_, word) => word,
-        Token::Call(call) if Keyword::of_call(call).is_some() => {
+        Token::Call(call) if names_statement(call, expected) => {
             let word = call.trim_end_matches('(').trim_end();
             return format!("A parenthesis cannot follow \"{word}\".");
         }
@@ -44,6 +44,13 @@ pub(super) fn broken(what: Broken, lexer: &Lexer<'_>, secret: bool) -> String {
         Broken::Dollar(line) => ("dollar-quoted string", line),
     };
     unterminated(kind.0, kind.1)
+}
+
+/// Whether a keyword stands in the place of a called function's name.
+fn names_statement(call: &str, expected: &str) -> bool {
+    let name = call.trim_end_matches('(').trim_end();
+    Keyword::of_call(call).is_some()
+        || expected == STATEMENT && name.eq_ignore_ascii_case(super::EXECUTE)
 }
 
 fn at_the_end(expected: &str, lexer: &Lexer<'_>) -> String {

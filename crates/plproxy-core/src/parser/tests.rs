@@ -55,6 +55,34 @@ fn statements() {
         ("connect 'a''b';", "ok"),
         ("connect $1; select*;", "ok"),
         ("connect zz; select ;", "ok"),
+        ("cluster 'x'; execute a;", "ok"),
+        ("cluster 'x'; ExEcute/**/$1 USing a,$2,a;", "ok"),
+        ("cluster 'x'; execute a.b using c;", "ok"),
+        ("cluster 'x'; execute f(a) using c;", "ok"),
+        ("cluster 'x'; execute f(a) || g(';', array[b]) ;", "ok"),
+        ("cluster 'x'; execute execute using using;", "ok"),
+        ("cluster 'x'; execute using;", "ok"),
+        ("cluster 'x'; run on execute;", "ok"),
+        ("cluster 'x'; run on execute(using);", "ok"),
+        (
+            "cluster execute(a); split execute, using; target execute;",
+            "ok",
+        ),
+        ("connect using; target s.execute;", "ok"),
+        ("cluster 'x'; execute;", "1: syntax error"),
+        ("cluster 'x'; execute 'select 1';", "1: syntax error"),
+        ("cluster 'x'; execute (a);", "1: syntax error"),
+        ("cluster 'x'; execute a b;", "1: syntax error"),
+        ("cluster 'x'; execute a using;", "1: syntax error"),
+        ("cluster 'x'; execute a using a,;", "1: syntax error"),
+        ("cluster 'x'; execute a using all;", "1: syntax error"),
+        ("cluster 'x'; execute a using f(a);", "1: syntax error"),
+        ("cluster 'x'; execute a using 1;", "1: syntax error"),
+        ("cluster 'x'; execute f(a) using 'x';", "1: syntax error"),
+        ("cluster 'x'; execute f(a using b;", "ok"),
+        ("cluster 'x'; execute f(;", "1: syntax error"),
+        ("cluster 'x'; execute f(a) using", "1: syntax error"),
+        ("cluster 'x'; execute.a;", "1: syntax error"),
         ("cluster 'x'; /* never ends", "ok"),
         ("cluster 'x'; -- so does", "ok"),
         ("cluster 'x';;", "1: syntax error"),
@@ -116,6 +144,19 @@ fn lines() {
             "2: Only one SELECT statement allowed",
         ),
         (
+            "connect 'x'; execute a;\nexecute b using\nc;\n",
+            "3: Only one EXECUTE statement allowed",
+        ),
+        (
+            "connect 'x'; execute a;\ntarget b;",
+            "2: EXECUTE cannot be used with TARGET/SELECT",
+        ),
+        ("connect 'x'; select 1; execute f()", "1: syntax error"),
+        (
+            "connect 'x'; select 1; execute f();",
+            "1: EXECUTE cannot be used with TARGET/SELECT",
+        ),
+        (
             "connect 'x';\ncluster 'y';\n",
             "3: CONNECT cannot be used with CLUSTER/RUN",
         ),
@@ -144,9 +185,15 @@ fn a_mention_is_checked_at_its_place() {
         ("connect\n$9 garbage", 2),
         ("cluster 'x'; select 1,\n\n$9\n \\", 3),
         ("cluster 'x'; split a,\n$9\ngarbage", 2),
+        ("cluster 'x'; execute\n$9\ngarbage", 2),
+        ("cluster 'x'; execute a using\n$9\ngarbage", 2),
+        ("cluster 'x'; execute f(\n$9\n) using", 2),
     ] {
         let found = parse_with(body, &mut |mention, line| match mention {
-            Mention::Param("$9") | Mention::Split("$9") => Err(CompileError::at(line, "nine")),
+            Mention::Param("$9")
+            | Mention::Split("$9")
+            | Mention::Execute("$9")
+            | Mention::Using("$9") => Err(CompileError::at(line, "nine")),
             _ => Ok(()),
         });
         assert_eq!(found, Err(CompileError::at(line, "nine")), "{body:?}");
@@ -206,6 +253,7 @@ fn long_input_takes_linear_time() {
         for prefix in [
             "cluster 'x'; select ",
             "cluster 'x'; run on f(",
+            "cluster 'x'; execute f(a) using ",
             "",
             "cluster '",
         ] {
@@ -231,6 +279,8 @@ fn soup() -> impl Strategy<Value = String> {
         "split ",
         "target ",
         "select ",
+        "execute ",
+        "using ",
         "'x'",
         "'it''s'",
         "a",
@@ -308,6 +358,8 @@ fn query() -> impl Strategy<Value = String> {
         "é",
         "b'1'",
         "x",
+        "[",
+        "]",
     ]);
     prop::collection::vec(token, 1..24)
         .prop_map(|tokens| format!("connect f({0});\n\nselect {0}\n;", tokens.concat()))
@@ -334,6 +386,13 @@ proptest! {
     fn queries_survive_printing(body in query()) {
         prop_assert!(parse(&body).is_ok() || body.contains('\\') || body.contains('.'), "{:?}", body);
         round_trip(&body)?;
+    }
+
+    #[test]
+    fn queries_of_an_execute_survive_printing(text in query(), arg in "[a-z]{1,3}|\\$[0-9]") {
+        let query = text.rsplit_once("select ").map_or("", |(_, query)| query.trim_end_matches(';'));
+        round_trip(&format!("cluster 'x'; execute f({query});"))?;
+        round_trip(&format!("cluster 'x'; execute f({query}) using {arg};"))?;
     }
 
     #[test]

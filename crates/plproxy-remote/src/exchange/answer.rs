@@ -184,14 +184,6 @@ impl Exchange<'_> {
                 Round::Statement
             }
             Round::Statement if self.result.is_none() => return Err(unexpected()),
-            // What it has done is not committed, and the connection's end rolls it back.
-            Round::Statement
-                if matches!(self.result, Some(Ok(()))) && state.is_in_transaction() =>
-            {
-                return Err(ErrorKind::protocol(
-                    "server is in a transaction after the statement",
-                ));
-            }
             Round::Statement if self.asks => Round::Process,
             Round::Statement | Round::Process | Round::Over => Round::Over,
         };

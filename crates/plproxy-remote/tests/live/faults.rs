@@ -432,7 +432,7 @@ fn an_open_transaction_is_not_handed_on() {
     let statement = Statement::select("begin".into());
     let outcome = drain(remote.start(&statement, vec![request(&endpoint, &[])], &unprepared()));
     // What it does would not be committed.
-    assert!(matches!(outcome.error().kind, ErrorKind::Protocol(_)));
+    assert!(matches!(outcome.error().kind, ErrorKind::Unsupported(_)));
     assert_eq!(remote.connections().len(), 0);
     execute(&remote, &endpoint, "select 1");
     assert_eq!(remote.connections().len(), 1);

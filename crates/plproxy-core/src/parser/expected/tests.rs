@@ -4,7 +4,7 @@ use crate::parser::parse;
 
 #[test]
 fn details() {
-    const STATEMENT: &str = "Expected CONNECT, CLUSTER, RUN ON, SPLIT, TARGET or SELECT";
+    const STATEMENT: &str = "Expected CONNECT, CLUSTER, RUN ON, SPLIT, TARGET, SELECT or EXECUTE";
     const TARGET: &str = "Expected the name of a function, without quotes and parentheses,";
     let check = |body: &str, expected: &str| {
         let error = parse(body).expect_err(body);
@@ -106,6 +106,26 @@ fn details() {
         ),
         ("cluster ('x');", "A parenthesis cannot follow \"cluster\"."),
         (
+            "cluster 'x'; execute (a);",
+            "A parenthesis cannot follow \"execute\".",
+        ),
+        (
+            "cluster 'x'; execute 'select 1';",
+            "Expected an argument or a function call before a string.",
+        ),
+        (
+            "cluster 'x'; execute a run on all;",
+            "Expected USING or \";\" before \"run\".",
+        ),
+        (
+            "cluster 'x'; execute f(a) using 1;",
+            "Expected an argument before \"1\".",
+        ),
+        (
+            "cluster 'x'; execute a using b c;",
+            "Expected \",\" or \";\" before \"c\".",
+        ),
+        (
             "cluster 'x'; target f(a);",
             &format!("{TARGET} before \"f(\"."),
         ),
@@ -184,7 +204,7 @@ fn details_hold_no_piece_of_a_connection_string() {
         let error = parse(body).expect_err(body);
         let detail = error.detail.unwrap_or_default();
         assert!(
-            ["\";\".", "SELECT.", "parentheses.", "has no end."]
+            ["\";\".", "EXECUTE.", "parentheses.", "has no end."]
                 .iter()
                 .any(|end| detail.ends_with(end)),
             "{body:?}: {detail}"
