@@ -13,7 +13,6 @@ use plproxy_core::function::RunOn;
 use plproxy_core::room::join;
 use plproxy_core::routing::any;
 use plproxy_remote::{ErrorKind, Param, Request};
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 /// How much of a partition's reason an error has that names several, and how much in all.
@@ -214,7 +213,7 @@ fn reasons(failures: &[Failure]) -> String {
     for (number, failure) in sorted.iter().enumerate() {
         if text.len() > REASONS {
             let rest = sorted.len() - number;
-            let _ = write!(text, "\nand {rest} more partitions");
+            text.push_str(&format!("\nand {rest} more partitions"));
             break;
         }
         let Failure {
@@ -224,7 +223,7 @@ fn reasons(failures: &[Failure]) -> String {
             ..
         } = failure;
         let gap = if number == 0 { "" } else { "\n" };
-        let _ = write!(text, "{gap}partition {partition} [{dbname}]: {reason}");
+        text.push_str(&format!("{gap}partition {partition} [{dbname}]: {reason}"));
     }
     text
 }
