@@ -3,14 +3,14 @@
 
 use crate::author::Author;
 use crate::cluster::{self, Cluster, Origin, option_error, warn_of_ignored};
-use crate::error::{Error, FunctionLabel, Report};
+use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::pg::expr::Arg;
 use crate::pg::inval::{Changes, Dependency};
 use crate::pg::proc::Proc;
 use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
 use crate::recent::Recent;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Oid};
 use plproxy_core::{options, room};
 use std::rc::Rc;
@@ -27,6 +27,25 @@ thread_local! {
     /// Who owns the function that gives the connection strings, as far as that is known, and what tells.
     static AUTHOR: RefCell<Option<(Author, [Dependency; 2])>> = const { RefCell::new(None) };
     static PLANS: RefCell<Recent<Oid, Rc<Plans>>> = RefCell::new(Recent::new(MOST_ROLES));
+    static TRUSTED_ONLY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives the functions are asked only where the current user has reason to trust who made them.
+pub(crate) struct TrustedOnly {
+    before: bool,
+}
+
+impl TrustedOnly {
+    pub(crate) fn begin() -> Self {
+        let before = TRUSTED_ONLY.replace(true);
+        Self { before }
+    }
+}
+
+impl Drop for TrustedOnly {
+    fn drop(&mut self) {
+        TRUSTED_ONLY.set(self.before);
+    }
 }
 
 /// Roles whose plans are kept.
@@ -67,6 +86,37 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     // Only now, when the map is no longer borrowed: freeing plans goes through PostgreSQL.
     drop(gone);
     Ok(plans)
+}
+
+/// Whoever may create schemas in the database may have made these functions, which run with the rights of who asks. Of those that
+/// the queries might find, each must belong to a superuser, to the current user or to a role that it is a member of.
+fn check_owners(label: &FunctionLabel, name: &str) -> Result<(), Error> {
+    const OWNERS: &str = "select p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner \
+         from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace \
+         where n.nspname operator(pg_catalog.=) 'plproxy' and p.proname operator(pg_catalog.=) any \
+             (array['get_cluster_version', 'get_cluster_config', 'get_cluster_partitions']::pg_catalog.name[]) \
+         order by 1";
+    let mut owners = Vec::new();
+    Plan::prepare(OWNERS, &[])?.run(&[], |row| {
+        let function = row.value(1)?.map(spi::text).transpose()?;
+        let owner = row.value(2)?.map(|oid| Oid::from(oid.value() as u32));
+        owners.extend(function.zip(owner));
+        Ok(())
+    })?;
+    for (function, owner) in owners {
+        if role::is_superuser(owner)? || role::is_member(role::current(), owner)? {
+            continue;
+        }
+        let owner = role::find_name(owner)?.unwrap_or_default();
+        let what = format_args!(
+            "there is no foreign server \"{name}\", and function {function} of role \"{owner}\" is not asked"
+        );
+        let hint = "The functions that define clusters run with the rights of who asks. They must belong to a superuser, \
+                    to the current user or to a role that it is a member of.";
+        let state = sqlstate::INSUFFICIENT_PRIVILEGE;
+        return Err(label.error_with(state, what).hinted(hint));
+    }
+    Ok(())
 }
 
 /// There is no such server, and not all of the functions are there.
@@ -122,6 +172,9 @@ pub(crate) fn load(
     name: &str,
     known: Option<&Rc<Cluster>>,
 ) -> Result<Rc<Cluster>, Error> {
+    if TRUSTED_ONLY.get() {
+        check_owners(label, name)?;
+    }
     let plans = plans(name, known.is_some())?;
     let arg = [Arg::Whole(Some(spi::text_datum(name)?))];
 

@@ -20,6 +20,7 @@ mod two_phase;
 use crate::access::Access;
 use crate::call::{self, CANCEL_BOUND};
 use crate::cluster::{self, Cluster};
+use crate::configured::TrustedOnly;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function;
 use crate::pg::allocator;
@@ -47,6 +48,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 struct Admin<'a> {
     info: &'a mut CallInfo,
     label: FunctionLabel,
+    /// Whoever looks after clusters is not to run what anybody made of the functions that define them.
+    _trusted: TrustedOnly,
 }
 
 impl<'a> Admin<'a> {
@@ -60,6 +63,7 @@ impl<'a> Admin<'a> {
                 nargs: info.nargs(),
             },
             info,
+            _trusted: TrustedOnly::begin(),
         })
     }
 

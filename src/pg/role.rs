@@ -22,6 +22,12 @@ pub(crate) fn is_superuser(role: Oid) -> Result<bool, Error> {
     Ok(unsafe { guard::catch(|| raw::superuser_arg(role)) }?)
 }
 
+/// Whether a role is another one or a member of it. A superuser is no member for being one.
+pub(crate) fn is_member(member: Oid, of: Oid) -> Result<bool, Error> {
+    // SAFETY: reads catalogs; the last answers are kept.
+    Ok(unsafe { guard::catch(|| raw::is_member_of_role_nosuper(member, of)) }?)
+}
+
 /// A role's name, if there still is such a role.
 pub(crate) fn find_name(role: Oid) -> Result<Option<String>, Error> {
     // SAFETY: the result is palloc'd, or null for an unknown role.

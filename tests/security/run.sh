@@ -11,7 +11,7 @@ source "$HERE/lib.sh"
 
 run_begin
 start_servers
-for family in names roles owners secrets levers; do
+for family in names roles owners secrets levers configured; do
     if wanted "$family" "$@"; then
         started=$SECONDS
         source "$HERE/$family.sh"
