@@ -15,10 +15,11 @@ thread_local! {
 /// must not raise, and should not take long. A process that dies of a signal, or that PostgreSQL ends in a hurry, is not
 /// told.
 pub(crate) fn at_exit(f: fn()) -> Result<(), Error> {
-    if AT_EXIT.replace(Some(f)).is_none() {
+    if AT_EXIT.get().is_none() {
         // SAFETY: a callback for the life of the process, in a library that is never unloaded. Not in the postmaster, whose
         // children do not take its callbacks over.
         unsafe { guard::catch(|| raw::on_proc_exit(Some(exits), Datum::null())) }?;
+        AT_EXIT.set(Some(f));
     }
     Ok(())
 }

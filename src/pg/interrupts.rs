@@ -72,11 +72,12 @@ thread_local! {
 
 /// Has PostgreSQL call what [`or_at_the_end`] is given; before the first of these. It has few places for such callbacks.
 pub(crate) fn register() -> Result<(), Error> {
-    if REGISTERED.replace(true) {
+    if REGISTERED.get() {
         return Ok(());
     }
     // SAFETY: a callback for the life of the process, which does nothing while it has nothing to do.
     unsafe { guard::catch(|| raw::before_shmem_exit(Some(at_the_end), Datum::null())) }?;
+    REGISTERED.set(true);
     Ok(())
 }
 

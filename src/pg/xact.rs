@@ -55,15 +55,19 @@ thread_local! {
 
 /// Has the handler of prepared transactions called, from now on.
 pub(crate) fn at_end_of_prepared(handler: Handler) -> Result<(), Error> {
-    if HANDLER.replace(Some(handler)).is_none() {
-        // SAFETY: the callbacks are functions of this library, which is never unloaded.
-        unsafe {
-            guard::catch(|| {
-                raw::RegisterXactCallback(Some(transaction_ends), core::ptr::null_mut());
-                raw::RegisterSubXactCallback(Some(subtransaction_ends), core::ptr::null_mut());
-            })
-        }?;
+    if HANDLER.get().is_some() {
+        return Ok(());
     }
+    // SAFETY: the callbacks are functions of this library, which is never unloaded.
+    unsafe {
+        guard::catch(|| {
+            raw::RegisterXactCallback(Some(transaction_ends), core::ptr::null_mut());
+            raw::RegisterSubXactCallback(Some(subtransaction_ends), core::ptr::null_mut());
+        })
+    }?;
+    // Only now: should one of them find no memory, the next command registers both, and for the first to be called twice does
+    // no harm.
+    HANDLER.set(Some(handler));
     Ok(())
 }
 
