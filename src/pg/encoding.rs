@@ -2,7 +2,7 @@
 //! text may be anything, values are bytes that pass as they are; names and statements must be UTF-8 there too.
 
 use super::guard::{self, Raised};
-use super::raw;
+use super::{exit, raw};
 use crate::error::{Error, Report, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
@@ -224,10 +224,11 @@ pub(super) fn message(text: &str) -> Result<*const c_char, Raised> {
         without_zeros = bytes;
         text = str::from_utf8(&without_zeros).unwrap_or_default();
     }
-    // What can be converted only with a look at catalogs cannot be where there are none, as at a transaction's end.
+    // What can be converted only with a look at catalogs cannot be where there are none, as at a transaction's end; and nothing
+    // that may be unknown to the database's encoding, where an error could not be caught.
     // SAFETY: reads statics of the backend.
-    let converts =
-        database_is_utf8() || client_is_utf8() || unsafe { pg_sys::IsTransactionState() };
+    let converts = database_is_utf8()
+        || !exit::is_under_way() && (client_is_utf8() || unsafe { pg_sys::IsTransactionState() });
     if text.is_ascii() || converts {
         match cstring(text) {
             Err(raised) if raised.is_of_conversion() => raised.ends_here(NOTHING_HELD),

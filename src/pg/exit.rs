@@ -4,7 +4,7 @@ use super::{guard, raw};
 use crate::error::Error;
 use core::cell::Cell;
 use core::ffi::c_int;
-use pgrx::pg_sys::Datum;
+use pgrx::pg_sys::{self, Datum};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 thread_local! {
@@ -22,6 +22,13 @@ pub(crate) fn at_exit(f: fn()) -> Result<(), Error> {
         AT_EXIT.set(Some(f));
     }
     Ok(())
+}
+
+/// Whether the process is ending. From then on nothing that can raise may be called: PostgreSQL makes a FATAL of each error, which
+/// `guard::catch` does not see, and goes on to end the process where it stands, with whatever that leaves locked.
+pub(super) fn is_under_way() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::proc_exit_inprogress }
 }
 
 /// Called by `proc_exit`, on the process's main thread.

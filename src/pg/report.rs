@@ -2,7 +2,7 @@
 
 use super::guard::{self, Raised};
 use super::memory::Context;
-use super::{encoding, raw};
+use super::{encoding, exit, raw};
 use crate::error::{Error, Report, SqlState, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
@@ -65,6 +65,8 @@ pub(super) unsafe fn raise_out_of_memory() -> ! {
 /// Shows a notice or a warning to the client, or writes to the server's log.
 pub(crate) fn emit(level: Level, report: &Report) -> Result<(), Error> {
     let level = match level {
+        // Its client may not read any more, and nothing would end that wait; nor can be caught what its encoding raises.
+        Level::Notice | Level::Warning if exit::is_under_way() => PgLogLevel::LOG_SERVER_ONLY,
         Level::Notice => PgLogLevel::NOTICE,
         Level::Warning => PgLogLevel::WARNING,
         // Whoever may call need not see where the partitions are.

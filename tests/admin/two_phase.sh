@@ -89,6 +89,32 @@ same 'all is there' '1|0 1|0' "$(state)"
 same 'and there is nothing to tell' '' "$(told)"
 clear
 
+# A session that is ended, with what it cannot say to its client any more, leaves none of its locks: neither where there is no
+# catalog to look for a conversion in, nor where the database's encoding lacks a character of a partition's words.
+server_psql proxy -q -d latin -c 'create table locked ()'
+for encoding in latin1 utf8; do
+    : | as_server tee "$(server_dir proxy)/log" >/dev/null
+    begin_session
+    say_to_session 'rollback; \c latin'
+    say_to_session "set application_name = ended; set client_encoding = $encoding; begin; lock table locked; $WORK;"
+    until_is '0|1 0|1' state >/dev/null
+    ended=$(process proxy "application_name = 'ended'")
+    for name in a b; do
+        ask $name postgres "alter database part set session_preload_libraries = 'ж';
+            select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'part'" >/dev/null
+        until_is 0 ask $name postgres "select count(*) from pg_stat_activity where datname = 'part'" >/dev/null
+    done
+    ask proxy postgres "select pg_terminate_backend($ended)" >/dev/null
+    gone "$ended"
+    end_session
+    for name in a b; do ask $name postgres 'alter database part reset session_preload_libraries' >/dev/null; done
+    same "ended, $encoding: no lock is left" 0 "$(ask proxy latin "select count(*) from pg_locks where relation = 'locked'::regclass")"
+    same "ended, $encoding: one FATAL" 1 "$(grep -a FATAL "$(server_dir proxy)/log" | grep -v 'file "' | wc -l)"
+    same "ended, $encoding: the log tells" 2 "$(grep -a -c 'could not be rolled back: .*could not access file "?"' "$(server_dir proxy)/log" || true)"
+    same "ended, $encoding: the recovery" '0|rolled back;1|rolled back' \
+        "$(ask proxy latin "select partition, action from plproxy_recover_prepared('parts')")"
+done
+
 # A partition that refuses, at the command or when it is to be prepared.
 ask b part 'create unique index only_one on t (n)' >/dev/null
 ask b part 'insert into t values (1)' >/dev/null
