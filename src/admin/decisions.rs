@@ -3,7 +3,7 @@
 //! The decision is the commit of the local transaction whose number the names carry; it is in PostgreSQL's commit log, where no
 //! grant reaches. The table has a row for each name, written by the same transaction: the list of what is not known to be
 //! finished, and the decision itself for a server that took over another's history, or when the log does not go back as far.
-//! A row counts only if the transaction in its name wrote it.
+//! A row counts only if the transaction in its name wrote it, or, if it is of version 3.0.0, the one that made the table.
 #![forbid(unsafe_code)]
 
 use super::gid::Gid;
@@ -53,9 +53,16 @@ impl Decision {
         self.gid == gid.text() && self.writer == gid.transaction as u32
     }
 
-    /// Whether it was carried over from version 3.0.0, which an update of the extension does in one transaction.
-    pub(super) fn is_carried_over(&self, updated_by: Option<u32>) -> bool {
-        self.server.is_empty() && Some(self.writer) == updated_by
+    /// Whether it was carried over from version 3.0.0, by the update of the extension that made the table.
+    pub(super) fn is_carried_over(&self, made_by: Option<u32>) -> bool {
+        self.server.is_empty() && Some(self.writer) == made_by
+    }
+
+    /// Whether it is about the partition that is at that place; in another cluster partitions have other numbers.
+    pub(super) fn is_about(&self, site: &Site, same_number: bool, made_by: Option<u32>) -> bool {
+        let is_old = self.is_carried_over(made_by);
+        self.address == site.address && (is_old || self.server == site.server())
+            || same_number && (is_old || site.succeeds(&self.server))
     }
 }
 
@@ -103,12 +110,29 @@ impl Decisions {
         Ok(())
     }
 
-    /// The rows of a cluster, by the latest state.
-    pub(super) fn of_cluster(&self, cluster: &str) -> Result<Vec<Decision>, Error> {
+    /// All rows, by the latest state.
+    pub(super) fn rows(&self) -> Result<Vec<Decision>, Error> {
         let rows = self.0.rows()?.into_iter().map(decision);
-        let of_cluster = |row: &Decision| row.cluster == cluster;
-        let rows = rows.filter_map(|row| row.map(|row| row.filter(of_cluster)).transpose());
-        rows.collect()
+        rows.filter_map(Result::transpose).collect()
+    }
+
+    /// Whether there is a row for that name by now.
+    pub(super) fn has(&self, gid: &Gid) -> Result<bool, Error> {
+        Ok(self.rows()?.iter().any(|decision| decision.is_of(gid)))
+    }
+
+    /// The transaction that made the table. The rows of `pg_attribute` for the columns that every table has tell: those are
+    /// written with the table, and nothing that happens to it or to the extension writes them anew.
+    pub(super) fn made_by(&self) -> Result<Option<u32>, Error> {
+        const WRITER: &str = "select a.xmin::pg_catalog.text from pg_catalog.pg_attribute a \
+             where a.attrelid operator(pg_catalog.=) $1 and a.attname operator(pg_catalog.=) 'ctid'";
+        let table = [Arg::Whole(Some(Datum::from(self.0.oid())))];
+        let mut writer = None;
+        Plan::prepare(WRITER, &[pg_sys::OIDOID])?.run(&table, |row| {
+            writer = row.value(1)?.map(spi::text).transpose()?;
+            Ok(())
+        })?;
+        Ok(writer.and_then(|writer| writer.parse().ok()))
     }
 
     /// Forgets a transaction of which nothing is left to be done.
@@ -176,16 +200,4 @@ pub(super) fn fate(transaction: u64) -> Result<Fate, Error> {
         Ok(())
     })?;
     Ok(fate)
-}
-
-/// The transaction that made or updated the extension.
-pub(super) fn updated_by() -> Result<Option<u32>, Error> {
-    const WRITER: &str = "select e.xmin::pg_catalog.text from pg_catalog.pg_extension e \
-         where e.extname operator(pg_catalog.=) 'plproxy'";
-    let mut writer = None;
-    Plan::prepare(WRITER, &[])?.run(&[], |row| {
-        writer = row.value(1)?.map(spi::text).transpose()?;
-        Ok(())
-    })?;
-    Ok(writer.and_then(|writer| writer.parse().ok()))
 }

@@ -4,7 +4,7 @@
 //! and are not. A partition's answers count for that partition only.
 #![forbid(unsafe_code)]
 
-use super::decisions::{Decision, Decisions, Fate, fate, updated_by};
+use super::decisions::{Decision, Decisions, Fate, fate};
 use super::gid::{Gid, Name};
 use super::instance::Instance;
 use super::output::{Output, Value};
@@ -68,13 +68,14 @@ pub(crate) fn recover(info: &mut CallInfo) -> Result<Datum, Error> {
         _ => Some(admin.lost_server(&this)?),
     };
     let mut output = Output::new(admin.info)?;
+    let decisions = Decisions::open(&admin)?;
     let recovery = Recovery {
-        decisions: Decisions::open(&admin)?,
+        made_by: decisions.made_by()?,
+        decisions,
         admin: &admin,
         cluster: &cluster,
         this,
         lost,
-        updated_by: updated_by()?,
     };
     for action in recovery.run()? {
         output.row([
@@ -129,8 +130,8 @@ struct Recovery<'a> {
     decisions: Decisions,
     this: Instance,
     lost: Option<Lost>,
-    /// The transaction that carried rows over from version 3.0.0, if any did.
-    updated_by: Option<u32>,
+    /// The transaction that carried rows over from version 3.0.0, if any were.
+    made_by: Option<u32>,
 }
 
 impl Recovery<'_> {
@@ -138,8 +139,8 @@ impl Recovery<'_> {
         // Another one would get in the way.
         let number = siphash(self.cluster.name.as_bytes()).cast_unsigned();
         lock::lock(Kind::Recovery, number)?;
-        // Before the partitions are asked: what is decided after that may be on none of the lists.
-        let decisions = self.decisions.of_cluster(&self.cluster.name)?;
+        // Before the partitions are asked: what is decided after that may be on none of the lists. Clusters may share partitions.
+        let decisions = self.decisions.rows()?;
         let partitions = self.admin.partitions(self.cluster)?;
         let mut actions = Vec::new();
         let listed = self.list(&partitions, &mut actions)?;
@@ -157,7 +158,7 @@ impl Recovery<'_> {
             }
             tasks.push(of_place);
         }
-        for decision in &decisions {
+        for decision in decisions.iter().filter(|row| self.is_of_cluster(row)) {
             self.look_into(decision, &partitions, &listed, &mut tasks, &mut actions)?;
         }
         self.carry_out(listed, tasks, &decisions, &mut actions)?;
@@ -168,9 +169,7 @@ impl Recovery<'_> {
     /// What is to become of a prepared transaction; `None` if it is none of ours.
     fn decide(&self, gid: &str, decisions: &[Decision]) -> Result<Option<Verdict>, Error> {
         let leave = |what: &str| Ok(Some(Verdict::Leave(what.to_owned())));
-        let is_decided = |name: &Gid| {
-            (decisions.iter()).any(|decision| decision.gid == gid && decision.is_of(name))
-        };
+        let is_decided = |name: &Gid| decisions.iter().any(|decision| decision.is_of(name));
         let verb = match Name::read(gid, &self.this) {
             None => return Ok(None),
             Some(Name::Own(_)) if is_own(gid) => return leave("in progress"),
@@ -179,6 +178,10 @@ impl Recovery<'_> {
                 return leave("in progress");
             }
             Some(Name::Own(name)) => match fate(name.transaction)? {
+                // In a data directory that was put back to an earlier state numbers are given again. Or it was decided just now.
+                Fate::Committed if !is_decided(&name) && !self.decisions.has(&name)? => {
+                    return leave("decision missing");
+                }
                 Fate::Committed => Verb::Commit,
                 Fate::Aborted => Verb::Rollback,
                 Fate::InProgress => return leave("in progress"),
@@ -196,15 +199,25 @@ impl Recovery<'_> {
             }
             Some(Name::Other(name)) => return leave(&format!("of server {:016x}", name.of.server)),
             Some(Name::Old) if self.is_carried_over(gid, decisions) => Verb::Commit,
-            Some(Name::Old) if self.lost == Some(Lost::Old) => Verb::Rollback,
-            Some(Name::Old) => return leave(&format!("of server {OLD}")),
+            Some(Name::Old) if self.lost != Some(Lost::Old) => {
+                return leave(&format!("of server {OLD}"));
+            }
+            // There is a row, and it cannot be told who wrote it.
+            Some(Name::Old) if decisions.iter().any(|row| row.gid == gid) => {
+                return leave("decision missing");
+            }
+            Some(Name::Old) => Verb::Rollback,
         };
         Ok(Some(Verdict::End(verb)))
     }
 
+    fn is_of_cluster(&self, decision: &Decision) -> bool {
+        decision.cluster == self.cluster.name
+    }
+
     fn is_carried_over(&self, gid: &str, decisions: &[Decision]) -> bool {
         let mut of_gid = decisions.iter().filter(|decision| decision.gid == gid);
-        of_gid.any(|decision| decision.is_carried_over(self.updated_by))
+        of_gid.any(|decision| decision.is_carried_over(self.made_by))
     }
 
     /// Sees to a decision whose transaction is not prepared any more.
@@ -216,7 +229,7 @@ impl Recovery<'_> {
         tasks: &mut [Vec<Task<'d>>],
         actions: &mut Vec<Action>,
     ) -> Result<(), Error> {
-        let is_carried_over = decision.is_carried_over(self.updated_by);
+        let is_carried_over = decision.is_carried_over(self.made_by);
         let is_ours = match Name::read(&decision.gid, &self.this) {
             Some(Name::Own(name)) => decision.is_of(&name),
             Some(Name::Other(name)) if decision.is_of(&name) => {
@@ -383,15 +396,11 @@ impl Recovery<'_> {
         decisions: &[Decision],
     ) -> Result<(), Error> {
         let is_of_place = |decision: &&Decision| {
-            decision.gid == gid
-                && (decision.address == site.address && decision.server == site.server()
-                    || decision.partition == partition
-                        && (decision.server.is_empty() || site.succeeds(&decision.server)))
+            let same_number = self.is_of_cluster(decision) && decision.partition == partition;
+            decision.gid == gid && decision.is_about(site, same_number, self.made_by)
         };
-        decisions
-            .iter()
-            .filter(is_of_place)
-            .try_for_each(|decision| self.decisions.remove(decision))
+        let mut of_place = decisions.iter().filter(is_of_place);
+        of_place.try_for_each(|decision| self.decisions.remove(decision))
     }
 
     /// Asks the partitions. Those that cannot be asked are among the actions.

@@ -102,6 +102,11 @@ impl OwnTable {
             && columns.eq(types.iter().copied()))
     }
 
+    pub(crate) fn oid(&self) -> Oid {
+        // SAFETY: an open relation.
+        unsafe { (*self.relation).rd_id }
+    }
+
     /// Adds a row, which has as many values as the table has columns.
     pub(crate) fn insert(&self, values: &[Datum]) -> Result<(), Error> {
         debug_assert_eq!(values.len(), self.columns);

@@ -129,6 +129,31 @@ lose machine prepared
 end_session
 same 'after a crash it does' '0|rolled back;1|rolled back' "$(recover)"
 
+# ---- a data directory that was put back in place: the same server, with the numbers of transactions to be given again
+
+server_stop proxy
+as_server cp -a "$(server_dir proxy)/data" "$(server_dir proxy)/kept"
+server_launch proxy same
+at prepared
+transaction=$(ask a part "select split_part(gid, '_', 5) from pg_prepared_xacts")
+kill -9 "$worker" "$(server_pid proxy)"
+gone "$worker"
+while server_running proxy; do sleep 0.05; done
+end_session
+# PG_VERSION stays the file that it is.
+as_server find "$(server_dir proxy)/data" -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec rm -rf {} +
+as_server cp -a "$(server_dir proxy)/kept/." "$(server_dir proxy)/data"
+server_launch proxy same
+alive proxy
+given() { ask proxy postgres 'select pg_current_xact_id()'; }
+for try in $(seq 100); do [ "$(given)" -lt "$transaction" ] || break; done
+same 'put back: the number was given again' committed "$(ask proxy postgres "select pg_xact_status('$transaction')")"
+same 'put back: that is not what was decided' '0|decision missing;1|decision missing' "$(recover)"
+same 'put back: all is as it was' '0|1 0|1' "$(state)"
+for name in a b; do
+    ask $name part "select format('rollback prepared %L', gid) from pg_prepared_xacts \\gexec" >/dev/null
+done
+
 # ---- partitions that are copies, or lie
 
 # One that lists another's transaction as its own, and says that it has committed it: its answer is for itself.

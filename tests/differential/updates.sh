@@ -132,6 +132,32 @@ same '3.0.0: the rest waits for a word' '0|of server 3.0.0;1|of server 3.0.0' "$
 same '3.0.0: and is rolled back' '0|rolled back;1|rolled back' "$(ask old "select partition, action from plproxy_recover_prepared('parts', '3.0.0')")"
 same '3.0.0: as it was' '1|0 1|0' "$(in_parts)"
 works old public '3.0.0, updated'
+# The same where another cluster leads to the partitions, in another order, and the owner of the extension has changed: what was
+# decided is never rolled back.
+fresh reassigned
+ask reassigned "create role d_owner superuser; set role d_owner; create extension plproxy version '3.0.0'; reset role; $CLUSTER;
+    create server others foreign data wrapper plproxy options (p0 '${P}1', p1 '${P}0'); create user mapping for public server others" >/dev/null
+old="plproxy_$(ask reassigned "select oid from pg_database where datname = 'reassigned'")_4711_$(ask reassigned 'select system_identifier from pg_control_system()')"
+decided=${old}1795263159495601 undecided=${old}1795263159495603
+for n in 0 1; do
+    server_psql own -q -d part$n -c 'truncate t' -c "begin; insert into t values (1); prepare transaction '${decided}_$n'" \
+        -c "begin; insert into t values (2); prepare transaction '${undecided}_$n'"
+    ask reassigned "insert into plproxy_prepared_transactions values ('${decided}_$n', 'parts', $n, '127.0.0.1', $(server_port own), 'part$n')" >/dev/null
+done
+same 'reassigned: updated, and given to another' '' "$(ask reassigned 'alter extension plproxy update; reassign owned by d_owner to postgres')"
+same 'reassigned: by another cluster what was decided is committed' '0|committed;0|rolled back;1|committed;1|rolled back' \
+    "$(ask reassigned "select partition, action from plproxy_recover_prepared('others', '3.0.0')")"
+same 'reassigned: all is there' '1|0 1|0' "$(in_parts)"
+same 'reassigned: no decision is left' 0 "$(ask reassigned 'select count(*) from plproxy_internal.prepared_transactions')"
+# A row that nobody knows the writer of.
+server_psql own -q -d part0 -c "begin; insert into t values (1); prepare transaction '${decided}_0'"
+ask reassigned "insert into plproxy_internal.prepared_transactions values ('${decided}_0', 'parts', 0, '', '', '0', now())" >/dev/null
+same 'reassigned: a row that does not count' '0|of server 3.0.0' "$(ask reassigned "select partition, action from plproxy_recover_prepared('parts')")"
+same 'reassigned: it keeps the rest from being rolled back' '0|decision missing' \
+    "$(ask reassigned "select partition, action from plproxy_recover_prepared('parts', '3.0.0')")"
+server_psql own -q -d part0 -c "rollback prepared '${decided}_0'"
+ended reassigned
+server_psql own -q -c 'drop role d_owner'
 # A schema of that name that is not the extension's stays what it is.
 fresh taken
 same '3.0.0: a schema of the same name' 'ERROR:  schema plproxy_internal is not a member of extension "plproxy"' \
