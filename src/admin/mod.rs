@@ -209,7 +209,8 @@ fn dbname(errand: &Errand) -> String {
     use plproxy_remote::On;
     let endpoint = match &errand.on {
         On::New(endpoint) | On::SessionOrNew(_, endpoint) => Some(endpoint),
-        On::Session(session) => session.endpoint(),
+        On::Session(session) | On::SessionOrAgain(Some(session), _) => session.endpoint(),
+        On::SessionOrAgain(None, _) => None,
     };
     endpoint.map_or(String::new(), |endpoint| endpoint.label().to_string())
 }

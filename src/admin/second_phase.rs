@@ -7,7 +7,7 @@ use crate::pg::report::{Level, emit};
 use crate::remote::remote_if_made;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
-    Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Session, Step,
+    Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Origin, Outcome, Session, Step,
 };
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,6 +28,9 @@ pub(super) struct Pending {
     pub(super) cluster: String,
     pub(super) partition: usize,
     pub(super) endpoint: Rc<Endpoint>,
+    /// The very server that it is on. Interrupts are held off when that is connected to again: nothing may look a name up then,
+    /// as no limit of time ends that.
+    pub(super) origin: Origin,
     /// The number of the transaction on the partition.
     pub(super) transaction: u64,
     /// The partition has said so. Else it may be, or come to be, all the same.
@@ -158,21 +161,21 @@ fn attempt(
     left: Duration,
     sessions: &mut Sessions,
 ) -> Vec<(Job, Result<Done, ErrorKind>)> {
-    let mut groups: Vec<(Rc<Endpoint>, Vec<Job>)> = Vec::new();
+    let mut groups: Vec<(Rc<Endpoint>, Origin, Vec<Job>)> = Vec::new();
     let mut places = HashMap::new();
     for job in jobs {
         let endpoint = &job.pending.endpoint;
         let place = *places.entry(endpoint.id()).or_insert(groups.len());
         match groups.get_mut(place) {
-            Some((_, group)) => group.push(job),
-            None => groups.push((Rc::clone(endpoint), vec![job])),
+            Some((_, _, group)) => group.push(job),
+            None => {
+                let origin = job.pending.origin.clone();
+                groups.push((Rc::clone(endpoint), origin, vec![job]));
+            }
         }
     }
-    let errands = groups.iter().map(|(endpoint, group)| Errand {
-        on: match sessions.remove(&endpoint.id()) {
-            Some(session) => On::SessionOrNew(session, Rc::clone(endpoint)),
-            None => On::New(Rc::clone(endpoint)),
-        },
+    let errands = groups.iter().map(|(endpoint, origin, group)| Errand {
+        on: On::SessionOrAgain(sessions.remove(&endpoint.id()), origin.clone()),
         steps: group
             .iter()
             .map(|job| {
@@ -186,7 +189,7 @@ fn attempt(
     });
     let mut outcomes = run_quietly(errands.collect(), left).into_iter();
     let mut results = Vec::new();
-    for (endpoint, group) in groups {
+    for (endpoint, _, group) in groups {
         // None is dropped without a word.
         let outcome = outcomes.next();
         let lost = match &outcome {

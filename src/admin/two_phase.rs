@@ -272,8 +272,19 @@ impl<'a> Transaction<'a> {
         // Nor may a crash have the number given again, to a transaction that commits.
         xact::flush_log()?;
         let subtransaction = xact::subtransaction();
-        let pending = self.places.iter().zip(&gids).map(|(place, gid)| Pending {
+        let origins = self
+            .places
+            .iter()
+            .zip(&self.sessions)
+            .map(|(place, session)| {
+                let closed = || admin.remote_error(place.partition, &ErrorKind::Closed);
+                session.origin().ok_or_else(closed)
+            });
+        let origins = origins.collect::<Result<Vec<_>, Error>>()?;
+        let named = self.places.iter().zip(&gids).zip(origins);
+        let pending = named.map(|((place, gid), origin)| Pending {
             gid: gid.clone(),
+            origin,
             cluster: self.cluster.name.clone(),
             partition: place.partition.number,
             endpoint: Rc::clone(&place.endpoint),

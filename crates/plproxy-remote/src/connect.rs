@@ -66,6 +66,14 @@ pub(crate) struct Limits {
     pub(crate) default: Option<Duration>,
 }
 
+impl Limits {
+    /// That of each attempt.
+    fn of(&self, info: &ConnInfo) -> Option<Duration> {
+        let limits = [self.each, info.connect_timeout].into_iter().flatten();
+        limits.min().or(self.default)
+    }
+}
+
 /// Where to connect to, by what was read for this connection.
 pub(crate) struct Target {
     endpoint: Rc<Endpoint>,
@@ -125,10 +133,26 @@ impl Target {
         attempt.await.map_err(|failure| failure.kind)
     }
 
+    /// The same within a limit, and with words for what goes wrong.
+    pub(crate) async fn connect_again(
+        &self,
+        host: &Host,
+        address: &Address,
+        way: Way,
+        limits: Limits,
+    ) -> Result<Box<Connection>, ErrorKind> {
+        let attempt = self.attempt(host, address, way, TargetSessionAttrs::Any);
+        within(limits.of(&self.info), attempt)
+            .await
+            .map_err(|failure| {
+                let place = describe(host, address.ip());
+                summary(failure.kind, format!("{place}: {}", failure.words))
+            })
+    }
+
     async fn connect(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
         let info = &*self.info;
-        let timeout = [limits.each, info.connect_timeout].into_iter().flatten();
-        let timeout = timeout.min().or(limits.default);
+        let timeout = limits.of(info);
         let mut hosts: Vec<&Host> = info.hosts.iter().collect();
         if info.load_balance_hosts == LoadBalanceHosts::Random {
             address::shuffle(&mut hosts);
@@ -158,13 +182,7 @@ impl Target {
                 }
                 for address in addresses {
                     let attempt = self.both_ways(host, &address, *wanted, &mut texts);
-                    let attempt = match timeout {
-                        Some(timeout) => tokio::time::timeout(timeout, attempt)
-                            .await
-                            .unwrap_or_else(|_| Err(expired())),
-                        None => attempt.await,
-                    };
-                    match attempt {
+                    match within(timeout, attempt).await {
                         Ok(connection) => return Ok(connection),
                         Err(failure) => {
                             texts.push(format!(
@@ -327,6 +345,19 @@ fn summary(last: ErrorKind, message: String) -> ErrorKind {
             message,
             diagnostic: None,
         },
+    }
+}
+
+/// An attempt that has so much time.
+async fn within<T>(
+    timeout: Option<Duration>,
+    attempt: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, attempt)
+            .await
+            .unwrap_or_else(|_| Err(expired())),
+        None => attempt.await,
     }
 }
 

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::call::{Call, Event};
+use crate::cancel::CancelKey;
 use crate::connect::{Limits, connect};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
@@ -37,6 +38,22 @@ impl Session {
     pub fn endpoint(&self) -> Option<&Rc<Endpoint>> {
         self.0.as_ref().map(|connection| connection.endpoint())
     }
+
+    /// Where it was made to.
+    pub fn origin(&self) -> Option<Origin> {
+        let connection = self.0.as_ref()?;
+        Some(Origin(Rc::clone(connection.cancel_key())))
+    }
+}
+
+/// The server that a session was made to: its address, and what the connection string led to then.
+#[derive(Clone)]
+pub struct Origin(Rc<CancelKey>);
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Origin").field(self.0.endpoint()).finish()
+    }
 }
 
 impl fmt::Debug for Session {
@@ -54,6 +71,9 @@ pub enum On {
     Session(Session),
     /// This session, or a new connection to the same endpoint if it is found dead before anything is sent.
     SessionOrNew(Session, Rc<Endpoint>),
+    /// This session, or, if there is none or it is found dead, a new connection to the same server as then: no name is looked
+    /// up, and nothing of what stands behind the connection string is read.
+    SessionOrAgain(Option<Session>, Origin),
 }
 
 /// Something to do.
@@ -269,6 +289,12 @@ impl<'a> Errands<'a> {
     }
 }
 
+/// Where a new connection is to be made to.
+enum Place {
+    Endpoint(Rc<Endpoint>),
+    Origin(Origin),
+}
+
 /// What runs one errand.
 struct Runner {
     number: usize,
@@ -349,10 +375,11 @@ impl Runner {
     }
 
     async fn connection(&self, on: On) -> Result<Box<Connection>, ErrorKind> {
-        let (session, endpoint) = match on {
-            On::New(endpoint) => (None, Some(endpoint)),
+        let (session, place) = match on {
+            On::New(endpoint) => (None, Some(Place::Endpoint(endpoint))),
             On::Session(session) => (Some(session), None),
-            On::SessionOrNew(session, endpoint) => (Some(session), Some(endpoint)),
+            On::SessionOrNew(session, endpoint) => (Some(session), Some(Place::Endpoint(endpoint))),
+            On::SessionOrAgain(session, origin) => (session, Some(Place::Origin(origin))),
         };
         let kept = session.and_then(|mut session| session.0.take());
         let mut alive = None;
@@ -364,19 +391,24 @@ impl Runner {
             }
             alive = Some(kept);
         }
-        match (alive, endpoint) {
-            (Some(connection), _) => Ok(connection),
-            (None, None) => Err(ErrorKind::Closed),
-            (None, Some(endpoint)) => {
-                let limits = Limits {
-                    each: self.options.connect_timeout,
-                    default: self.options.default_connect_timeout,
-                };
-                let connecting = connect(&endpoint, limits, self.number, &self.outbox);
-                let connected = self.outbox.unless_closed(connecting).await;
-                connected.unwrap_or(Err(ErrorKind::Closed))
-            }
+        if let Some(connection) = alive {
+            return Ok(connection);
         }
+        let limits = Limits {
+            each: self.options.connect_timeout,
+            default: self.options.default_connect_timeout,
+        };
+        let connected = match place {
+            None => return Err(ErrorKind::Closed),
+            Some(Place::Endpoint(endpoint)) => {
+                let connecting = connect(&endpoint, limits, self.number, &self.outbox);
+                self.outbox.unless_closed(connecting).await
+            }
+            Some(Place::Origin(Origin(key))) => {
+                self.outbox.unless_closed(key.connect_again(limits)).await
+            }
+        };
+        connected.unwrap_or(Err(ErrorKind::Closed))
     }
 
     async fn step(&self, connection: &mut Connection, step: &Step) -> Result<Done, ErrorKind> {

@@ -60,7 +60,9 @@ pub use descriptors::DescriptorAccount;
 pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
 pub use endpoint::{Endpoint, Hold, Reader};
-pub use errand::{Done, Errand, ErrandOptions, Errands, On, Outcome, Session, Step, StepOutcome};
+pub use errand::{
+    Done, Errand, ErrandOptions, Errands, On, Origin, Outcome, Session, Step, StepOutcome,
+};
 pub use error::{COPY, Error, ErrorKind};
 pub use params::Param;
 pub use remote::Remote;

@@ -15,6 +15,7 @@ mod harness;
 mod hostile;
 mod interrupts;
 mod limits;
+mod origin;
 mod pool;
 mod prepared;
 mod resets;
