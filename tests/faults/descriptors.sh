@@ -66,6 +66,28 @@ few_files() {
 }
 TOO_MANY='08001 could not connect: there are too many open files on the local server Raise the server'"'"'s "max_files_per_proces'
 
+none_naps() { until_true "$1" said 0 server_psql brim -Atqc 'select napping()'; }
+# cancels server: of a call that is over time nothing is left running.
+cancels() {
+    server_psql "$1" -Atq -c 'set statement_timeout = 2000' -c 'select count(*) from fewer(600)' >/dev/null 2>&1 || true
+    ! none_naps 10 || return 0
+    server_psql brim -Atqc "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'fd%'" >/dev/null
+    none_naps 60
+    return 1
+}
+# cancels_as_well server: what its last call left is gone, or that of another. A cancelling has 80 ms, in which a busy machine does
+# not come to all, be there files or not: so it has failed if a server that has enough of them often did it meanwhile.
+cancels_as_well() {
+    local try others=0
+    ! none_naps 20 || return 0
+    for try in {1..10}; do
+        ! cancels "$1" || return 0
+        ! cancels files1024 || others=$((others + 1))
+        [ "$others" -lt 5 ] || return 1
+    done
+    say "    $1: too busy a machine to tell whether it cancels"
+}
+
 # full_files limit partitions fewer: more partitions than the limit allows, and as many as it does.
 full_files() {
     local name=descriptors.limit_$1 told
@@ -102,15 +124,15 @@ full_files() {
     same "${name}_timeout" '57014 canceling statement due to statement timeout' "${told[9]:-}"
     same "${name}_commits" 30 "${told[10]:-}"
     # Cancel requests need descriptors, too.
-    check "${name}_cancelled" until_true 20 said 0 server_psql brim -Atqc 'select napping()'
+    check "${name}_cancelled" cancels_as_well "files$1"
     same "${name}_log" '' "$(grep -aE 'PANIC|FATAL|Too many open files|terminated by' "$(server_dir "files$1")/log" | head -n 3)"
     server_stop "files$1"
 }
+few_files 1024 400 120
 full_files 120 110 50
 full_files 256 245 120
 
 # With the usual limit more partitions than the third that PostgreSQL lends to everybody.
-few_files 1024 400 10
 server_psql files1024 -Atq >"$PLPROXY_RUN/files.out" 2>&1 <<-'SQL' || true
 	set work_mem = '64kB';
 	select outcome('select count(*) from many(0)');
