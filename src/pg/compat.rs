@@ -39,6 +39,50 @@ unsafe extern "C-unwind" {
     // tupdesc.c
     #[cfg(feature = "pg19")]
     fn TupleDescFinalize(desc: pg_sys::TupleDesc);
+
+    // heapam.c
+    #[cfg(not(feature = "pg19"))]
+    fn heap_delete(
+        relation: pg_sys::Relation,
+        place: pg_sys::ItemPointer,
+        command: pg_sys::CommandId,
+        crosscheck: pg_sys::Snapshot,
+        wait: bool,
+        failure: *mut pg_sys::TM_FailureData,
+        changing_partition: bool,
+    ) -> pg_sys::TM_Result::Type;
+    #[cfg(feature = "pg19")]
+    fn heap_delete(
+        relation: pg_sys::Relation,
+        place: *const pg_sys::ItemPointerData,
+        command: pg_sys::CommandId,
+        options: u32,
+        crosscheck: pg_sys::Snapshot,
+        wait: bool,
+        failure: *mut pg_sys::TM_FailureData,
+    ) -> pg_sys::TM_Result::Type;
+}
+
+/// Deletes a row of the heap, once whoever is at it has ended, with no snapshot to check against. From 19 on what is special
+/// about it, which is nothing, comes as one number and further in front.
+///
+/// # Safety
+/// An open relation, a place in it, and room for a failure. It may raise, and is to be called as the functions of `raw`.
+pub(super) unsafe fn delete_and_wait(
+    relation: pg_sys::Relation,
+    place: pg_sys::ItemPointer,
+    command: pg_sys::CommandId,
+    failure: *mut pg_sys::TM_FailureData,
+) -> pg_sys::TM_Result::Type {
+    let none = core::ptr::null_mut();
+    // SAFETY: as promised.
+    unsafe {
+        #[cfg(not(feature = "pg19"))]
+        let result = heap_delete(relation, place, command, none, true, failure, false);
+        #[cfg(feature = "pg19")]
+        let result = heap_delete(relation, place, command, 0, none, true, failure);
+        result
+    }
 }
 
 /// Ends the making of a descriptor: from 19 on it has a summary of its columns, which reading a row goes by.

@@ -2,7 +2,7 @@
 //! checks or indexes are evaluated, whoever owns the table and whatever was granted on it, and the caller's rights do not count.
 
 use super::tuple::RowType;
-use super::{guard, raw};
+use super::{compat, guard, raw};
 use crate::error::{Error, Report};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
@@ -143,15 +143,7 @@ impl OwnTable {
         let result = unsafe {
             guard::catch(|| {
                 let command = raw::GetCurrentCommandId(true);
-                let result = raw::heap_delete(
-                    relation,
-                    place,
-                    command,
-                    ptr::null_mut(),
-                    true,
-                    failure,
-                    false,
-                );
+                let result = compat::delete_and_wait(relation, place, command, failure);
                 raw::CommandCounterIncrement();
                 result
             })

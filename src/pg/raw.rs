@@ -354,15 +354,6 @@ unsafe extern "C-unwind" {
 
     // heapam.c, heaptuple.c, genam.c
     pub(super) fn simple_heap_insert(relation: pg_sys::Relation, row: HeapTuple);
-    pub(super) fn heap_delete(
-        relation: pg_sys::Relation,
-        place: pg_sys::ItemPointer,
-        command: pg_sys::CommandId,
-        crosscheck: pg_sys::Snapshot,
-        wait: bool,
-        failure: *mut pg_sys::TM_FailureData,
-        changing_partition: bool,
-    ) -> pg_sys::TM_Result::Type;
     pub(super) fn heap_copytuple(row: HeapTuple) -> HeapTuple;
     pub(super) fn heap_deform_tuple(
         row: HeapTuple,
