@@ -26,3 +26,11 @@ begin
     for n in 1 .. many loop raise notice '%', repeat('n', len); end loop;
     return 1;
 end $$;
+-- What is committed on all partitions or none needs databases of their own.
+select format('create database apart%s', n) from generate_series(0, 2) n \gexec
+\c apart0
+create function fail(len int, what text) returns int language plpgsql as $$ begin raise exception '%', repeat('m', len); end $$;
+\c apart1
+create function fail(len int, what text) returns int language plpgsql as $$ begin raise exception '%', repeat('m', len); end $$;
+\c apart2
+create function fail(len int, what text) returns int language plpgsql as $$ begin raise exception '%', repeat('m', len); end $$;

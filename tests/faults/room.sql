@@ -1,6 +1,9 @@
 -- What room.sh has on the proxy. Variable: the partition's port.
 select format($$create function here(more text default '') returns text language sql as 'select ''%s'' || more'$$,
     'host=127.0.0.1 dbname=postgres user=postgres port=' || :'port') \gexec
+select format('create server apart foreign data wrapper plproxy options (modular_mapping ''1'', %s)', string_agg(
+    format('p%s %L', n, replace(here(), 'dbname=postgres', 'dbname=apart' || n)), ',')) from generate_series(0, 2) n \gexec
+create user mapping for public server apart options (user 'postgres');
 
 -- Everywhere, some on one partition and some on all 32.
 create function take(t text) returns int language plproxy as $$ cluster 'parts'; run on 0; $$;
