@@ -37,7 +37,7 @@ pub fn described(columns: u16) -> Vec<u8> {
         body.extend_from_slice(format!("c{column}\0").as_bytes());
         body.extend_from_slice(&[0; 6]);
         body.extend_from_slice(&TEXT.to_be_bytes());
-        body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 0]);
+        body.extend_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 1]);
     }
     [message(b'1', b""), message(b'2', b""), message(b'T', &body)].concat()
 }
