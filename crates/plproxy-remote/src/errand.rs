@@ -464,7 +464,7 @@ struct Description<'a>(Option<Rc<[ColumnDescription]>>, &'a Runner);
 impl Listener for Description<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'T' {
-            self.0 = Some(describe(body, None).ok_or_else(|| {
+            self.0 = Some(describe(body).ok_or_else(|| {
                 ErrorKind::protocol("server sent a malformed description of columns")
             })?);
         }

@@ -14,14 +14,11 @@ pub struct ColumnDescription {
     pub type_oid: u32,
 }
 
-/// Reads the body of a description of columns. `formats`: those that were asked for, which a description of a result has to have.
-pub(crate) fn describe(
-    body: &[u8],
-    formats: Option<&ResultFormats>,
-) -> Option<Rc<[ColumnDescription]>> {
+/// Reads the body of a description of columns.
+pub(crate) fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
     let (count, mut rest) = body.split_first_chunk::<2>()?;
     let mut columns = Vec::new();
-    for column in 0..usize::from(u16::from_be_bytes(*count)) {
+    for _ in 0..u16::from_be_bytes(*count) {
         let end = rest.iter().position(|byte| *byte == 0)?;
         let name = rest.get(..end)?.into();
         let (fixed, after) = rest.get(end + 1..)?.split_first_chunk::<18>()?;
@@ -29,11 +26,6 @@ pub(crate) fn describe(
             name,
             type_oid: u32::from_be_bytes(fixed.get(6..10)?.try_into().ok()?),
         });
-        if let Some(formats) = formats
-            && *fixed.last()? != u8::from(formats.of(column) == Format::Binary)
-        {
-            return None;
-        }
         rest = after;
     }
     rest.is_empty().then(|| columns.into())

@@ -86,8 +86,7 @@ impl Exchange<'_> {
                 Ok(())
             }
             b'T' => {
-                let formats = self.task.common.statement.formats();
-                let columns = describe(self.connection.inbox.body(&body), Some(formats));
+                let columns = describe(self.connection.inbox.body(&body));
                 self.columns = Columns::Some(columns.ok_or_else(|| {
                     ErrorKind::protocol("server sent a malformed description of columns")
                 })?);
