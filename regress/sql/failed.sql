@@ -265,7 +265,8 @@ end' $$);
 select * from says();
 -- plproxy_route and the checks
 select partition, query from plproxy_route('parts()');
-select partition, problem from plproxy_check_function('missing()');
+-- The hint behind it is not that of all versions.
+select partition, split_part(problem, e'\n', 1) as problem from plproxy_check_function('missing()');
 -- statistics
 select plproxy_stat_reset();
 select count(*) from parts();
