@@ -10,15 +10,15 @@ proxy -q -v one="$ONE" -v two="$(server_port two)" -v relay="$PORTS" <<'SQL'
 \set two 'host=127.0.0.1 sslmode=disable dbname=postgres application_name=partial2 port=' :two
 \set via 'host=127.0.0.1 sslmode=disable dbname=postgres application_name=partial3 port=' :relay
 \set via_too :via ' connect_timeout=9999'
-create server pair foreign data wrapper plproxy options (p0 :'one', p1 :'two');
+create server either foreign data wrapper plproxy options (p0 :'one', p1 :'two');
 create server half foreign data wrapper plproxy options (connect_timeout '1', p0 :'one', p1 :'via');
 create server timed foreign data wrapper plproxy options (query_timeout '1', p0 :'one', p1 :'via');
 create server lost foreign data wrapper plproxy options (query_timeout '1', p0 :'via', p1 :'via_too');
 create server endless foreign data wrapper plproxy options (p0 :'via', p1 :'via_too');
 select format('create user mapping for public server %s options (user ''postgres'')', srvname)
-    from pg_foreign_server where srvname in ('pair', 'half', 'timed', 'lost', 'endless') \gexec
-create function pair_any() returns int language plproxy as $$ cluster 'pair'; run on any; select 1; $$;
-create function pair_nap(seconds float8) returns setof int language plproxy as $$ cluster 'pair'; run on all skip failed; target nap; $$;
+    from pg_foreign_server where srvname in ('either', 'half', 'timed', 'lost', 'endless') \gexec
+create function either_any() returns int language plproxy as $$ cluster 'either'; run on any; select 1; $$;
+create function either_nap(seconds float8) returns setof int language plproxy as $$ cluster 'either'; run on all skip failed; target nap; $$;
 create function half_any() returns int language plproxy as $$ cluster 'half'; run on any; select 1; $$;
 create function half_all() returns setof int language plproxy as $$ cluster 'half'; run on all skip failed; select 1; $$;
 create function timed_all(n int) returns setof int language plproxy as $$ cluster 'timed'; run on all skip failed; target same; $$;
@@ -30,21 +30,21 @@ SQL
 # One that is killed, with connections of the session at rest: no call of ANY fails, and those of ALL lack its rows.
 found=$(proxy 2>&1 <<SQL | xargs
 set client_min_messages = error;
-select count(pair_any()) from generate_series(1, 50);
-select count(*) from pair_nap(0);
+select count(either_any()) from generate_series(1, 50);
+select count(*) from either_nap(0);
 \\! ($SCRIPTS/server.sh kill two) >/dev/null 2>&1
-select count(pair_any()) from generate_series(1, 200);
-select count(*) from pair_nap(0);
+select count(either_any()) from generate_series(1, 200);
+select count(*) from either_nap(0);
 \\! ($SCRIPTS/server.sh restart two) >/dev/null 2>&1
-select count(pair_any()) from generate_series(1, 50);
-select count(*) from pair_nap(0);
+select count(either_any()) from generate_series(1, 50);
+select count(*) from either_nap(0);
 SQL
 )
 same partial.killed "50 2 200 1 50 2" "$found"
 
 # The same while they work: the other one goes on to its end.
 at_work() {
-    hang 'select count(*) from pair_nap(3)'
+    hang 'select count(*) from either_nap(3)'
     server_kill two
     wait "$HUNG" || true
     { grep -o '^WARNING' "$OUT"; tail -n 1 "$OUT"; } | xargs
