@@ -102,6 +102,9 @@ app_password_of() { printf '127.0.0.1:%s:*:app:%s\n' "$(server_port "$1")" "$APP
 # at SERVER DATABASE: a partition's connection string; the user and the password are the user mapping's.
 at() { printf 'host=127.0.0.1 port=%s dbname=%s' "$(server_port "$1")" "$2"; }
 
+# lines OPTION...: for CREATE and ALTER SERVER, a line each.
+lines() { local line out=''; for line in "$@"; do out+=,$'\n'"    $line"; done; printf '%s' "${out#,}"; }
+
 # settled SERVER: true when every transaction there that began before this call has ended. After ALTER SERVER: from then on
 # no session calls by the old options any more.
 settled() {

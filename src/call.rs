@@ -329,17 +329,13 @@ impl Call {
             error => return Err(error),
         };
         let all = self.watch.len();
-        let skipped = match &self.tolerance {
-            Tolerance::Skip(skipped) => skipped.count(),
-            _ => 0,
-        };
-        let is_last = skipped + 1 >= all;
-        if !is_last || all > 1 {
+        // The error of the only one is the call's.
+        if all > 1 {
             self.or_cancel(|| emit(Level::Warning, &report))?;
         }
         if let Tolerance::Skip(skipped) = &mut self.tolerance {
             skipped.takes(request, report);
-            if is_last {
+            if skipped.count() >= all {
                 let error = skipped.error();
                 self.end(End::Failed);
                 return Err(error);

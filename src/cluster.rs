@@ -8,12 +8,11 @@ use crate::error::{Error, FunctionLabel, Report};
 use crate::fdw_validator;
 use crate::function::ProxyFunction;
 use crate::local::Limited;
-use crate::pg::allocator;
 use crate::pg::foreign::{self, Server};
 use crate::pg::inval::{Changes, Dependency};
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
-use crate::pg::{proc, role};
+use crate::pg::{allocator, proc, role};
 use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -458,6 +457,12 @@ impl Cluster {
     /// What is known of the calling user, who may have no access any more.
     pub(crate) fn known_access(&self) -> Option<Rc<Access>> {
         self.access.borrow().get(&self.role()).cloned()
+    }
+
+    /// The different partitions, each by its first number.
+    pub(crate) fn different_partitions(&self) -> impl Iterator<Item = usize> {
+        let numbers = self.same_as.iter().copied().enumerate();
+        numbers.filter_map(|(number, first)| (number == first).then_some(number))
     }
 
     /// What the calling user may reach, and as whom.

@@ -7,11 +7,10 @@ use crate::cluster::Cluster;
 use crate::error::{Error, FunctionLabel, Report, SqlState, sqlstate};
 use crate::function::ProxyFunction;
 use crate::gucs;
-use crate::route::random;
 use crate::stats::Watched;
 use plproxy_core::function::RunOn;
 use plproxy_core::room::join;
-use plproxy_core::routing::any;
+use plproxy_core::routing::shuffle;
 use plproxy_remote::{ErrorKind, Param, Request};
 use std::rc::Rc;
 
@@ -39,7 +38,7 @@ impl Tolerance {
         Ok(match function.program.run_on() {
             Some(RunOn::AllSkipFailed) => Self::Skip(Skipped::default()),
             // Where there is another.
-            Some(RunOn::Any) if different(cluster).nth(1).is_some() => {
+            Some(RunOn::Any) if cluster.different_partitions().nth(1).is_some() => {
                 let requests = requests.iter().zip(watched);
                 Self::Any(Box::new(Others {
                     cluster: Rc::clone(cluster),
@@ -173,18 +172,11 @@ impl Others {
     }
 }
 
-/// The different partitions, each by its first number.
-fn different(cluster: &Cluster) -> impl Iterator<Item = usize> {
-    let numbers = cluster.same_as.iter().copied().enumerate();
-    numbers.filter_map(|(number, first)| (number == first).then_some(number))
-}
-
 /// The other partitions in random order, behind those that were not reached a while ago.
 fn order(cluster: &Cluster, access: &Access, but: usize) -> Vec<usize> {
-    let mut left: Vec<usize> = different(cluster).filter(|other| *other != but).collect();
-    for end in (1..left.len()).rev() {
-        left.swap(any(random(), end + 1), end);
-    }
+    let others = cluster.different_partitions().filter(|other| *other != but);
+    let mut left: Vec<usize> = others.collect();
+    shuffle(&mut left);
     left.sort_by_key(|other| !access.is_avoided(*other));
     left
 }

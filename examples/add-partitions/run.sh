@@ -30,8 +30,6 @@ for ((n = 0; n < N; n++)); do
     server_psql old -q -d "shop$n" -f "$ROOT/examples/shop-partition.sql"
     old_entries+=("p$n '$(at old shop$n)'")
 done
-# lines OPTION...: for CREATE and ALTER SERVER, a line each.
-lines() { local line out=''; for line in "$@"; do out+=,$'\n'"    $line"; done; printf '%s' "${out#,}"; }
 sql proxy <<SQL
 \set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;

@@ -29,7 +29,6 @@ for ((n = 0; n < N; n++)); do
     server_psql $server -q -d "shop$n" -f "$ROOT/examples/joins/partition.sql"
     entries+=("p$n '$(at $server shop$n)'")
 done
-lines() { local line out=''; for line in "$@"; do out+=,$'\n'"    $line"; done; printf '%s' "${out#,}"; }
 sql proxy <<SQL
 \set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;

@@ -108,10 +108,9 @@ impl<'a> Admin<'a> {
     /// The different partitions of a cluster, as the caller reaches them.
     fn partitions(&self, cluster: &Cluster) -> Result<Vec<Partition>, Error> {
         let access = cluster.access()?;
-        let numbers = cluster.same_as.iter().enumerate();
+        let numbers = cluster.different_partitions();
         numbers
-            .filter(|(number, first)| number == *first)
-            .map(|(number, _)| Partition::find(cluster, &access, number, &self.label))
+            .map(|number| Partition::find(cluster, &access, number, &self.label))
             .collect()
     }
 

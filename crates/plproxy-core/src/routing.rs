@@ -1,6 +1,7 @@
 //! Which partitions a call goes to.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use smallvec::SmallVec;
 
@@ -25,6 +26,16 @@ pub fn partition_of(hash: i64, partitions: usize, modular: bool) -> usize {
 /// A random partition, of `partitions`, for 64 random bits.
 pub fn any(random: u64, partitions: usize) -> usize {
     ((u128::from(random) * partitions as u128) >> 64) as usize
+}
+
+/// Puts things in a random order. The seed of the standard library's hash maps is the only source of chance that needs
+/// neither a dependency nor a system call each time.
+pub fn shuffle<T>(items: &mut [T]) {
+    let chance = RandomState::new();
+    for last in (1..items.len()).rev() {
+        let other = chance.hash_one(last) % (last as u64 + 1);
+        items.swap(last, other as usize);
+    }
 }
 
 /// The partition of a number that stands in the body.
@@ -190,5 +201,18 @@ mod tests {
         }
         assert!(picks.clone().all(|pick| !many.tag(pick)) && !many.tag(1000));
         assert!(many.iter().eq(picks));
+    }
+
+    #[test]
+    fn a_shuffle_keeps_all_and_reaches_every_place() {
+        let mut firsts = [0; 4];
+        for _ in 0..200 {
+            let mut items = [0, 1, 2, 3];
+            shuffle(&mut items);
+            firsts[items[0]] += 1;
+            items.sort_unstable();
+            assert_eq!(items, [0, 1, 2, 3]);
+        }
+        assert!(firsts.iter().all(|count| *count > 0), "{firsts:?}");
     }
 }

@@ -3,7 +3,6 @@
 //! Names are looked up by the system's resolver, which blocks, and so outside of the runtime. Addresses in text are never
 //! looked up.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -91,16 +90,6 @@ fn resolver_words(error: &io::Error) -> String {
         .to_owned()
 }
 
-/// Puts things in a random order. The seed of the standard library's hash maps is the only source of chance that needs
-/// neither a dependency nor a system call each time.
-pub(crate) fn shuffle<T>(items: &mut [T]) {
-    let chance = RandomState::new();
-    for last in (1..items.len()).rev() {
-        let other = chance.hash_one(last) % (last as u64 + 1);
-        items.swap(last, other as usize);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,18 +106,5 @@ mod tests {
         );
         let error = ask("no-such-host.invalid").unwrap_err();
         assert!(!error.contains("failed to lookup"), "{error}");
-    }
-
-    #[test]
-    fn a_shuffle_keeps_all_and_reaches_every_place() {
-        let mut firsts = [0; 4];
-        for _ in 0..200 {
-            let mut items = [0, 1, 2, 3];
-            shuffle(&mut items);
-            firsts[items[0]] += 1;
-            items.sort_unstable();
-            assert_eq!(items, [0, 1, 2, 3]);
-        }
-        assert!(firsts.iter().all(|count| *count > 0), "{firsts:?}");
     }
 }

@@ -9,6 +9,7 @@ use plproxy_core::conninfo::{
     ConnInfo, Host, LoadBalanceHosts, PasswordRule, TargetSessionAttrs, describe,
 };
 use plproxy_core::room::{cut, hold};
+use plproxy_core::routing::shuffle;
 use rustix::io::Errno;
 
 use crate::address::{self, Address};
@@ -155,7 +156,7 @@ impl Target {
         let timeout = limits.of(info);
         let mut hosts: Vec<&Host> = info.hosts.iter().collect();
         if info.load_balance_hosts == LoadBalanceHosts::Random {
-            address::shuffle(&mut hosts);
+            shuffle(&mut hosts);
         }
         let wanted = info.target_session_attrs;
         // A standby is looked for among all first, then anything is welcome.
@@ -178,7 +179,7 @@ impl Target {
                     }
                 };
                 if info.load_balance_hosts == LoadBalanceHosts::Random {
-                    address::shuffle(&mut addresses);
+                    shuffle(&mut addresses);
                 }
                 for address in addresses {
                     let attempt = self.both_ways(host, &address, *wanted, &mut texts);

@@ -1,8 +1,6 @@
 //! `requirepeer`: which user of the operating system the server behind a Unix socket runs as.
 
-use plproxy_core::conninfo::user_name;
-
-use plproxy_core::conninfo::shown;
+use plproxy_core::conninfo::{shown, user_name};
 
 use crate::error::system_words;
 use crate::outside::Outside;
