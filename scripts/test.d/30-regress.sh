@@ -10,7 +10,8 @@ mkdir -p "$out"
 PG_REGRESS=$(dirname "$("$(tree_bin "$PLPROXY_TREE")/pg_config" --pgxs)")/../test/regress/pg_regress
 rc=0
 other_words "$PLPROXY_RUN/words" "$PGMAJOR"
-export PATH=$PLPROXY_RUN/words:$PATH
+# A psql that a test starts is the one of the tree: the machine may have another, or none.
+export PATH=$PLPROXY_RUN/words:$(tree_bin "$PLPROXY_TREE"):$PATH
 # From the output directory: what pg_regress leaves behind goes with the run.
 cd "$out"
 counted regress "$PLPROXY_RUN/regress.log" "$PG_REGRESS" --use-existing --dbname=regression \
