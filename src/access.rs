@@ -5,7 +5,7 @@ use crate::cluster::{self, CONNECTION_STRING, Cluster, Origin};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::local::Limited;
 use crate::pg::inval::Dependency;
-use crate::pg::{allocator, foreign, machine, role};
+use crate::pg::{allocator, encoding, foreign, machine, role};
 use crate::remote::remote;
 use crate::stats::PartitionPlace;
 use core::cell::OnceCell;
@@ -14,6 +14,7 @@ use plproxy_core::conninfo::{self, ConnInfoError, Params, PasswordRule, SystemEn
 use plproxy_core::options::is_password_required;
 use plproxy_core::room;
 use plproxy_remote::{Endpoint, Hold};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -148,18 +149,19 @@ impl Access {
         } else {
             Rule::OwnPassword
         };
+        let unicode = |text: &str| encoding::to_unicode(text).map(Cow::into_owned);
         let (mut user, mut password) = (None, None);
         for (name, value) in mapping {
             match name.as_str() {
-                "user" => user = value,
-                "password" => password = value,
+                "user" => user = value.as_deref().map(unicode).transpose()?,
+                "password" => password = value.as_deref().map(unicode).transpose()?,
                 // Another wrapper's server may serve as a cluster; its mappings have options of their own.
                 _ => (),
             }
         }
         Ok(Self {
             role,
-            user: user.unwrap_or(name),
+            user: user.map_or_else(|| unicode(&name), Ok)?,
             password,
             rule,
             endpoints: cluster.partitions.iter().map(|_| OnceCell::new()).collect(),
@@ -205,6 +207,7 @@ impl Access {
             return Ok(reached);
         }
         allocator::check()?;
+        let connstr = &*encoding::to_unicode(connstr)?;
         CONNECTION_STRING.check(label, connstr)?;
         let credentials = self.user.len() + self.password.as_ref().map_or(0, String::len);
         if credentials > CONNECTION_STRING.most {

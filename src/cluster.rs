@@ -12,7 +12,7 @@ use crate::pg::foreign::{self, Server};
 use crate::pg::inval::{Changes, Dependency};
 use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
-use crate::pg::{allocator, proc, role};
+use crate::pg::{allocator, encoding, proc, role};
 use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -294,9 +294,9 @@ fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error
     } else {
         (&CONNECTED_BY_OTHERS, Author::Other)
     };
-    Ok(by.with_borrow_mut(|connected| {
+    by.with_borrow_mut(|connected| {
         if let Some(cluster) = connected.get(connstr) {
-            return Rc::clone(cluster);
+            return Ok(Rc::clone(cluster));
         }
         let partitions = vec![connstr.to_owned()];
         let cluster = Rc::new(Cluster::new(
@@ -306,10 +306,10 @@ fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error
             Origin::Connect,
             author,
             Vec::new(),
-        ));
+        )?);
         let _gone = connected.insert(connstr.to_owned(), Rc::clone(&cluster));
-        cluster
-    }))
+        Ok(cluster)
+    })
 }
 
 /// The cluster of a name: a foreign server, else what the configuration functions say.
@@ -358,16 +358,17 @@ fn read_server(
         has_valid_mappings: proc::is_c_function(validator, fdw_validator::NAME)?,
     };
     let parsed = options::parse_server(&defaults, &server.options);
-    Ok(parsed.map(|parsed| {
-        Cluster::new(
+    Ok(match parsed {
+        Ok(parsed) => Ok(Cluster::new(
             name.to_owned(),
             parsed.config,
             parsed.partitions,
             Origin::Server(server.oid),
             author,
             depends_on,
-        )
-    }))
+        )?),
+        Err(error) => Err(error),
+    })
 }
 
 /// Room for a cluster that is made of options, and for messages about them.
@@ -392,16 +393,17 @@ impl Cluster {
         origin: Origin,
         author: Author,
         depends_on: Vec<Dependency>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let mut first = HashMap::new();
         let same_as = partitions
             .iter()
             .enumerate()
             .map(|(number, connstr)| *first.entry(connstr).or_insert(number))
             .collect();
-        Self {
+        let reset = config.reset_query.as_deref().map(encoding::sql);
+        Ok(Self {
             name,
-            reset: config.reset_query.as_deref().map(Reset::new),
+            reset: reset.transpose()?.map(Reset::new),
             reset_after_error: Reset::all(),
             config,
             same_as,
@@ -410,7 +412,7 @@ impl Cluster {
             depends_on,
             access: RefCell::default(),
             partitions,
-        }
+        })
     }
 
     /// Whether values travel as text only.

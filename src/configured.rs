@@ -239,7 +239,7 @@ pub(crate) fn load(
         author,
         // Should a server of that name be made, it counts from then on.
         vec![Dependency::server(name)?],
-    )))
+    )?))
 }
 
 /// A column that must be of type text.

@@ -5,6 +5,7 @@ use crate::codecs;
 use crate::error::{Error, sqlstate};
 use crate::function::ProxyFunction;
 use crate::local::LocalPlan;
+use crate::pg::encoding;
 use crate::pg::spi;
 use crate::pg::types::TypeClass;
 use crate::recent::Recent;
@@ -40,19 +41,17 @@ pub(crate) fn statement(
     let Query::Execute(template) = &function.program.query else {
         return Ok(Rc::clone(&shape.statement));
     };
-    let text = text(function, template, args)?;
+    let sql = encoding::sql(&text(function, template, args)?)?;
+    let text = sql.host();
     if text.len() > LONGEST {
-        return Ok(shape.statement.with_text(text, types(function, template)?));
+        return Ok(shape.statement.with_text(sql, types(function, template)?));
     }
-    let key = (
-        shape.number,
-        HASH.with(|state| state.hash_one(text.as_bytes())),
-    );
+    let key = (shape.number, HASH.with(|state| state.hash_one(text)));
     let known = KNOWN.with_borrow_mut(|known| known.get(&key).cloned());
-    if let Some(known) = known.filter(|known| known.sql() == text) {
+    if let Some(known) = known.filter(|known| *known.sql() == sql) {
         return Ok(known);
     }
-    let statement = shape.statement.with_text(text, types(function, template)?);
+    let statement = shape.statement.with_text(sql, types(function, template)?);
     let gone = KNOWN.with_borrow_mut(|known| known.insert(key, Rc::clone(&statement)));
     drop(gone);
     Ok(statement)

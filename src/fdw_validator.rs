@@ -5,7 +5,7 @@ use crate::cluster::{self, CONNECTION_STRING};
 use crate::error::{Error, Report, sqlstate, state};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::report::{Level, emit};
-use crate::pg::{foreign, role};
+use crate::pg::{encoding, foreign, role};
 use pgrx::pg_sys::{self, Datum};
 use plproxy_core::conninfo;
 use plproxy_core::options::{
@@ -67,7 +67,8 @@ fn check_rights(kind: Kind, options: &foreign::Options) -> Result<(), Error> {
             // What is too long cannot be used.
             let params = connection_strings(options)
                 .filter(|(_, connstr)| connstr.len() <= CONNECTION_STRING.most)
-                .filter_map(|(_, connstr)| conninfo::parse(connstr).ok());
+                .filter_map(|(_, connstr)| encoding::to_unicode(connstr).ok())
+                .filter_map(|connstr| conninfo::parse(&connstr).ok());
             match params.filter_map(|params| params.names_file()).next() {
                 Some(keyword) => superuser_only(
                     &format!("connection option \"{keyword}\""),
@@ -87,7 +88,7 @@ fn warn_of_unusable(options: &foreign::Options) -> Result<(), Error> {
         let problem = if connstr.len() > CONNECTION_STRING.most {
             Some(CONNECTION_STRING.to_string())
         } else {
-            conninfo::parse(connstr)
+            conninfo::parse(&encoding::to_unicode(connstr)?)
                 .err()
                 .map(|error| error.to_string())
         };

@@ -7,11 +7,10 @@ use crate::error::{Error, FunctionLabel};
 use crate::hash::HashKind;
 use crate::local::LocalPlan;
 use crate::pg::allocator;
-use crate::pg::fcinfo::CallInfo;
+use crate::pg::fcinfo::{CallInfo, CallResult};
 use crate::pg::inval::{self, Changes};
 use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
-use crate::pg::{encoding, fcinfo::CallResult};
 use crate::shape::Shape;
 use crate::stats::{FunctionPlace, Place};
 use crate::{cluster, codecs, configured};
@@ -195,12 +194,7 @@ impl ProxyFunction {
     }
 
     /// How this call's values cross the wire.
-    ///
-    /// PostgreSQL's functions for the binary form convert the text in it by the *client's* encoding; with another client
-    /// encoding than UTF-8, types that hold text go as text, and so they do where text has no encoding at all.
-    pub(crate) fn shape(&self, info: &CallInfo, disable_binary: bool) -> Result<Rc<Shape>, Error> {
-        let text_only =
-            disable_binary || !encoding::client_is_utf8() || encoding::database_is_sql_ascii();
+    pub(crate) fn shape(&self, info: &CallInfo, text_only: bool) -> Result<Rc<Shape>, Error> {
         if matches!(self.result, ResultType::Record) {
             return self.record_shape(info, text_only);
         }

@@ -9,7 +9,7 @@ use crate::pg::types::{TypeClass, TypeInfo};
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::hash::{siphash, trim_bpchar};
 use plproxy_core::types::BuiltInType;
-use plproxy_remote::Param;
+use plproxy_remote::{Encoding, Param};
 use std::rc::Rc;
 
 /// How values of one type hash.
@@ -54,7 +54,7 @@ impl HashKind {
             Self::Int2 => i64::from(number as i16),
             Self::Int4 => i64::from(number as i32),
             Self::Int8 => number as i64,
-            Self::Bytes { encoder, trim } => match encoder.encode(Some(value))? {
+            Self::Bytes { encoder, trim } => match encoder.encode(Some(value), Encoding::UTF8)? {
                 Param::Null => 0,
                 Param::Text(text) if *trim => siphash(trim_bpchar(&text)),
                 Param::Text(bytes) | Param::Binary(bytes) => siphash(&bytes),

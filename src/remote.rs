@@ -19,7 +19,7 @@ pub(crate) fn remote() -> Result<&'static Remote, Error> {
             return Ok(*remote);
         }
         waits::register()?;
-        let remote = Remote::new(interrupts::pending, encoding::wire()).map_err(|error| {
+        let remote = Remote::new(interrupts::pending, encoding::database()).map_err(|error| {
             Report::internal(format!("PL/Proxy: could not start its runtime: {error}"))
         })?;
         remote.keep_account(descriptors::ACCOUNT);

@@ -2,14 +2,16 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, FunctionLabel};
+use crate::pg::encoding;
 use crate::pg::io::Decoder;
 use crate::pg::tuple::{Row, check_domain};
 use crate::shape::{Shape, ShapeResult};
 use core::cell::RefCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::result_map::{self, MapError};
-use plproxy_remote::{self as remote, Batch, ColumnDescription, Format};
+use plproxy_remote::{self as remote, Batch, ColumnDescription, Encoding, Format};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// How the columns of a request's rows become local values.
@@ -20,6 +22,8 @@ pub(crate) struct RowReader {
     in_order: bool,
     /// For each local column the form in which its values come.
     formats: SmallVec<[Format; 8]>,
+    /// That of all text.
+    encoding: Encoding,
 }
 
 /// How the rows of a shape were read last: all partitions have the same columns as a rule, in one call as in the next.
@@ -52,6 +56,7 @@ impl RowReader {
             };
             if let Some(last) = known
                 && last.shape == number
+                && last.reader.encoding == batch.encoding()
                 && (Rc::ptr_eq(&last.columns, columns) || last.columns == *columns)
             {
                 return Ok(Rc::clone(&last.reader));
@@ -67,7 +72,11 @@ impl RowReader {
     }
 
     fn new(shape: &Shape, batch: &Batch, label: &FunctionLabel) -> Result<Self, Error> {
-        let columns = Self::map(shape, batch.columns())
+        let names = batch.columns().iter();
+        let names = names
+            .map(|column| encoding::name(&column.name, batch.encoding()))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let columns = Self::map(shape, &names)
             .map_err(|(what, detail)| label.error(what).with_detail(detail))?;
         let in_order = columns.len() == batch.columns().len()
             && columns.iter().enumerate().all(|(at, column)| at == *column);
@@ -76,32 +85,31 @@ impl RowReader {
             columns,
             in_order,
             formats,
+            encoding: batch.encoding(),
         })
     }
 
     /// For each local column the place of the remote one; or what is wrong, and the detail of it.
     fn map(
         shape: &Shape,
-        columns: &[ColumnDescription],
+        remote: &[Cow<'_, [u8]>],
     ) -> Result<SmallVec<[usize; 2]>, (MapError, String)> {
-        let remote = || -> Vec<&[u8]> { columns.iter().map(|column| &*column.name).collect() };
         match (&shape.result, &shape.row_type) {
             (ShapeResult::Void | ShapeResult::Scalar(_), _) => {
-                result_map::single(columns.len())
-                    .map_err(|error| (error, result_map::describe::<&str, _>(None, &remote())))?;
+                result_map::single(remote.len())
+                    .map_err(|error| (error, result_map::describe::<&str, _>(None, remote)))?;
                 Ok(SmallVec::from_slice(&[0]))
             }
             (ShapeResult::Row(..), Some(row_type)) => {
-                let remote = remote();
                 let local: Vec<&str> = row_type
                     .columns
                     .iter()
                     .map(|column| column.name.as_str())
                     .collect();
-                match result_map::map(&local, &remote) {
+                match result_map::map(&local, remote) {
                     Ok(map) => Ok(map.into()),
                     Err(MapError::Missing(_)) if shape.by_place => Ok((0..local.len()).collect()),
-                    Err(error) => Err((error, result_map::describe(Some(&local), &remote))),
+                    Err(error) => Err((error, result_map::describe(Some(&local), remote))),
                 }
             }
             (ShapeResult::Row(..), None) => Ok(SmallVec::new()),
@@ -119,7 +127,7 @@ impl RowReader {
             ShapeResult::Void => into.set(0, Some(Datum::from(0))),
             ShapeResult::Scalar(decoder) => {
                 if let Some((column, format)) = self.only() {
-                    into.set(0, value(decoder, format, row.get(column))?);
+                    into.set(0, self.value(decoder, format, row.get(column))?);
                 }
             }
             ShapeResult::Row(decoders, domain) => {
@@ -129,11 +137,11 @@ impl RowReader {
                 let locals = decoders.iter().zip(&row_type.columns).zip(&self.formats);
                 if self.in_order {
                     for (((decoder, local), format), bytes) in locals.zip(row.values()) {
-                        into.set(local.index, value(decoder, *format, bytes)?);
+                        into.set(local.index, self.value(decoder, *format, bytes)?);
                     }
                 } else {
                     for (((decoder, local), format), bytes) in locals.zip(row.pick(&self.columns)) {
-                        into.set(local.index, value(decoder, *format, bytes)?);
+                        into.set(local.index, self.value(decoder, *format, bytes)?);
                     }
                 }
                 if let Some(domain) = domain {
@@ -160,7 +168,7 @@ impl RowReader {
         };
         match (&shape.result, self.only()) {
             (ShapeResult::Scalar(decoder), Some((column, format))) => {
-                value(decoder, format, row.get(column))
+                self.value(decoder, format, row.get(column))
             }
             (ShapeResult::Row(..), _) => {
                 let mut values = row_type.row();
@@ -176,7 +184,7 @@ impl RowReader {
         let batch = match (&shape.result, self.only()) {
             (ShapeResult::Scalar(decoder), Some((_, Format::Binary))) => {
                 match batch.into_large_value() {
-                    Ok(value) => return decoder.take_binary(value).map(Some),
+                    Ok(value) => return decoder.take_binary(value, self.encoding).map(Some),
                     Err(batch) => batch,
                 }
             }
@@ -187,12 +195,17 @@ impl RowReader {
             None => Ok(None),
         }
     }
-}
 
-/// A value off the wire.
-fn value(decoder: &Decoder, format: Format, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
-    match format {
-        Format::Binary => decoder.read_binary(bytes),
-        Format::Text => decoder.read_text(bytes),
+    /// A value off the wire.
+    fn value(
+        &self,
+        decoder: &Decoder,
+        format: Format,
+        bytes: Option<&[u8]>,
+    ) -> Result<Option<Datum>, Error> {
+        match format {
+            Format::Binary => decoder.read_binary(bytes, self.encoding),
+            Format::Text => decoder.read_text(bytes, self.encoding),
+        }
     }
 }

@@ -6,13 +6,14 @@ use crate::declared::Dependencies;
 use crate::error::{Error, FunctionLabel};
 use crate::function::{ProxyArg, ResultType};
 use crate::needs::Needs;
+use crate::pg::encoding;
 use crate::pg::inval::Changes;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query, RemoteQuery};
-use plproxy_remote::{Format, ResultFormats, Statement, TextNeeds};
+use plproxy_remote::{Format, ResultFormats, SqlText, Statement, TextNeeds};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -26,7 +27,7 @@ thread_local! {
 
 /// The statement of that text: the one of a shape that is gone, if there was one. Connections that have prepared it go on
 /// with that, where something has changed that the statement does not show.
-fn known_statement(sql: String, formats: ResultFormats, needs: TextNeeds) -> Rc<Statement> {
+fn known_statement(sql: SqlText, formats: ResultFormats, needs: TextNeeds) -> Rc<Statement> {
     STATEMENTS.with_borrow_mut(|statements| {
         let known = statements
             .iter()
@@ -104,6 +105,7 @@ impl Shape {
             Format::Text.into()
         };
         let needs = result.needs(row_type.as_deref(), &formats)?;
+        let sql = encoding::sql(&sql)?;
         let mut written = Needs::default();
         for param in params.iter().filter(|param| param.encoder.writes_text()) {
             if let Some(arg) = args.get(param.argument) {
@@ -135,7 +137,8 @@ impl Shape {
             writes_names: written.names,
             statement: match query {
                 Query::Call(call) if call.is_procedure() => {
-                    Statement::procedure(sql, needs.text, call.of_function(None).sql)
+                    let of_function = encoding::sql(&call.of_function(None).sql)?;
+                    Statement::procedure(sql, needs.text, of_function)
                 }
                 _ => known_statement(sql, formats, needs.text),
             },

@@ -11,7 +11,7 @@ use crate::stats::Watched;
 use plproxy_core::function::RunOn;
 use plproxy_core::room::join;
 use plproxy_core::routing::shuffle;
-use plproxy_remote::{ErrorKind, Param, Request};
+use plproxy_remote::{ErrorKind, Params, Request};
 use std::rc::Rc;
 
 /// How much of a partition's reason an error has that names several, and how much in all.
@@ -45,7 +45,7 @@ impl Tolerance {
                     access: cluster.access()?,
                     requests: requests
                         .map(|(request, watched)| Trying {
-                            params: Some(Rc::clone(&request.params)),
+                            params: Some(request.params.clone()),
                             partition: watched.partition.number(),
                             left: None,
                             failures: Vec::new(),
@@ -103,7 +103,7 @@ pub(crate) struct Others {
 
 /// A request that looks for a partition.
 struct Trying {
-    params: Option<Rc<[Param]>>,
+    params: Option<Params>,
     /// The one that is tried.
     partition: usize,
     /// Those that were not, the next one last; made when it is needed.
@@ -148,7 +148,7 @@ impl Others {
         let place = self.access.place(&self.cluster, partition, label)?;
         let again = Request {
             endpoint: Rc::clone(&place.endpoint),
-            params: Rc::clone(params),
+            params: params.clone(),
         };
         Ok(Some((again, Watched::new(place)?)))
     }

@@ -35,7 +35,7 @@ fn main() {
     let plans = plans.filter(|plan| plain(*plan, 16, 0b110_1110) && plain(*plan, 128, 0b110_1110));
     for plan in plans {
         said.lock().expect("no panic").clear();
-        let remote = Remote::new(|| false, Encoding::Utf8).expect("a runtime");
+        let remote = Remote::new(|| false, Encoding::UTF8).expect("a runtime");
         let rows = answers::run(&remote, &connstr, plan);
         assert!(rows > 0, "plan {plan} gave nothing");
         drop(remote);

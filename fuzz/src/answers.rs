@@ -76,7 +76,7 @@ pub fn check(data: &[u8]) {
     let plan = Plan(*first);
     let bytes = bytes.get(..MOST).unwrap_or(bytes);
     SERVER.with_borrow_mut(|server| server.begin(bytes, &plan));
-    let remote = Remote::new(play, Encoding::Utf8).expect("a runtime");
+    let remote = Remote::new(play, Encoding::UTF8).expect("a runtime");
     let (began, queued) = (Instant::now(), time_queued());
     let connstr = format!("host=@{} user=u dbname=d password=sesame", directory());
     run(&remote, &connstr, *first);
@@ -135,7 +135,7 @@ fn calls(remote: &Remote, endpoint: &Rc<Endpoint>, plan: &Plan) -> usize {
     for _ in 0..3 {
         let request = Request {
             endpoint: endpoint.clone(),
-            params: params.clone(),
+            params: params.clone().into(),
         };
         rows += drain(remote.start(&statement, vec![request], &options));
     }

@@ -3,6 +3,7 @@ set client_encoding = 'UTF8';
 set client_min_messages = warning;
 drop database if exists regress_enc_utf8 with (force);
 drop database if exists regress_enc_eucjp with (force);
+drop database if exists regress_enc_gone with (force);
 drop database if exists regress_enc_latin1 with (force);
 drop database if exists regress_enc_ascii with (force);
 reset client_min_messages;
@@ -141,6 +142,51 @@ $$;
 select * from from_all();
 select from_all();
 select echo('utf8', 'Å');
+-- where there is no conversion between the two, UTF-8 is in between
+select echo('eucjp', '§±°'), server_bytes('eucjp', '§±°'), size('eucjp', '§±°'), tell('eucjp', '§');
+select echoes('eucjp', array['§', null, '×÷']) from generate_series(1, 4);
+select echo('eucjp', 'plain'), server_bytes('eucjp', '¶') from generate_series(1, 4);
+select fail('eucjp', '§');
+create function columns_eucjp(out "§" int, out "°" text) language plproxy as $$
+    connect place('eucjp'); select '±'::text as "°", 1 as "§";
+$$;
+select * from columns_eucjp() where "°" = '±';
+create function wide_eucjp() returns text language plproxy as $$ connect place('eucjp'); select convert_from('\xc6fc', 'EUC_JP'); $$;
+select wide_eucjp();
+select place('eucjp') as p0, place('latin1') as p1 \gset
+create server two_kinds foreign data wrapper plproxy options (p0 :'p0', p1 :'p1');
+create user mapping for public server two_kinds;
+select partition, success, result from plproxy_run_on_all('two_kinds', $$ select '§±' $$) order by 1;
+select partition, success, result from plproxy_run_on_all('two_kinds', $$ select 1; select 'a§' $$) order by 1;
+create function size(t text) returns setof int language plproxy as $$ cluster 'two_kinds'; run on all; select length(t); $$;
+select * from size('§±');
+select * from plproxy_check_function('size(text)');
+-- equal encodings: what Unicode lacks passes
+\c regress_enc_eucjp
+select encode(convert_to(echo('eucjp', convert_from(code, 'EUC_JP')), 'EUC_JP'), 'hex') = encode(code, 'hex') as same
+    from unnest(array['\xf5a1', '\xadf0', '\xa9a1', '\x8fa9a1']::bytea[]) code;
+-- a partition of SQL_ASCII stores what it gets
+\c regress_enc_latin1
+select server_bytes('ascii', convert_from('\xe4', 'LATIN1')), echo('ascii', convert_from('\xe4', 'LATIN1')) = convert_from('\xe4', 'LATIN1') as same;
+-- ANY finds one that speaks UTF-8 in the place of one that spoke LATIN1
+create database regress_enc_gone template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C';
+select place('gone') as p0, place('eucjp') as p1 \gset
+create server any_kind foreign data wrapper plproxy options (p0 :'p0', p1 :'p1');
+create user mapping for public server any_kind;
+create function any_kind(given text, out db text, out t text) language plproxy as $$
+    cluster 'any_kind'; run on any; select current_database()::text as db, given as t;
+$$;
+select count(distinct db), bool_and(t = chr(167)) from generate_series(1, 100) n, any_kind(chr(167 + 0 * n)) x(db, t);
+drop database regress_enc_gone with (force);
+select count(distinct db), bool_and(t = chr(167)) from generate_series(1, 100) n, any_kind(chr(167 + 0 * n)) x(db, t);
+-- a name and a body that Unicode has nothing for
+\c regress_enc_eucjp
+do $do$ begin
+    execute format($f$ create function %I(out %I text) language plproxy as $$ connect place('eucjp'); select %L::text as %I; $$ $f$,
+        convert_from('\xf5a1', 'EUC_JP'), convert_from('\xf5a2', 'EUC_JP'), convert_from('\xf5a3', 'EUC_JP'), convert_from('\xf5a2', 'EUC_JP'));
+    execute format('create table answer as select encode(convert_to(x::text, $$EUC_JP$$), $$hex$$) as bytes from %I() x', convert_from('\xf5a1', 'EUC_JP'));
+end $do$;
+select bytes from answer;
 -- from SQL_ASCII: bytes are what they are
 \c regress_enc_ascii
 select encode(echo('ascii', convert_from('\xc3a5ff', 'SQL_ASCII'))::bytea, 'hex');

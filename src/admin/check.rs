@@ -19,9 +19,7 @@ pub(crate) fn cluster(info: &mut CallInfo) -> Result<Datum, Error> {
         .filter_map(|partition| partition.endpoint.as_ref().ok())
         .map(|endpoint| Errand {
             on: On::New(endpoint.clone()),
-            steps: vec![Step::Run(
-                "select pg_catalog.pg_is_in_recovery()".to_owned(),
-            )],
+            steps: vec![Step::Run("select pg_catalog.pg_is_in_recovery()".into())],
         })
         .collect();
     let options = ErrandOptions {

@@ -14,6 +14,7 @@ use crate::error::{Error, sqlstate};
 use crate::function::{self, ProxyFunction, ResultType};
 use crate::pg::allocator;
 use crate::pg::called::AsCalled;
+use crate::pg::encoding;
 use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi::{self, Plan};
@@ -22,7 +23,9 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{CallTemplate, Query};
 use plproxy_core::ident::quote_literal;
 use plproxy_core::result_map;
-use plproxy_remote::{ColumnDescription, Done, Errand, ErrandOptions, ErrorKind, On, Step};
+use plproxy_remote::{
+    ColumnDescription, Done, Encoding, Errand, ErrandOptions, ErrorKind, On, Step,
+};
 use std::rc::Rc;
 
 /// `plproxy_check_function(function regprocedure) → setof record`. What a call evaluates to find the cluster is evaluated as a
@@ -193,10 +196,11 @@ impl Admin<'_> {
         let mut statements = Vec::with_capacity(functions.len());
         for function in functions {
             let _room = function.room(COPIES)?;
-            statements.push(Step::Describe(statement(function).into()));
+            statements.push(Step::Describe(encoding::sql(&statement(function))?));
             // In the place of a procedure there may be a function.
             if let Some(call) = procedure(function) {
-                statements.push(Step::Describe(call.of_function(None).sql.into()));
+                let of_function = encoding::sql(&call.of_function(None).sql)?;
+                statements.push(Step::Describe(of_function));
             }
         }
         let errands = partitions
@@ -224,6 +228,9 @@ impl Admin<'_> {
                 findings.extend(everywhere(functions, partition.number, &words(kind)));
                 continue;
             }
+            let endpoint = partition.endpoint.as_ref().ok();
+            let spoken = endpoint.and_then(|endpoint| endpoint.encoding());
+            let spoken = spoken.unwrap_or_else(encoding::database);
             let mut steps = Vec::new();
             let mut asks = Vec::new();
             let mut results = outcome.steps.into_iter().map(|step| step.result);
@@ -243,9 +250,9 @@ impl Admin<'_> {
                     }
                     Some(Ok(Done::Described(columns))) => {
                         let columns = columns.as_deref().unwrap_or_default();
-                        match question(function, is_procedure, columns)? {
+                        match question(function, is_procedure, columns, spoken)? {
                             Ok(question) => {
-                                steps.push(Step::Run(question));
+                                steps.push(Step::Statement(encoding::sql(&question)?));
                                 asks.push(findings.len());
                                 Found::Good
                             }
@@ -335,6 +342,7 @@ fn question(
     function: &ProxyFunction,
     is_procedure: bool,
     columns: &[ColumnDescription],
+    spoken: Encoding,
 ) -> Result<Result<String, String>, Error> {
     let right = match &function.program.query {
         Query::Call(call) if is_procedure => Some(may_execute(call, is_procedure)),
@@ -344,7 +352,10 @@ fn question(
     if right.is_some() && columns.is_empty() {
         return Ok(Ok(right.unwrap_or_default()));
     }
-    let names: Vec<&[u8]> = columns.iter().map(|column| &*column.name).collect();
+    let names = columns
+        .iter()
+        .map(|column| encoding::name(&column.name, spoken));
+    let names = names.collect::<Result<Vec<_>, Error>>()?;
     let pairs: Vec<(String, String, u32)> = match &function.result {
         ResultType::Row(row_type, _) => {
             let local: Vec<&str> = row_type

@@ -414,22 +414,22 @@ impl Recovery<'_> {
             Some(Lost::Old) | None => None,
         };
         // A standby lists nothing, whatever is prepared.
-        let question = format!(
+        let question = crate::pg::encoding::sql(&format!(
             "select case when not pg_catalog.pg_is_in_recovery() \
                  then coalesce(pg_catalog.string_agg(p.gid, ' ' order by p.gid), '') end \
              from pg_catalog.pg_prepared_xacts p \
              where p.database operator(pg_catalog.=) pg_catalog.current_database() \
                  and p.gid operator(pg_catalog.~) {}",
             quote_literal(&Name::pattern(&self.this, server))
-        );
+        ))?;
         let errands = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
             .map(|endpoint| Errand {
                 on: On::New(Rc::clone(endpoint)),
                 steps: vec![
-                    Step::Run(site::QUESTION.to_owned()),
-                    Step::Run(question.clone()),
+                    Step::Run(site::QUESTION.into()),
+                    Step::Statement(question.clone()),
                 ],
             })
             .collect();

@@ -8,6 +8,7 @@ use crate::function::{ProxyFunction, ResultType};
 use crate::pg::allocator;
 use crate::pg::array::{ElementLayout, Elements, elements};
 use crate::pg::called::AsCalled;
+use crate::pg::encoding;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi;
 use crate::shape::Shape;
@@ -39,24 +40,31 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
         }
     };
     let access = cluster.access()?;
-    let as_it_is = |_, error| error;
-    let rows = encode::pieces(&shape, &args, &routing, as_it_is, |partition, params| {
-        let endpoint = access.endpoint(&cluster, partition, &function.label)?;
-        // Where a new connection would go.
-        let refreshed = endpoint.refresh();
-        refreshed.map_err(|error| {
-            let dbname = endpoint.label();
-            function.label.error(format_args!("[{dbname}] {error}"))
-        })?;
-        Ok((partition, endpoint, params))
-    })?;
+    let (own, as_it_is) = (encoding::database(), |_, error| error);
+    let rows = encode::pieces(
+        &shape,
+        &args,
+        &routing,
+        own,
+        as_it_is,
+        |partition, params| {
+            let endpoint = access.endpoint(&cluster, partition, &function.label)?;
+            // Where a new connection would go.
+            let refreshed = endpoint.refresh();
+            refreshed.map_err(|error| {
+                let dbname = endpoint.label();
+                function.label.error(format_args!("[{dbname}] {error}"))
+            })?;
+            Ok((partition, endpoint, params))
+        },
+    )?;
     drop(called);
     let mut output = Output::new(admin.info)?;
     for (partition, endpoint, params) in rows {
         let sizes = params.iter().map(size);
         let size = sizes.fold(remote.text().len(), usize::saturating_add);
         let _room = allocator::hold(size.saturating_mul(COPIES))?;
-        let values: Vec<Option<String>> = params.iter().map(text).collect();
+        let values: Vec<Option<String>> = params.iter().map(text).collect::<Result<_, Error>>()?;
         let query = remote.filled(&values);
         drop(values);
         output.row([
@@ -106,12 +114,10 @@ fn size(param: &Param) -> usize {
 }
 
 /// A parameter as text.
-fn text(param: &Param) -> Option<String> {
+fn text(param: &Param) -> Result<Option<String>, Error> {
     match param {
-        Param::Null => None,
-        Param::Text(bytes) | Param::Binary(bytes) => {
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
+        Param::Null => Ok(None),
+        Param::Text(bytes) | Param::Binary(bytes) => encoding::to_string(bytes).map(Some),
     }
 }
 
@@ -140,9 +146,9 @@ impl Admin<'_> {
         let values = function.args.iter().zip(texts);
         values
             .map(|(arg, text)| {
-                let text = text.map(spi::text).transpose()?;
+                let text = text.map(spi::text_bytes).transpose()?;
                 let decoder = codecs::decoder(&arg.type_info, true)?;
-                decoder.read_text(text.as_deref().map(str::as_bytes))
+                decoder.read_text(text, encoding::database())
             })
             .collect()
     }

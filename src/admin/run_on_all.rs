@@ -8,11 +8,14 @@ use crate::cluster::Cluster;
 use crate::error::{Error, sqlstate};
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
-use crate::pg::statements;
+use crate::pg::{encoding, statements};
 use pgrx::pg_sys::Datum;
 use plproxy_core::transaction_control::controls_transaction;
 use plproxy_remote::{COPY, Done, Errand, ErrorKind, On, Outcome, Step};
 use std::rc::Rc;
+
+/// A command, its pieces, and both in two encodings.
+const COPIES: usize = 4;
 
 /// `plproxy_run_on_all(cluster text, command text, atomic boolean) → setof record`.
 pub(crate) fn run(info: &mut CallInfo) -> Result<Datum, Error> {
@@ -21,14 +24,12 @@ pub(crate) fn run(info: &mut CallInfo) -> Result<Datum, Error> {
     let command = admin.text(1, "command")?;
     let atomic = admin.flag(2, "atomic")?;
     let partitions = admin.partitions(&cluster)?;
-    let room = allocator::hold(command.len().saturating_mul(2))?;
-    let command: Rc<str> = command.into();
-    drop(room);
+    let _room = allocator::hold(command.len().saturating_mul(COPIES))?;
     let mut output = Output::new(admin.info)?;
     let rows = if atomic {
         admin.run_atomically(&cluster, &partitions, &command)?
     } else {
-        admin.run_each(&cluster, &partitions, command)?
+        admin.run_each(&cluster, &partitions, &command)?
     };
     for (partition, success, result) in rows {
         output.row([
@@ -49,11 +50,12 @@ impl Admin<'_> {
         &self,
         cluster: &Cluster,
         partitions: &[Partition],
-        command: Rc<str>,
+        command: &str,
     ) -> Result<Vec<Row>, Error> {
         // Before anything is sent: what such a command had done by then might be committed. What only the partitions can read
         // is for them to refuse.
-        if statements::split(&command).is_ok_and(|statements| {
+        let statements = statements::split(command);
+        if statements.as_ref().is_ok_and(|statements| {
             statements
                 .iter()
                 .any(|statement| statement.copies_with_client)
@@ -63,12 +65,18 @@ impl Admin<'_> {
                 .map(|partition| (partition.number, false, Some(COPY.to_owned())))
                 .collect());
         }
+        let step = match statements.as_deref() {
+            // There are poolers that refuse the simple protocol. With a backslash the partition may read several.
+            Ok([one]) if !one.text.contains('\\') => Step::Statement(encoding::sql(&one.text)?),
+            _ => Step::Run(encoding::sql(command)?),
+        };
+        drop(statements);
         let errands = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
             .map(|endpoint| Errand {
                 on: On::New(Rc::clone(endpoint)),
-                steps: vec![Step::RunShared(Rc::clone(&command))],
+                steps: vec![step.clone()],
             })
             .collect();
         let outcomes = self.run(errands, &options(cluster))?;
@@ -106,7 +114,10 @@ impl Admin<'_> {
         {
             return Err(self.label.error_with(sqlstate::FEATURE_NOT_SUPPORTED, COPY));
         }
-        let statements: Vec<Rc<str>> = statements.into_iter().map(|s| s.text.into()).collect();
+        let statements = statements
+            .iter()
+            .map(|statement| encoding::sql(&statement.text));
+        let statements = statements.collect::<Result<Vec<_>, Error>>()?;
         let mut transaction = Transaction::begin(self, cluster, partitions)?;
         let fail = |partition: &Partition, kind: &ErrorKind| self.refusal(cluster, partition, kind);
         let dones = transaction.run(self, fail, &statements)?;

@@ -51,7 +51,7 @@ impl Verb {
             Self::Commit => "commit",
             Self::Rollback => "rollback",
         };
-        Step::Run(format!("{verb} prepared {}", quote_literal(gid)))
+        Step::Run(format!("{verb} prepared {}", quote_literal(gid)).into())
     }
 
     pub(super) fn past(self) -> &'static str {
@@ -75,9 +75,9 @@ pub(super) enum Status {
 impl Status {
     /// Asks for it.
     pub(super) fn question(transaction: u64) -> Step {
-        Step::Run(format!(
-            "select pg_catalog.pg_xact_status('{transaction}'::pg_catalog.xid8)"
-        ))
+        let question =
+            format!("select pg_catalog.pg_xact_status('{transaction}'::pg_catalog.xid8)");
+        Step::Run(question.into())
     }
 
     /// Reads the answer; an error that says nothing of the transaction is given back.

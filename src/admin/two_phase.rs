@@ -22,7 +22,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
-use plproxy_remote::{Done, Endpoint, Errand, ErrorKind, On, Outcome, Session, Step};
+use plproxy_remote::{Done, Endpoint, Errand, ErrorKind, On, Outcome, Session, SqlText, Step};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -138,8 +138,8 @@ impl<'a> Transaction<'a> {
                     steps: discard
                         .into_iter()
                         .chain([
-                            Step::Run(site::QUESTION.to_owned()),
-                            Step::Run(begin.clone()),
+                            Step::Run(site::QUESTION.into()),
+                            Step::Run(begin.as_str().into()),
                         ])
                         .collect(),
                 }
@@ -168,13 +168,13 @@ impl<'a> Transaction<'a> {
         &mut self,
         admin: &Admin<'_>,
         fail: impl Fn(&Partition, &ErrorKind) -> Error,
-        statements: &[Rc<str>],
+        statements: &[SqlText],
     ) -> Result<Vec<Option<Done>>, Error> {
         // The partition sees for itself, in the place where it will read it, that a text is one statement.
         let steps = statements
             .iter()
-            .flat_map(|sql| [Step::Parse(Rc::clone(sql)), Step::RunShared(Rc::clone(sql))])
-            .chain([Step::Run(WHO.to_owned())])
+            .flat_map(|sql| [Step::Parse(sql.clone()), Step::Run(sql.clone())])
+            .chain([Step::Run(WHO.into())])
             .collect::<Vec<_>>();
         let mut outcomes = self.step(admin, fail, |_| steps.clone())?;
         let mut dones = Vec::with_capacity(outcomes.len());
@@ -226,7 +226,7 @@ impl<'a> Transaction<'a> {
         let fail = |partition: &Partition, kind: &ErrorKind| admin.remote_error(partition, kind);
         if self.places.iter().any(|place| place.is_somebody_else) {
             self.step(admin, fail, |place| {
-                let step = Step::Run(BE_ONESELF.to_owned());
+                let step = Step::Run(BE_ONESELF.into());
                 Vec::from_iter(place.is_somebody_else.then_some(step))
             })?;
         }
@@ -236,10 +236,9 @@ impl<'a> Transaction<'a> {
             .zip(&gids)
             .map(|(session, gid)| Errand {
                 on: On::Session(session),
-                steps: vec![Step::Run(format!(
-                    "prepare transaction {}",
-                    quote_literal(gid)
-                ))],
+                steps: vec![Step::Run(
+                    format!("prepare transaction {}", quote_literal(gid)).into(),
+                )],
             })
             .collect();
         let mut failure = None;

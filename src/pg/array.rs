@@ -6,6 +6,7 @@ use crate::error::Error;
 use core::ptr;
 use pgrx::pg_sys::{self, ArrayType, Datum};
 use plproxy_core::room::Room;
+use plproxy_remote::Encoding;
 
 /// Bytes that an element takes at the most while its array is cut into pieces: its value in several lists, each of which may be
 /// there twice while it grows, and some numbers.
@@ -133,7 +134,7 @@ impl BinaryElement {
     }
 
     /// Appends an element's bytes.
-    fn append(self, value: Datum, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn append(self, value: Datum, encoding: Encoding, out: &mut Vec<u8>) -> Result<(), Error> {
         let number = value.value() as u64;
         match self {
             Self::One => encoding::append(&[number as u8], out),
@@ -145,7 +146,7 @@ impl BinaryElement {
                 unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) },
                 out,
             ),
-            Self::Text => encoding::append_wire(io::detoasted(value)?, out),
+            Self::Text => encoding::append_wire(io::detoasted(value)?, encoding, out),
             Self::Bytea => encoding::append(io::detoasted(value)?, out),
         }
     }
@@ -155,6 +156,7 @@ impl BinaryElement {
 pub(crate) fn binary(
     elements: impl ExactSizeIterator<Item = Option<Datum>>,
     layout: ElementLayout,
+    wire: Encoding,
 ) -> Result<Option<Vec<u8>>, Error> {
     const HAS_NULLS: usize = 7;
     /// MaxAllocSize of memutils.h: `array_send` says what is wrong with more.
@@ -177,7 +179,7 @@ pub(crate) fn binary(
             }
             continue;
         };
-        form.append(value, &mut out)?;
+        form.append(value, wire, &mut out)?;
         let len = out.len() - start - size_of::<i32>();
         let Ok(len) = i32::try_from(len) else {
             return Ok(None);

@@ -1,10 +1,10 @@
 //! Datum → parameter bytes, and wire bytes → Datum.
 //!
 //! The commonest built-in types are read and written here directly; every other one goes through its own send, receive,
-//! input or output function. Text is UTF-8 on the wire, or as it is in a database of encoding SQL_ASCII.
+//! input or output function. Text on the wire is in the encoding of the connection.
 
 use super::allocator;
-use super::encoding::{self, ClientUtf8, ServerText};
+use super::encoding::{self, ClientEncoding, ServerText};
 use super::guard::{self, Raised};
 use super::memory::Context;
 use super::settings::{self, TextSettings};
@@ -19,7 +19,7 @@ use core::ptr;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
 use plproxy_core::object_names::ObjectType;
 use plproxy_core::types::BinaryForm;
-use plproxy_remote::{Format, LargeValue, Param};
+use plproxy_remote::{Encoding, Format, LargeValue, Param};
 
 /// A function of a type, looked up once and kept with its own memory.
 struct TypeFunction {
@@ -113,8 +113,8 @@ impl TypeFunction {
     }
 
     /// The value's binary form, in the current memory context.
-    fn call_send(&self, value: Datum) -> Result<&[u8], Error> {
-        let _utf8 = ClientUtf8::pin()?;
+    fn call_send(&self, value: Datum, encoding: Encoding) -> Result<&[u8], Error> {
+        let _client = ClientEncoding::pin(encoding)?;
         // SAFETY: a send function of the value's type.
         let bytes =
             self.call(|info| unsafe { guard::catch(|| raw::SendFunctionCall(info, value)) })?;
@@ -130,7 +130,7 @@ impl TypeFunction {
         })
     }
 
-    fn call_receive(&self, bytes: &[u8]) -> Result<Datum, Error> {
+    fn call_receive(&self, bytes: &[u8], encoding: Encoding) -> Result<Datum, Error> {
         let io_param = self.io_param;
         // Receive functions may write a NUL behind each element, so the buffer is a copy with one byte more.
         let data = encoding::palloc_cstring(bytes)?;
@@ -142,7 +142,7 @@ impl TypeFunction {
             cursor: 0,
         };
         let pointer = &raw mut buffer;
-        let _utf8 = ClientUtf8::pin()?;
+        let _client = ClientEncoding::pin(encoding)?;
         // SAFETY: a receive function and a well-formed StringInfo.
         let value = self.call(|info| unsafe {
             guard::catch(|| raw::ReceiveFunctionCall(info, pointer, io_param, -1))
@@ -238,8 +238,8 @@ impl Encoder {
         matches!(self.0, Encode::Send(_))
     }
 
-    /// The value as a parameter; scratch memory comes from the current context.
-    pub(crate) fn encode(&self, value: Option<Datum>) -> Result<Param, Error> {
+    /// The value as a parameter in the encoding of a connection; scratch memory comes from the current context.
+    pub(crate) fn encode(&self, value: Option<Datum>, encoding: Encoding) -> Result<Param, Error> {
         let Some(value) = value else {
             return Ok(Param::Null);
         };
@@ -250,14 +250,16 @@ impl Encoder {
             Encode::Int2 => Param::Binary((number as i16).to_be_bytes().to_vec()),
             Encode::Int4 => Param::Binary((number as i32).to_be_bytes().to_vec()),
             Encode::Int8 => Param::Binary((number as i64).to_be_bytes().to_vec()),
-            Encode::Text => Param::Text(wire(detoasted(value)?)?),
+            Encode::Text => Param::Text(wire(detoasted(value)?, encoding)?),
             Encode::Bytea => Param::Binary(copy(detoasted(value)?)?),
             // SAFETY: a uuid is 16 bytes by reference.
             Encode::Uuid => Param::Binary(
                 unsafe { core::slice::from_raw_parts(value.cast_mut_ptr::<u8>(), 16) }.to_vec(),
             ),
-            Encode::Send(function) => Param::Binary(copy(function.call_send(value)?)?),
-            Encode::Output(function) => Param::Text(wire(function.call_output(value)?.to_bytes())?),
+            Encode::Send(function) => Param::Binary(copy(function.call_send(value, encoding)?)?),
+            Encode::Output(function) => {
+                Param::Text(wire(function.call_output(value)?.to_bytes(), encoding)?)
+            }
             Encode::Object(object, function) => {
                 let (object, oid) = (*object, Oid::from(value.value() as u32));
                 // SAFETY: the closure owns nothing.
@@ -268,16 +270,16 @@ impl Encoder {
                     // SAFETY: a C string in the current memory context.
                     unsafe { CStr::from_ptr(name) }
                 };
-                Param::Text(wire(text.to_bytes())?)
+                Param::Text(wire(text.to_bytes(), encoding)?)
             }
         })
     }
 }
 
-/// Text of the database in the encoding of the wire.
-fn wire(text: &[u8]) -> Result<Vec<u8>, Error> {
+/// Text of the database in the encoding of a connection.
+fn wire(text: &[u8], encoding: Encoding) -> Result<Vec<u8>, Error> {
     let mut wire = Vec::new();
-    encoding::append_wire(text, &mut wire)?;
+    encoding::append_wire(text, encoding, &mut wire)?;
     Ok(wire)
 }
 
@@ -373,10 +375,14 @@ impl Decoder {
         }
     }
 
-    /// A value from its text off the wire; allocated in the current context.
-    pub(crate) fn read_text(&self, text: Option<&[u8]>) -> Result<Option<Datum>, Error> {
+    /// A value from its text off the wire, in the encoding of the connection; allocated in the current context.
+    pub(crate) fn read_text(
+        &self,
+        text: Option<&[u8]>,
+        encoding: Encoding,
+    ) -> Result<Option<Datum>, Error> {
         let text = match text {
-            Some(text) => ServerText::new(text)?.to_cstring()?,
+            Some(text) => ServerText::new(text, encoding)?.to_cstring()?,
             // It may refuse a NULL.
             None if self.domain.is_some() => {
                 let _own = TextSettings::own()?;
@@ -395,25 +401,33 @@ impl Decoder {
     }
 
     /// The same as `read_binary` for a large value, whose memory is given back while it is copied.
-    pub(crate) fn take_binary(&self, value: LargeValue) -> Result<Datum, Error> {
+    pub(crate) fn take_binary(
+        &self,
+        value: LargeValue,
+        encoding: Encoding,
+    ) -> Result<Datum, Error> {
         let bytes = value.bytes();
         let whole = match &self.receive {
             Some(Receive::Bytea) => true,
-            Some(Receive::Text) => ptr::eq(ServerText::new(bytes)?.as_bytes(), bytes),
+            Some(Receive::Text) => ptr::eq(ServerText::new(bytes, encoding)?.as_bytes(), bytes),
             _ => false,
         };
         if whole {
             return varlena_of(bytes.len(), |fill| value.drain(fill));
         }
-        let read = self.read_binary(Some(bytes))?;
+        let read = self.read_binary(Some(bytes), encoding)?;
         // A value that is there is none of NULL.
         read.ok_or_else(malformed)
     }
 
     /// A value from its type's binary form; allocated in the current context.
-    pub(crate) fn read_binary(&self, bytes: Option<&[u8]>) -> Result<Option<Datum>, Error> {
+    pub(crate) fn read_binary(
+        &self,
+        bytes: Option<&[u8]>,
+        encoding: Encoding,
+    ) -> Result<Option<Datum>, Error> {
         let (Some(bytes), Some(receive)) = (bytes, &self.receive) else {
-            return self.read_text(bytes);
+            return self.read_text(bytes, encoding);
         };
         let fixed = match (receive, bytes) {
             (Receive::Bool, [byte]) => Some(Datum::from(*byte != 0)),
@@ -436,14 +450,14 @@ impl Decoder {
             (Receive::Uuid, bytes) if bytes.len() == 16 => {
                 Some(Datum::from(encoding::palloc_cstring(bytes)?))
             }
-            (Receive::Text, bytes) => Some(varlena(ServerText::new(bytes)?.as_bytes())?),
+            (Receive::Text, bytes) => Some(varlena(ServerText::new(bytes, encoding)?.as_bytes())?),
             (Receive::Bytea, bytes) => Some(varlena(bytes)?),
             _ => None,
         };
         match (fixed, receive) {
             (Some(value), _) => Ok(Some(value)),
             (None, Receive::Function(function) | Receive::Timestamp(function)) => {
-                function.call_receive(bytes).map(Some)
+                function.call_receive(bytes, encoding).map(Some)
             }
             // A length that the type cannot have.
             (None, _) => Err(malformed()),

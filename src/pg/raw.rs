@@ -416,6 +416,13 @@ unsafe extern "C-unwind" {
 
     // mbutils.c
     pub(super) fn GetDatabaseEncoding() -> c_int;
+    pub(super) fn GetDatabaseEncodingName() -> *const c_char;
+    pub(super) fn pg_verify_mbstr(
+        encoding: c_int,
+        text: *const c_char,
+        len: c_int,
+        no_error: bool,
+    ) -> bool;
     pub(super) fn pg_get_client_encoding() -> c_int;
     pub(super) fn PrepareClientEncoding(encoding: c_int) -> c_int;
     pub(super) fn SetClientEncoding(encoding: c_int) -> c_int;

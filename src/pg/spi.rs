@@ -275,7 +275,7 @@ impl LocalRow {
 
 /// A Rust string as a value of type text, in the current memory context.
 pub(crate) fn text_datum(text: &str) -> Result<Datum, Error> {
-    io::varlena(encoding::ServerText::new(text.as_bytes())?.as_bytes())
+    io::varlena(&encoding::text(text)?)
 }
 
 /// A value of type text as a Rust string.
@@ -283,11 +283,16 @@ pub(crate) fn text(value: Datum) -> Result<String, Error> {
     encoding::to_string(io::detoasted(value)?)
 }
 
-/// The same, unless it is longer than so many bytes.
+/// The bytes of a value of type text, in the database's encoding.
+pub(crate) fn text_bytes(value: Datum) -> Result<&'static [u8], Error> {
+    io::detoasted(value)
+}
+
+/// The same as a string, unless it is longer than so many bytes.
 pub(crate) fn text_up_to(value: Datum, most: usize) -> Result<Option<String>, Error> {
     let bytes = io::detoasted(value)?;
     if bytes.len() > most {
         return Ok(None);
     }
-    Ok(Some(encoding::to_string(bytes)?).filter(|text| text.len() <= most))
+    encoding::to_string(bytes).map(Some)
 }

@@ -4,7 +4,7 @@
 use super::memory::{Kind, Memory, current, may_have_room};
 use crate::cluster::{Cluster, Origin};
 use crate::error::Error;
-use crate::pg::xact;
+use crate::pg::{encoding, xact};
 use core::cell::Cell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::hash::siphash;
@@ -131,7 +131,13 @@ impl PartitionPlace {
     pub(crate) fn new(cluster: &Cluster, number: usize, endpoint: Rc<Endpoint>) -> Self {
         Self {
             endpoint,
-            cluster: (cluster.origin != Origin::Connect).then(|| cluster.name.clone()),
+            // It is shown in other databases, too.
+            cluster: (cluster.origin != Origin::Connect).then(|| {
+                match encoding::to_unicode(&cluster.name) {
+                    Ok(name) => name.into_owned(),
+                    Err(_) => cluster.name.clone(),
+                }
+            }),
             number,
             place: Cell::default(),
             reached: Cell::new(false),

@@ -36,11 +36,11 @@ SQL
 
 WORK="select count(*) from plproxy_run_on_all('parts', 'insert into t values (1)', atomic => true)"
 
-# state: rows and prepared transactions of a, then of b
+# state [database]: rows there and prepared transactions of a, then of b
 state() {
     local name
     for name in a b; do
-        ask "$name" part 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)'
+        ask "$name" "${1:-part}" 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)'
     done | paste -sd ' ' -
 }
 # recover [server [lost server]]: what the recovery has done there

@@ -90,29 +90,39 @@ same 'and there is nothing to tell' '' "$(told)"
 clear
 
 # A session that is ended, with what it cannot say to its client any more, leaves none of its locks: neither where there is no
-# catalog to look for a conversion in, nor where the database's encoding lacks a character of a partition's words.
-server_psql proxy -q -d latin -c 'create table locked ()'
+# catalog to look for a conversion in, nor where the database's encoding lacks a character of a partition's words. Those come in
+# UTF-8, as the partition's server cannot convert between the two encodings.
+for name in a b; do
+    server_psql "$name" -q -c "create database part_jp encoding 'EUC_JP' locale 'C' template template0"
+    server_psql "$name" -q -d part_jp -c 'create table t (n int)'
+done
+server_psql proxy -q -d latin -v a="$(server_port a)" -v b="$(server_port b)" <<'SQL'
+create table locked ();
+select format('create server parts_jp foreign data wrapper plproxy options (p0 %L, p1 %L)',
+    'host=127.0.0.1 dbname=part_jp port=' || :'a', 'host=127.0.0.1 dbname=part_jp port=' || :'b') \gexec
+create user mapping for public server parts_jp options (user 'postgres');
+SQL
 for encoding in latin1 utf8; do
     : | as_server tee "$(server_dir proxy)/log" >/dev/null
     begin_session
     say_to_session 'rollback; \c latin'
-    say_to_session "set application_name = ended; set client_encoding = $encoding; begin; lock table locked; $WORK;"
-    until_is '0|1 0|1' state >/dev/null
+    say_to_session "set application_name = ended; set client_encoding = $encoding; begin; lock table locked; ${WORK//parts/parts_jp};"
+    until_is '0|1 0|1' state part_jp >/dev/null
     ended=$(process proxy "application_name = 'ended'")
     for name in a b; do
-        ask $name postgres "alter database part set session_preload_libraries = 'ж';
-            select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'part'" >/dev/null
-        until_is 0 ask $name postgres "select count(*) from pg_stat_activity where datname = 'part'" >/dev/null
+        ask $name postgres "alter database part_jp set session_preload_libraries = 'ж';
+            select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'part_jp'" >/dev/null
+        until_is 0 ask $name postgres "select count(*) from pg_stat_activity where datname = 'part_jp'" >/dev/null
     done
     ask proxy postgres "select pg_terminate_backend($ended)" >/dev/null
     gone "$ended"
     end_session
-    for name in a b; do ask $name postgres 'alter database part reset session_preload_libraries' >/dev/null; done
+    for name in a b; do ask $name postgres 'alter database part_jp reset session_preload_libraries' >/dev/null; done
     same "ended, $encoding: no lock is left" 0 "$(ask proxy latin "select count(*) from pg_locks where relation = 'locked'::regclass")"
     same "ended, $encoding: one FATAL" 1 "$(grep -a FATAL "$(server_dir proxy)/log" | grep -v 'file "' | wc -l)"
     same "ended, $encoding: the log tells" 2 "$(grep -a -c 'could not be rolled back: .*could not access file "?"' "$(server_dir proxy)/log" || true)"
     same "ended, $encoding: the recovery" '0|rolled back;1|rolled back' \
-        "$(ask proxy latin "select partition, action from plproxy_recover_prepared('parts')")"
+        "$(ask proxy latin "select partition, action from plproxy_recover_prepared('parts_jp')")"
 done
 
 # A partition that refuses, at the command or when it is to be prepared.

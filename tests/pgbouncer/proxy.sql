@@ -10,6 +10,7 @@ create function fail(i int) returns int language plproxy as $$ cluster 'parts'; 
 create function slow(label text, seconds float8) returns text language plproxy as $$ cluster 'parts'; run on 0; $$;
 create function prepared() returns text language plproxy as $$ cluster 'parts'; run on 0; $$;
 create function letter() returns text language plproxy as $$ cluster 'parts'; run on 0; $$;
+create function root_by_select() returns float8 language plproxy as $$ cluster 'parts'; run on 0; select root(); $$;
 create function two_by(connstr text, i int, out said text, out pid int) language plproxy as
     $$ connect connstr; select said, pid from two(i); $$;
 

@@ -377,6 +377,56 @@ part_atomic() {
     done
 }
 
+# A PgBouncer that refuses the simple protocol: whatever is asked is one statement, and goes by the extended one.
+part_extended() {
+    local program connstr calls=$((CALLS / WORKERS)) attrs options expected
+    local checks="select function, partition, ok, problem from plproxy_check_functions('parts') order by 1"
+    server_psql part -q -d part -c 'create function root() returns float8 language sql as $$ select sqrt(2::float8) $$'
+    for program in newer debian; do
+        pooler_start "extended-$program" part --program "$program" "${TWO[@]}" --set 'pool_mode = transaction' \
+            --set 'disable_pqexec = 1'
+        pooler_start "simple-$program" part --program "$program" "${TWO[@]}" --set 'pool_mode = transaction'
+        use "simple-$program"
+        expected=$(quiet "$checks")
+        pooler_kill "simple-$program"
+        for options in '' "prepared_statements 'auto'" "reset_query 'discard all'"; do
+            use "extended-$program" "$options"
+            hammer "$program" "$calls"
+            all_right "$program, disable_pqexec${options:+, $options}" "$calls" 2 2
+        done
+        use "extended-$program"
+        same "$program, disable_pqexec: remote errors come from their own calls" 0 "$(quiet 'select stumble(100)')"
+        same "$program, disable_pqexec: all digits of numbers from a SELECT body" "1.4142135623730951${NL}1.4142135623730951" \
+            "$(quiet 'select root_by_select(); select root_by_select()')"
+        connstr="$(pooler_connstr "extended-$program" part) user=postgres password=$PARTITION_PASSWORD"
+        for attrs in any read-write primary prefer-standby; do
+            same "$program, disable_pqexec: target_session_attrs=$attrs" 'two 1' \
+                "$(by_connstr "$connstr target_session_attrs=$attrs" | cut -d'|' -f1)"
+        done
+        for attrs in read-only standby; do
+            expect_like "$program, disable_pqexec: target_session_attrs=$attrs" 'session is not read-only|server is not in hot standby mode' \
+                "$(by_connstr "$connstr target_session_attrs=$attrs")"
+        done
+        same "$program, disable_pqexec: plproxy_check_cluster" "0|t|" \
+            "$(quiet "select partition, ok, error from plproxy_check_cluster('parts')")"
+        same "$program, disable_pqexec: plproxy_check_function" "0|t|" \
+            "$(quiet "select partition, ok, problem from plproxy_check_function('one(int)')")"
+        same "$program, disable_pqexec: plproxy_check_functions finds the same without it" "$expected" "$(quiet "$checks")"
+        same "$program, disable_pqexec: plproxy_run_on_all" "2${NL}CREATE TABLE" \
+            "$(quiet "select result from plproxy_run_on_all('parts', 'select 1 + 1;')
+                union all select result from plproxy_run_on_all('parts', 'create temp table u (n int)')")"
+        # What docs/pgbouncer.md says cannot be done.
+        expect_like "$program, disable_pqexec: several statements" 'PQexec disallowed|server closed the connection' \
+            "$(quiet "select result from plproxy_run_on_all('parts', 'select 1; select 2')")"
+        expect_like "$program, disable_pqexec: an atomic command" 'PQexec disallowed|server closed the connection' \
+            "$(quiet "select result from plproxy_run_on_all('parts', 'select 1', atomic => true)")"
+        use "extended-$program" "reset_query 'reset all; discard temp'"
+        expect_like "$program, disable_pqexec: a reset query of several statements costs the connection, not the call" \
+            "^one 1${NL}one 2\$" "$(quiet 'select said from one(1); select said from one(2)')"
+        pooler_kill "extended-$program"
+    done
+}
+
 # The settings that docs/pgbouncer.md recommends are those of the file, and they do what is said there.
 part_recommended() {
     same "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
@@ -402,7 +452,7 @@ server_psql proxy -q -c 'create database proxy' \
     -c "create database ascii template template0 encoding 'SQL_ASCII' locale 'C'"
 for database in proxy ascii; do server_psql proxy -q -d $database -f "$HERE/proxy.sql"; done
 
-for part in modes prepared restarts lifetime cancel refused auth encodings atomic recommended; do
+for part in modes prepared restarts lifetime cancel refused auth encodings atomic extended recommended; do
     wanted=no
     [ $# -gt 0 ] || wanted=yes
     for word in "$@"; do case $part in *"$word"*) wanted=yes ;; esac; done

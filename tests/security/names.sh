@@ -92,14 +92,16 @@ select f(1);
 SQL
 )"
 
-# A body that has no UTF-8 is a row of the check, not its end; a body like this one is anybody's who may write functions.
+# A body that has no UTF-8 is a row of the check where the partition needs it to have one, not its end; a body like this one is
+# anybody's who may write functions.
 database proxy unreadable WIN1252
 printf '%s\n' 'create extension plproxy;' \
     "create server c foreign data wrapper plproxy options (p0 'host=127.0.0.1 port=$PART dbname=target');" \
     "create user mapping for public server c options (user 'postgres');" 'set check_function_bodies = off;' \
     "create function a() returns text language plproxy as 'cluster ''c''; select ''a''::text;';" \
-    "create function b() returns text language plproxy as 'cluster ''"$'\x81'"''; select ''b''::text;';" \
+    "create function b() returns text language plproxy as 'cluster ''c''; select ''"$'\x81'"''::text;';" \
     "create function c() returns text language plproxy as 'cluster ''c''; select ''c''::text;';" \
+    "create function d() returns text language plproxy as 'cluster ''"$'\x81'"''; select ''d''::text;';" \
     | PGCLIENTENCODING=WIN1252 proxy -d unreadable >/dev/null
-same names.unreadable $'a() 0 t \nb()  f character with byte sequence 0x81 in encoding "WIN1252" has no equivalent in encoding "UTF8"\nc() 0 t \nc' \
+same names.unreadable $'a() 0 t \nb() 0 f ERROR:  character with byte sequence 0x81 in encoding "WIN1252" has no equivalent in encoding "UTF8"\nc() 0 t \nc' \
     "$(proxy -d unreadable -c "select * from plproxy_check_functions('c') order by function::text" -c 'select c()' 2>&1 || true)"

@@ -5,6 +5,7 @@
 
 pub mod ast;
 pub mod conninfo;
+pub mod database_text;
 pub mod error;
 pub mod execute;
 pub mod function;

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Prepared::Auto
     };
 
-    let remote = Remote::new(|| false, Encoding::Utf8)?;
+    let remote = Remote::new(|| false, Encoding::UTF8)?;
     let statement = Statement::call("select r::int4 from length($1::text) r".into());
     let params: Rc<[Param]> = [Param::Text(b"a key".to_vec())].into();
     let options = CallOptions {
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run = || -> Result<usize, Box<dyn Error>> {
         let requests = endpoints.iter().map(|endpoint| Request {
             endpoint: endpoint.clone(),
-            params: params.clone(),
+            params: params.clone().into(),
         });
         let mut call = remote.start(&statement, requests.collect(), &options);
         let mut rows = 0;

@@ -1,5 +1,6 @@
 //! Calls: one statement on some endpoints at once, and what comes of it, event by event.
 
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::Poll;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::execute::{Common, Task};
 use crate::linger;
 use crate::outbox::{Item, Outbox};
-use crate::params::Param;
+use crate::params::Params;
 use crate::remote::Remote;
 use crate::reset::Reset;
 use crate::rows::{Batch, ColumnDescription};
@@ -37,7 +38,7 @@ pub struct Request {
     /// Where.
     pub endpoint: Rc<Endpoint>,
     /// With what; requests may share it.
-    pub params: Rc<[Param]>,
+    pub params: Params,
 }
 
 /// Whether statements are prepared on the connections.
@@ -176,7 +177,7 @@ impl<'a> Call<'a> {
                     work(Task {
                         request,
                         endpoint,
-                        params: params.into(),
+                        params: RefCell::new(Some(params)),
                         common: common.clone(),
                     })
                 });
@@ -266,7 +267,7 @@ impl<'a> Call<'a> {
             let work = work(Task {
                 request,
                 endpoint,
-                params: params.into(),
+                params: RefCell::new(Some(params)),
                 common: common.clone(),
             });
             self.tasks.push(work, self.remote.runtime().gate());

@@ -16,6 +16,7 @@ use crate::address::{self, Address};
 use crate::authentication::Authentication;
 use crate::call::Event;
 use crate::connection::Connection;
+use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
 use crate::login::{Refusal, Refused, log_in};
@@ -228,9 +229,32 @@ impl Target {
         }
     }
 
-    /// One attempt on one address.
+    /// One attempt on one address. A server that cannot speak the host's encoding is asked for UTF-8.
     async fn attempt(
         &self,
+        host: &Host,
+        address: &Address,
+        way: Way,
+        wanted: TargetSessionAttrs,
+    ) -> Result<Box<Connection>, Failure> {
+        let endpoint = &self.endpoint;
+        let encoding = endpoint.encoding().unwrap_or(endpoint.host_encoding());
+        let first = self.attempt_in(encoding, host, address, way, wanted).await;
+        let refused = matches!(&first, Err(why) if encoding.is_refused_by(&why.kind));
+        if !refused || encoding == Encoding::UTF8 {
+            return first;
+        }
+        let second = self.attempt_in(Encoding::UTF8, host, address, way, wanted);
+        match second.await {
+            // Both alike: what was asked for first is what is to be told.
+            Err(why) if Encoding::UTF8.is_refused_by(&why.kind) => first,
+            second => second,
+        }
+    }
+
+    async fn attempt_in(
+        &self,
+        encoding: Encoding,
         host: &Host,
         address: &Address,
         way: Way,
@@ -273,10 +297,11 @@ impl Target {
         let channel = Channel::of(&socket, info);
         let encrypted = channel.encrypted;
         let authentication = Authentication::new(info.require_auth.clone(), channel);
-        let begun = log_in(socket, info, host, endpoint.encoding(), authentication)
+        let begun = log_in(socket, info, host, encoding, authentication)
             .await
             .map_err(|refused| not_logged_in(refused, encrypted, way))?;
         tls::check_certificate(&begun.socket, info).map_err(refused)?;
+        endpoint.set_encoding(encoding);
         let used_password = begun.authentication.used_password();
         let mut connection = Box::new(Connection::new(
             begun,

@@ -333,8 +333,9 @@ impl Connection {
         if reset.discards() {
             self.statements.forget_prepared();
         }
-        self.converse(1, |out| out.script(reset.sql()), &mut Unread)
-            .await
+        let encoding = self.state.encoding();
+        let write = |out: &mut Outgoing| out.script(reset.sql().bytes(encoding)?);
+        self.converse(1, write, &mut Unread).await
     }
 
     /// Leaves nothing of what was done in the session. Behind a pooler that goes back to the pooler's own session, which may
@@ -344,7 +345,7 @@ impl Connection {
         if !self.state.is_encoding_lost() {
             return Ok(());
         }
-        let encoding = self.endpoint.encoding().name();
+        let encoding = self.state.encoding().name();
         let sql = format!("set client_encoding = '{encoding}'");
         self.converse(1, |out| out.ask(&sql), &mut Unread).await
     }

@@ -2,6 +2,8 @@
 
 use plproxy_core::room::join;
 
+use crate::encoding::Encoding;
+
 /// An error or a notice of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -52,8 +54,8 @@ impl Diagnostic {
         std::str::from_utf8(&self.code).unwrap_or("XX000")
     }
 
-    /// Reads the body of a message, which has at least an SQLSTATE and a text. What is not in UTF-8 shows as U+FFFD.
-    pub(crate) fn of_message(body: &[u8]) -> Option<Diagnostic> {
+    /// Reads the body of a message in that encoding, which has at least an SQLSTATE and a text.
+    pub(crate) fn of_message(body: &[u8], encoding: Encoding) -> Option<Diagnostic> {
         let mut diagnostic = Diagnostic::default();
         let (mut sqlstate, mut message, mut plain_severity) = (None, None, None);
         let mut rest = body;
@@ -63,7 +65,7 @@ impl Diagnostic {
                 break;
             }
             let end = field.iter().position(|byte| *byte == 0)?;
-            let text = String::from_utf8_lossy(field.get(..end)?).into_owned();
+            let text = encoding.decode(field.get(..end)?);
             rest = field.get(end + 1..)?;
             match tag {
                 b'S' => diagnostic.severity = text,

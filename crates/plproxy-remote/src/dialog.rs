@@ -12,6 +12,7 @@ use plproxy_core::room::is_room_for;
 
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::encoding::Encoding;
 use crate::error::{COPY, ErrorKind};
 use crate::outgoing::Outgoing;
 use crate::rows::Row;
@@ -208,7 +209,7 @@ impl<L: Listener> Dialog<'_, L> {
         let body = inbox.body(&body);
         match tag {
             b'E' => {
-                let diagnostic = diagnostic(body)?;
+                let diagnostic = diagnostic(body, state.encoding())?;
                 if diagnostic.fatal {
                     return Err(ErrorKind::Db(diagnostic));
                 }
@@ -216,7 +217,7 @@ impl<L: Listener> Dialog<'_, L> {
                 Ok(())
             }
             b'N' => {
-                self.listener.notice(diagnostic(body)?);
+                self.listener.notice(diagnostic(body, state.encoding())?);
                 Ok(())
             }
             b'S' => state.take_status(body),
@@ -235,13 +236,13 @@ impl<L: Listener> Dialog<'_, L> {
 }
 
 /// An error or a notice.
-pub(crate) fn diagnostic(body: &[u8]) -> Result<Box<Diagnostic>, ErrorKind> {
+pub(crate) fn diagnostic(body: &[u8], encoding: Encoding) -> Result<Box<Diagnostic>, ErrorKind> {
     if body.len() > PROBED && !is_room_for(body.len().saturating_mul(COPIES)) {
         return Err(ErrorKind::protocol(
             "out of memory for a message of the server",
         ));
     }
-    Diagnostic::of_message(body)
+    Diagnostic::of_message(body, encoding)
         .map(Box::new)
         .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
 }

@@ -32,12 +32,15 @@ pub struct Endpoint {
     holders: Cell<usize>,
     /// Nobody can ask for it any more.
     retired: Cell<bool>,
+    /// What its sessions speak, once that is known.
+    encoding: Cell<Option<Encoding>>,
     usage: Usage,
     reachability: Reachability,
 }
 
 /// What all endpoints of a process share.
 pub(crate) struct Resources {
+    /// The host's.
     pub(crate) encoding: Encoding,
     pub(crate) contexts: Contexts,
     pub(crate) open_connections: OpenConnections,
@@ -96,6 +99,7 @@ impl Endpoint {
             resources,
             holders: Cell::new(0),
             retired: Cell::new(false),
+            encoding: Cell::new(None),
             usage: Usage::default(),
             reachability: Reachability::default(),
         })
@@ -127,8 +131,19 @@ impl Endpoint {
         self.id
     }
 
-    pub(crate) fn encoding(&self) -> Encoding {
+    /// The encoding of the last session that was begun: the host's, or UTF-8 where the server does not have that. `None`:
+    /// there was none yet.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.encoding.get()
+    }
+
+    /// What sessions are asked to speak first.
+    pub fn host_encoding(&self) -> Encoding {
         self.resources.encoding
+    }
+
+    pub(crate) fn set_encoding(&self, encoding: Encoding) {
+        self.encoding.set(Some(encoding));
     }
 
     pub(crate) fn resources(&self) -> &Resources {

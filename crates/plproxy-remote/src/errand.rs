@@ -18,9 +18,11 @@ use crate::connect::{Limits, connect};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
 use crate::dialog::{Listener, Unread};
+use crate::encoding::{SqlText, encoding_changed};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
+use crate::outgoing::Outgoing;
 use crate::remote::Remote;
 use crate::rows::{ColumnDescription, describe};
 use futures::FutureExt;
@@ -79,14 +81,14 @@ pub enum On {
 /// Something to do.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Run SQL: any statements, any number of them, by the simple protocol.
-    Run(String),
-    /// The same with a text that others run, too: it may be large.
-    RunShared(Rc<str>),
+    /// Run SQL: any statements, any number of them, by the simple protocol if there may be several.
+    Run(SqlText),
+    /// Run one statement, by the extended protocol.
+    Statement(SqlText),
     /// Have the server parse a statement, and tell what its result would be.
-    Describe(Rc<str>),
+    Describe(SqlText),
     /// Have the server parse a statement, which it refuses unless it reads one statement there, or none.
-    Parse(Rc<str>),
+    Parse(SqlText),
     /// Bring the session to where it was when it was made, so that nothing of what was done on it is left.
     Discard,
 }
@@ -415,21 +417,32 @@ impl Runner {
         if connection.state.is_encoding_lost() {
             // What is sent would be read in another encoding, and what comes is written in it.
             connection.broken = true;
-            return Err(script::encoding_changed());
+            return Err(encoding_changed());
         }
+        let encoding = connection.state.encoding();
         match step {
-            Step::Run(sql) => self.run_sql(connection, sql).await,
-            Step::RunShared(sql) => self.run_sql(connection, sql).await,
+            Step::Run(sql) => {
+                let write = |out: &mut Outgoing| out.script(sql.bytes(encoding)?);
+                self.run_sql(connection, write).await
+            }
+            Step::Statement(sql) => {
+                let write = |out: &mut Outgoing| out.ask(sql.bytes(encoding)?);
+                self.run_sql(connection, write).await
+            }
             Step::Describe(sql) => {
                 let mut description = Description(None, self);
                 connection
-                    .converse(1, |out| out.describe_statement(sql), &mut description)
+                    .converse(
+                        1,
+                        |out| out.describe_statement(sql.bytes(encoding)?),
+                        &mut description,
+                    )
                     .await?;
                 Ok(Done::Described(description.0))
             }
             Step::Parse(sql) => {
                 connection
-                    .converse(1, |out| out.parse_alone(sql), &mut Unread)
+                    .converse(1, |out| out.parse_alone(sql.bytes(encoding)?), &mut Unread)
                     .await?;
                 Ok(Done::nothing())
             }
@@ -440,12 +453,14 @@ impl Runner {
         }
     }
 
-    /// Runs a string of statements.
-    async fn run_sql(&self, connection: &mut Connection, sql: &str) -> Result<Done, ErrorKind> {
-        let mut script = Script::new(self);
-        connection
-            .converse(1, |out| out.script(sql), &mut script)
-            .await?;
+    /// Runs the statements that `write` writes.
+    async fn run_sql(
+        &self,
+        connection: &mut Connection,
+        write: impl FnOnce(&mut Outgoing) -> Result<(), ErrorKind>,
+    ) -> Result<Done, ErrorKind> {
+        let mut script = Script::new(self, connection.state.encoding());
+        connection.converse(1, write, &mut script).await?;
         // How the session ends up is known now that the server is ready again.
         let done = script.done(!connection.state.is_encoding_lost());
         connection.broken |= done.is_err();

@@ -23,7 +23,7 @@ use crate::dialog::unexpected;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::plain::Patience;
-use crate::rows::{Batch, ColumnDescription, Places};
+use crate::rows::{Batch, ColumnDescription, Places, Reading};
 use crate::runtime::TICK;
 use crate::settings::Change;
 use crate::statement::{Columns, Direct, Plan, PreparedStatement, Statement, new_name};
@@ -188,9 +188,11 @@ impl<'a> Exchange<'a> {
             outgoing,
             statements,
             direct,
+            state,
             ..
         } = &mut *self.connection;
         let statement = self.statement;
+        let sql = statement.sql().bytes(state.encoding())?;
         outgoing.clear();
         if let Some(change) = &self.change {
             outgoing.ask(change.sql())?;
@@ -198,7 +200,7 @@ impl<'a> Exchange<'a> {
         for name in statements.forgotten() {
             outgoing.close(name)?;
         }
-        let params = self.task.params();
+        let params = self.task.params(state.encoding())?;
         match plan {
             Plan::Prepared(PreparedStatement { name, columns }) => {
                 // A pooler may lead to another session every time, which parsed it at another time.
@@ -214,12 +216,12 @@ impl<'a> Exchange<'a> {
             }
             Plan::Prepare => {
                 let name = new_name();
-                outgoing.parse_typed(&name, statement.sql(), statement.types())?;
+                outgoing.parse_typed(&name, sql, statement.types())?;
                 outgoing.bind(&name, &params, statement.formats())?;
                 self.name = Some(name);
             }
             Plan::Unnamed | Plan::UnnamedAndAsk => {
-                outgoing.parse_typed("", statement.sql(), statement.types())?;
+                outgoing.parse_typed("", sql, statement.types())?;
                 outgoing.bind("", &params, statement.formats())?;
             }
         }
@@ -350,15 +352,16 @@ impl<'a> Exchange<'a> {
                 return None;
             }
         };
-        let style = self.connection.state.peculiar_style();
         let size = std::mem::take(&mut self.size).max(bytes.capacity());
-        let formats = self.statement.formats().clone();
         Some(Batch::new(
             bytes,
             rows,
             columns.clone(),
-            formats,
-            style,
+            Reading {
+                formats: self.statement.formats().clone(),
+                style: self.connection.state.peculiar_style(),
+                encoding: self.connection.state.encoding(),
+            },
             size,
             self.connection.endpoint().label(),
         ))

@@ -11,11 +11,12 @@ use crate::call::{CallOptions, Event, Prepared};
 use crate::connect::{Limits, connect};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::exchange::{Exchange, Exchanged};
 use crate::outbox::Outbox;
-use crate::params::Param;
+use crate::params::{Param, Params};
 use crate::pool::Pool;
 use crate::reset::Reset;
 use crate::rows::{Batch, ColumnDescription};
@@ -25,7 +26,8 @@ use crate::statement::{Plan, Statement};
 pub(crate) struct Task {
     pub(crate) request: usize,
     pub(crate) endpoint: Rc<Endpoint>,
-    pub(crate) params: RefCell<Rc<[Param]>>,
+    /// Until the server has them.
+    pub(crate) params: RefCell<Option<Params>>,
     pub(crate) common: Rc<Common>,
 }
 
@@ -119,10 +121,9 @@ impl Task {
 
     /// Whether the parameters are so large that they may not be sent in one go.
     fn is_large(&self) -> bool {
-        self.params
-            .borrow()
-            .iter()
-            .any(|param| param.len() >= LARGE)
+        let params = self.params.borrow();
+        let mut params = params.iter().flat_map(Params::iter);
+        params.any(|param| param.len() >= LARGE)
     }
 
     /// A new connection.
@@ -307,8 +308,12 @@ impl Task {
         exchanged
     }
 
-    pub(crate) fn params(&self) -> Rc<[Param]> {
-        self.params.borrow().clone()
+    /// Those for a session of that encoding.
+    pub(crate) fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind> {
+        match &*self.params.borrow() {
+            Some(params) => params.of(encoding).cloned(),
+            None => Ok(Rc::default()),
+        }
     }
 
     /// They are not needed any more, and may be large.

@@ -58,13 +58,13 @@ pub use call::{Call, CallOptions, Event, Prepared, Request};
 pub use connection::{ConnectionInfo, Shown};
 pub use descriptors::DescriptorAccount;
 pub use diagnostic::Diagnostic;
-pub use encoding::Encoding;
+pub use encoding::{Encoding, SqlText};
 pub use endpoint::{Endpoint, Hold, Reader};
 pub use errand::{
     Done, Errand, ErrandOptions, Errands, On, Origin, Outcome, Session, Step, StepOutcome,
 };
 pub use error::{COPY, Error, ErrorKind};
-pub use params::Param;
+pub use params::{Param, Params};
 pub use remote::Remote;
 pub use reset::Reset;
 pub use rows::{Batch, ColumnDescription, Format, LargeValue, ResultFormats, Row, TextStyle};

@@ -183,7 +183,7 @@ mod tests {
     fn the_start_up_says_who_and_how() {
         check(
             "host=h user=u dbname=d",
-            Encoding::Utf8,
+            Encoding::UTF8,
             &[
                 ("client_encoding", "UTF8"),
                 ("user", "u"),
@@ -193,7 +193,7 @@ mod tests {
         );
         check(
             "host=h user=u dbname=d application_name=mine options='-c a=b'",
-            Encoding::Raw,
+            Encoding::SQL_ASCII,
             &[
                 ("client_encoding", "SQL_ASCII"),
                 ("user", "u"),
@@ -204,7 +204,7 @@ mod tests {
         );
         check(
             "host=h user=u dbname=d options='-c Application-Name=x'",
-            Encoding::Utf8,
+            Encoding::UTF8,
             &[
                 ("client_encoding", "UTF8"),
                 ("user", "u"),

@@ -62,16 +62,43 @@ impl Outgoing {
     }
 
     /// A string of statements by the simple protocol.
-    pub(crate) fn query(&mut self, sql: &str) -> Result<(), ErrorKind> {
-        room_for(sql)?;
-        frontend::query(sql, &mut self.bytes).map_err(refused)
+    pub(crate) fn query(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
+        self.message(b'Q', &[sql.as_ref()], &[])
+    }
+
+    /// A message of texts, each with a zero byte at its end, and something behind them. The library's functions take UTF-8
+    /// only.
+    fn message(&mut self, tag: u8, texts: &[&[u8]], rest: &[u8]) -> Result<(), ErrorKind> {
+        let sizes = texts.iter().map(|text| text.len() + 1);
+        let size = sizes.fold(4 + rest.len(), usize::saturating_add);
+        if size > PROBED && !is_room_for(size.saturating_mul(3)) {
+            return Err(ErrorKind::Encode("out of memory for the statement".into()));
+        }
+        if texts.iter().any(|text| text.contains(&0)) {
+            return Err(ErrorKind::Encode("a text contains a zero byte".into()));
+        }
+        let size = i32::try_from(size)
+            .map_err(|_| ErrorKind::Encode("a value is too large to be sent".into()))?;
+        self.bytes.extend_from_slice(&[tag]);
+        self.bytes.extend_from_slice(&size.to_be_bytes());
+        for text in texts {
+            self.bytes.extend_from_slice(text);
+            self.bytes.extend_from_slice(&[0]);
+        }
+        self.bytes.extend_from_slice(rest);
+        Ok(())
     }
 
     /// A string of statements, of which nobody knows how many they are. One goes by the extended protocol: there are poolers
     /// that refuse the simple one.
-    pub(crate) fn script(&mut self, sql: &str) -> Result<(), ErrorKind> {
-        let one = sql.trim_end_matches(|char: char| char.is_ascii_whitespace() || char == ';');
-        if one.contains(';') {
+    pub(crate) fn script(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
+        let mut one = sql;
+        while let [before @ .., byte] = one
+            && (byte.is_ascii_whitespace() || *byte == b';')
+        {
+            one = before;
+        }
+        if one.contains(&b';') {
             self.query(sql)
         } else {
             self.ask(one)
@@ -79,7 +106,7 @@ impl Outgoing {
     }
 
     /// One statement without parameters, whose results come as text, by the extended protocol.
-    pub(crate) fn ask(&mut self, sql: &str) -> Result<(), ErrorKind> {
+    pub(crate) fn ask(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         let none: Rc<[Param]> = Rc::new([]);
         self.bind("", &none, &ResultFormats::All(Format::Text))?;
@@ -93,7 +120,7 @@ impl Outgoing {
     }
 
     /// Parses a statement. The types of its parameters are left to the server, which sees the casts.
-    pub(crate) fn parse(&mut self, name: &str, sql: &str) -> Result<(), ErrorKind> {
+    pub(crate) fn parse(&mut self, name: &str, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
         self.parse_typed(name, sql, &[])
     }
 
@@ -101,12 +128,14 @@ impl Outgoing {
     pub(crate) fn parse_typed(
         &mut self,
         name: &str,
-        sql: &str,
+        sql: impl AsRef<[u8]>,
         types: &[u32],
     ) -> Result<(), ErrorKind> {
-        room_for(sql)?;
-        let types = types.iter().copied();
-        frontend::parse(name, sql, types, &mut self.bytes).map_err(refused)
+        let count = u16::try_from(types.len())
+            .map_err(|_| ErrorKind::Encode("there are too many parameters".into()))?;
+        let mut rest = count.to_be_bytes().to_vec();
+        rest.extend(types.iter().flat_map(|number| number.to_be_bytes()));
+        self.message(b'P', &[name.as_bytes(), sql.as_ref()], &rest)
     }
 
     /// Gives a statement its parameters.
@@ -181,7 +210,7 @@ impl Outgoing {
     }
 
     /// Parses a statement, and asks for its parameters and the columns of its result.
-    pub(crate) fn describe_statement(&mut self, sql: &str) -> Result<(), ErrorKind> {
+    pub(crate) fn describe_statement(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         frontend::describe(b'S', "", &mut self.bytes).map_err(refused)?;
         frontend::sync(&mut self.bytes);
@@ -190,7 +219,7 @@ impl Outgoing {
 
     /// Parses a statement without a name, which the next one replaces. The server refuses a text in which it reads more than one:
     /// what counts is how *it* reads it, by its version and its settings.
-    pub(crate) fn parse_alone(&mut self, sql: &str) -> Result<(), ErrorKind> {
+    pub(crate) fn parse_alone(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         frontend::sync(&mut self.bytes);
         Ok(())
@@ -260,14 +289,6 @@ impl Outgoing {
         self.params = None;
         Poll::Ready(Ok(()))
     }
-}
-
-/// Sees whether there is room for a statement, in a buffer that is there twice while it grows.
-fn room_for(sql: &str) -> Result<(), ErrorKind> {
-    if sql.len() > PROBED && !is_room_for(sql.len().saturating_mul(3)) {
-        return Err(ErrorKind::Encode("out of memory for the statement".into()));
-    }
-    Ok(())
 }
 
 /// The bytes of a parameter that is large.

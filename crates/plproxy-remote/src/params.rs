@@ -1,6 +1,10 @@
 //! Parameters: bytes that were encoded elsewhere, and their way to the server.
 
 use std::fmt;
+use std::rc::Rc;
+
+use crate::encoding::Encoding;
+use crate::error::ErrorKind;
 
 /// One argument of a statement.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,6 +15,62 @@ pub enum Param {
     Text(Vec<u8>),
     /// What the type's send function gives.
     Binary(Vec<u8>),
+}
+
+/// The arguments of a statement, in the encoding of the session that gets them.
+#[derive(Debug, Clone)]
+pub struct Params {
+    list: Rc<[Param]>,
+    /// What they are in.
+    encoding: Encoding,
+    /// The same in UTF-8 where it is not known yet what the session will speak, or why they cannot be converted.
+    utf8: Option<Result<Rc<[Param]>, Rc<str>>>,
+}
+
+impl Params {
+    /// Arguments in one encoding.
+    pub fn new(list: Rc<[Param]>, encoding: Encoding) -> Params {
+        Params {
+            list,
+            encoding,
+            utf8: None,
+        }
+    }
+
+    /// The same with what a session gets that turns out to speak UTF-8.
+    pub fn or_utf8(self, utf8: Result<Rc<[Param]>, Rc<str>>) -> Params {
+        Params {
+            utf8: Some(utf8),
+            ..self
+        }
+    }
+
+    /// Those for a session.
+    pub(crate) fn of(&self, encoding: Encoding) -> Result<&Rc<[Param]>, ErrorKind> {
+        if encoding == self.encoding {
+            return Ok(&self.list);
+        }
+        match &self.utf8 {
+            Some(Ok(utf8)) => Ok(utf8),
+            Some(Err(why)) => Err(ErrorKind::Encode(why.to_string())),
+            None => Err(ErrorKind::Encode(
+                "the encoding of the partition has changed since the last call".into(),
+            )),
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Param> {
+        let utf8 = self.utf8.as_ref().and_then(|utf8| utf8.as_deref().ok());
+        self.list.iter().chain(utf8.unwrap_or_default())
+    }
+}
+
+/// Where the host's encoding is UTF-8, or all text is in ASCII.
+impl From<Rc<[Param]>> for Params {
+    fn from(list: Rc<[Param]>) -> Params {
+        Params::new(list, Encoding::UTF8)
+    }
 }
 
 impl Param {

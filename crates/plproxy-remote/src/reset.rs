@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use crate::encoding::SqlText;
+
 /// The cluster's own words for that.
 #[derive(Debug)]
 pub struct Reset {
-    sql: String,
+    sql: SqlText,
     discards: bool,
     restores: bool,
     told: bool,
@@ -13,10 +15,11 @@ pub struct Reset {
 
 impl Reset {
     /// One statement, or several with semicolons between them.
-    pub fn new(sql: &str) -> Rc<Reset> {
-        let words = sql.to_ascii_lowercase();
+    pub fn new(sql: impl Into<SqlText>) -> Rc<Reset> {
+        let sql = sql.into();
+        let words = String::from_utf8_lossy(sql.host()).to_ascii_lowercase();
         Rc::new(Reset {
-            sql: sql.to_owned(),
+            sql,
             discards: ["discard", "deallocate"]
                 .iter()
                 .any(|word| words.contains(word)),
@@ -31,14 +34,14 @@ impl Reset {
     /// PostgreSQL's own words for it.
     pub fn all() -> Rc<Reset> {
         Rc::new(Reset {
-            sql: "discard all".to_owned(),
+            sql: "discard all".into(),
             discards: true,
             restores: true,
             told: false,
         })
     }
 
-    pub(crate) fn sql(&self) -> &str {
+    pub(crate) fn sql(&self) -> &SqlText {
         &self.sql
     }
 

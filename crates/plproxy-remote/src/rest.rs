@@ -67,7 +67,7 @@ impl Connection {
             b'S' => self.state.take_status(body).is_ok(),
             // Bytes that are no text take three times their room.
             b'N' if is_room_for(body.len().saturating_mul(4)) => {
-                let Some(notice) = Diagnostic::of_message(body) else {
+                let Some(notice) = Diagnostic::of_message(body, self.state.encoding()) else {
                     return false;
                 };
                 self.notices_size += notice.size();

@@ -49,6 +49,11 @@ impl SessionState {
         self.process_id
     }
 
+    /// The encoding that was agreed on.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// What a cancel request shows to be believed.
     pub(crate) fn secret_key(&self) -> i32 {
         self.secret_key

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use plproxy_core::numbered::NumberMap;
 
 use crate::call::Prepared;
+use crate::encoding::SqlText;
 use crate::rows::{ColumnDescription, Format, ResultFormats};
 
 /// Statements that a connection remembers at most.
@@ -24,7 +25,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct Statement {
     id: u64,
-    sql: Box<str>,
+    sql: SqlText,
     formats: ResultFormats,
     needs: TextNeeds,
     /// Boxed, as sessions keep thousands of statements.
@@ -52,20 +53,20 @@ pub struct TextNeeds {
 impl Statement {
     /// A statement whose result columns all have built-in types, so that the server is asked for binary values.
     pub fn call(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Format::Binary, TextNeeds::default())
+        Statement::new(sql.into(), Format::Binary, TextNeeds::default())
     }
 
     /// A statement with result columns of any type, whose values come as text.
     pub fn select(sql: String) -> Rc<Statement> {
-        Statement::new(sql, Format::Text, TextNeeds::default())
+        Statement::new(sql.into(), Format::Text, TextNeeds::default())
     }
 
     /// A statement with results of either form, and what those of its columns need that come as text.
-    pub fn new(sql: String, formats: impl Into<ResultFormats>, needs: TextNeeds) -> Rc<Statement> {
+    pub fn new(sql: SqlText, formats: impl Into<ResultFormats>, needs: TextNeeds) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
-            sql: sql.into_boxed_str(),
+            sql,
             formats: formats.into(),
             needs,
             more: None,
@@ -73,7 +74,7 @@ impl Statement {
     }
 
     /// A CALL, and what runs in its place where the server finds no such procedure: parameters and columns are the same.
-    pub fn procedure(sql: String, needs: TextNeeds, function: String) -> Rc<Statement> {
+    pub fn procedure(sql: SqlText, needs: TextNeeds, function: SqlText) -> Rc<Statement> {
         let otherwise = Statement::new(function, Format::Text, needs);
         let mut call = Statement::new(sql, Format::Text, needs);
         if let Some(call) = Rc::get_mut(&mut call) {
@@ -84,11 +85,11 @@ impl Statement {
 
     /// Another text with the same kind of results, whose parameters have these types: the ids on the server, 0 for what it is
     /// to find out by itself.
-    pub fn with_text(&self, sql: String, types: Box<[u32]>) -> Rc<Statement> {
+    pub fn with_text(&self, sql: SqlText, types: Box<[u32]>) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
-            sql: sql.into_boxed_str(),
+            sql,
             formats: self.formats.clone(),
             needs: self.needs,
             more: Some(Box::new(More::Types(types))),
@@ -102,13 +103,13 @@ impl Statement {
 
     /// The text, with placeholders for parameters; the server is to learn from it, as by casts, those of their types that it is
     /// not told.
-    pub fn sql(&self) -> &str {
+    pub fn sql(&self) -> &SqlText {
         &self.sql
     }
 
     /// Whether it is the one of that text, with results of those forms and those needs.
-    pub fn is(&self, sql: &str, formats: &ResultFormats, needs: TextNeeds) -> bool {
-        self.more.is_none() && self.formats == *formats && self.needs == needs && &*self.sql == sql
+    pub fn is(&self, sql: &SqlText, formats: &ResultFormats, needs: TextNeeds) -> bool {
+        self.more.is_none() && self.formats == *formats && self.needs == needs && self.sql == *sql
     }
 
     /// The types of the parameters, as far as the server is told: those behind the last one are for it to find out, too.
@@ -393,7 +394,8 @@ mod tests {
         let mut statements = Statements::default();
         for statement in [&first, &second] {
             statements.plan(statement, Prepared::On, Direct::Yes);
-            let (name, columns) = (statement.sql().into(), Columns::Unknown);
+            let name = std::str::from_utf8(statement.sql().host()).unwrap().into();
+            let columns = Columns::Unknown;
             statements.keep(statement, PreparedStatement { name, columns });
         }
         assert_eq!(statements.prepared(), 2);

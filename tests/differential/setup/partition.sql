@@ -29,3 +29,34 @@ create role d_strong login password 'SCRAM-SHA-256$100001:AAECAwQFBgcICQoLDA0ODw
 \ir far.sql
 \c far_ascii
 \ir far.sql
+-- The encodings whose codes 26-codes.sql sends.
+create database far_euccn template template0 encoding 'EUC_CN' lc_collate 'C' lc_ctype 'C';
+\c far_euccn
+\ir far.sql
+create database far_euckr template template0 encoding 'EUC_KR' lc_collate 'C' lc_ctype 'C';
+\c far_euckr
+\ir far.sql
+create database far_euctw template template0 encoding 'EUC_TW' lc_collate 'C' lc_ctype 'C';
+\c far_euctw
+\ir far.sql
+create database far_eucjis2004 template template0 encoding 'EUC_JIS_2004' lc_collate 'C' lc_ctype 'C';
+\c far_eucjis2004
+\ir far.sql
+create database far_win1251 template template0 encoding 'WIN1251' lc_collate 'C' lc_ctype 'C';
+\c far_win1251
+\ir far.sql
+create database far_win1252 template template0 encoding 'WIN1252' lc_collate 'C' lc_ctype 'C';
+\c far_win1252
+\ir far.sql
+create database far_win1258 template template0 encoding 'WIN1258' lc_collate 'C' lc_ctype 'C';
+\c far_win1258
+\ir far.sql
+create database far_win874 template template0 encoding 'WIN874' lc_collate 'C' lc_ctype 'C';
+\c far_win874
+\ir far.sql
+create database far_iso88596 template template0 encoding 'ISO_8859_6' lc_collate 'C' lc_ctype 'C';
+\c far_iso88596
+\ir far.sql
+create database far_muleinternal template template0 encoding 'MULE_INTERNAL' lc_collate 'C' lc_ctype 'C';
+\c far_muleinternal
+\ir far.sql

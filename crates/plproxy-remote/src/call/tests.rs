@@ -37,7 +37,7 @@ fn call<'a>(remote: &'a Remote, limit: Duration, question: fn()) -> Call<'a> {
 
 #[test]
 fn an_interrupt_is_seen_between_two_questions() {
-    let remote = Remote::new(|| FLAG.load(Relaxed), Encoding::Utf8).unwrap();
+    let remote = Remote::new(|| FLAG.load(Relaxed), Encoding::UTF8).unwrap();
     let mut call = call(&remote, Duration::from_secs(60), || {
         FLAG.store(ASKED.get() == 2, Relaxed)
     });
@@ -52,7 +52,7 @@ fn an_interrupt_is_seen_between_two_questions() {
 
 #[test]
 fn a_limit_of_time_ends_those_whose_question_was_not_asked() {
-    let remote = Remote::new(|| false, Encoding::Utf8).unwrap();
+    let remote = Remote::new(|| false, Encoding::UTF8).unwrap();
     let limit = Duration::from_millis(50);
     let mut call = call(&remote, limit, || {
         std::thread::sleep(Duration::from_millis(70));

@@ -1,10 +1,11 @@
 //! A string of statements, and what is kept of its results.
 
-use plproxy_core::room;
+use plproxy_core::room::{self, hold};
 
 use super::{Done, Runner};
 use crate::diagnostic::Diagnostic;
 use crate::dialog::{Listener, malformed_row};
+use crate::encoding::{Encoding, encoding_changed};
 use crate::error::ErrorKind;
 use crate::rows::Row;
 
@@ -17,6 +18,7 @@ struct Unreadable;
 /// The first column of the first row, statement by statement.
 pub(super) struct Script<'a> {
     runner: &'a Runner,
+    encoding: Encoding,
     /// Of the statement under way.
     first: Option<Value>,
     /// Of the last statement that is over.
@@ -26,9 +28,10 @@ pub(super) struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(runner: &'a Runner) -> Script<'a> {
+    pub(super) fn new(runner: &'a Runner, encoding: Encoding) -> Script<'a> {
         Script {
             runner,
+            encoding,
             first: None,
             value: None,
             tag: String::new(),
@@ -64,7 +67,7 @@ impl Listener for Script<'_> {
             b'T' => self.first = None,
             b'D' if self.first.is_none() => {
                 let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
-                self.first = Some(read(value)?);
+                self.first = Some(read(value, self.encoding)?);
             }
             b'C' => {
                 self.value = self.first.take();
@@ -83,21 +86,20 @@ impl Listener for Script<'_> {
 }
 
 /// A copy of a value, which may be as long as the server likes.
-fn read(value: Option<&[u8]>) -> Result<Value, ErrorKind> {
+fn read(value: Option<&[u8]>, encoding: Encoding) -> Result<Value, ErrorKind> {
     let Some(bytes) = value else {
         return Ok(Ok(None));
     };
+    let no_room = || ErrorKind::protocol("out of memory for a value");
+    if encoding != Encoding::UTF8 && !bytes.is_ascii() {
+        // Four bytes for one.
+        let _room = hold(bytes.len().saturating_mul(4)).map_err(|_| no_room())?;
+        return Ok(Ok(Some(encoding.decode(bytes))));
+    }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Ok(Err(Unreadable));
     };
     room::text(text)
         .map(|text| Ok(Some(text)))
-        .map_err(|_| ErrorKind::protocol("out of memory for a value"))
-}
-
-/// The session does not speak any more what the other side hears.
-pub(super) fn encoding_changed() -> ErrorKind {
-    ErrorKind::Unsupported(
-        "client_encoding was changed, so that texts cannot be exchanged any more".to_owned(),
-    )
+        .map_err(|_| no_room())
 }

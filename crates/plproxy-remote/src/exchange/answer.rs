@@ -190,6 +190,7 @@ impl Exchange<'_> {
     }
 
     fn diagnostic(&self, body: &Range<usize>) -> Result<Box<Diagnostic>, ErrorKind> {
-        diagnostic(self.connection.inbox.body(body))
+        let Connection { inbox, state, .. } = &*self.connection;
+        diagnostic(inbox.body(body), state.encoding())
     }
 }

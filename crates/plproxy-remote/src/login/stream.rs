@@ -183,13 +183,13 @@ impl Handshake {
             b'N' => {
                 // What is more than anybody reads is not kept.
                 if self.notices_size < KEPT {
-                    let notice = diagnostic(body)?;
+                    let notice = diagnostic(body, self.state.encoding())?;
                     self.notices_size += notice.size();
                     self.notices.push(*notice);
                 }
                 return Ok(());
             }
-            b'E' => return Err(ErrorKind::Db(diagnostic(body)?)),
+            b'E' => return Err(ErrorKind::Db(diagnostic(body, self.state.encoding())?)),
             _ => return Err(unexpected()),
         }
         // The library copies what it gets, and honest questions are short.

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 use std::task::Wake;
 
 use super::*;
-use crate::rows::{Batch, Format, Places};
+use crate::encoding::Encoding;
+use crate::rows::{Batch, Format, Places, Reading};
 
 #[test]
 fn who_has_ended_keeps_nobody_waiting() {
@@ -23,8 +24,11 @@ fn rows(request: usize) -> Event {
         Vec::new(),
         Places::new(),
         Rc::from([]),
-        Format::Text.into(),
-        None,
+        Reading {
+            formats: Format::Text.into(),
+            style: None,
+            encoding: Encoding::UTF8,
+        },
         0,
         "".into(),
     );

@@ -20,7 +20,7 @@ fn started(encoding: Encoding) -> SessionState {
 
 #[test]
 fn the_start_up_is_the_first_round() {
-    let mut state = started(Encoding::Utf8);
+    let mut state = started(Encoding::UTF8);
     assert_eq!((state.process_id(), state.secret_key()), (258, -2));
     assert!(state.is_idle());
     state.asks(2);
@@ -42,17 +42,17 @@ fn another_encoding_than_agreed_is_noticed() {
         }
         assert_eq!(state.is_idle(), expected, "{agreed:?} {reported:?}");
     };
-    check(Encoding::Utf8, &[], true);
-    check(Encoding::Utf8, &["LATIN1"], false);
-    check(Encoding::Utf8, &["SQL_ASCII"], false);
-    check(Encoding::Utf8, &["LATIN1", "UTF8"], true);
-    check(Encoding::Raw, &["SQL_ASCII"], true);
-    check(Encoding::Raw, &["SQL_ASCII", "UTF8"], false);
+    check(Encoding::UTF8, &[], true);
+    check(Encoding::UTF8, &["LATIN1"], false);
+    check(Encoding::UTF8, &["SQL_ASCII"], false);
+    check(Encoding::UTF8, &["LATIN1", "UTF8"], true);
+    check(Encoding::SQL_ASCII, &["SQL_ASCII"], true);
+    check(Encoding::SQL_ASCII, &["SQL_ASCII", "UTF8"], false);
 }
 
 #[test]
 fn styles_and_the_version_are_learnt() {
-    let mut state = started(Encoding::Utf8);
+    let mut state = started(Encoding::UTF8);
     assert_eq!(state.peculiar_style(), None);
     state
         .take_status(b"server_version\x0015.4 (Debian)\0")
@@ -68,7 +68,7 @@ fn styles_and_the_version_are_learnt() {
 
 #[test]
 fn what_no_server_reports_is_refused() {
-    let mut state = started(Encoding::Utf8);
+    let mut state = started(Encoding::UTF8);
     assert!(state.take_key(&[0; 7]).is_err());
     assert!(state.take_key(&[0; 9]).is_err());
     assert!(state.take_ready(b"").is_err());
@@ -77,7 +77,7 @@ fn what_no_server_reports_is_refused() {
     state.take_status(&long).unwrap();
     assert!(state.take_status(&long).is_err());
     // Round by round there is no end to what may change.
-    let mut state = started(Encoding::Utf8);
+    let mut state = started(Encoding::UTF8);
     for _ in 0..4 {
         state.take_status(&long).unwrap();
         ready(&mut state, b'I');

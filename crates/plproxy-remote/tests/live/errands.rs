@@ -283,7 +283,7 @@ static FLAG: AtomicBool = AtomicBool::new(false);
 fn an_interrupt_cancels_them_all() {
     let _turn = turn();
     FLAG.store(false, SeqCst);
-    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::Utf8).unwrap();
+    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::UTF8).unwrap();
     let good = endpoint(&remote, "good", &server());
     let sleep = "select pg_sleep(600) /* interrupt me */";
     let errands = (0..4).map(|_| errand(&good, &[sleep, sleep])).collect();
@@ -385,7 +385,10 @@ fn a_text_is_one_statement_to_the_server_or_refused() {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_session_that_is_discarded_is_as_new() {
     let _turn = turn();
-    for remote in [remote(), Remote::new(|| false, Encoding::Raw).unwrap()] {
+    for remote in [
+        remote(),
+        Remote::new(|| false, Encoding::SQL_ASCII).unwrap(),
+    ] {
         let run = |sql: &str| Step::Run(sql.into());
         let (results, usable) = results(
             &remote,

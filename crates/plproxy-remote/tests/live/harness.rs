@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use plproxy_core::conninfo::{SystemEnvironment, parse};
 use plproxy_remote::{
     Batch, Call, CallOptions, ColumnDescription, Diagnostic, Encoding, Endpoint, Error, ErrorKind,
-    Event, Param, Prepared, Remote, Request, Reset, ResultFormats, Statement, Wait,
+    Event, Param, Params, Prepared, Remote, Request, Reset, ResultFormats, Statement, Wait,
 };
 
 /// What takes so long hangs, however busy the machine is; what somebody might wait for in vain here takes longer.
@@ -27,7 +27,7 @@ pub fn server() -> String {
 }
 
 pub fn remote() -> Remote {
-    Remote::new(|| false, Encoding::Utf8).unwrap()
+    Remote::new(|| false, Encoding::UTF8).unwrap()
 }
 
 pub fn endpoint(remote: &Remote, key: &str, connstr: &str) -> Rc<Endpoint> {
@@ -62,7 +62,7 @@ pub fn resetting(sql: &str) -> CallOptions {
 pub fn request(endpoint: &Rc<Endpoint>, params: &[Param]) -> Request {
     Request {
         endpoint: endpoint.clone(),
-        params: params.into(),
+        params: Params::new(params.into(), endpoint.host_encoding()),
     }
 }
 

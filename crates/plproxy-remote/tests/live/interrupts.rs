@@ -50,7 +50,7 @@ fn check(remote: &Remote, requests: Vec<Request>) {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn an_interrupt_ends_every_kind_of_wait() {
     let _turn = turn();
-    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
+    let remote = Remote::new(flag, Encoding::UTF8).unwrap();
     check(&remote, sleepers(&remote, 1));
     check(&remote, sleepers(&remote, 8));
     // While a server keeps silent from the start.
@@ -66,7 +66,7 @@ fn an_interrupt_ends_every_kind_of_wait() {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn what_was_cancelled_is_finished_and_not_late() {
     let _turn = turn();
-    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
+    let remote = Remote::new(flag, Encoding::UTF8).unwrap();
     let statement = Statement::call("select 'x'::text from pg_sleep(600) /* not late */".into());
     let limit = Duration::from_secs(3);
     let options = CallOptions {
@@ -88,7 +88,7 @@ fn what_was_cancelled_is_finished_and_not_late() {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_flag_that_stays_up_does_not_make_it_spin() {
     let _turn = turn();
-    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
+    let remote = Remote::new(flag, Encoding::UTF8).unwrap();
     FLAG.store(true, SeqCst);
     LOOKS.store(0, SeqCst);
     let statement = Statement::call("select 'x'::text from pg_sleep(600)".into());
@@ -115,7 +115,7 @@ fn cancelling_stops_the_servers_and_keeps_the_connections() {
     let statement = Statement::call("select 'x'::text from pg_sleep(600) /* cancel me */".into());
     let observer = endpoint(&remote, "observer", &server());
     let active = &running("/* cancel me");
-    let flagged = Remote::new(flag, Encoding::Utf8).unwrap();
+    let flagged = Remote::new(flag, Encoding::UTF8).unwrap();
     let mut call = flagged.start(&statement, sleepers(&flagged, 16), &CallOptions::default());
     when_running(server(), "/* cancel me", 16, || FLAG.store(true, SeqCst));
     assert!(matches!(call.next().unwrap(), Event::Interrupted));
@@ -147,7 +147,7 @@ fn cancelling_stops_the_servers_and_keeps_the_connections() {
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_dropped_call_hangs_up() {
     let _turn = turn();
-    let remote = Remote::new(flag, Encoding::Utf8).unwrap();
+    let remote = Remote::new(flag, Encoding::UTF8).unwrap();
     // So many rows that their end cannot be waited for.
     let statement =
         Statement::call("select generate_series(1, 1000000000000)::text /* hung up */".into());
@@ -214,7 +214,7 @@ fn one_more_session_cancels_all_statements_of_a_server() {
     let _turn = turn();
     let remote = remote();
     let watcher = endpoint(&remote, "watcher", &server());
-    let flagged = Remote::new(flag, Encoding::Utf8).unwrap();
+    let flagged = Remote::new(flag, Encoding::UTF8).unwrap();
     let requests = sleepers(&flagged, 40);
     let pids = Statement::call("select pg_backend_pid()::text".into());
     let pids = || drain(flagged.start(&pids, requests.clone(), &CallOptions::default())).texts();
@@ -271,10 +271,7 @@ fn what_cancels_too_late_hits_nothing_else() {
     let pids = Statement::call("select pg_backend_pid()::text".into());
     let pids = drain(remote.start(&pids, requests.clone(), &unprepared())).texts();
     // One fails, and the others are cancelled.
-    let with_pid = |request: &Request| Request {
-        endpoint: request.endpoint.clone(),
-        params: [text(&pids[3])].as_slice().into(),
-    };
+    let with_pid = |known: &Request| request(&known.endpoint, &[text(&pids[3])]);
     let statement = Statement::call(
         "select (1 / (pg_backend_pid() - $1::int))::text \
          from pg_sleep(case when pg_backend_pid() = $1::int then 0.1 else 600 end)"
@@ -318,7 +315,7 @@ fn nobody_elses_statement_is_cancelled() {
         assert!(start.elapsed() < Duration::from_secs(10));
     };
     // Who stands in between says that this is the process of all the others.
-    let flagged = Remote::new(flag, Encoding::Utf8).unwrap();
+    let flagged = Remote::new(flag, Encoding::UTF8).unwrap();
     let relay = scripted::relay_with_process_id(move |_| pid);
     let requests: Vec<Request> = (0..10)
         .map(|at| request(&endpoint(&flagged, &at.to_string(), &relay), &[]))

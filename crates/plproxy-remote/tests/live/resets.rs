@@ -14,7 +14,7 @@ use crate::scripted::{self, answer, complaint, greet, message, read_round, ready
 #[ignore = "needs PLPROXY_TEST_SERVER"]
 fn a_reset_takes_the_state_away() {
     let _turn = turn();
-    for encoding in [Encoding::Utf8, Encoding::Raw] {
+    for encoding in [Encoding::UTF8, Encoding::SQL_ASCII] {
         let remote = Remote::new(|| false, encoding).unwrap();
         let endpoint = endpoint(&remote, "a", &server());
         let first = pid(&remote, &endpoint);

@@ -55,7 +55,7 @@ fn values_of_every_size() {
 #[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
 fn a_cancel_goes_the_same_way() {
     let _turn = turn();
-    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::Utf8).unwrap();
+    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::UTF8).unwrap();
     let (port, seen) = Relay::new("cn").start();
     let connstr = format!(
         "{} sslmode=verify-full sslrootcert={}",
@@ -223,7 +223,7 @@ static FLAG: AtomicBool = AtomicBool::new(false);
 #[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
 fn an_interrupt_ends_a_handshake() {
     let _turn = turn();
-    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::Utf8).unwrap();
+    let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::UTF8).unwrap();
     for (at, answer) in [&b""[..], b"S"].into_iter().enumerate() {
         let port = answer_and_stay(answer);
         let connstr = format!("{} sslmode=require", through(port, "h"));
@@ -254,7 +254,7 @@ static LOOKS: AtomicI64 = AtomicI64::new(i64::MAX);
 #[ignore = "needs the servers of scripts/test.d/25-tls.sh"]
 fn an_interrupt_at_any_look_leaves_the_connection() {
     let _turn = turn();
-    let remote = Remote::new(|| LOOKS.fetch_sub(1, SeqCst) <= 0, Encoding::Utf8).unwrap();
+    let remote = Remote::new(|| LOOKS.fetch_sub(1, SeqCst) <= 0, Encoding::UTF8).unwrap();
     let server = endpoint(&remote, "server", &verified());
     let pid = pid(&remote, &server);
     let statement = Statement::call("select 'x'::text".into());
