@@ -29,7 +29,7 @@ impl Needs {
     pub(crate) fn add(&mut self, oid: Oid) -> Result<(), Error> {
         if let Some(built_in) = BuiltInType::of(oid.to_u32()) {
             self.text.digits |= built_in.text.digits;
-            self.text.zones |= built_in.text.zone;
+            self.text.zones |= built_in.text.style;
             self.names |= built_in.text.names;
             return Ok(());
         }

@@ -9,7 +9,7 @@ use crate::shape::{Shape, ShapeResult};
 use core::cell::RefCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::result_map::{self, MapError};
-use plproxy_remote::{self as remote, Batch, ColumnDescription, Encoding, Format};
+use plproxy_remote::{self as remote, Batch, ColumnDescription, Encoding, Format, ResultFormats};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -22,6 +22,8 @@ pub(crate) struct RowReader {
     in_order: bool,
     /// For each local column the form in which its values come.
     formats: SmallVec<[Format; 8]>,
+    /// The same as they came, for each remote column.
+    asked: ResultFormats,
     /// That of all text.
     encoding: Encoding,
 }
@@ -57,6 +59,7 @@ impl RowReader {
             if let Some(last) = known
                 && last.shape == number
                 && last.reader.encoding == batch.encoding()
+                && last.reader.asked == *batch.formats()
                 && (Rc::ptr_eq(&last.columns, columns) || last.columns == *columns)
             {
                 return Ok(Rc::clone(&last.reader));
@@ -85,6 +88,7 @@ impl RowReader {
             columns,
             in_order,
             formats,
+            asked: batch.formats().clone(),
             encoding: batch.encoding(),
         })
     }

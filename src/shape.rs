@@ -13,7 +13,10 @@ use crate::pg::tuple::RowType;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query, RemoteQuery};
-use plproxy_remote::{Format, ResultFormats, SqlText, Statement, TextNeeds};
+use plproxy_core::types::{BinaryForm, BuiltInType};
+use plproxy_remote::{
+    Format, ResultFormats, SqlText, Statement, TextNeeds, TypedColumn, TypedColumns,
+};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -27,13 +30,21 @@ thread_local! {
 
 /// The statement of that text: the one of a shape that is gone, if there was one. Connections that have prepared it go on
 /// with that, where something has changed that the statement does not show.
-fn known_statement(sql: SqlText, formats: ResultFormats, needs: TextNeeds) -> Rc<Statement> {
+fn known_statement(
+    sql: SqlText,
+    formats: ResultFormats,
+    needs: TextNeeds,
+    typed: Option<Rc<TypedColumns>>,
+) -> Rc<Statement> {
     STATEMENTS.with_borrow_mut(|statements| {
         let known = statements
             .iter()
-            .position(|known| known.is(&sql, &formats, needs))
+            .position(|known| known.is(&sql, &formats, needs, typed.as_ref()))
             .and_then(|place| statements.remove(place));
-        known.unwrap_or_else(|| Statement::new(sql, formats, needs))
+        known.unwrap_or_else(|| match typed {
+            None => Statement::new(sql, formats, needs),
+            typed => Statement::typed(sql, needs, typed),
+        })
     })
 }
 
@@ -105,6 +116,12 @@ impl Shape {
             Format::Text.into()
         };
         let needs = result.needs(row_type.as_deref(), &formats)?;
+        let by_place = columns.is_some() && matches!(query, Query::Execute(_));
+        let typed = if query.casts_results() {
+            None
+        } else {
+            result.typed(row_type.as_deref(), by_place)?
+        };
         let sql = encoding::sql(&sql)?;
         let mut written = Needs::default();
         for param in params.iter().filter(|param| param.encoder.writes_text()) {
@@ -138,14 +155,14 @@ impl Shape {
             statement: match query {
                 Query::Call(call) if call.is_procedure() => {
                     let of_function = encoding::sql(&call.of_function(None).sql)?;
-                    Statement::procedure(sql, needs.text, of_function)
+                    Statement::procedure(sql, needs.text, typed, of_function)
                 }
-                _ => known_statement(sql, formats, needs.text),
+                _ => known_statement(sql, formats, needs.text, typed),
             },
             params,
             result,
             row_type,
-            by_place: columns.is_some() && matches!(query, Query::Execute(_)),
+            by_place,
             depends_on,
         })
     }
@@ -221,6 +238,43 @@ impl ShapeResult {
     /// In which form each column of a generated call is asked for: its type is the local one.
     fn formats(&self) -> ResultFormats {
         ResultFormats::of_columns(self.decoders().iter().map(|decoder| decoder.format()))
+    }
+
+    /// The columns of a result whose types only the partition knows; none if no text of theirs depends on the style of the
+    /// server that writes it. Those that can are to come in binary.
+    fn typed(
+        &self,
+        row_type: Option<&RowType>,
+        by_place: bool,
+    ) -> Result<Option<Rc<TypedColumns>>, Error> {
+        let columns = row_type.map_or(&[][..], |row_type| &row_type.columns);
+        let mut typed = Vec::with_capacity(columns.len());
+        let mut rest = Needs::default();
+        for (decoder, column) in self.decoders().iter().zip(columns) {
+            let number = column.type_oid.to_u32();
+            let is_styled = decoder.format() == Format::Binary
+                && BuiltInType::of(number).is_some_and(|built_in| {
+                    built_in.text.style && built_in.binary == BinaryForm::Exact
+                });
+            if !is_styled {
+                rest.add(column.type_oid)?;
+            }
+            typed.push(TypedColumn {
+                name: match self {
+                    Self::Row(..) => Some(encoding::sql(&column.name)?),
+                    Self::Void | Self::Scalar(_) => None,
+                },
+                type_oid: is_styled.then_some(number),
+            });
+        }
+        let is_typed = typed.iter().any(|column| column.type_oid.is_some());
+        Ok(is_typed.then(|| {
+            Rc::new(TypedColumns {
+                columns: typed.into(),
+                by_place,
+                rest: rest.text,
+            })
+        }))
     }
 
     /// What the columns that come as text need.

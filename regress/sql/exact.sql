@@ -223,6 +223,80 @@ select n, (settings_seen(n)).seen from generate_series(0, 3) n;
 select n, settings_there(n) from generate_series(0, 3) n;
 select n, (settings_digits(n)).* from generate_series(0, 3) n;
 select n, (settings_seen(n)).f, (settings_digits(n)).f, settings_there(n) from generate_series(0, 3) n, generate_series(1, 2);
+-- settings that change while rows come, by the remote function itself: every row is right
+call everywhere($$ create function t_exact.turning(n int) returns table (d date, t timestamp, z timestamptz, i interval, a date[], r daterange)
+    language plpgsql as $f$
+begin
+    for at in 1 .. n loop
+        if at % 100 = 1 then
+            perform set_config('datestyle', (array['SQL, DMY', 'SQL, MDY', 'German', 'Postgres, DMY', 'ISO, DMY'])[1 + at / 100 % 5], false);
+            perform set_config('intervalstyle', (array['sql_standard', 'postgres', 'iso_8601'])[1 + at / 100 % 3], false);
+        end if;
+        d := date '2001-01-01' + at % 4000; t := d + time '01:02:03'; z := d::timestamp at time zone 'UTC';
+        i := make_interval(years => -1, months => 2, days => at, secs => -3); a := array[d, d + 1]; r := daterange(d, d + 10);
+        return next;
+    end loop;
+end $f$ $$);
+create function turning_target(n int, many int, out d date, out t timestamp, out z timestamptz, out i interval, out a date[], out r daterange)
+    returns setof record language plproxy as $$ cluster 't_exact_binary'; run on n; select r.*, 1 as more from t_exact.turning(many) r; $$;
+create function turning_select(n int, many int, out r daterange, out d date, out a date[], out t timestamp, out z timestamptz, out i interval)
+    returns setof record language plproxy as $$ cluster 't_exact_binary'; run on n; select * from t_exact.turning(many); $$;
+create function turning_date(n int, many int) returns setof date language plproxy as $$
+    cluster 't_exact_binary'; run on n; select d from t_exact.turning(many); $$;
+create function all_right(n int, many int) returns bigint language sql as $$
+    select count(*) filter (where d = date '2001-01-01' + (at % 4000)::int and t = d + time '01:02:03' and z = d::timestamp at time zone 'UTC'
+        and i = make_interval(years => -1, months => 2, days => at::int, secs => -3) and a = array[d, d + 1] and r = daterange(d, d + 10))
+    from turning_select(n, many) with ordinality as x (r, d, a, t, z, i, at) $$;
+select n, all_right(n, 1000), all_right(n, 1000) from generate_series(0, 3) n;
+select all_right(0, 200000);
+select count(*) from turning_date(1, 200000) with ordinality as x (d, at) where d = date '2001-01-01' + (at % 4000)::int;
+select outcome('select * from turning_target(0, 10)');
+-- the same of a text that comes with the call, whose columns are found by name or by place
+create function turning_text(n int, sql text, out r daterange, out d date, out a date[], out t timestamp, out z timestamptz, out i interval)
+    returns setof record language plproxy as $$ cluster 't_exact_binary'; run on n; execute sql; $$;
+create function turning_columns(n int, sql text) returns setof record language plproxy as $$ cluster 't_exact_binary'; run on n; execute sql; $$;
+select n, count(*) from generate_series(0, 1) n, turning_text(n, 'select * from t_exact.turning(1000)')
+    with ordinality as x (r, d, a, t, z, i, at)
+    where d = date '2001-01-01' + at::int and t = d + time '01:02:03' and z = d::timestamp at time zone 'UTC'
+        and i = make_interval(years => -1, months => 2, days => at::int, secs => -3) and a = array[d, d + 1] and r = daterange(d, d + 10)
+    group by n order by n;
+select count(*) from turning_columns(0, 'select i as other, d from t_exact.turning(1000)') as x (i interval, day date)
+    where i = make_interval(years => -1, months => 2, days => day - date '2001-01-01', secs => -3);
+select count(*) from turning_columns(0, 'select i, d as day from t_exact.turning(1000)') as x (day date, i interval)
+    where i = make_interval(years => -1, months => 2, days => day - date '2001-01-01', secs => -3);
+select count(*), sum(day - date '2001-01-01') from turning_columns(0, $q$
+    select date '2001-01-01' + n as d, make_interval(years => -1, months => 2, days => n, secs => -3) as i from generate_series(1, 1000) n
+    where set_config('datestyle', (array['SQL, DMY', 'SQL, MDY', 'German', 'Postgres, DMY', 'ISO, DMY'])[1 + n % 5], false) <> ''
+        and set_config('intervalstyle', (array['sql_standard', 'postgres', 'iso_8601'])[1 + n % 3], false) <> '' $q$) as x (day date, span interval)
+    where span = make_interval(years => -1, months => 2, days => day - date '2001-01-01', secs => -3);
+select * from turning_columns(0, 'select d::text, i, 1 from t_exact.turning(2)') as x (d date, i interval);
+select * from turning_columns(0, 'show integer_datetimes') as x (d text);
+select outcome($q$ select * from turning_columns(0, 'select no_such') as x (d date) $q$);
+-- of a procedure, and of a function in its place
+call everywhere($$ create procedure t_exact.turn(inout d date, inout i interval) language plpgsql as $f$ begin
+    perform set_config('datestyle', 'SQL, DMY', false), set_config('intervalstyle', 'sql_standard', false); d := d + 1; i := i - interval '1 month'; end $f$;
+    create function t_exact.turns(inout d date, inout i interval) language plpgsql as $f$ begin
+    perform set_config('datestyle', 'SQL, DMY', false), set_config('intervalstyle', 'sql_standard', false); d := d + 1; i := i - interval '1 month'; end $f$ $$);
+create procedure turn(inout d date, inout i interval) language plproxy as $$ cluster 't_exact_binary'; run on 0; target t_exact.turn; $$;
+create procedure turns(inout d date, inout i interval) language plproxy as $$ cluster 't_exact_binary'; run on 0; target t_exact.turns; $$;
+create procedure turns_nowhere(inout d date) language plproxy as $$ cluster 't_exact_binary'; run on 0; target t_exact.turns_nowhere; $$;
+call turn('2001-02-02', '-1 day -00:00:03');
+call turn('2001-02-02', '-1 day -00:00:03');
+call turns('2001-02-02', '-1 day -00:00:03');
+call turns('2001-02-02', '-1 day -00:00:03');
+call turns_nowhere('2001-02-02');
+-- a column that is no date there comes as text
+create function other_type(n int, out d date, out t text) language plproxy as $$
+    cluster 't_exact_binary'; run on n; select '2001-02-03'::text as d, date '2001-02-03' + n as t; $$;
+select n, d from generate_series(0, 3) n, lateral other_type(n);
+select n, (other_type(n)).d from generate_series(0, 3) n;
+-- what a statement gives may change
+call everywhere('create function t_exact.day() returns date language sql as $f$ select date ''2001-02-03'' $f$');
+create function day(n int) returns date language plproxy as $$ cluster 't_exact_binary'; run on n; select t_exact.day(); $$;
+select day(0), day(0), day(0);
+call everywhere('drop function t_exact.day()');
+call everywhere('create function t_exact.day() returns timestamp language sql as $f$ select timestamp ''2001-02-04 00:00'' $f$');
+select day(0), day(0);
 -- a statement that fails leaves nothing behind
 create function fails(n int, out f float8, out t timestamptz) language plproxy as $$
     cluster 't_exact_text'; run on n; select 1.0 / (n - n) as f, now() as t; $$;

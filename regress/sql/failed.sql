@@ -47,6 +47,17 @@ create function hangs_up() returns void language plproxy as $$
     cluster 'parts'; run on any; select pg_terminate_backend(pg_backend_pid());
 $$;
 select outcome('select hangs_up()') ~ '57P01.*administrator command';
+-- dates, whose types are asked for first, and a text that comes with the call
+create function day(n int, out d date, out t timestamp) language plproxy as $$
+    cluster 'one_lives'; run on any; select date '2001-02-03' + n as d, timestamp '2001-02-03 04:05' as t; $$;
+create function day_by_text(sql text, n int, out d date, out t timestamp) language plproxy as $$ cluster 'one_lives'; run on any; execute sql using n; $$;
+create procedure day_by_call(inout d date) language plproxy as $$ cluster 'one_lives'; run on any; target public.day_of_failed; $$;
+call everywhere($$ create function public.day_of_failed(inout d date) language sql as 'select $1 + 1' $$);
+select (day(n)).* from generate_series(1, 3) n;
+select x.* from generate_series(1, 3) n, day_by_text('select date ''2001-02-03'' + $1 as d, timestamp ''2001-02-03 04:05'' as t', n) x;
+call day_by_call('2001-02-03');
+call day_by_call('2001-02-04');
+call everywhere('drop function public.day_of_failed(date)');
 -- a connection at rest that was found dead is replaced, if it can be
 create function any_pid() returns int language plproxy as $$ cluster 'one_lives'; run on any; select pg_backend_pid(); $$;
 select any_pid() as pid \gset

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use plproxy_core::conninfo::{ConnInfo, Host};
+use plproxy_core::numbered::NumberMap;
 
 use crate::address::Address;
 use crate::cancel::CancelKey;
@@ -19,10 +20,11 @@ use crate::login::LoggedIn;
 use crate::outgoing::Outgoing;
 use crate::plain::Patience;
 use crate::reset::Reset;
+use crate::rows::ResultFormats;
 use crate::runtime::TICK;
 use crate::settings::Settings;
 use crate::state::SessionState;
-use crate::statement::{Direct, Statements};
+use crate::statement::{Direct, Statements, TextNeeds};
 use crate::stream::Socket;
 use crate::terminate::TerminateOnDrop;
 use crate::usage::InUse;
@@ -113,6 +115,8 @@ pub(crate) struct Connection {
     pub(crate) outgoing: Outgoing,
     pub(crate) inbox: Inbox,
     pub(crate) statements: Statements,
+    /// How the columns of statements are asked for whose types had to be learnt, by the statement's number.
+    pub(crate) described: NumberMap<u64, (ResultFormats, TextNeeds)>,
     pub(crate) direct: Direct,
     pub(crate) settings: Settings,
     /// What the server has noticed while the connection rested.
@@ -204,6 +208,7 @@ impl Connection {
             outgoing: Outgoing::default(),
             inbox,
             statements: Statements::default(),
+            described: NumberMap::default(),
             direct: Direct::Unknown,
             settings: Settings::default(),
             notices_size: notices.iter().map(Diagnostic::size).sum(),

@@ -434,7 +434,7 @@ impl Runner {
                 connection
                     .converse(
                         1,
-                        |out| out.describe_statement(sql.bytes(encoding)?),
+                        |out| out.describe_statement(sql.bytes(encoding)?, &[]),
                         &mut description,
                     )
                     .await?;

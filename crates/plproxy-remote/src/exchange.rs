@@ -23,7 +23,7 @@ use crate::dialog::unexpected;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::plain::Patience;
-use crate::rows::{Batch, ColumnDescription, Places, Reading};
+use crate::rows::{Batch, ColumnDescription, Places, Reading, ResultFormats};
 use crate::runtime::TICK;
 use crate::settings::Change;
 use crate::statement::{Columns, Direct, Plan, PreparedStatement, Statement, new_name};
@@ -42,6 +42,8 @@ pub(crate) struct Exchange<'a> {
     change: Option<Change>,
     /// The answer to it.
     settings: Box<[u8]>,
+    /// In which forms the columns are asked for.
+    formats: ResultFormats,
     asks: bool,
     /// The name of the prepared statement, if something is to be learnt of it.
     name: Option<Rc<str>>,
@@ -116,10 +118,16 @@ impl<'a> Exchange<'a> {
         connection: &'a mut Connection,
         plan: Plan,
     ) -> Exchanged {
+        let described = if statement.is_typed() {
+            connection.described.get(&statement.id()).cloned()
+        } else {
+            None
+        };
+        let (formats, needs) =
+            described.unwrap_or_else(|| (statement.formats().clone(), statement.needs()));
         let change = {
             let state = &connection.state;
             let (style, process_id) = (state.style(), state.process_id());
-            let needs = statement.needs();
             connection
                 .settings
                 .change(needs, style, process_id, connection.direct)
@@ -135,6 +143,7 @@ impl<'a> Exchange<'a> {
             round,
             change,
             settings: Box::default(),
+            formats,
             asks: matches!(plan, Plan::UnnamedAndAsk),
             name: None,
             columns: Columns::Unknown,
@@ -208,7 +217,7 @@ impl<'a> Exchange<'a> {
                     Direct::Yes => columns,
                     Direct::No | Direct::Unknown => Columns::Unknown,
                 };
-                outgoing.bind(&name, &params, statement.formats())?;
+                outgoing.bind(&name, &params, &self.formats)?;
                 if matches!(columns, Columns::Unknown) {
                     (self.name, self.parsed) = (Some(name), true);
                 }
@@ -217,12 +226,12 @@ impl<'a> Exchange<'a> {
             Plan::Prepare => {
                 let name = new_name();
                 outgoing.parse_typed(&name, sql, statement.types())?;
-                outgoing.bind(&name, &params, statement.formats())?;
+                outgoing.bind(&name, &params, &self.formats)?;
                 self.name = Some(name);
             }
             Plan::Unnamed | Plan::UnnamedAndAsk => {
                 outgoing.parse_typed("", sql, statement.types())?;
-                outgoing.bind("", &params, statement.formats())?;
+                outgoing.bind("", &params, &self.formats)?;
             }
         }
         if matches!(self.columns, Columns::Unknown) {
@@ -358,7 +367,7 @@ impl<'a> Exchange<'a> {
             rows,
             columns.clone(),
             Reading {
-                formats: self.statement.formats().clone(),
+                formats: self.formats.clone(),
                 style: self.connection.state.peculiar_style(),
                 encoding: self.connection.state.encoding(),
             },

@@ -11,15 +11,17 @@ use crate::call::{CallOptions, Event, Prepared};
 use crate::connect::{Limits, connect};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::dialog::Listener;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::exchange::{Exchange, Exchanged};
 use crate::outbox::Outbox;
+use crate::outgoing::Outgoing;
 use crate::params::{Param, Params};
 use crate::pool::Pool;
 use crate::reset::Reset;
-use crate::rows::{Batch, ColumnDescription};
+use crate::rows::{Batch, ColumnDescription, describe};
 use crate::statement::{Plan, Statement};
 
 /// All that one request needs.
@@ -41,6 +43,9 @@ pub(crate) struct Common {
     /// Rows are handed over in batches of about that many bytes, or of what is there.
     pub(crate) batch: usize,
 }
+
+/// Of so many statements a connection remembers the columns at most.
+const DESCRIBED: usize = 256;
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 16 * 1024;
@@ -251,6 +256,47 @@ impl Task {
         }
     }
 
+    /// Learns the types of the result's columns, where the form to ask for depends on them. Nothing runs by that. The way it
+    /// ended if it did not work.
+    async fn describe(
+        &self,
+        statement: &Statement,
+        connection: &mut Connection,
+    ) -> Option<Exchanged> {
+        if !statement.is_typed() || connection.described.contains_key(&statement.id()) {
+            return None;
+        }
+        self.common.outbox.join().await;
+        let mut listener = Description {
+            columns: None,
+            task: self,
+        };
+        let encoding = connection.state.encoding();
+        let write = |out: &mut Outgoing| {
+            out.describe_statement(statement.sql().bytes(encoding)?, statement.types())
+        };
+        match connection.converse(1, write, &mut listener).await {
+            Ok(()) => {
+                let columns = listener.columns.as_deref().unwrap_or_default();
+                let asked = statement.asks_for(columns, encoding);
+                if connection.described.len() >= DESCRIBED {
+                    connection.described.clear();
+                }
+                connection.described.insert(statement.id(), asked);
+                None
+            }
+            Err(kind) => Some(Exchanged {
+                // As if it had been found dead before.
+                missed: connection.broken,
+                parsed: false,
+                opened: false,
+                result: Err(kind),
+                batch: None,
+                columns: None,
+            }),
+        }
+    }
+
     async fn execute(&self, connection: &mut Connection) -> Exchanged {
         let statement = &self.common.statement;
         let exchanged = self.execute_one(statement, connection).await;
@@ -281,6 +327,9 @@ impl Task {
         statement: &Rc<Statement>,
         connection: &mut Connection,
     ) -> Exchanged {
+        if let Some(exchanged) = self.describe(statement, connection).await {
+            return exchanged;
+        }
         let plan = connection
             .statements
             .plan(statement, self.prepared(), connection.direct);
@@ -295,12 +344,18 @@ impl Task {
             // The prepared form was refused before it ran, so that this is no repetition. What is prepared only now may be
             // refused so, too: a pooler may have parsed it long ago, for somebody else.
             let refused = (reused || prepares && exchanged.parsed) && is_stale(diagnostic)
-                || prepares && diagnostic.code == *TAKEN;
+                || prepares && diagnostic.code == *TAKEN
+                // Another number of columns than it was.
+                || statement.is_typed() && diagnostic.code == *b"08P01";
             if refused && !connection.broken && !self.common.outbox.is_closed() {
                 if reused {
                     connection.statements.forget(statement);
-                } else {
+                } else if prepares {
                     connection.statements.give_up(statement);
+                }
+                connection.described.remove(&statement.id());
+                if let Some(exchanged) = self.describe(statement, connection).await {
+                    return exchanged;
                 }
                 exchanged = Exchange::run(self, statement, connection, Plan::Unnamed).await;
             }
@@ -319,6 +374,29 @@ impl Task {
     /// They are not needed any more, and may be large.
     pub(crate) fn drop_params(&self) {
         self.params.take();
+    }
+}
+
+/// The columns of a statement's result.
+struct Description<'a> {
+    columns: Option<Rc<[ColumnDescription]>>,
+    task: &'a Task,
+}
+
+impl Listener for Description<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'T' {
+            self.columns = Some(describe(body).ok_or_else(|| {
+                ErrorKind::protocol("server sent a malformed description of columns")
+            })?);
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        let (request, size) = (self.task.request, notice.size());
+        let outbox = &self.task.common.outbox;
+        outbox.event(Event::Notice { request, notice }, size);
     }
 }
 

@@ -51,6 +51,7 @@ mod tasks;
 mod terminate;
 mod tls;
 mod together;
+mod typed;
 mod usage;
 mod waiting;
 
@@ -69,4 +70,5 @@ pub use remote::Remote;
 pub use reset::Reset;
 pub use rows::{Batch, ColumnDescription, Format, LargeValue, ResultFormats, Row, TextStyle};
 pub use statement::{Statement, TextNeeds};
+pub use typed::{TypedColumn, TypedColumns};
 pub use waiting::Wait;

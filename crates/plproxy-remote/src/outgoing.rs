@@ -210,8 +210,12 @@ impl Outgoing {
     }
 
     /// Parses a statement, and asks for its parameters and the columns of its result.
-    pub(crate) fn describe_statement(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
-        self.parse("", sql)?;
+    pub(crate) fn describe_statement(
+        &mut self,
+        sql: &[u8],
+        types: &[u32],
+    ) -> Result<(), ErrorKind> {
+        self.parse_typed("", sql, types)?;
         frontend::describe(b'S', "", &mut self.bytes).map_err(refused)?;
         frontend::sync(&mut self.bytes);
         Ok(())

@@ -119,7 +119,12 @@ impl TextStyle {
 
     /// Whether the text means something else under other settings.
     pub(crate) fn is_peculiar(&self) -> bool {
-        !self.has_iso_dates() || self.intervals == "sql_standard"
+        !self.has_iso_dates() || !self.has_plain_intervals()
+    }
+
+    /// Whether intervals are written so that everybody reads them alike.
+    pub(crate) fn has_plain_intervals(&self) -> bool {
+        self.intervals != "sql_standard"
     }
 
     /// Whether dates are written as in ISO 8601, time zones as offsets.

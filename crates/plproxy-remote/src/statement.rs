@@ -10,8 +10,9 @@ use std::rc::Rc;
 use plproxy_core::numbered::NumberMap;
 
 use crate::call::Prepared;
-use crate::encoding::SqlText;
+use crate::encoding::{Encoding, SqlText};
 use crate::rows::{ColumnDescription, Format, ResultFormats};
+use crate::typed::TypedColumns;
 
 /// Statements that a connection remembers at most.
 const REMEMBERED: usize = 256;
@@ -33,12 +34,14 @@ pub struct Statement {
 }
 
 /// What few statements have.
-#[derive(Debug)]
-enum More {
+#[derive(Debug, Default)]
+struct More {
     /// The types of the first parameters.
-    Types(Box<[u32]>),
+    types: Box<[u32]>,
     /// What runs where the server finds no such procedure.
-    Otherwise(Rc<Statement>),
+    otherwise: Option<Rc<Statement>>,
+    /// The columns that are to come in binary if they can.
+    typed: Option<Rc<TypedColumns>>,
 }
 
 /// What results as text need of the server's settings to be exact.
@@ -46,7 +49,7 @@ enum More {
 pub struct TextNeeds {
     /// All digits of floating-point numbers.
     pub digits: bool,
-    /// Time zones as offsets.
+    /// Dates as in ISO 8601 and time zones as offsets, from the first row to the last.
     pub zones: bool,
 }
 
@@ -74,26 +77,86 @@ impl Statement {
     }
 
     /// A CALL, and what runs in its place where the server finds no such procedure: parameters and columns are the same.
-    pub fn procedure(sql: SqlText, needs: TextNeeds, function: SqlText) -> Rc<Statement> {
-        let otherwise = Statement::new(function, Format::Text, needs);
-        let mut call = Statement::new(sql, Format::Text, needs);
-        if let Some(call) = Rc::get_mut(&mut call) {
-            call.more = Some(Box::new(More::Otherwise(otherwise)));
-        }
-        call
+    pub fn procedure(
+        sql: SqlText,
+        needs: TextNeeds,
+        typed: Option<Rc<TypedColumns>>,
+        function: SqlText,
+    ) -> Rc<Statement> {
+        let otherwise = Statement::typed(function, needs, typed.clone());
+        Statement::with_more(
+            sql,
+            Format::Text.into(),
+            needs,
+            More {
+                otherwise: Some(otherwise),
+                typed,
+                ..More::default()
+            },
+        )
     }
 
     /// Another text with the same kind of results, whose parameters have these types: the ids on the server, 0 for what it is
     /// to find out by itself.
     pub fn with_text(&self, sql: SqlText, types: Box<[u32]>) -> Rc<Statement> {
+        let more = More {
+            types,
+            typed: self.typed_columns().cloned(),
+            ..More::default()
+        };
+        Statement::with_more(sql, self.formats.clone(), self.needs, more)
+    }
+
+    fn with_more(
+        sql: SqlText,
+        formats: ResultFormats,
+        needs: TextNeeds,
+        more: More,
+    ) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
             sql,
-            formats: self.formats.clone(),
-            needs: self.needs,
-            more: Some(Box::new(More::Types(types))),
+            formats,
+            needs,
+            more: Some(Box::new(more)),
         })
+    }
+
+    /// A statement with result columns of any type that come as text, but for some.
+    pub fn typed(sql: SqlText, needs: TextNeeds, typed: Option<Rc<TypedColumns>>) -> Rc<Statement> {
+        if typed.is_none() {
+            return Statement::new(sql, Format::Text, needs);
+        }
+        let more = More {
+            typed,
+            ..More::default()
+        };
+        Statement::with_more(sql, Format::Text.into(), needs, more)
+    }
+
+    fn typed_columns(&self) -> Option<&Rc<TypedColumns>> {
+        self.more.as_ref()?.typed.as_ref()
+    }
+
+    /// Whether a server has to be asked for the types of the columns first.
+    pub(crate) fn is_typed(&self) -> bool {
+        self.typed_columns().is_some()
+    }
+
+    /// The forms in which to ask for these columns, and what they need then.
+    pub(crate) fn asks_for(
+        &self,
+        columns: &[ColumnDescription],
+        encoding: Encoding,
+    ) -> (ResultFormats, TextNeeds) {
+        match self.typed_columns() {
+            Some(typed) if typed.all_come(columns, encoding) => {
+                (typed.formats(columns, encoding), typed.rest)
+            }
+            Some(typed) => (typed.formats(columns, encoding), self.needs),
+            None => (self.formats.clone(), self.needs),
+        }
     }
 
     /// Its number, which no other statement of the process has or will have.
@@ -108,24 +171,29 @@ impl Statement {
     }
 
     /// Whether it is the one of that text, with results of those forms and those needs.
-    pub fn is(&self, sql: &SqlText, formats: &ResultFormats, needs: TextNeeds) -> bool {
-        self.more.is_none() && self.formats == *formats && self.needs == needs && self.sql == *sql
+    pub fn is(
+        &self,
+        sql: &SqlText,
+        formats: &ResultFormats,
+        needs: TextNeeds,
+        typed: Option<&Rc<TypedColumns>>,
+    ) -> bool {
+        let is_plain = |more: &More| more.types.is_empty() && more.otherwise.is_none();
+        self.more.as_deref().is_none_or(is_plain)
+            && self.formats == *formats
+            && self.needs == needs
+            && self.typed_columns() == typed
+            && self.sql == *sql
     }
 
     /// The types of the parameters, as far as the server is told: those behind the last one are for it to find out, too.
     pub(crate) fn types(&self) -> &[u32] {
-        match self.more.as_deref() {
-            Some(More::Types(types)) => types,
-            Some(More::Otherwise(_)) | None => &[],
-        }
+        self.more.as_ref().map_or(&[], |more| &more.types)
     }
 
     /// What runs where the server finds no such procedure.
     pub(crate) fn otherwise(&self) -> Option<&Rc<Statement>> {
-        match self.more.as_deref() {
-            Some(More::Otherwise(statement)) => Some(statement),
-            Some(More::Types(_)) | None => None,
-        }
+        self.more.as_ref()?.otherwise.as_ref()
     }
 
     /// What the results need of the session.

@@ -87,9 +87,18 @@ impl Exchange<'_> {
             }
             b'T' => {
                 let columns = describe(self.connection.inbox.body(&body));
-                self.columns = Columns::Some(columns.ok_or_else(|| {
+                let columns = columns.ok_or_else(|| {
                     ErrorKind::protocol("server sent a malformed description of columns")
-                })?);
+                })?;
+                let encoding = self.connection.state.encoding();
+                let statement = self.statement;
+                if statement.is_typed() && statement.asks_for(&columns, encoding).0 != self.formats
+                {
+                    return Err(ErrorKind::protocol(
+                        "the types of the result's columns have changed since the last call",
+                    ));
+                }
+                self.columns = Columns::Some(columns);
                 Ok(())
             }
             b'C' | b'I' if self.opened && self.result.is_none() => {

@@ -146,13 +146,13 @@ fn sessions_behind_a_pooler_are_left_alone() {
 
 /// The answer of a session whose settings are good to the question for them.
 fn good_settings() -> Vec<u8> {
-    let columns = described(4, 25);
+    let columns = described(5, 25);
     // The last message of those: a simple query has no others.
     let description = &columns[columns.iter().position(|byte| *byte == b'T').unwrap()..];
     let mut values = row(&[b"77", b"1"]);
-    // Two more values, NULL.
-    values[6] += 2;
-    values.extend_from_slice(&[0xff; 8]);
+    // Three more values, NULL.
+    values[6] += 3;
+    values.extend_from_slice(&[0xff; 12]);
     let length = (values.len() as u32 - 1).to_be_bytes();
     values[1..5].copy_from_slice(&length);
     [
@@ -213,4 +213,60 @@ fn a_server_that_refuses_the_question_is_not_asked_again() {
             while read_round(&mut stream) && stream.write_all(&one_row()).is_ok() {}
         }
     });
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_change_of_the_server_s_configuration_does_not_change_how_dates_come() {
+    let _turn = turn();
+    let remote = remote();
+    let admin = endpoint(&remote, "admin", &server());
+    let kept = endpoint(
+        &remote,
+        "kept",
+        &format!("{} application_name=kept", server()),
+    );
+    let wanted = statement(false, true);
+    let value = |seen: String| seen.split('|').nth(1).map(str::to_owned);
+    // Its session is there before the change.
+    let before = value(seen(&remote, &kept, &wanted, &CallOptions::default()));
+    assert!(
+        before
+            .as_deref()
+            .is_some_and(|value| value.starts_with("2001-10-28")),
+        "{before:?}"
+    );
+    execute(&remote, &admin, "alter system set datestyle = 'SQL, DMY'");
+    execute(&remote, &admin, "select pg_reload_conf()");
+    // A session that is not ours alone has it.
+    let plain = statement(false, false);
+    let fresh = || {
+        let other = new_remote();
+        let endpoint = endpoint(&other, "fresh", &server());
+        seen(&other, &endpoint, &plain, &CallOptions::default())
+    };
+    let changed = wait_until(|| fresh().ends_with("SQL, DMY"));
+    let after = value(seen(&remote, &kept, &wanted, &CallOptions::default()));
+    let again = value(seen(&remote, &kept, &wanted, &CallOptions::default()));
+    execute(&remote, &admin, "alter system reset datestyle");
+    execute(&remote, &admin, "select pg_reload_conf()");
+    let back = wait_until(|| !fresh().ends_with("SQL, DMY"));
+    assert!(changed && back);
+    assert_eq!((&after, &again), (&before, &before));
+}
+
+fn new_remote() -> Remote {
+    remote()
+}
+
+/// Whether it comes to that within a minute.
+fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        if begun.elapsed().as_secs() > 60 {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    true
 }
