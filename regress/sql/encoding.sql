@@ -53,6 +53,19 @@ select tell('latin1', 'Ångström');
 select fail('eucjp', '日本');
 select fail('latin1', 'Ångström');
 select echo('utf8', 'next');
+-- a function there that changes what its session speaks: text of which nobody can tell what it says is no result
+create function changing(db text, t text) returns text language plproxy as $$
+    connect place(db); select case when set_config('client_encoding', 'LATIN1', false) <> '' then t end;
+$$;
+create function changing_row(t text, out a bytea, out b bigint, out c text[]) language plproxy as $$
+    connect place('utf8'); select '\xe9'::bytea as a, -1 as b, case when set_config('client_encoding', 'LATIN1', false) <> '' then array[t] end as c;
+$$;
+select changing('utf8', 'Ã©');
+select changing('utf8', 'plain'), changing('latin1', 'plain');
+select changing('latin1', 'é');
+select * from changing_row('plain');
+select * from changing_row('é');
+select echo('utf8', 'Ã©');
 -- what the other side does not have is an error of one side, and the next call is good
 create function try(q text) returns text language plpgsql as $$
 declare r text; begin execute q into r; return r; exception when others then return sqlstate; end $$;

@@ -20,6 +20,7 @@ use crate::call::Event;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::dialog::unexpected;
+use crate::encoding::encoding_changed;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::plain::Patience;
@@ -53,6 +54,8 @@ pub(crate) struct Exchange<'a> {
     size: usize,
     /// Some rows went out already, a batch full.
     handed_over: bool,
+    /// In rows that went out there may be other text than ASCII.
+    exceeds_ascii: bool,
     /// Nothing of it went out.
     kept: bool,
     /// Something was answered.
@@ -150,6 +153,7 @@ impl<'a> Exchange<'a> {
             rows: Places::new(),
             size: 0,
             handed_over: false,
+            exceeds_ascii: false,
             kept: false,
             heard: false,
             parsed: false,
@@ -379,6 +383,7 @@ impl<'a> Exchange<'a> {
     /// Hands over the rows that are there.
     fn flush(&mut self) {
         if let Some(batch) = self.batch() {
+            self.exceeds_ascii = self.exceeds_ascii || batch.may_exceed_ascii();
             let (request, size) = (self.task.request, batch.size());
             self.task.common.outbox.event(
                 Event::Rows {
@@ -393,7 +398,15 @@ impl<'a> Exchange<'a> {
 
     /// The end: what was learnt is kept.
     fn end(mut self) -> Exchanged {
-        let batch = self.batch();
+        let mut batch = self.batch();
+        if self.connection.state.is_encoding_lost() && matches!(self.result, Some(Ok(()))) {
+            // Nobody knows since which row. What went out cannot be taken back, but is no result.
+            let exceeds = |batch: &Batch| batch.may_exceed_ascii();
+            if self.exceeds_ascii || batch.as_ref().is_some_and(exceeds) {
+                self.result = Some(Err(encoding_changed()));
+                batch = None;
+            }
+        }
         self.connection.inbox.forget();
         if self.connection.broken {
             self.connection.outgoing.clear();

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use plproxy_core::types::{BinaryForm, BuiltInType};
 use smallvec::SmallVec;
 
 use crate::encoding::Encoding;
@@ -243,6 +244,21 @@ impl Batch {
         self.rows.is_empty()
     }
 
+    /// Whether some text in it may be other than ASCII, which alone is the same in every encoding.
+    pub(crate) fn may_exceed_ascii(&self) -> bool {
+        let columns = self.columns.iter().enumerate();
+        let texts: SmallVec<[bool; 16]> = columns
+            .map(|(at, column)| {
+                self.formats().of(at) == Format::Text || may_hold_text(column.type_oid)
+            })
+            .collect();
+        let exceeds = |row: Row<'_>| {
+            let mut values = row.values().zip(&texts);
+            values.any(|(value, text)| *text && value.is_some_and(|value| !value.is_ascii()))
+        };
+        texts.contains(&true) && self.iter().any(exceeds)
+    }
+
     /// The row at a place.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         self.rows.get(index).map(|at| self.row_at(at))
@@ -283,6 +299,16 @@ impl Batch {
     pub fn size(&self) -> usize {
         self.size
     }
+}
+
+/// Whether there may be text in a value's binary form.
+fn may_hold_text(type_oid: u32) -> bool {
+    BuiltInType::of(type_oid).is_none_or(|built_in| {
+        matches!(
+            built_in.binary,
+            BinaryForm::SameAsText | BinaryForm::HoldsText
+        )
+    })
 }
 
 /// A value and its memory.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use plproxy_remote::{Encoding, Endpoint, Param, Remote, Statement};
+use plproxy_remote::{Encoding, Endpoint, ErrorKind, Param, Remote, Statement};
 
 use crate::harness::*;
 
@@ -171,5 +171,48 @@ fn a_session_that_speaks_otherwise_is_not_used_again() {
         // Back to what the start-up asked for, which is not what was agreed on after it.
         execute(&remote, &endpoint, "reset all");
         assert_eq!(ask(&remote, &endpoint, "show client_encoding"), kept);
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn no_text_is_taken_from_a_statement_that_changes_the_encoding() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    // At the row of that number.
+    let changing = |row: u32, rows: u32, value: &str| {
+        format!(
+            "select case when n <> {row} or set_config('client_encoding', 'LATIN1', false) <> '' \
+             then {value} end from generate_series(1, {rows}) n"
+        )
+    };
+    for make in [Statement::select, Statement::call] {
+        // ASCII and what is no text are the same.
+        for value in ["'plain'::text", "-1::int8", "array['a', 'b']"] {
+            let before = pid(&remote, &endpoint);
+            let outcome = run(&remote, &endpoint, &make(changing(1, 1, value)), &[]);
+            assert!(outcome.error.is_none(), "{value}: {:?}", outcome.error);
+            assert_ne!(pid(&remote, &endpoint), before, "{value}");
+        }
+        let many = "case when n % 100 = 7 then '\u{c3}\u{a9}' else repeat('x', 100) end";
+        for (row, rows, value) in [
+            (1, 1, "'\u{c3}\u{a9}'::text"),
+            (1, 1, "array['\u{c3}\u{a9}']"),
+            // Rows are handed out before.
+            (1, 50_000, many),
+            (50_000, 50_000, many),
+        ] {
+            let before = pid(&remote, &endpoint);
+            let outcome = run(&remote, &endpoint, &make(changing(row, rows, value)), &[]);
+            let is_told = matches!(
+                &outcome.error,
+                Some(error) if matches!(&error.kind, ErrorKind::Unsupported(words)
+                    if words.contains("client_encoding"))
+            );
+            assert!(is_told, "{row} of {rows}, {value}: {:?}", outcome.error);
+            assert_ne!(pid(&remote, &endpoint), before, "{value}");
+        }
+        assert_eq!(ask(&remote, &endpoint, "select 'é'"), "é");
     }
 }
