@@ -492,11 +492,9 @@ pub(crate) fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
 }
 
 /// A mistake in a cluster's options, found by a call.
-pub(crate) fn option_error(label: &FunctionLabel, mut error: OptionError) -> Error {
+pub(crate) fn option_error(label: &FunctionLabel, error: OptionError) -> Error {
     if error.in_function {
-        let message = std::mem::take(&mut error.message);
-        let prefix = label.message("");
-        return Report::internal(core_room::join(&[&prefix, &message])).into();
+        return Report::internal(core_room::join(&[&label.message(""), &error.message])).into();
     }
     fdw_validator::report(error).into()
 }

@@ -237,8 +237,7 @@ impl Target {
         way: Way,
         wanted: TargetSessionAttrs,
     ) -> Result<Box<Connection>, Failure> {
-        let endpoint = &self.endpoint;
-        let encoding = endpoint.encoding().unwrap_or(endpoint.host_encoding());
+        let encoding = (self.endpoint.encoding()).unwrap_or(self.endpoint.host_encoding());
         let first = self.attempt_in(encoding, host, address, way, wanted).await;
         let refused = matches!(&first, Err(why) if encoding.is_refused_by(&why.kind));
         if !refused || encoding == Encoding::UTF8 {
