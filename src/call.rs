@@ -2,22 +2,14 @@
 #![forbid(unsafe_code)]
 
 use crate::cluster::Cluster;
-use crate::collect::Collector;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function::{ProxyFunction, ResultType};
 use crate::pg::allocator;
-use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::interrupts;
-use crate::pg::memory::Context;
 use crate::pg::report::{Level, emit};
-use crate::pg::settings::TextSettings;
 use crate::remote::remote;
-use crate::rows::RowReader;
-use crate::shape::{Shape, ShapeResult};
 use crate::stats::{End, Watch, Watched};
-use crate::stream::Stream;
 use crate::tolerance::Tolerance;
-use pgrx::pg_sys::Datum;
 use plproxy_core::function::Query;
 use plproxy_core::options::PreparedStatements;
 use plproxy_remote::{
@@ -100,98 +92,28 @@ impl Call {
         })
     }
 
-    /// Reads what the partitions send until all are done, and returns the call's value.
-    pub(crate) fn finish(
-        mut self,
-        info: &mut CallInfo,
-        mode: ResultMode,
-        shape: &Rc<Shape>,
-        memory: &Context,
-    ) -> Result<Datum, Error> {
-        let result = match mode {
-            ResultMode::Single => self.single(info, shape),
-            ResultMode::SetOrStream if self.streaming => {
-                return Stream::new(self, shape).advance(info);
-            }
-            ResultMode::Set | ResultMode::SetOrStream => self.set(info, shape, memory),
-        };
-        self.end(if result.is_ok() {
-            End::Done
-        } else {
-            End::Failed
-        });
-        let logged = self.log();
-        result.and_then(|value| logged.map(|()| value))
+    /// Whether a set is handed out as it comes, where the caller takes it so.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.streaming
     }
 
-    /// All rows go to a tuplestore.
-    fn set(
-        &mut self,
-        info: &mut CallInfo,
-        shape: &Rc<Shape>,
-        memory: &Context,
-    ) -> Result<Datum, Error> {
-        let row_type = shape.set_row_type(&self.label)?;
-        let mut collector = Collector::new(
-            info,
-            shape,
-            row_type,
-            self.watch.len(),
-            self.tolerance.skips(),
-        )?;
-        let label = self.label.clone();
-        self.drive(|step| match step {
-            Step::Rows(request, batch) => collector.rows(request, batch, &label, memory),
-            Step::Done(request) => collector.done(request, &label, memory),
-            Step::Failed(request) => collector.failed(request, &label, memory),
-        })?;
-        collector.finish()?;
-        Ok(info.return_null())
+    /// Whether the results of a partition that fails are left out.
+    pub(crate) fn skips(&self) -> bool {
+        self.tolerance.skips()
     }
 
-    /// One row is wanted, no less and no more.
-    fn single(&mut self, info: &mut CallInfo, shape: &Shape) -> Result<Datum, Error> {
-        if self.is_procedure && matches!(shape.result, ShapeResult::Void) {
-            // From however many partitions, and whatever they send.
-            self.drive(|_| Ok(()))?;
-            return Ok(info.return_null());
-        }
-        let mut count: u64 = 0;
-        let mut value = None;
-        let label = self.label.clone();
-        self.drive(|step| {
-            if let Step::Rows(_, batch) = step {
-                // The value goes to the caller's memory; further rows are counted for the message only.
-                let first = count == 0 && !batch.is_empty();
-                count += batch.len() as u64;
-                if first {
-                    // Values as text are read as the partition's settings mean them.
-                    let _style = batch.style().map(TextSettings::for_input).transpose()?;
-                    let dbname = Rc::clone(batch.dbname());
-                    value = RowReader::find(shape, &batch, &label)?
-                        .take_single(shape, batch)
-                        .map_err(|error| label.value_error(&dbname, error))?;
-                }
-            }
-            Ok(())
-        })?;
-        if count != 1 {
-            let sqlstate = if count == 0 {
-                sqlstate::NO_DATA_FOUND
-            } else {
-                sqlstate::TOO_MANY_ROWS
-            };
-            let what =
-                format_args!("Non-SETOF function requires 1 row from remote query, got {count}");
-            return Err(self.label.error_with(sqlstate, what));
-        }
-        Ok(value.unwrap_or_else(|| info.return_null()))
+    /// Whether it is the call of a procedure.
+    pub(crate) fn is_procedure(&self) -> bool {
+        self.is_procedure
     }
 
     /// Waits for what the partitions send and hands it to `take`, until all are done.
-    fn drive(&mut self, mut take: impl FnMut(Step) -> Result<(), Error>) -> Result<(), Error> {
+    pub(crate) fn drive(
+        &mut self,
+        mut take: impl FnMut(Arrival) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while let Some(arrival) = self.next()? {
-            self.or_cancel(|| Self::hand_over(arrival, &mut take))?;
+            self.or_cancel(|| take(arrival))?;
         }
         Ok(())
     }
@@ -211,7 +133,7 @@ impl Call {
                 }) => {
                     self.tolerance.answered(request);
                     self.watch.answered(request, batch.len(), done);
-                    let end = done.then_some(Step::Done(request));
+                    let end = done.then_some(RequestEnd::Done);
                     return Ok(Some(Arrival {
                         request,
                         batch: Some(batch),
@@ -226,7 +148,7 @@ impl Call {
                     return Ok(Some(Arrival {
                         request,
                         batch: None,
-                        end: Some(Step::Done(request)),
+                        end: Some(RequestEnd::Done),
                     }));
                 }
                 Ok(Event::RequestFailed {
@@ -248,7 +170,7 @@ impl Call {
                     return Ok(Some(Arrival {
                         request,
                         batch,
-                        end: Some(Step::Done(request)),
+                        end: Some(RequestEnd::Done),
                     }));
                 }
                 // A statement without a result, which only the user's own can be.
@@ -344,7 +266,7 @@ impl Call {
         Ok(Arrival {
             request,
             batch: None,
-            end: Some(Step::Failed(request)),
+            end: Some(RequestEnd::Failed),
         })
     }
 
@@ -416,17 +338,6 @@ impl Call {
         &self.label
     }
 
-    /// Hands over what came.
-    fn hand_over(
-        arrival: Arrival,
-        take: &mut impl FnMut(Step) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        if let Some(batch) = arrival.batch {
-            take(Step::Rows(arrival.request, batch))?;
-        }
-        arrival.end.map_or(Ok(()), take)
-    }
-
     /// Lets PostgreSQL handle its interrupt; if that is the end of this call, the partitions' work ends first.
     fn interrupted(&mut self) -> Result<(), Error> {
         interrupted(|| self.cancel())
@@ -454,12 +365,20 @@ fn level_of(notice: &Diagnostic) -> Level {
     }
 }
 
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestEnd {
+    Done,
+    /// It failed, and is left out.
+    Failed,
+}
+
 /// Something of a request has come.
 pub(crate) struct Arrival {
     pub(crate) request: usize,
     pub(crate) batch: Option<Batch>,
-    /// What follows, if that was the last of it.
-    end: Option<Step>,
+    /// How the request ended, if that was the last of it.
+    pub(crate) end: Option<RequestEnd>,
 }
 
 impl Arrival {
@@ -484,12 +403,4 @@ pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
     interrupts::check()?;
     // The work is cancelled, so there is no going on even if PostgreSQL has changed its mind.
     Err(interrupts::canceled())
-}
-
-/// What a call's result is made of.
-enum Step {
-    Rows(usize, Batch),
-    Done(usize),
-    /// It failed, and is left out.
-    Failed(usize),
 }

@@ -9,6 +9,7 @@ use crate::execute;
 use crate::function;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
+use crate::result;
 use crate::route;
 use pgrx::pg_sys::Datum;
 
@@ -18,8 +19,8 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         return Err(Report::internal("PL/Proxy procedures can't be used as triggers").into());
     }
     let mode = info.result_mode()?;
-    if let Some(stream) = info.resume() {
-        return stream.advance(info);
+    if let Some(next) = info.resume() {
+        return next;
     }
     let function = function::find(info.function_oid())?;
     let args: Vec<Option<Datum>> = function
@@ -40,5 +41,5 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         let call = Call::start(&function, &cluster, &statement, requests, watched)?;
         Ok::<_, Error>((call, shape))
     })?;
-    call.finish(info, mode, &shape, &memory)
+    result::finish(call, info, mode, &shape, &memory)
 }

@@ -24,13 +24,14 @@ mod cluster;
 #[cfg(feature = "postgres")]
 mod codecs;
 #[cfg(feature = "postgres")]
-mod collect;
-#[cfg(feature = "postgres")]
 mod configured;
 #[cfg(feature = "postgres")]
 mod declared;
 #[cfg(feature = "postgres")]
 mod encode;
+#[cfg(feature = "postgres")]
+#[allow(unsafe_code)]
+mod entry;
 #[cfg(feature = "postgres")]
 mod error;
 #[cfg(feature = "postgres")]
@@ -57,15 +58,13 @@ mod recent;
 #[cfg(feature = "postgres")]
 mod remote;
 #[cfg(feature = "postgres")]
-mod route;
+mod result;
 #[cfg(feature = "postgres")]
-mod rows;
+mod route;
 #[cfg(feature = "postgres")]
 mod shape;
 #[cfg(feature = "postgres")]
 mod stats;
-#[cfg(feature = "postgres")]
-mod stream;
 #[cfg(feature = "postgres")]
 mod tolerance;
 #[cfg(feature = "postgres")]

@@ -5,7 +5,7 @@
 //! system refuses what must not fail, what is held is given up for it, and then the reserve. The call in the middle of which
 //! the reserve went fails at the next look.
 
-use crate::error::{Error, Report, sqlstate};
+use super::error::{Error, Report, sqlstate};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 use plproxy_core::room::{self, NoRoom, Room};

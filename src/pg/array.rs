@@ -1,8 +1,8 @@
 //! Arrays taken apart and put together, for SPLIT.
 
+use super::error::Error;
 use super::types::TypeInfo;
 use super::{allocator, encoding, guard, io, raw};
-use crate::error::Error;
 use core::ptr;
 use pgrx::pg_sys::{self, ArrayType, Datum};
 use plproxy_core::room::Room;

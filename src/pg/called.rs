@@ -1,9 +1,9 @@
 //! A function's own rights and settings, which the function manager gives to each of its calls: `SECURITY DEFINER`, `SET`.
 
+use super::error::{Error, Report};
 use super::proc::CachedTuple;
 use super::role::Acting;
 use super::{guard, raw};
-use crate::error::{Error, Report};
 use pgrx::pg_sys::{self, FormData_pg_proc, Oid};
 
 /// While it lives all is as in a call of the function: the effective user is its owner if it is one of `SECURITY DEFINER`,

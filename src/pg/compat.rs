@@ -1,9 +1,9 @@
 //! Every difference between PostgreSQL's versions.
 
+use super::error::Error;
 use super::memory::Context;
 use super::tuple::RowType;
 use super::{guard, raw};
-use crate::error::Error;
 use core::ffi::{CStr, c_int};
 use pgrx::pg_sys::{self, Oid};
 

@@ -4,9 +4,8 @@
 //! of the database's text is UTF-8 in a database of UTF-8; in others its bytes are kept, as `plproxy_core::database_text`
 //! has it. In a database of encoding SQL_ASCII text may be anything.
 
-use super::guard::{self, Raised};
-use super::{exit, raw};
-use crate::error::{Error, Report, sqlstate};
+use super::error::{Error, PgError, Report, sqlstate};
+use super::{exit, guard, raw};
 use core::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
 use plproxy_core::{database_text, room};
@@ -148,11 +147,11 @@ pub(crate) fn to_unicode(text: &str) -> Result<Cow<'_, str>, Error> {
 }
 
 /// A Rust string as bytes of the database's encoding.
-fn to_bytes(text: &str) -> Result<Vec<u8>, Raised> {
-    let _room = room::hold(text.len()).map_err(Raised::out_of_memory)?;
+fn to_bytes(text: &str) -> Result<Vec<u8>, PgError> {
+    let _room = room::hold(text.len()).map_err(PgError::out_of_memory)?;
     database_text::to_bytes(text, |piece, bytes| {
         let piece = ServerText::new(piece.as_bytes(), Encoding::UTF8)?;
-        room::reserve(bytes, piece.as_bytes().len()).map_err(Raised::out_of_memory)?;
+        room::reserve(bytes, piece.as_bytes().len()).map_err(PgError::out_of_memory)?;
         bytes.extend_from_slice(piece.as_bytes());
         Ok(())
     })
@@ -231,7 +230,7 @@ pub(super) struct ServerText<'a> {
 }
 
 impl<'a> ServerText<'a> {
-    pub(super) fn new(wire: &'a [u8], encoding: Encoding) -> Result<Self, Raised> {
+    pub(super) fn new(wire: &'a [u8], encoding: Encoding) -> Result<Self, PgError> {
         // ASCII is the same in every encoding that a database can have.
         let same = || (database_is_utf8() && std::str::from_utf8(wire).is_ok()) || wire.is_ascii();
         if !wire.contains(&0) && same() {
@@ -269,13 +268,13 @@ impl<'a> ServerText<'a> {
     }
 
     /// A NUL-terminated copy in the current memory context.
-    pub(super) fn to_cstring(&self) -> Result<*mut c_char, Raised> {
+    pub(super) fn to_cstring(&self) -> Result<*mut c_char, PgError> {
         palloc_cstring(self.as_bytes())
     }
 }
 
 /// A NUL-terminated copy of bytes in the current memory context.
-pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, Raised> {
+pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, PgError> {
     // SAFETY: the current context is alive; the copy stays within what was allocated.
     unsafe {
         let copy: *mut u8 = guard::catch(|| {
@@ -289,7 +288,7 @@ pub(super) fn palloc_cstring(bytes: &[u8]) -> Result<*mut c_char, Raised> {
 }
 
 /// A Rust string as text of the database.
-pub(super) fn text(text: &str) -> Result<Cow<'_, [u8]>, Raised> {
+pub(super) fn text(text: &str) -> Result<Cow<'_, [u8]>, PgError> {
     if database_is_utf8() {
         // Raises for a NUL.
         ServerText::new(text.as_bytes(), Encoding::UTF8)?;
@@ -304,15 +303,15 @@ pub(super) fn text(text: &str) -> Result<Cow<'_, [u8]>, Raised> {
 }
 
 /// A Rust string as a C string of the database's encoding.
-pub(super) fn cstring(string: &str) -> Result<*mut c_char, Raised> {
+pub(super) fn cstring(string: &str) -> Result<*mut c_char, PgError> {
     palloc_cstring(&text(string)?)
 }
 
 /// Text of a message: a character that the database's encoding lacks becomes a question mark, as losing the message
 /// would be worse.
-pub(super) fn message(text: &str) -> Result<*const c_char, Raised> {
+pub(super) fn message(text: &str) -> Result<*const c_char, PgError> {
     let mut bytes = if database_is_utf8() {
-        room::copy(text.as_bytes()).map_err(Raised::out_of_memory)?
+        room::copy(text.as_bytes()).map_err(PgError::out_of_memory)?
     } else {
         message_bytes(text)?
     };
@@ -321,8 +320,8 @@ pub(super) fn message(text: &str) -> Result<*const c_char, Raised> {
     palloc_cstring(&bytes).map(<*mut c_char>::cast_const)
 }
 
-fn message_bytes(text: &str) -> Result<Vec<u8>, Raised> {
-    let _room = room::hold(text.len().saturating_mul(2)).map_err(Raised::out_of_memory)?;
+fn message_bytes(text: &str) -> Result<Vec<u8>, PgError> {
+    let _room = room::hold(text.len().saturating_mul(2)).map_err(PgError::out_of_memory)?;
     // What can be converted only with a look at catalogs cannot be where there are none, as at a transaction's end; and nothing
     // that may be unknown to the database's encoding, where an error could not be caught.
     // SAFETY: reads statics of the backend.
@@ -352,7 +351,7 @@ fn message_bytes(text: &str) -> Result<Vec<u8>, Raised> {
                 bytes.push(b'?');
             }
         }
-        Ok::<(), Raised>(())
+        Ok::<(), PgError>(())
     })?;
     // What a server says before it has heard which encoding is spoken may be in any.
     let len = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
@@ -370,3 +369,13 @@ fn message_bytes(text: &str) -> Result<Vec<u8>, Raised> {
 /// Why an error about a character may end here.
 pub(super) const NOTHING_HELD: &str =
     "a conversion that was found, or was not, has let go of the catalogs";
+
+impl Error {
+    /// Its message alone. For an error of PostgreSQL's whose subtransaction has ended, or that another one follows.
+    pub(crate) fn message(self) -> Result<String, Self> {
+        match self {
+            Self::Report(report) => Ok(report.message),
+            Self::Raised(raised) => to_string_lossy(raised.message()),
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Word of the process's end.
 
+use super::error::Error;
 use super::{guard, raw};
-use crate::error::Error;
 use core::cell::Cell;
 use core::ffi::c_int;
 use pgrx::pg_sys::{self, Datum};

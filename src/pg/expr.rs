@@ -5,8 +5,8 @@
 //! cache on every use, so that a replaced function, another search path and the like are seen as any query sees them; and
 //! the expression is made ready on every use, which is when PostgreSQL checks the right to execute its functions.
 
+use super::error::Error;
 use super::{guard, raw};
-use crate::error::Error;
 use core::ffi::{c_char, c_void};
 use core::ptr;
 use pgrx::pg_sys::{

@@ -1,9 +1,9 @@
 //! One call of the function manager.
 
+use super::error::{Error, Report, sqlstate};
 use super::tuple::RowType;
 use super::tuplestore::Store;
 use super::{guard, memory::Switched, raw, settings};
-use crate::error::{Error, Report, sqlstate};
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, NodeTag, Oid};
 

@@ -4,9 +4,9 @@
 //! as it does for functions in SQL, which understand their arguments in the same way. The text is then written anew with
 //! `$n` in the place of the argument, so that from there on it is a query like any other.
 
+use super::error::Error;
 use super::expr::describe_errors;
 use super::{compat, encoding, guard, raw};
-use crate::error::Error;
 use core::ffi::{CStr, c_char};
 use core::mem::size_of;
 use core::ptr;

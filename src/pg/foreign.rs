@@ -1,7 +1,7 @@
 //! SQL/MED: servers, wrappers, user mappings, and the right to use them.
 
+use super::error::Error;
 use super::{compat, encoding, guard, raw};
-use crate::error::Error;
 use core::ffi::c_char;
 use pgrx::pg_sys::{self, Datum, List, Oid};
 use plproxy_core::room;

@@ -1,9 +1,9 @@
 //! A table of the extension's own, read and written by the heap's own routines. Nobody's triggers, rules, defaults, policies,
 //! checks or indexes are evaluated, whoever owns the table and whatever was granted on it, and the caller's rights do not count.
 
+use super::error::{Error, Report};
 use super::tuple::RowType;
 use super::{compat, guard, raw};
-use crate::error::{Error, Report};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, Oid};

@@ -1,7 +1,7 @@
 //! PostgreSQL's interrupts, as the waits of a remote call see them.
 
+use super::error::{Error, Report, sqlstate};
 use super::{allocator, guard, raw};
-use crate::error::{Error, Report, sqlstate};
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::ptr;

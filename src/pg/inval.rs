@@ -5,8 +5,8 @@
 //! cached value was made from, and that once.
 
 use super::compat::CacheId;
+use super::error::Error;
 use super::{encoding, guard, raw};
-use crate::error::Error;
 use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
 use pgrx::pg_sys::{self, Datum, Oid, SysCacheIdentifier as Cache};
@@ -185,7 +185,7 @@ fn note_all() {
 }
 
 /// Asks PostgreSQL for the callbacks; once per backend.
-pub(super) fn register() {
+pub(crate) fn register() {
     let syscaches = [
         Cache::PROCOID,
         Cache::TYPEOID,

@@ -5,13 +5,14 @@
 
 use super::allocator;
 use super::encoding::{self, ClientEncoding, ServerText};
-use super::guard::{self, Raised};
+use super::error::PgError;
+use super::error::{Error, Report, sqlstate};
+use super::guard;
 use super::memory::Context;
 use super::settings::{self, TextSettings};
 use super::tuple::check_domain;
 use super::types::{TypeClass, TypeInfo, binary_form};
 use super::{objects, raw};
-use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_void};
 use core::ops::Range;
@@ -92,7 +93,7 @@ impl TypeFunction {
 
     /// Runs the function. A call from inside it, as from a domain's check, gets a function info of its own: what the
     /// outer call keeps there is in use.
-    fn call<T>(&self, run: impl FnOnce(*mut FmgrInfo) -> Result<T, Raised>) -> Result<T, Error> {
+    fn call<T>(&self, run: impl FnOnce(*mut FmgrInfo) -> Result<T, PgError>) -> Result<T, Error> {
         if self.busy.get() {
             let own = Self::find(self.function, self.io_param)?;
             return Ok(run(own.info.get())?);

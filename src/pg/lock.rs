@@ -1,7 +1,7 @@
 //! Locks of the extension's own, which last until the transaction's end.
 
+use super::error::Error;
 use super::{guard, raw};
-use crate::error::Error;
 use pgrx::pg_sys;
 
 /// What a lock's number stands for. Tells our advisory locks from those that SQL can take, whose fourth field is 1 or 2.

@@ -1,7 +1,7 @@
 //! Memory contexts of PostgreSQL with an owner in Rust.
 
+use super::error::Error;
 use super::{guard, raw};
-use crate::error::Error;
 use core::cell::Cell;
 use core::ptr;
 use pgrx::pg_sys;

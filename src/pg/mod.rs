@@ -1,7 +1,7 @@
 //! The border to PostgreSQL, and the only hand-written `unsafe` of the project.
 //!
 //! Nothing here knows what PL/Proxy is. Each module wraps one part of the server's C interface and hands out owned Rust
-//! values; an error that PostgreSQL raises inside comes back as an [`Error`](crate::error::Error) value with every field
+//! values; an error that PostgreSQL raises inside comes back as an [`Error`](error::Error) value with every field
 //! it had. Only [`report`] raises, and only where no Rust value is left to drop.
 //!
 //! Three rules hold everywhere below:
@@ -12,11 +12,12 @@
 
 pub(crate) mod allocator;
 pub(crate) mod array;
+pub(crate) mod boundary;
 pub(crate) mod called;
 pub(crate) mod compat;
 pub(crate) mod descriptors;
 pub(crate) mod encoding;
-mod entry;
+pub(crate) mod error;
 pub(crate) mod exit;
 pub(crate) mod expr;
 pub(crate) mod fcinfo;
@@ -38,7 +39,7 @@ pub(crate) mod role;
 pub(crate) mod settings;
 pub(crate) mod shmem;
 pub(crate) mod spi;
-mod srf;
+pub(crate) mod srf;
 pub(crate) mod statements;
 pub(crate) mod tuple;
 pub(crate) mod tuplestore;

@@ -1,8 +1,8 @@
 //! A row of `pg_proc`, as far as a language handler needs it.
 
+use super::error::{Error, Report};
 use super::inval::Dependency;
 use super::{encoding, guard, raw};
-use crate::error::{Error, Report};
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, FormData_pg_proc, HeapTuple, Oid};
 

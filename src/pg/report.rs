@@ -1,10 +1,11 @@
 //! The only module that raises.
 
-use super::guard::{self, Raised};
-use super::memory::Context;
+use super::error::{Error, PgError, Report, pack, sqlstate};
+use super::guard;
+use super::memory::{Context, Switched};
 use super::{encoding, exit, raw};
-use crate::error::{Error, Report, SqlState, sqlstate};
 use core::ffi::{CStr, c_char, c_int};
+use core::mem::ManuallyDrop;
 use core::ptr;
 use pgrx::{PgLogLevel, pg_sys};
 
@@ -102,7 +103,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn copy(report: &Report) -> Result<Self, Raised> {
+    fn copy(report: &Report) -> Result<Self, PgError> {
         let text = |text: &Option<String>| {
             text.as_ref()
                 .map_or(Ok(ptr::null()), |text| encoding::message(text))
@@ -162,14 +163,64 @@ impl Fields {
     }
 }
 
-/// MAKE_SQLSTATE of elog.h: six bits a character.
-fn pack(state: SqlState) -> c_int {
-    state.iter().enumerate().fold(0, |code, (i, byte)| {
-        code | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * i))
-    })
+impl PgError {
+    /// Throws the error on, unchanged.
+    ///
+    /// # Safety
+    /// No Rust frame between here and PostgreSQL's handler may own a value that needs dropping.
+    pub(super) unsafe fn rethrow(self) -> ! {
+        match ManuallyDrop::new(self).0 {
+            // SAFETY: the data came from CopyErrorData and was not freed; ReThrowError copies it into ErrorContext before it
+            // jumps. Our copy goes with the memory of the subtransaction.
+            Some(data) => unsafe { raw::ReThrowError(data.as_ptr()) },
+            // SAFETY: as for this function.
+            None => unsafe { raise_out_of_memory() },
+        }
+    }
+
+    /// The same error with a hint, if it has none.
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        if let Some(mut data) = self.0 {
+            // SAFETY: live while `self` is, and nobody else's.
+            let data = unsafe { data.as_mut() };
+            if data.hint.is_null() {
+                // Without memory for it the error goes without.
+                data.hint = kept(hint).unwrap_or(ptr::null_mut());
+            }
+        }
+        self
+    }
 }
 
-/// The reverse: PGUNSIXBIT.
-pub(super) fn unpack(code: c_int) -> SqlState {
-    core::array::from_fn(|i| ((code >> (6 * i)) & 0x3f) as u8 + b'0')
+/// A text for a field of an error, in the memory that the error itself is in.
+fn kept(text: &str) -> Option<*mut c_char> {
+    // SAFETY: the context outlives the error, which is thrown before the subtransaction ends.
+    let _memory = unsafe { Switched::to(guard::memory()) };
+    match encoding::cstring(text) {
+        Ok(text) => Some(text),
+        Err(raised) => {
+            raised.ends_here(encoding::NOTHING_HELD);
+            None
+        }
+    }
+}
+
+impl Error {
+    /// A syntax error of SQL with a hint, if its text has a word before which a `;` may be missing.
+    pub(crate) fn with_semicolon_hint(self, next_statement: Option<&str>) -> Self {
+        let Some(word) = next_statement else {
+            return self;
+        };
+        let hint = format!("A \";\" may be missing before \"{word}\" in the function's body.");
+        match self {
+            Self::Raised(raised) if raised.sqlstate() == sqlstate::SYNTAX_ERROR => {
+                Self::Raised(raised.with_hint(&hint))
+            }
+            Self::Report(mut report) if report.sqlstate == sqlstate::SYNTAX_ERROR => {
+                report.hint.get_or_insert(hint);
+                Self::Report(report)
+            }
+            other => other,
+        }
+    }
 }

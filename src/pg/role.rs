@@ -1,7 +1,7 @@
 //! Who calls.
 
+use super::error::Error;
 use super::{encoding, guard, raw};
-use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};
 
 /// The effective user: after SET ROLE, or inside a SECURITY DEFINER function.

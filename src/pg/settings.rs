@@ -1,7 +1,7 @@
 //! Settings of the session that a call looks at.
 
+use super::error::Error;
 use super::{compat, guard, raw};
-use crate::error::Error;
 use core::cell::RefCell;
 use core::ffi::{CStr, c_int};
 use pgrx::pg_sys;

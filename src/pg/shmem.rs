@@ -3,15 +3,14 @@
 //! What lies there is made of atomics only, so that all-zero bytes are a value and any session may look at any time.
 
 use super::compat;
+use super::error::Error;
 use super::{guard, raw};
-use crate::error::Error;
-use crate::stats::{self, Header, Label, Memory};
 use core::ffi::c_int;
 use core::mem::{align_of, size_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use pgrx::pg_sys::{self, Datum};
-use plproxy_core::stats::Entry;
+use plproxy_core::stats::{Entry, Header, Label};
 use std::alloc::{Layout, alloc_zeroed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -29,6 +28,27 @@ static LOCK: AtomicPtr<pg_sys::LWLock> = AtomicPtr::new(ptr::null_mut());
 /// How many partitions it has room for.
 static ROOM: AtomicUsize = AtomicUsize::new(0);
 
+/// The tables of statistics of all sessions, or of this one.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) header: &'static Header,
+    pub(crate) partitions: &'static [Entry],
+    /// Of the partitions, in the same order.
+    pub(crate) labels: &'static [Label],
+    pub(crate) functions: &'static [Entry],
+    pub(crate) is_shared: bool,
+}
+
+/// What is to be called, and for how many partitions and functions there is to be room.
+pub(crate) struct Owner {
+    pub(crate) room: fn() -> usize,
+    /// The memory is there; in the postmaster.
+    pub(crate) load: fn(&Memory),
+    /// The server was shut down; in the postmaster.
+    pub(crate) save: fn(&Memory),
+}
+
+static OWNER: OnceLock<&'static Owner> = OnceLock::new();
 static PREVIOUS_STARTUP: OnceLock<pg_sys::shmem_startup_hook_type> = OnceLock::new();
 
 /// Whether the postmaster is loading `shared_preload_libraries`.
@@ -38,10 +58,11 @@ pub(crate) fn is_preloading() -> bool {
 }
 
 /// Asks for the memory, and to be called when it is there; once, from _PG_init, after the settings are defined.
-pub(super) fn register() {
+pub(crate) fn register(owner: &'static Owner) {
     if !is_preloading() {
         return;
     }
+    OWNER.get_or_init(|| owner);
     compat::at_shmem_request(request);
     // SAFETY: the postmaster's one thread; hooks are called one after the other.
     PREVIOUS_STARTUP.get_or_init(|| unsafe {
@@ -49,9 +70,13 @@ pub(super) fn register() {
     });
 }
 
+fn wanted_room() -> usize {
+    OWNER.get().map_or(0, |owner| (owner.room)())
+}
+
 /// Called in the postmaster when it sizes the shared memory.
 fn request() {
-    let size = Places::new(stats::room()).size + ALIGN;
+    let size = Places::new(wanted_room()).size + ALIGN;
     // SAFETY: the time for it has come; an error ends the postmaster's start, as it should.
     unsafe {
         raw::RequestAddinShmemSpace(size);
@@ -65,7 +90,7 @@ unsafe extern "C-unwind" fn startup() {
         // SAFETY: the hook that was there before ours, called as it would have been.
         unsafe { previous() };
     }
-    let room = stats::room();
+    let room = wanted_room();
     let size = Places::new(room).size + ALIGN;
     let mut found = false;
     // SAFETY: as every library does it; an error ends the start. The memory is at least that large, and zeroed below before
@@ -86,9 +111,9 @@ unsafe extern "C-unwind" fn startup() {
         }
         raw::on_shmem_exit(Some(end), Datum::null());
     }
-    if let Some(memory) = shared() {
+    if let (Some(memory), Some(owner)) = (shared(), OWNER.get()) {
         // A panic must not reach the postmaster.
-        let _panic = catch_unwind(AssertUnwindSafe(|| stats::load(&memory)));
+        let _panic = catch_unwind(AssertUnwindSafe(|| (owner.load)(&memory)));
     }
 }
 
@@ -97,11 +122,11 @@ unsafe extern "C-unwind" fn end(code: c_int, _: Datum) {
     if code != 0 {
         return;
     }
-    if let Some(memory) = shared() {
+    if let (Some(memory), Some(owner)) = (shared(), OWNER.get()) {
         // A panic must not reach the postmaster.
         let _panic = catch_unwind(AssertUnwindSafe(|| {
             if was_shut_down() {
-                stats::save(&memory);
+                (owner.save)(&memory);
             }
         }));
     }

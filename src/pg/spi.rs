@@ -1,10 +1,10 @@
 //! Local queries: prepared by the server programming interface, and run by it unless they are no more than one
 //! expression.
 
+use super::error::{Error, Report};
 use super::expr::{self, Arg, Expression};
 use super::memory::Switched;
 use super::{encoding, fields, guard, io, raw};
-use crate::error::{Error, Report};
 use core::cell::Cell;
 use core::ffi::{CStr, c_char};
 use core::ops::Range;

@@ -4,16 +4,28 @@
 //! expression context down (`LIMIT` reached, cursor closed, scan begun anew); or an error ends the query, where only the
 //! memory context goes, and nothing of PostgreSQL's may be touched any more.
 
+use super::error::{Error, Report};
 use super::fcinfo::CallInfo;
 use super::memory::Switched;
 use super::tuplestore::{Store, StoreReader};
 use super::{guard, raw};
-use crate::error::{Error, Report};
-use crate::stream::Stream;
 use core::ffi::c_void;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, ExprDoneCond};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A set that is handed out value by value.
+pub(crate) trait ValuePerCall {
+    /// Returns the next value and keeps the rest for the next call, by [`CallInfo::suspend`], or returns the end of the set.
+    fn advance(self: Box<Self>, info: &mut CallInfo) -> Result<Datum, Error>;
+
+    /// Nobody wants the rest.
+    fn end(self: Box<Self>);
+
+    /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to
+    /// forget it.
+    fn abandon(self: Box<Self>) -> (Vec<Store>, Option<StoreReader>);
+}
 
 /// What `fn_extra` points to; it lives in the memory of the `FmgrInfo`.
 #[repr(C)]
@@ -21,22 +33,16 @@ struct Slot {
     on_reset: pg_sys::MemoryContextCallback,
     /// Where `shut_down` is registered, or null.
     registered: *mut pg_sys::ExprContext,
-    /// The set under way, or null. Owned.
-    stream: *mut Stream,
+    /// The set under way.
+    set: Option<Box<dyn ValuePerCall>>,
 }
 
 impl Slot {
     /// # Safety
     /// `slot` must be null or live.
-    unsafe fn take(slot: *mut Self) -> Option<Box<Stream>> {
-        if slot.is_null() {
-            return None;
-        }
-        // SAFETY: live, and a non-null stream came from `Box::into_raw` and is taken once.
-        unsafe {
-            let stream = core::mem::replace(&mut (*slot).stream, ptr::null_mut());
-            (!stream.is_null()).then(|| Box::from_raw(stream))
-        }
+    unsafe fn take(slot: *mut Self) -> Option<Box<dyn ValuePerCall>> {
+        // SAFETY: null or live, and nobody else's meanwhile.
+        unsafe { slot.as_mut() }?.set.take()
     }
 }
 
@@ -46,14 +52,15 @@ impl CallInfo {
         unsafe { (*self.raw().flinfo).fn_extra.cast() }
     }
 
-    /// The set that the previous call left off.
-    pub(crate) fn resume(&mut self) -> Option<Box<Stream>> {
+    /// The next value of the set that the previous call left off, if it did.
+    pub(crate) fn resume(&mut self) -> Option<Result<Datum, Error>> {
         // SAFETY: the slot lives as long as the FmgrInfo, which is live during the call.
-        unsafe { Slot::take(self.slot()) }
+        let set = unsafe { Slot::take(self.slot()) }?;
+        Some(set.advance(self))
     }
 
     /// Keeps the set for the next call. The value returned along with it is one of several.
-    pub(crate) fn suspend(&mut self, stream: Box<Stream>) -> Result<(), Error> {
+    pub(crate) fn suspend(&mut self, set: Box<dyn ValuePerCall>) -> Result<(), Error> {
         let info = self
             .result_info()
             .ok_or_else(|| Report::internal("no result info for a set"))?;
@@ -70,7 +77,7 @@ impl CallInfo {
                 })?;
                 (*slot).registered = context;
             }
-            (*slot).stream = Box::into_raw(stream);
+            (*slot).set = Some(set);
             (*info).isDone = ExprDoneCond::ExprMultipleResult;
         }
         Ok(())
@@ -106,7 +113,7 @@ impl CallInfo {
                     next: ptr::null_mut(),
                 },
                 registered: ptr::null_mut(),
-                stream: ptr::null_mut(),
+                set: None,
             });
             raw::MemoryContextRegisterResetCallback(memory, &raw mut (*slot).on_reset);
             (*flinfo).fn_extra = slot.cast();
@@ -130,12 +137,12 @@ unsafe extern "C-unwind" fn shut_down(arg: Datum) {
     let slot: *mut Slot = arg.cast_mut_ptr();
     let _panic = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the slot's memory lives longer than the expression context; the registration is used up.
-        let stream = unsafe {
+        let set = unsafe {
             (*slot).registered = ptr::null_mut();
             Slot::take(slot)
         };
-        if let Some(stream) = stream {
-            stream.end();
+        if let Some(set) = set {
+            set.end();
         }
     }));
 }
@@ -144,8 +151,8 @@ unsafe extern "C-unwind" fn shut_down(arg: Datum) {
 unsafe extern "C-unwind" fn forget(arg: *mut c_void) {
     let _panic = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: callbacks run before the memory of the slot is freed.
-        if let Some(stream) = unsafe { Slot::take(arg.cast()) } {
-            let (stores, reader) = stream.abandon();
+        if let Some(set) = unsafe { Slot::take(arg.cast()) } {
+            let (stores, reader) = set.abandon();
             stores.into_iter().for_each(Store::abandon);
             reader.into_iter().for_each(StoreReader::abandon);
         }

@@ -1,7 +1,7 @@
 //! A look into SQL text with PostgreSQL's own grammar.
 
+use super::error::Error;
 use super::{encoding, guard, raw};
-use crate::error::Error;
 use core::ffi::CStr;
 use pgrx::pg_sys::{self, NodeTag};
 

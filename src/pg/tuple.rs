@@ -1,9 +1,9 @@
 //! Row types and the rows made of them.
 
+use super::error::Error;
 use super::memory::Switched;
 use super::settings::TextSettings;
 use super::{compat, encoding, guard, raw};
-use crate::error::Error;
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, Oid, TupleDesc};
 

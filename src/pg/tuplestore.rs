@@ -1,8 +1,8 @@
 //! Rows kept in memory up to a bound, then on disk.
 
+use super::error::Error;
 use super::tuple::{Row, RowType};
 use super::{compat, guard, interrupts, raw};
-use crate::error::Error;
 use core::ffi::c_int;
 use core::mem::ManuallyDrop;
 use pgrx::pg_sys::{self, Datum, Tuplestorestate};

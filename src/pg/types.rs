@@ -1,9 +1,9 @@
 //! A row of `pg_type`.
 
+use super::error::{Error, Report};
 use super::inval::Dependency;
 use super::proc::CachedTuple;
 use super::{encoding, guard, raw};
-use crate::error::{Error, Report};
 use pgrx::pg_sys::{self, FormData_pg_type, Oid};
 use plproxy_core::function::TypeName;
 use plproxy_core::ident::quote_ident;

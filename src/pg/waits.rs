@@ -1,7 +1,7 @@
 //! What `pg_stat_activity` shows while a call waits.
 
 use super::compat;
-use crate::error::Error;
+use super::error::Error;
 use core::cell::Cell;
 use core::ffi::CStr;
 use pgrx::pg_sys;

@@ -1,9 +1,8 @@
 //! The local transaction: what it is, and word of its end.
 
+use super::error::Error;
 use super::memory::Switched;
 use super::{allocator, guard, raw, report};
-use crate::error::Error;
-use crate::remote;
 use core::cell::Cell;
 use core::ffi::{CStr, c_void};
 use pgrx::pg_sys::{
@@ -11,21 +10,28 @@ use pgrx::pg_sys::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Asks PostgreSQL for the callback that tidies up; once per backend.
-pub(super) fn register() {
+thread_local! {
+    static TIDY: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+/// Has `f` called at the end of each transaction, to tidy up; once, from _PG_init. It must not raise.
+pub(crate) fn register(f: fn()) {
+    TIDY.set(Some(f));
     // SAFETY: called once, from _PG_init; the callback is a function of this library, which is never unloaded.
     unsafe { pg_sys::RegisterXactCallback(Some(tidy), core::ptr::null_mut()) }
 }
 
-/// Called by xact.c in the middle of a commit or an abort: must not raise. It closes sockets, and calls nothing of PostgreSQL's
-/// but what gives a file descriptor back.
+/// Called by xact.c in the middle of a commit or an abort: must not raise. What it calls closes sockets, and calls nothing of
+/// PostgreSQL's but what gives a file descriptor back.
 unsafe extern "C-unwind" fn tidy(event: XactEvent::Type, _: *mut c_void) {
     if matches!(
         event,
         XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE
     ) {
-        // A panic must not reach xact.c, and what was not closed now will be at another end.
-        let _panic = catch_unwind(AssertUnwindSafe(remote::end_transaction));
+        if let Some(f) = TIDY.get() {
+            // A panic must not reach xact.c, and what was not closed now will be at another end.
+            let _panic = catch_unwind(AssertUnwindSafe(f));
+        }
     }
 }
 

@@ -5,9 +5,10 @@
 //! a mark of this form of it and before a checksum.
 #![forbid(unsafe_code)]
 
-use super::memory::{Found, Kind, Memory};
+use super::memory::{Found, Kind};
 use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
+use crate::pg::shmem::Memory;
 use plproxy_core::hash::siphash;
 use plproxy_core::stats::Counts;
 use std::fs;

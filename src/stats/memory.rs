@@ -10,17 +10,12 @@ use crate::error::Error;
 use crate::gucs;
 use crate::pg::allocator;
 use crate::pg::interrupts;
-use crate::pg::shmem::{self, Locked};
+use crate::pg::shmem::{self, Locked, Memory};
 use core::cell::{Cell, OnceCell};
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+use core::sync::atomic::Ordering::{Relaxed, Release};
 use plproxy_core::room;
-use plproxy_core::stats::{Counts, Entry, Rank, Table};
+use plproxy_core::stats::{Counts, Entry, HOST, Label, NAME, Rank, Table};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// Lengths of names; longer ones are cut.
-const NAME: usize = 64;
-const HOST: usize = 256;
 
 /// For so long nobody looks for room where there was none, or for the lock where it could not be had.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -29,50 +24,6 @@ const AT_ONCE: usize = 1024;
 /// Waits for the lock at the end of which the sample is given up: its holder may be stopped.
 const PATIENCE: u32 = 250;
 const WAIT: Duration = Duration::from_millis(1);
-
-/// What concerns both tables.
-#[repr(C, align(64))]
-pub(crate) struct Header {
-    epoch: AtomicU64,
-    _apart: [AtomicU64; 7],
-    /// Entries in use, of partitions and of functions.
-    used: [AtomicU64; 2],
-    /// Calls that were not counted for want of room, or whose entry has given way since.
-    untracked: AtomicU64,
-    /// Where the last entry gave way, of partitions and of functions.
-    hands: [AtomicU64; 2],
-}
-
-impl Header {
-    /// Another one after each reset.
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch.load(Acquire)
-    }
-
-    pub(super) fn count_untracked(&self, calls: u64) {
-        self.untracked.fetch_add(calls, Relaxed);
-    }
-}
-
-/// What is shown of a partition besides its number.
-#[repr(C)]
-pub(crate) struct Label {
-    cluster: [AtomicU8; NAME],
-    dbname: [AtomicU8; NAME],
-    host: [AtomicU8; HOST],
-    port: AtomicU32,
-}
-
-/// The tables of all sessions, or of this one.
-#[derive(Clone, Copy)]
-pub(crate) struct Memory {
-    pub(crate) header: &'static Header,
-    pub(crate) partitions: &'static [Entry],
-    /// Of the partitions, in the same order.
-    pub(crate) labels: &'static [Label],
-    pub(crate) functions: &'static [Entry],
-    pub(crate) is_shared: bool,
-}
 
 /// How many partitions, and how many functions, the memory has room for.
 pub(crate) fn room() -> usize {
@@ -245,7 +196,7 @@ impl Memory {
         let made = table.make(name.key(), counts, rank, now())?;
         self.header.count_untracked(made.driven_out);
         if let (Kind::Partition, Some(label)) = (kind, self.labels.get(made.place)) {
-            label.write(name);
+            label.write(name.cluster, name.dbname, name.host, name.port);
         }
         Some(made.place)
     }
@@ -293,15 +244,15 @@ impl Memory {
             Kind::Partition => self.labels.get(place),
             Kind::Function => None,
         };
-        let text = |part: fn(&Label) -> &[AtomicU8]| label.map_or(String::new(), |l| read(part(l)));
+        let shown = label.map(Label::read).unwrap_or_default();
         Some(Found {
             database: entry.database(),
             number: entry.number(),
             hash: entry.hash(),
-            cluster: text(|label| &label.cluster),
-            dbname: text(|label| &label.dbname),
-            host: text(|label| &label.host),
-            port: label.map_or(0, |label| label.port.load(Relaxed)),
+            cluster: shown.cluster,
+            dbname: shown.dbname,
+            host: shown.host,
+            port: shown.port,
             counts: entry.read(),
         })
     }
@@ -383,35 +334,4 @@ pub(crate) fn reset(
         }
     }
     memory.give_up(&gone)
-}
-
-impl Label {
-    fn write(&self, name: &Name<'_>) {
-        write(&self.cluster, name.cluster);
-        write(&self.dbname, name.dbname);
-        write(&self.host, name.host);
-        self.port.store(name.port, Relaxed);
-    }
-}
-
-/// Writes a name, cut where it is too long, but not in the middle of a character.
-fn write(to: &[AtomicU8], name: &str) {
-    let mut end = name.len().min(to.len());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    let bytes = name.as_bytes().iter().take(end);
-    let filled = bytes.copied().chain(core::iter::repeat(0));
-    to.iter()
-        .zip(filled)
-        .for_each(|(slot, byte)| slot.store(byte, Relaxed));
-}
-
-fn read(from: &[AtomicU8]) -> String {
-    let bytes: Vec<u8> = from
-        .iter()
-        .map(|slot| slot.load(Relaxed))
-        .take_while(|byte| *byte != 0)
-        .collect();
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -12,7 +12,14 @@ mod memory;
 mod place;
 mod watch;
 
-pub(crate) use file::{load, save};
-pub(crate) use memory::{Header, Label, Memory, current, reset, room};
+use crate::pg::shmem::Owner;
+pub(crate) use memory::{current, reset};
 pub(crate) use place::{FunctionPlace, NO_NUMBER, PartitionPlace, Place};
 pub(crate) use watch::{End, Watch, Watched};
+
+/// What has the shared memory made, filled and saved.
+pub(crate) static SHARED: Owner = Owner {
+    room: memory::room,
+    load: file::load,
+    save: file::save,
+};

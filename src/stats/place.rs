@@ -1,9 +1,10 @@
 //! Where something is counted, found once and remembered.
 #![forbid(unsafe_code)]
 
-use super::memory::{Kind, Memory, current, may_have_room};
+use super::memory::{Kind, current, may_have_room};
 use crate::cluster::{Cluster, Origin};
 use crate::error::Error;
+use crate::pg::shmem::Memory;
 use crate::pg::{encoding, xact};
 use core::cell::Cell;
 use pgrx::pg_sys::Oid;

@@ -5,7 +5,9 @@
 //! makes room for it. Nothing here waits without bound: a process may be stopped in the middle of anything.
 
 mod entry;
+mod header;
 mod table;
 
 pub use entry::{Counts, Entry, Sample};
+pub use header::{HOST, Header, Label, NAME, Shown};
 pub use table::{IDLE, Made, Rank, Table};

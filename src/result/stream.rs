@@ -1,15 +1,16 @@
 //! A set handed out value by value, as the caller asks for it.
 //!
 //! The caller that stops early ends the remote work; rows that nobody asked for are not read. The order is the partitions',
-//! and the rows of one that is ahead of its turn are kept meanwhile, as in [`collect`](crate::collect).
+//! and the rows of one that is ahead of its turn are kept meanwhile, as in [`set`](super::set).
 #![forbid(unsafe_code)]
 
+use super::set::{Room, Source, Writer};
 use crate::call::{Arrival, Call};
-use crate::collect::{Room, Source, Writer};
 use crate::error::{Error, FunctionLabel};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
 use crate::pg::settings::TextSettings;
+use crate::pg::srf::ValuePerCall;
 use crate::pg::tuplestore::{Store, StoreReader};
 use crate::shape::{Shape, ShapeResult};
 use crate::stats::End;
@@ -55,8 +56,23 @@ impl Stream {
         Box::new(Self { call, rows })
     }
 
-    /// Returns the next value and keeps the rest for the next call, or returns the end of the set.
-    pub(crate) fn advance(mut self: Box<Self>, info: &mut CallInfo) -> Result<Datum, Error> {
+    /// The next value, in the caller's memory. An error has ended the remote work.
+    fn next(&mut self, info: &CallInfo) -> Result<Option<Option<Datum>>, Error> {
+        let Self { call, rows } = self;
+        loop {
+            if let Some(value) = call.or_cancel(|| rows.next(info))? {
+                return Ok(Some(value));
+            }
+            let Some(arrival) = call.next()? else {
+                return Ok(None);
+            };
+            call.or_cancel(|| rows.take(arrival, info))?;
+        }
+    }
+}
+
+impl ValuePerCall for Stream {
+    fn advance(mut self: Box<Self>, info: &mut CallInfo) -> Result<Datum, Error> {
         let value = match self.next(info) {
             Ok(Some(value)) => value,
             Ok(None) => {
@@ -76,31 +92,14 @@ impl Stream {
         Ok(value.unwrap_or_else(|| info.return_null()))
     }
 
-    /// The next value, in the caller's memory. An error has ended the remote work.
-    fn next(&mut self, info: &CallInfo) -> Result<Option<Option<Datum>>, Error> {
-        let Self { call, rows } = self;
-        loop {
-            if let Some(value) = call.or_cancel(|| rows.next(info))? {
-                return Ok(Some(value));
-            }
-            let Some(arrival) = call.next()? else {
-                return Ok(None);
-            };
-            call.or_cancel(|| rows.take(arrival, info))?;
-        }
-    }
-
-    /// Nobody wants the rest.
-    pub(crate) fn end(mut self: Box<Self>) {
+    fn end(mut self: Box<Self>) {
         self.call.cancel();
         if let Err(unlogged) = self.call.log() {
             unlogged.ends_here("a line is written to the log by a pipe or a file of this process");
         }
     }
 
-    /// The same where an error ends the query: what lies in PostgreSQL's memory is given back for whoever knows how to
-    /// forget it.
-    pub(crate) fn abandon(mut self: Box<Self>) -> (Vec<Store>, Option<StoreReader>) {
+    fn abandon(mut self: Box<Self>) -> (Vec<Store>, Option<StoreReader>) {
         self.call.cancel();
         let stores = self.rows.requests.iter_mut();
         let stores = stores.filter_map(|source| source.ahead.take()).collect();

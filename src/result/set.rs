@@ -5,14 +5,16 @@
 //! memory stays bounded.
 #![forbid(unsafe_code)]
 
+use super::rows::RowReader;
+use crate::call::{Call, RequestEnd};
 use crate::error::{Error, FunctionLabel};
 use crate::pg::fcinfo::{CallInfo, ResultStore};
 use crate::pg::memory::Context;
 use crate::pg::settings::{self, TextSettings};
 use crate::pg::tuple::{Row, RowType};
 use crate::pg::tuplestore::Store;
-use crate::rows::RowReader;
 use crate::shape::Shape;
+use pgrx::pg_sys::Datum;
 use plproxy_remote::Batch;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -22,6 +24,31 @@ const LEAST_MEMORY: i32 = 64;
 
 /// So many bytes of rows ahead of their turn are kept as they came, of all requests of a call together.
 const KEPT: usize = 64 * 1024;
+
+/// All rows go to a tuplestore.
+pub(super) fn take(
+    call: &mut Call,
+    info: &mut CallInfo,
+    shape: &Rc<Shape>,
+    memory: &Context,
+) -> Result<Datum, Error> {
+    let label = call.label().clone();
+    let row_type = shape.set_row_type(&label)?;
+    let mut collector = Collector::new(info, shape, row_type, call.requests(), call.skips())?;
+    call.drive(|arrival| {
+        let request = arrival.request;
+        if let Some(batch) = arrival.batch {
+            collector.rows(request, batch, &label, memory)?;
+        }
+        match arrival.end {
+            None => Ok(()),
+            Some(RequestEnd::Done) => collector.done(request, &label, memory),
+            Some(RequestEnd::Failed) => collector.failed(request, &label, memory),
+        }
+    })?;
+    collector.finish()?;
+    Ok(info.return_null())
+}
 
 /// The room that is left for them.
 pub(crate) struct Room(usize);

@@ -1,0 +1,50 @@
+//! The value of a function that returns one.
+#![forbid(unsafe_code)]
+
+use super::rows::RowReader;
+use crate::call::Call;
+use crate::error::{Error, sqlstate};
+use crate::pg::fcinfo::CallInfo;
+use crate::pg::settings::TextSettings;
+use crate::shape::{Shape, ShapeResult};
+use pgrx::pg_sys::Datum;
+use std::rc::Rc;
+
+/// One row is wanted, no less and no more.
+pub(super) fn take(call: &mut Call, info: &mut CallInfo, shape: &Shape) -> Result<Datum, Error> {
+    if call.is_procedure() && matches!(shape.result, ShapeResult::Void) {
+        // From however many partitions, and whatever they send.
+        call.drive(|_| Ok(()))?;
+        return Ok(info.return_null());
+    }
+    let mut count: u64 = 0;
+    let mut value = None;
+    let label = call.label().clone();
+    call.drive(|arrival| {
+        let Some(batch) = arrival.batch else {
+            return Ok(());
+        };
+        // The value goes to the caller's memory; further rows are counted for the message only.
+        let first = count == 0 && !batch.is_empty();
+        count += batch.len() as u64;
+        if first {
+            // Values as text are read as the partition's settings mean them.
+            let _style = batch.style().map(TextSettings::for_input).transpose()?;
+            let dbname = Rc::clone(batch.dbname());
+            value = RowReader::find(shape, &batch, &label)?
+                .take_single(shape, batch)
+                .map_err(|error| label.value_error(&dbname, error))?;
+        }
+        Ok(())
+    })?;
+    if count != 1 {
+        let sqlstate = if count == 0 {
+            sqlstate::NO_DATA_FOUND
+        } else {
+            sqlstate::TOO_MANY_ROWS
+        };
+        let what = format_args!("Non-SETOF function requires 1 row from remote query, got {count}");
+        return Err(label.error_with(sqlstate, what));
+    }
+    Ok(value.unwrap_or_else(|| info.return_null()))
+}
