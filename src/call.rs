@@ -3,7 +3,8 @@
 
 use crate::cluster::Cluster;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
-use crate::function::{ProxyFunction, ResultType};
+use crate::function::ProxyFunction;
+use crate::function::signature::ResultType;
 use crate::pg::allocator;
 use crate::pg::interrupts;
 use crate::pg::report::{Level, emit};
@@ -73,7 +74,7 @@ impl Call {
         };
         let _room = allocator::hold(requests.len().saturating_mul(REQUEST))?;
         let remote = remote()?;
-        let watch = Watch::begin(function, watched)?;
+        let watch = Watch::begin(|rank| function.place(rank), watched)?;
         Ok(Self {
             label: function.label.clone(),
             watch,

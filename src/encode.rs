@@ -4,10 +4,11 @@
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::function::ProxyFunction;
+use crate::function::codec::{Shape, ShapeParam};
+use crate::function::split_array::SplitArray;
 use crate::pg::settings::TextSettings;
 use crate::pg::{array, encoding};
-use crate::route::{Routing, SplitArray, Targets};
-use crate::shape::{Shape, ShapeParam};
+use crate::route::{Routing, Targets};
 use crate::stats::Watched;
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::RunOn;

@@ -1,15 +1,15 @@
 //! EXECUTE: the text of a call's remote statement, and the statement that it makes.
 #![forbid(unsafe_code)]
 
-use crate::codecs;
 use crate::error::{Error, sqlstate};
 use crate::function::ProxyFunction;
-use crate::local::LocalPlan;
+use crate::function::codec::Shape;
+use crate::function::local_query::LocalPlan;
 use crate::pg::encoding;
 use crate::pg::spi;
 use crate::pg::types::TypeClass;
 use crate::recent::Recent;
-use crate::shape::Shape;
+use crate::type_cache;
 use core::cell::RefCell;
 use core::hash::BuildHasher;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -72,7 +72,7 @@ pub(crate) fn text(
         QueryText::Query(query) => {
             // The session has the plan, by its text: few functions have one, and thousands may be kept.
             let plan = LocalPlan::default();
-            plan.value(function, query, args, TYPES, spi::text)?
+            plan.value(function.arguments(), query, args, TYPES, spi::text)?
         }
     };
     text.ok_or_else(|| {
@@ -88,7 +88,7 @@ pub(crate) fn text(
 fn types(function: &ProxyFunction, template: &ExecuteTemplate) -> Result<Box<[u32]>, Error> {
     let args = template.args.iter();
     args.map(|&argument| {
-        let info = codecs::type_info(function.type_of(argument))?;
+        let info = type_cache::type_info(function.arguments().type_of(argument))?;
         let base = (*info).clone().base()?;
         let number = base.oid.to_u32();
         let everywhere = base.class != TypeClass::Pseudo && BuiltInType::of(number).is_some();

@@ -1,24 +1,19 @@
 //! What checks the options of wrappers, servers and user mappings.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{self, CONNECTION_STRING};
-use crate::error::{Error, Report, sqlstate, state};
+use crate::cluster::definition::{self, CONNECTION_STRING, report};
+use crate::error::{Error, Report, sqlstate};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::report::{Level, emit};
 use crate::pg::{encoding, foreign, role};
 use pgrx::pg_sys::{self, Datum};
 use plproxy_core::conninfo;
-use plproxy_core::options::{
-    Kind, OptionError, connection_strings, is_password_required, validate as check,
-};
-
-/// The function's name in the library.
-pub(crate) const NAME: &str = "plproxy_fdw_validator";
+use plproxy_core::options::{Kind, connection_strings, is_password_required, validate as check};
 
 /// `plproxy_fdw_validator(text[], oid) → bool`.
 pub(crate) fn validate(info: &mut CallInfo) -> Result<Datum, Error> {
     let options = foreign::options_of_array(info.arg(0))?;
-    let _room = cluster::room_of(&options)?;
+    let _room = definition::room_of(&options)?;
     let catalog = info.arg(1).map_or(0, |value| value.value() as u32);
     let kind = match catalog {
         0 => {
@@ -98,11 +93,4 @@ fn warn_of_unusable(options: &foreign::Options) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// An option's error as PostgreSQL shows it.
-pub(crate) fn report(error: OptionError) -> Report {
-    let mut report = Report::new(state(error.sqlstate), error.message);
-    report.hint = error.hint;
-    report
 }

@@ -1,7 +1,7 @@
 //! Settings of the extension.
 #![forbid(unsafe_code)]
 
-use crate::error::{Error, Report, sqlstate};
+use crate::pg::error::{Error, Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::pg::settings::{self, Names};
 use crate::pg::shmem;

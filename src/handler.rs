@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 use crate::call::Call;
-use crate::cluster;
 use crate::encode;
 use crate::error::{Error, Report};
 use crate::execute;
 use crate::function;
+use crate::location;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
 use crate::result;
@@ -33,7 +33,7 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
     // What the call allocates on the way, freed when it ends, well or badly.
     let memory = Context::for_call()?;
     let (call, shape) = memory.enter(|| {
-        let cluster = cluster::find(&function, &args)?;
+        let cluster = location::find(&function, &args)?;
         let routing = route::pick(&function, &cluster, &args)?;
         let shape = function.shape(info, cluster.text_only())?;
         let statement = execute::statement(&function, &shape, &args)?;

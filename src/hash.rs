@@ -1,13 +1,15 @@
 //! The hash that picks a partition, for values that are not integers too, and its SQL function.
 #![forbid(unsafe_code)]
 
-use crate::codecs;
 use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::io::Encoder;
 use crate::pg::types::{TypeClass, TypeInfo};
+use crate::type_cache;
+use core::cell::RefCell;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::hash::{siphash, trim_bpchar};
+use plproxy_core::numbered::NumberMap;
 use plproxy_core::types::BuiltInType;
 use plproxy_remote::{Encoding, Param};
 use std::rc::Rc;
@@ -26,21 +28,48 @@ pub(crate) enum HashKind {
     },
 }
 
+thread_local! {
+    /// Of the types that were asked for, until one of them changes.
+    static KINDS: RefCell<NumberMap<Oid, Rc<HashKind>>> = RefCell::default();
+}
+
+/// A type has changed.
+pub(crate) fn forget() {
+    // Taken out first: dropping goes through PostgreSQL.
+    let kinds = KINDS.take();
+    drop(kinds);
+}
+
+/// How values of a type hash, found once; the type's name where they cannot.
+fn find(oid: Oid) -> Result<Result<Rc<HashKind>, String>, Error> {
+    if let Some(kind) = KINDS.with_borrow(|kinds| kinds.get(&oid).cloned()) {
+        return Ok(Ok(kind));
+    }
+    match HashKind::of(oid)? {
+        Some(kind) => {
+            let kind = Rc::new(kind);
+            KINDS.with_borrow_mut(|kinds| kinds.insert(oid, Rc::clone(&kind)));
+            Ok(Ok(kind))
+        }
+        None => type_cache::type_info(oid)?.display().map(Err),
+    }
+}
+
 /// How values of a type hash, or the error that they cannot.
 pub(crate) fn kind(type_oid: Oid, label: &FunctionLabel) -> Result<Rc<HashKind>, Error> {
-    codecs::hash_kind(type_oid)?.map_err(|name| label.error(cannot_hash(&name)))
+    find(type_oid)?.map_err(|name| label.error(cannot_hash(&name)))
 }
 
 impl HashKind {
     /// How values of a type hash, if they can.
     pub(crate) fn of(type_oid: Oid) -> Result<Option<Self>, Error> {
-        let info = TypeInfo::clone(&*codecs::type_info(type_oid)?).base()?;
+        let info = TypeInfo::clone(&*type_cache::type_info(type_oid)?).base()?;
         Ok(Some(match info.oid {
             pg_sys::INT2OID => Self::Int2,
             pg_sys::INT4OID => Self::Int4,
             pg_sys::INT8OID => Self::Int8,
             oid if info.class == TypeClass::Enum || is_hashable(oid) => Self::Bytes {
-                encoder: codecs::encoder(&info, false)?,
+                encoder: type_cache::encoder(&info, false)?,
                 trim: oid == pg_sys::BPCHAROID,
             },
             _ => return Ok(None),
@@ -74,8 +103,7 @@ fn cannot_hash(name: &str) -> String {
 /// `plproxy_hash(anyelement) → int8`.
 pub(crate) fn sql_hash(info: &mut CallInfo) -> Result<Datum, Error> {
     let type_oid = info.arg_type(0)?;
-    let kind = codecs::hash_kind(type_oid)?
-        .map_err(|name| Error::from(Report::internal(cannot_hash(&name))))?;
+    let kind = find(type_oid)?.map_err(|name| Error::from(Report::internal(cannot_hash(&name))))?;
     match info.arg(0) {
         Some(value) => Ok(Datum::from(kind.hash(value)?)),
         None => Ok(info.return_null()),

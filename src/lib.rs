@@ -12,21 +12,11 @@ compile_error!("name a PostgreSQL version: --features pg15");
 
 // Without a PostgreSQL version the library is empty, so that the other crates build and test with no PostgreSQL at hand.
 #[cfg(feature = "postgres")]
-mod access;
-#[cfg(feature = "postgres")]
 mod admin;
-#[cfg(feature = "postgres")]
-mod author;
 #[cfg(feature = "postgres")]
 mod call;
 #[cfg(feature = "postgres")]
 mod cluster;
-#[cfg(feature = "postgres")]
-mod codecs;
-#[cfg(feature = "postgres")]
-mod configured;
-#[cfg(feature = "postgres")]
-mod declared;
 #[cfg(feature = "postgres")]
 mod encode;
 #[cfg(feature = "postgres")]
@@ -47,9 +37,9 @@ mod handler;
 #[cfg(feature = "postgres")]
 mod hash;
 #[cfg(feature = "postgres")]
-mod local;
+mod limited;
 #[cfg(feature = "postgres")]
-mod needs;
+mod location;
 #[cfg(feature = "postgres")]
 #[allow(unsafe_code)]
 mod pg;
@@ -62,11 +52,11 @@ mod result;
 #[cfg(feature = "postgres")]
 mod route;
 #[cfg(feature = "postgres")]
-mod shape;
-#[cfg(feature = "postgres")]
 mod stats;
 #[cfg(feature = "postgres")]
 mod tolerance;
+#[cfg(feature = "postgres")]
+mod type_cache;
 #[cfg(feature = "postgres")]
 mod validator;
 

@@ -1,16 +1,15 @@
 //! Which partitions get what: RUN ON and SPLIT.
 #![forbid(unsafe_code)]
 
-use crate::access::Access;
 use crate::cluster::Cluster;
+use crate::cluster::access::Access;
 use crate::error::Error;
 use crate::function::ProxyFunction;
+use crate::function::split_array::{SplitArray, split};
 use crate::hash::{self, HashKind};
-use crate::pg::array::{ElementLayout, Elements, elements};
 use core::cell::{Cell, OnceCell};
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::{Location, RunOn};
-use plproxy_core::room::Room;
 use plproxy_core::routing::{Tags, any, number, partition_of};
 use plproxy_core::split::Split;
 use std::hash::{BuildHasher, RandomState};
@@ -29,14 +28,6 @@ pub(crate) enum Targets {
     Whole(Tags),
     /// Each partition its own elements of the split arrays.
     Split(Split),
-}
-
-/// An argument that SPLIT cuts.
-pub(crate) struct SplitArray {
-    pub(crate) argument: usize,
-    pub(crate) layout: ElementLayout,
-    pub(crate) elements: Vec<Option<Datum>>,
-    _room: Option<Room>,
 }
 
 /// Works out where a call goes.
@@ -60,9 +51,14 @@ pub(crate) fn pick(
     let count = cluster.partitions.len();
     if let (RunOn::Query(query), false) = (run_on, function.program.split.is_empty()) {
         // A query that cannot be prepared is an error, even if there turns out to be no element to run it for.
-        function.run_on_plan.check(function, query)?;
+        function.run_on_plan.check(function.arguments(), query)?;
     }
-    let arrays = split(function, args)?;
+    let arrays = split(
+        &function.label,
+        &function.args,
+        &function.program.split,
+        args,
+    )?;
     let length = arrays.first().map(|array| array.elements.len());
     if length == Some(0) {
         return Ok(Routing {
@@ -89,47 +85,6 @@ pub(crate) fn pick(
         targets: Targets::Split(elements),
         arrays,
     })
-}
-
-/// Takes the arrays of SPLIT apart; none if there is no SPLIT.
-fn split(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Vec<SplitArray>, Error> {
-    let mut arrays: Vec<SplitArray> = Vec::with_capacity(function.program.split.len());
-    for &argument in &function.program.split {
-        let Some(element) = function
-            .args
-            .get(argument)
-            .and_then(|arg| arg.split_element.as_ref())
-        else {
-            continue;
-        };
-        let layout = ElementLayout::of(element);
-        let (elements, room) = match args.get(argument).copied().flatten() {
-            None => (Vec::new(), None),
-            Some(value) => match elements(value, layout)? {
-                Elements::Flat(elements, room) => (elements, room),
-                Elements::Multidimensional => {
-                    return Err(function
-                        .label
-                        .error("split multi-dimensional arrays are not supported"));
-                }
-            },
-        };
-        if arrays
-            .first()
-            .is_some_and(|first| first.elements.len() != elements.len())
-        {
-            return Err(function
-                .label
-                .error("split arrays must be of identical lengths"));
-        }
-        arrays.push(SplitArray {
-            argument,
-            layout,
-            elements,
-            _room: room,
-        });
-    }
-    Ok(arrays)
 }
 
 struct Picker<'a> {
@@ -163,10 +118,12 @@ impl Picker<'_> {
                 tag(self.partition(self.argument_hash(*argument)?.hash(value)?));
             }
             RunOn::Query(query) => {
-                let hashes =
-                    self.function
-                        .run_on_plan
-                        .hashes(self.function, query, args, |hash| tag(self.partition(hash)))?;
+                let hashes = self.function.run_on_plan.hashes(
+                    self.function.arguments(),
+                    query,
+                    args,
+                    |hash| tag(self.partition(hash)),
+                )?;
                 if hashes != 1 && !self.function.goes_anywhere() {
                     return Err(label.error("Only set-returning function allows hashcount <> 1"));
                 }
@@ -198,7 +155,8 @@ impl Picker<'_> {
                     );
                 };
                 let plan = &function.run_on_plan;
-                let done = plan.hashes_of_elements(function, query, args, arrays, rest, each)?;
+                let done =
+                    plan.hashes_of_elements(function.arguments(), query, args, arrays, rest, each)?;
                 if done > 0 {
                     element += done;
                     continue;

@@ -2,8 +2,8 @@
 //! reached, RUN ON ALL SKIP FAILED does without.
 #![forbid(unsafe_code)]
 
-use crate::access::Access;
 use crate::cluster::Cluster;
+use crate::cluster::access::Access;
 use crate::error::{Error, FunctionLabel, Report, SqlState, sqlstate};
 use crate::function::ProxyFunction;
 use crate::gucs;

@@ -1,8 +1,8 @@
 //! What `CREATE FUNCTION … LANGUAGE plproxy` runs.
 #![forbid(unsafe_code)]
 
-use crate::declared::Declared;
 use crate::error::Error;
+use crate::function::catalog::Declared;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::proc;
 use pgrx::pg_sys::{Datum, Oid};

@@ -9,9 +9,10 @@
 use super::output::{Output, Value};
 use super::{Admin, beside, options, words};
 use crate::cluster::{self, Cluster};
-use crate::codecs;
 use crate::error::{Error, sqlstate};
-use crate::function::{self, ProxyFunction, ResultType};
+use crate::function::signature::ResultType;
+use crate::function::{self, ProxyFunction};
+use crate::location;
 use crate::pg::allocator;
 use crate::pg::called::AsCalled;
 use crate::pg::encoding;
@@ -19,6 +20,7 @@ use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi::{self, Plan};
 use crate::pg::xact;
+use crate::type_cache;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::{CallTemplate, Query};
 use plproxy_core::ident::quote_literal;
@@ -34,7 +36,7 @@ pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let oid = admin.function(0)?;
     let function = admin.proxy_function(oid)?;
-    if !cluster::is_fixed(&function) {
+    if !location::is_fixed(&function) {
         let what = format_args!(
             "where {} goes depends on its arguments",
             function.label.name
@@ -46,7 +48,7 @@ pub(crate) fn check_one(info: &mut CallInfo) -> Result<Datum, Error> {
     }
     let findings = {
         let _called = AsCalled::of(oid)?;
-        let cluster = cluster::find(&function, &[])?;
+        let cluster = location::find(&function, &[])?;
         admin.check(&cluster, &[function])?
     };
     let mut output = Output::new(admin.info)?;
@@ -77,7 +79,7 @@ pub(crate) fn check_all(info: &mut CallInfo) -> Result<Datum, Error> {
     let mut functions = Vec::new();
     for oid in oids {
         match xact::attempt(|| function::find(oid))? {
-            Ok(function) if cluster::literal_name(&function) == Some(&name) => {
+            Ok(function) if location::literal_name(&function) == Some(&name) => {
                 functions.push((oid, function));
             }
             Ok(_) => (),
@@ -370,7 +372,7 @@ fn question(
             let mut pairs = Vec::new();
             for (column, place) in row_type.columns.iter().zip(places) {
                 if let Some(remote) = columns.get(place) {
-                    let info = codecs::type_info(column.type_oid)?;
+                    let info = type_cache::type_info(column.type_oid)?;
                     pairs.push((column.name.clone(), info.sql.clone(), remote.type_oid));
                 }
             }

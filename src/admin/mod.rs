@@ -17,10 +17,10 @@ mod site;
 pub(crate) mod stats;
 mod two_phase;
 
-use crate::access::Access;
 use crate::call::{self, CANCEL_BOUND};
+use crate::cluster::access::Access;
+use crate::cluster::functions::TrustedOnly;
 use crate::cluster::{self, Cluster};
-use crate::configured::TrustedOnly;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function;
 use crate::pg::allocator;
@@ -94,9 +94,9 @@ impl<'a> Admin<'a> {
     /// The first argument, which names a cluster.
     fn cluster_name(&self) -> Result<String, Error> {
         let value = self.info.arg(0).ok_or_else(|| self.null("cluster"))?;
-        match spi::text_up_to(value, cluster::NAME.most)? {
+        match spi::text_up_to(value, cluster::definition::NAME.most)? {
             Some(name) => Ok(name),
-            None => Err(self.label.error(cluster::NAME)),
+            None => Err(self.label.error(cluster::definition::NAME)),
         }
     }
 

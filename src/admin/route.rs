@@ -4,15 +4,16 @@
 use super::Admin;
 use super::output::{Output, Value};
 use crate::error::{Error, sqlstate};
-use crate::function::{ProxyFunction, ResultType};
+use crate::function::ProxyFunction;
+use crate::function::codec::Shape;
+use crate::function::signature::ResultType;
 use crate::pg::allocator;
 use crate::pg::array::{ElementLayout, Elements, elements};
 use crate::pg::called::AsCalled;
 use crate::pg::encoding;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi;
-use crate::shape::Shape;
-use crate::{cluster, codecs, encode, execute, route as routes};
+use crate::{encode, execute, location, route as routes, type_cache};
 use pgrx::pg_sys::{self, Datum};
 use plproxy_core::function::{ExecuteTemplate, Query, RemoteQuery};
 use plproxy_remote::Param;
@@ -25,7 +26,7 @@ pub(crate) fn route(info: &mut CallInfo) -> Result<Datum, Error> {
     let function = admin.proxy_function(oid)?;
     let args = admin.values(&function)?;
     let called = AsCalled::of(oid)?;
-    let cluster = cluster::find(&function, &args)?;
+    let cluster = location::find(&function, &args)?;
     let routing = routes::pick(&function, &cluster, &args)?;
     let _room = function.room(COPIES)?;
     // All values as text, for people to read; the result does not matter.
@@ -125,7 +126,7 @@ impl Admin<'_> {
     /// The values of the function's arguments that the texts of the last argument stand for.
     fn values(&self, function: &ProxyFunction) -> Result<Vec<Option<Datum>>, Error> {
         let array = self.info.arg(1).ok_or_else(|| self.null("args"))?;
-        let layout = ElementLayout::of(&*codecs::type_info(pg_sys::TEXTOID)?);
+        let layout = ElementLayout::of(&*type_cache::type_info(pg_sys::TEXTOID)?);
         let Elements::Flat(texts, _room) = elements(array, layout)? else {
             let what = "args must be a one-dimensional array";
             return Err(self
@@ -147,7 +148,7 @@ impl Admin<'_> {
         values
             .map(|(arg, text)| {
                 let text = text.map(spi::text_bytes).transpose()?;
-                let decoder = codecs::decoder(&arg.type_info, true)?;
+                let decoder = type_cache::decoder(&arg.type_info, true)?;
                 decoder.read_text(text, encoding::database())
             })
             .collect()

@@ -2,7 +2,6 @@
 
 use super::error::Error;
 use super::memory::Context;
-use super::tuple::RowType;
 use super::{guard, raw};
 use core::ffi::{CStr, c_int};
 use pgrx::pg_sys::{self, Oid};
@@ -100,17 +99,21 @@ pub(super) unsafe fn finish_row_type(desc: pg_sys::TupleDesc) {
 }
 
 /// The attributes of a row type.
-pub(super) fn attributes(row_type: &RowType) -> &[pg_sys::FormData_pg_attribute] {
-    let desc = row_type.as_ptr();
-    // SAFETY: `natts` attributes follow the descriptor (before 18 at once, from 18 on behind the compact ones); it lives
-    // as long as `row_type`.
+///
+/// # Safety
+/// `desc` must be live for as long as the attributes are used.
+pub(super) unsafe fn attributes<'a>(
+    desc: pg_sys::TupleDesc,
+) -> &'a [pg_sys::FormData_pg_attribute] {
+    // SAFETY: `natts` attributes follow the descriptor (before 18 at once, from 18 on behind the compact ones).
     unsafe {
+        let width = usize::try_from((*desc).natts).unwrap_or(0);
         #[cfg(not(any(feature = "pg18", feature = "pg19")))]
         let first = (*desc).attrs.as_ptr();
         #[cfg(any(feature = "pg18", feature = "pg19"))]
         let first: *const pg_sys::FormData_pg_attribute =
-            (*desc).compact_attrs.as_ptr().add(row_type.width()).cast();
-        core::slice::from_raw_parts(first, row_type.width())
+            (*desc).compact_attrs.as_ptr().add(width).cast();
+        core::slice::from_raw_parts(first, width)
     }
 }
 

@@ -23,6 +23,12 @@ pub(crate) struct RowType {
 }
 
 impl RowType {
+    /// PostgreSQL's own description of the columns, dropped ones included.
+    pub(super) fn attributes(&self) -> &[pg_sys::FormData_pg_attribute] {
+        // SAFETY: the descriptor lives as long as this.
+        unsafe { compat::attributes(self.desc) }
+    }
+
     /// # Safety
     /// `desc` must be live.
     pub(super) unsafe fn copy(desc: TupleDesc) -> Result<Self, Error> {
@@ -35,7 +41,8 @@ impl RowType {
             desc: copy,
             columns: Vec::new(),
         };
-        this.columns = compat::attributes(&this)
+        this.columns = this
+            .attributes()
             .iter()
             .enumerate()
             .filter(|(_, attribute)| !attribute.attisdropped)

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::tuple::{Row, RowType};
-use super::{compat, guard, interrupts, raw};
+use super::{guard, interrupts, raw};
 use core::ffi::c_int;
 use core::mem::ManuallyDrop;
 use pgrx::pg_sys::{self, Datum, Tuplestorestate};
@@ -108,7 +108,7 @@ impl StoreReader {
     ) -> Result<Option<Option<Datum>>, Error> {
         let (store, slot, memory) = (self.store.0, self.slot, self.memory);
         // A row may have none.
-        let column = compat::attributes(row_type).first();
+        let column = row_type.attributes().first();
         // SAFETY: store and slot are live; the slot has the row type's descriptor, and after a fetch the first column.
         Ok(unsafe {
             guard::catch(|| {

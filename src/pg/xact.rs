@@ -24,14 +24,13 @@ pub(crate) fn register(f: fn()) {
 /// Called by xact.c in the middle of a commit or an abort: must not raise. What it calls closes sockets, and calls nothing of
 /// PostgreSQL's but what gives a file descriptor back.
 unsafe extern "C-unwind" fn tidy(event: XactEvent::Type, _: *mut c_void) {
-    if matches!(
+    let is_end = matches!(
         event,
         XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE
-    ) {
-        if let Some(f) = TIDY.get() {
-            // A panic must not reach xact.c, and what was not closed now will be at another end.
-            let _panic = catch_unwind(AssertUnwindSafe(f));
-        }
+    );
+    if is_end && let Some(f) = TIDY.get() {
+        // A panic must not reach xact.c, and what was not closed now will be at another end.
+        let _panic = catch_unwind(AssertUnwindSafe(f));
     }
 }
 

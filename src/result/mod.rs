@@ -8,10 +8,10 @@ mod stream;
 
 use crate::call::Call;
 use crate::error::Error;
+use crate::function::codec::Shape;
 use crate::pg::fcinfo::{CallInfo, ResultMode};
 use crate::pg::memory::Context;
 use crate::pg::srf::ValuePerCall;
-use crate::shape::Shape;
 use crate::stats::End;
 use pgrx::pg_sys::Datum;
 use std::rc::Rc;

@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, FunctionLabel};
+use crate::function::codec::{Shape, ShapeResult};
 use crate::pg::encoding;
 use crate::pg::io::Decoder;
 use crate::pg::tuple::{Row, check_domain};
-use crate::shape::{Shape, ShapeResult};
 use core::cell::RefCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::result_map::{self, MapError};

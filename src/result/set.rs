@@ -8,12 +8,12 @@
 use super::rows::RowReader;
 use crate::call::{Call, RequestEnd};
 use crate::error::{Error, FunctionLabel};
+use crate::function::codec::Shape;
 use crate::pg::fcinfo::{CallInfo, ResultStore};
 use crate::pg::memory::Context;
 use crate::pg::settings::{self, TextSettings};
 use crate::pg::tuple::{Row, RowType};
 use crate::pg::tuplestore::Store;
-use crate::shape::Shape;
 use pgrx::pg_sys::Datum;
 use plproxy_remote::Batch;
 use std::collections::VecDeque;

@@ -4,9 +4,9 @@
 use super::rows::RowReader;
 use crate::call::Call;
 use crate::error::{Error, sqlstate};
+use crate::function::codec::{Shape, ShapeResult};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::settings::TextSettings;
-use crate::shape::{Shape, ShapeResult};
 use pgrx::pg_sys::Datum;
 use std::rc::Rc;
 

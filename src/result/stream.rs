@@ -7,12 +7,12 @@
 use super::set::{Room, Source, Writer};
 use crate::call::{Arrival, Call};
 use crate::error::{Error, FunctionLabel};
+use crate::function::codec::{Shape, ShapeResult};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
 use crate::pg::settings::TextSettings;
 use crate::pg::srf::ValuePerCall;
 use crate::pg::tuplestore::{Store, StoreReader};
-use crate::shape::{Shape, ShapeResult};
 use crate::stats::End;
 use pgrx::pg_sys::Datum;
 use plproxy_remote::Batch;

@@ -5,7 +5,7 @@
 //! that is another's by now, looks again.
 #![forbid(unsafe_code)]
 
-use super::place::Name;
+use super::name::Name;
 use crate::error::Error;
 use crate::gucs;
 use crate::pg::allocator;

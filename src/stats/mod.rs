@@ -9,6 +9,7 @@
 mod file;
 mod log;
 mod memory;
+mod name;
 mod place;
 mod watch;
 

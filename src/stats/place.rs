@@ -2,35 +2,16 @@
 #![forbid(unsafe_code)]
 
 use super::memory::{Kind, current, may_have_room};
-use crate::cluster::{Cluster, Origin};
+use super::name::Name;
 use crate::error::Error;
 use crate::pg::shmem::Memory;
-use crate::pg::{encoding, xact};
+use crate::pg::xact;
 use core::cell::Cell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::hash::siphash;
 use plproxy_core::stats::{Entry, Rank, Sample};
 use plproxy_remote::Endpoint;
 use std::rc::Rc;
-
-/// All that tells an entry from others, and what is shown of it.
-pub(super) struct Name<'a> {
-    pub(super) database: u32,
-    pub(super) number: u32,
-    /// Of everything, as names may be cut where they are kept.
-    pub(super) hash: u64,
-    pub(super) cluster: &'a str,
-    pub(super) dbname: &'a str,
-    pub(super) host: &'a str,
-    pub(super) port: u32,
-}
-
-impl Name<'_> {
-    /// What it is found by.
-    pub(super) fn key(&self) -> (u32, u32, u64) {
-        (self.database, self.number, self.hash)
-    }
-}
 
 /// A place in the memory, good for one epoch and as long as it is not another's.
 #[derive(Clone, Copy, Default)]
@@ -129,16 +110,11 @@ pub(crate) struct PartitionPlace {
 }
 
 impl PartitionPlace {
-    pub(crate) fn new(cluster: &Cluster, number: usize, endpoint: Rc<Endpoint>) -> Self {
+    /// The cluster's name in Unicode: it is shown in other databases, too.
+    pub(crate) fn new(cluster: Option<String>, number: usize, endpoint: Rc<Endpoint>) -> Self {
         Self {
             endpoint,
-            // It is shown in other databases, too.
-            cluster: (cluster.origin != Origin::Connect).then(|| {
-                match encoding::to_unicode(&cluster.name) {
-                    Ok(name) => name.into_owned(),
-                    Err(_) => cluster.name.clone(),
-                }
-            }),
+            cluster,
             number,
             place: Cell::default(),
             reached: Cell::new(false),

@@ -4,7 +4,6 @@
 use super::memory::now;
 use super::place::{PartitionPlace, Place};
 use crate::error::Error;
-use crate::function::ProxyFunction;
 use crate::gucs;
 use plproxy_core::stats::{Rank, Sample};
 use plproxy_remote::ErrorKind;
@@ -68,12 +67,16 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn begin(function: &ProxyFunction, partitions: Vec<Watched>) -> Result<Self, Error> {
+    /// `place` finds where the function's calls are counted, by what the partitions are worth.
+    pub(crate) fn begin(
+        place: impl FnOnce(Rank) -> Result<Place, Error>,
+        partitions: Vec<Watched>,
+    ) -> Result<Self, Error> {
         let ranks = partitions.iter().map(|watched| watched.partition.rank());
         let rank = ranks.max().unwrap_or(Rank::Partition);
         Ok(Self {
             partitions,
-            function: function.place(rank)?,
+            function: place(rank)?,
             left: Vec::new(),
             begun: Instant::now(),
             slow_from: gucs::log_min_duration(),

@@ -1,9 +1,9 @@
 //! What one local user may reach of a cluster, and as whom.
 #![forbid(unsafe_code)]
 
-use crate::cluster::{self, CONNECTION_STRING, Cluster, Origin};
+use super::definition::{self, CONNECTION_STRING, Definition, Origin};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
-use crate::local::Limited;
+use crate::limited::Limited;
 use crate::pg::inval::Dependency;
 use crate::pg::{allocator, encoding, foreign, machine, role};
 use crate::remote::remote;
@@ -51,17 +51,21 @@ struct Reached {
 }
 
 impl Reached {
-    fn new(cluster: &Cluster, partition: usize, endpoint: &Rc<Endpoint>) -> Self {
+    fn new(cluster: &Definition, partition: usize, endpoint: &Rc<Endpoint>) -> Self {
         Self {
             hold: endpoint.hold(),
-            place: Rc::new(PartitionPlace::new(cluster, partition, Rc::clone(endpoint))),
+            place: Rc::new(PartitionPlace::new(
+                cluster.shown_name(),
+                partition,
+                Rc::clone(endpoint),
+            )),
         }
     }
 }
 
 impl Access {
     /// Checks the right to use the cluster and finds the remote user.
-    pub(crate) fn check(cluster: &Cluster, role: Oid) -> Result<Self, Error> {
+    pub(crate) fn check(cluster: &Definition, role: Oid) -> Result<Self, Error> {
         let depends_on = Self::mappings(cluster, role)?;
         let mut mapping = foreign::Options::new();
         if let Origin::Server(server) = cluster.origin {
@@ -71,7 +75,7 @@ impl Access {
         Self::new(cluster, role, role::name(role)?, mapping, depends_on)
     }
 
-    fn mappings(cluster: &Cluster, role: Oid) -> Result<Vec<Dependency>, Error> {
+    fn mappings(cluster: &Definition, role: Oid) -> Result<Vec<Dependency>, Error> {
         let Origin::Server(server) = cluster.origin else {
             return Ok(Vec::new());
         };
@@ -94,8 +98,8 @@ impl Access {
     /// that stay what they were stay connected.
     pub(crate) fn renew(
         self: &Rc<Self>,
-        was: &Cluster,
-        cluster: &Cluster,
+        was: &Definition,
+        cluster: &Definition,
     ) -> Result<Option<Rc<Self>>, Error> {
         let role = self.role;
         let depends_on = Self::mappings(cluster, role)?;
@@ -135,13 +139,13 @@ impl Access {
     }
 
     fn new(
-        cluster: &Cluster,
+        cluster: &Definition,
         role: Oid,
         name: String,
         mapping: foreign::Options,
         depends_on: Vec<Dependency>,
     ) -> Result<Self, Error> {
-        let _room = cluster::room(cluster.partitions.len(), 0)?;
+        let _room = definition::room(cluster.partitions.len(), 0)?;
         let rule = if cluster.author.is_superuser()? {
             Rule::All
         } else if cluster.author.has_valid_mappings() && !is_password_required(&mapping) {
@@ -172,7 +176,7 @@ impl Access {
     /// The pool's slot for a partition.
     pub(crate) fn endpoint(
         &self,
-        cluster: &Cluster,
+        cluster: &Definition,
         partition: usize,
         label: &FunctionLabel,
     ) -> Result<Rc<Endpoint>, Error> {
@@ -183,7 +187,7 @@ impl Access {
     /// The same with where its calls are counted.
     pub(crate) fn place(
         &self,
-        cluster: &Cluster,
+        cluster: &Definition,
         partition: usize,
         label: &FunctionLabel,
     ) -> Result<Rc<PartitionPlace>, Error> {
@@ -193,7 +197,7 @@ impl Access {
 
     fn reached(
         &self,
-        cluster: &Cluster,
+        cluster: &Definition,
         partition: usize,
         label: &FunctionLabel,
     ) -> Result<&Reached, Error> {
@@ -252,7 +256,7 @@ impl Access {
 
     /// Refuses connection strings of who is no superuser that ask for what only superusers may give away. The words are
     /// those of postgres_fdw and dblink where they have any.
-    fn check_params(&self, cluster: &Cluster, params: &Params) -> Result<(), Box<Report>> {
+    fn check_params(&self, cluster: &Definition, params: &Params) -> Result<(), Box<Report>> {
         if self.rule == Rule::All {
             return Ok(());
         }

@@ -1,25 +1,31 @@
 //! Proxy functions, compiled once per session and change.
 #![forbid(unsafe_code)]
 
+pub(crate) mod catalog;
+pub(crate) mod codec;
+pub(crate) mod local_query;
+pub(crate) mod signature;
+pub(crate) mod split_array;
+mod text_requirements;
+
 use crate::cluster::LastServer;
-use crate::declared::{Declared, Dependencies};
-use crate::error::{Error, FunctionLabel};
+use crate::error::{Error, FunctionLabel, Report};
 use crate::hash::HashKind;
-use crate::local::LocalPlan;
 use crate::pg::allocator;
 use crate::pg::fcinfo::{CallInfo, CallResult};
 use crate::pg::inval::{self, Changes};
-use crate::pg::tuple::RowType;
-use crate::pg::types::TypeInfo;
-use crate::shape::Shape;
 use crate::stats::{FunctionPlace, Place};
-use crate::{cluster, codecs, configured};
+use crate::{cluster, hash, type_cache};
+use catalog::Declared;
+use codec::Shape;
 use core::cell::{OnceCell, RefCell};
+use local_query::LocalPlan;
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
 use plproxy_core::numbered::NumberMap;
 use plproxy_core::room::Room;
 use plproxy_core::stats::Rank;
+use signature::{Arguments, Dependencies, ProxyArg, ResultType};
 use std::rc::Rc;
 
 /// Column lists of one `record` function that are remembered.
@@ -50,24 +56,6 @@ pub(crate) struct ProxyFunction {
     place: FunctionPlace,
     depends_on: Dependencies,
     shapes: Shapes,
-}
-
-/// An input argument.
-#[derive(Debug)]
-pub(crate) struct ProxyArg {
-    pub(crate) type_info: Rc<TypeInfo>,
-    /// The element's type, if this is an array that SPLIT cuts.
-    pub(crate) split_element: Option<Rc<TypeInfo>>,
-}
-
-/// What the function returns.
-pub(crate) enum ResultType {
-    Void,
-    Scalar(Rc<TypeInfo>),
-    /// A row type, and the domain over it if there is one.
-    Row(Rc<RowType>, Option<Oid>),
-    /// `record`: the columns come with each call.
-    Record,
 }
 
 /// How the function's values cross the wire, worked out on first use.
@@ -128,8 +116,10 @@ fn forget(changes: &Changes) -> Result<(), Error> {
     });
     // Only now, when the map is no longer borrowed: dropping a function goes through PostgreSQL.
     drop(stale);
-    codecs::forget(changes);
-    configured::forget(changes);
+    if type_cache::forget(changes) {
+        hash::forget();
+    }
+    cluster::functions::forget(changes);
     cluster::renew(changes)
 }
 
@@ -172,20 +162,17 @@ impl ProxyFunction {
         self.place.find(self.oid, rank)
     }
 
-    /// The type of an argument.
-    pub(crate) fn type_of(&self, argument: usize) -> Oid {
-        self.args
-            .get(argument)
-            .map_or(Oid::INVALID, |arg| arg.type_info.oid)
+    /// Its arguments.
+    pub(crate) fn arguments(&self) -> Arguments<'_> {
+        Arguments {
+            label: &self.label,
+            args: &self.args,
+        }
     }
 
     /// The type that an argument has in RUN ON: a split array stands for its element.
     pub(crate) fn element_type_of(&self, argument: usize) -> Oid {
-        let element = self
-            .args
-            .get(argument)
-            .and_then(|arg| arg.split_element.as_ref());
-        element.map_or_else(|| self.type_of(argument), |element| element.oid)
+        self.arguments().element_type_of(argument)
     }
 
     /// Whether a call may go to any number of partitions: there are rows for each, or none at all.
@@ -220,7 +207,7 @@ impl ProxyFunction {
     /// The same where the columns come with the call.
     fn record_shape(&self, info: &CallInfo, text_only: bool) -> Result<Rc<Shape>, Error> {
         let CallResult::Row(row_type, _) = info.result_type()? else {
-            return Err(crate::error::Report::internal("Function used in wrong context").into());
+            return Err(Report::internal("Function used in wrong context").into());
         };
         let known = |(text, shape): &&(bool, Rc<Shape>)| {
             *text == text_only

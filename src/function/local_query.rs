@@ -1,19 +1,19 @@
 //! Local queries of a body: the functions that CLUSTER, CONNECT and RUN ON name.
 #![forbid(unsafe_code)]
 
-use crate::codecs;
+use super::signature::Arguments;
+use super::split_array::SplitArray;
 use crate::error::{Error, FunctionLabel};
-use crate::function::ProxyFunction;
 use crate::hash::{self, HashKind};
+use crate::limited::Limited;
 use crate::pg::allocator;
 use crate::pg::expr::Arg;
 use crate::pg::role;
-use crate::pg::spi::{self, LocalRow, Plan};
+use crate::pg::spi::{LocalRow, Plan};
 use crate::pg::tuple::{RowType, version_of};
 use crate::pg::types::TypeClass;
-use crate::route::SplitArray;
+use crate::type_cache;
 use core::cell::{Cell, RefCell};
-use core::fmt;
 use core::ops::Range;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::function::LocalQuery;
@@ -22,39 +22,6 @@ use std::rc::{Rc, Weak};
 
 /// Plans that the session keeps. Functions with the same query share one.
 const MOST_PLANS: usize = 256;
-
-/// A text that may not be longer than makes sense: it is kept, in copies.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limited {
-    pub(crate) name: &'static str,
-    /// In bytes, of the database's encoding or of UTF-8.
-    pub(crate) most: usize,
-}
-
-impl Limited {
-    /// The text of a value.
-    pub(crate) fn read(self, function: &ProxyFunction, value: Datum) -> Result<String, Error> {
-        match spi::text_up_to(value, self.most)? {
-            Some(text) => Ok(text),
-            None => Err(function.label.error(self)),
-        }
-    }
-
-    /// Sees to a text that is there.
-    pub(crate) fn check(self, label: &FunctionLabel, text: &str) -> Result<(), Error> {
-        if text.len() > self.most {
-            return Err(label.error(self));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Limited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, most } = self;
-        write!(f, "{name} is too long (maximum {most} bytes)")
-    }
-}
 
 /// A plan, for whom it was made, and when it was last used, by the clock of uses.
 struct Shared {
@@ -78,7 +45,7 @@ impl Shared {
 
 /// Adds the composite types that a type is made of.
 fn add_rows(type_oid: Oid, rows: &mut Vec<(Oid, u64)>) -> Result<(), Error> {
-    let info = codecs::type_info(type_oid)?;
+    let info = type_cache::type_info(type_oid)?;
     match info.class {
         TypeClass::Composite if rows.iter().all(|(known, _)| *known != type_oid) => {
             rows.push((type_oid, version_of(type_oid)?));
@@ -167,23 +134,23 @@ impl LocalPlan {
     }
 
     /// Prepares the query of RUN ON, if that was not done yet.
-    pub(crate) fn check(&self, function: &ProxyFunction, query: &LocalQuery) -> Result<(), Error> {
-        self.get(query, |argument| function.element_type_of(argument))
+    pub(crate) fn check(&self, arguments: Arguments<'_>, query: &LocalQuery) -> Result<(), Error> {
+        self.get(query, |argument| arguments.element_type_of(argument))
             .map(drop)
     }
 
     /// The one text that the query gives: a cluster's name or a connection string.
     pub(crate) fn text(
         &self,
-        function: &ProxyFunction,
+        arguments: Arguments<'_>,
         query: &LocalQuery,
         args: &[Option<Datum>],
         what: Limited,
     ) -> Result<String, Error> {
-        let read = |value| what.read(function, value);
-        let text = self.value(function, query, args, &[pg_sys::TEXTOID], read)?;
+        let read = |value| what.read(arguments.label, value);
+        let text = self.value(arguments, query, args, &[pg_sys::TEXTOID], read)?;
         text.ok_or_else(|| {
-            function
+            arguments
                 .label
                 .error("Cluster/connect name map func returned NULL")
         })
@@ -192,13 +159,13 @@ impl LocalPlan {
     /// The one value that the query gives, which must be of one of these types of text; none if it is NULL.
     pub(crate) fn value(
         &self,
-        function: &ProxyFunction,
+        arguments: Arguments<'_>,
         query: &LocalQuery,
         args: &[Option<Datum>],
         types: &[Oid],
         read: impl Fn(Datum) -> Result<String, Error>,
     ) -> Result<Option<String>, Error> {
-        let shared = self.get(query, |argument| function.type_of(argument))?;
+        let shared = self.get(query, |argument| arguments.type_of(argument))?;
         let mut type_oid = Oid::INVALID;
         let mut text = None;
         let whole = |argument| Arg::Whole(value(args, argument));
@@ -211,13 +178,13 @@ impl LocalPlan {
         })?;
         if rows != 1 {
             let _room = allocator::hold(query.sql.len().saturating_mul(3))?;
-            return Err(function.label.error(format_args!(
+            return Err(arguments.label.error(format_args!(
                 "'{}' returned {rows} rows, expected 1",
                 query.sql
             )));
         }
         if !types.contains(&type_oid) {
-            return Err(function.label.error("expected text"));
+            return Err(arguments.label.error("expected text"));
         }
         Ok(text)
     }
@@ -225,13 +192,13 @@ impl LocalPlan {
     /// The hashes that the query gives, each handed to `each`; returns how many there were.
     pub(crate) fn hashes(
         &self,
-        function: &ProxyFunction,
+        arguments: Arguments<'_>,
         query: &LocalQuery,
         args: &[Option<Datum>],
         mut each: impl FnMut(i64),
     ) -> Result<usize, Error> {
-        let shared = self.get(query, |argument| function.element_type_of(argument))?;
-        let mut reader = HashReader::new(function);
+        let shared = self.get(query, |argument| arguments.element_type_of(argument))?;
+        let mut reader = HashReader::new(arguments.label);
         let whole = |argument| Arg::Whole(value(args, argument));
         shared.plan.run(&params(query, whole), |row| {
             each(reader.read(row)?);
@@ -243,15 +210,15 @@ impl LocalPlan {
     /// be had in one go; each goes to `each` with its element's number. Returns how many elements were done.
     pub(crate) fn hashes_of_elements(
         &self,
-        function: &ProxyFunction,
+        arguments: Arguments<'_>,
         query: &LocalQuery,
         args: &[Option<Datum>],
         arrays: &[SplitArray],
         elements: Range<usize>,
         mut each: impl FnMut(usize, i64),
     ) -> Result<usize, Error> {
-        let shared = self.get(query, |argument| function.element_type_of(argument))?;
-        let mut reader = HashReader::new(function);
+        let shared = self.get(query, |argument| arguments.element_type_of(argument))?;
+        let mut reader = HashReader::new(arguments.label);
         let param = |argument| match arrays.iter().find(|array| array.argument == argument) {
             Some(array) => Arg::Each(&array.elements),
             None => Arg::Whole(value(args, argument)),
@@ -267,20 +234,17 @@ impl LocalPlan {
 
 /// Reads hashes out of rows, which are all of one type.
 struct HashReader<'a> {
-    function: &'a ProxyFunction,
+    label: &'a FunctionLabel,
     kind: Option<Rc<HashKind>>,
 }
 
 impl<'a> HashReader<'a> {
-    fn new(function: &'a ProxyFunction) -> Self {
-        Self {
-            function,
-            kind: None,
-        }
+    fn new(label: &'a FunctionLabel) -> Self {
+        Self { label, kind: None }
     }
 
     fn read(&mut self, row: &LocalRow) -> Result<i64, Error> {
-        let label = &self.function.label;
+        let label = &self.label;
         let kind = match &self.kind {
             Some(kind) => kind,
             None => self.kind.insert(hash::kind(row.type_oid(1), label)?),

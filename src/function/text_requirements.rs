@@ -1,11 +1,11 @@
 //! What a type's text needs of the settings of the server that writes it, to hold the whole value.
 #![forbid(unsafe_code)]
 
-use crate::codecs;
 use crate::error::Error;
 use crate::pg::inval::Dependency;
 use crate::pg::tuple::RowType;
 use crate::pg::types::{TypeClass, TypeInfo};
+use crate::type_cache;
 use pgrx::pg_sys::Oid;
 use plproxy_core::types::BuiltInType;
 use plproxy_remote::TextNeeds;
@@ -33,7 +33,7 @@ impl Needs {
             self.names |= built_in.text.names;
             return Ok(());
         }
-        let info = codecs::type_info(oid)?;
+        let info = type_cache::type_info(oid)?;
         self.types.push(Rc::clone(&info));
         let part = match info.class {
             TypeClass::Domain => info.domain_base,

@@ -1,27 +1,26 @@
 //! Clusters: where they are defined, and who may reach their partitions as whom.
 #![forbid(unsafe_code)]
 
-use crate::access::Access;
-use crate::author::Author;
-use crate::configured;
-use crate::error::{Error, FunctionLabel, Report};
-use crate::fdw_validator;
-use crate::function::ProxyFunction;
-use crate::local::Limited;
-use crate::pg::foreign::{self, Server};
+pub(crate) mod access;
+mod author;
+pub(crate) mod definition;
+pub(crate) mod functions;
+
+use crate::error::{Error, FunctionLabel};
+use crate::pg::foreign::Server;
 use crate::pg::inval::{Changes, Dependency};
 use crate::pg::memory::Context;
-use crate::pg::report::{Level, emit};
-use crate::pg::{allocator, encoding, proc, role};
+use crate::pg::{proc, role};
 use crate::recent::Recent;
+use access::Access;
+use author::Author;
 use core::cell::{Cell, RefCell};
-use pgrx::pg_sys::{self, Datum, Oid};
-use plproxy_core::function::{Location, Source};
+use core::ops::Deref;
+use definition::{Definition, NAME, Origin, VALIDATOR, option_error, room_of, warn_of_ignored};
+use pgrx::pg_sys::Oid;
 use plproxy_core::numbered::NumberMap;
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
-use plproxy_core::room::{self as core_room, Room};
-use plproxy_remote::{Endpoint, Reset};
-use std::collections::HashMap;
+use plproxy_remote::Endpoint;
 use std::rc::{Rc, Weak};
 use std::thread::LocalKey;
 
@@ -30,48 +29,19 @@ const MOST_CONNECT_STRINGS: usize = 64;
 /// Clusters that are remembered: functions may define one for every name that there is.
 const MOST_CLUSTERS: usize = 1024;
 
-/// As the function of `plproxy.get_cluster_version` takes it; that of a server has fewer.
-pub(crate) const NAME: Limited = Limited {
-    name: "cluster name",
-    most: 1024,
-};
-/// A server takes no more than 10,000 bytes to start with. There may be many hosts.
-pub(crate) const CONNECTION_STRING: Limited = Limited {
-    name: "connection string",
-    most: 64 * 1024,
-};
-/// What a partition of a cluster takes, besides its connection string, until something is known of it.
-const PARTITION: usize = 256;
-
-/// A cluster as defined; immutable but for who has come by.
+/// A cluster, and who has come by.
 pub(crate) struct Cluster {
-    pub(crate) name: String,
-    pub(crate) config: ClusterConfig,
-    /// What connections run after a call.
-    pub(crate) reset: Option<Rc<Reset>>,
-    /// The same after a call that failed. Nobody expects a session to outlive an error: under the C handler it never did.
-    pub(crate) reset_after_error: Rc<Reset>,
-    /// Connection strings, by partition number.
-    pub(crate) partitions: Vec<String>,
-    /// For each partition the first one with the same connection string: the two are one.
-    pub(crate) same_as: Vec<usize>,
-    pub(crate) origin: Origin,
-    pub(crate) author: Author,
-    /// What it was read from. None for that of CONNECT.
-    depends_on: Vec<Dependency>,
+    definition: Definition,
     /// By the local user's OID.
     access: RefCell<NumberMap<Oid, Rc<Access>>>,
 }
 
-/// Where a cluster is defined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A foreign server, by its OID.
-    Server(Oid),
-    /// The functions `plproxy.get_cluster_*`, at a version.
-    Functions(i32),
-    /// The body's own connection string.
-    Connect,
+impl Deref for Cluster {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        &self.definition
+    }
 }
 
 type Connected = RefCell<Recent<String, Rc<Cluster>>>;
@@ -83,7 +53,6 @@ thread_local! {
     static GENERATION: Cell<u64> = const { Cell::new(0) };
     static CONNECTED_BY_SUPERUSERS: Connected = RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
     static CONNECTED_BY_OTHERS: Connected = RefCell::new(Recent::new(MOST_CONNECT_STRINGS));
-    static KEEPALIVE_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The clusters of the connection strings of CONNECT, by who wrote them.
@@ -94,14 +63,14 @@ const CONNECTED: [&LocalKey<Connected>; 2] = [&CONNECTED_BY_SUPERUSERS, &CONNECT
 pub(crate) struct LastServer(RefCell<Option<(u64, Weak<Cluster>)>>);
 
 impl LastServer {
-    fn get(&self) -> Option<Rc<Cluster>> {
+    pub(crate) fn get(&self) -> Option<Rc<Cluster>> {
         match &*self.0.borrow() {
             Some((generation, cluster)) if *generation == GENERATION.get() => cluster.upgrade(),
             _ => None,
         }
     }
 
-    fn set(&self, cluster: &Rc<Cluster>) {
+    pub(crate) fn set(&self, cluster: &Rc<Cluster>) {
         if matches!(cluster.origin, Origin::Server(_)) {
             let last = (GENERATION.get(), Rc::downgrade(cluster));
             self.0.replace(Some(last));
@@ -166,7 +135,7 @@ fn renewed(name: &str, known: &Rc<Cluster>) -> Result<Option<Rc<Cluster>>, Error
     let depends_on = Dependency::server(name)?;
     let cluster = match (Server::find(name)?, known.origin) {
         (Some(server), _) => match read_server(name, &server, depends_on)? {
-            Ok(cluster) => Rc::new(cluster),
+            Ok(definition) => Cluster::new(definition),
             // Told to who calls it.
             Err(_) => return Ok(None),
         },
@@ -175,54 +144,6 @@ fn renewed(name: &str, known: &Rc<Cluster>) -> Result<Option<Rc<Cluster>>, Error
     };
     cluster.inherit(known)?;
     Ok(Some(cluster))
-}
-
-/// The cluster that a call goes to.
-pub(crate) fn find(function: &ProxyFunction, args: &[Option<Datum>]) -> Result<Rc<Cluster>, Error> {
-    match &function.program.location {
-        Location::Connect(Source::Literal(connstr)) => connect(function, connstr),
-        Location::Connect(source) => {
-            let connstr = text_of(function, source, args, CONNECTION_STRING)?;
-            connect(function, &connstr)
-        }
-        Location::Cluster {
-            name: Source::Literal(name),
-            ..
-        } => {
-            if let Some(cluster) = function.last_server.get() {
-                return Ok(cluster);
-            }
-            let cluster = named(&function.label, name)?;
-            function.last_server.set(&cluster);
-            Ok(cluster)
-        }
-        Location::Cluster { name, .. } => {
-            let name = text_of(function, name, args, NAME)?;
-            named(&function.label, &name)
-        }
-    }
-}
-
-/// Whether a function goes to the same cluster whatever its arguments are.
-pub(crate) fn is_fixed(function: &ProxyFunction) -> bool {
-    let (Location::Connect(source) | Location::Cluster { name: source, .. }) =
-        &function.program.location;
-    match source {
-        Source::Literal(_) => true,
-        Source::Argument(_) => false,
-        Source::Query(query) => query.args.is_empty(),
-    }
-}
-
-/// The name of the cluster that a function's body gives. Where it names a function for that, nothing is evaluated.
-pub(crate) fn literal_name(function: &ProxyFunction) -> Option<&str> {
-    match &function.program.location {
-        Location::Cluster {
-            name: Source::Literal(name),
-            ..
-        } => Some(name),
-        _ => None,
-    }
 }
 
 /// An endpoint that a cluster has opened in this session.
@@ -255,41 +176,9 @@ pub(crate) fn opened() -> Vec<Opened> {
     found
 }
 
-/// The text that a source gives for these arguments.
-fn text_of(
-    function: &ProxyFunction,
-    source: &Source,
-    args: &[Option<Datum>],
-    what: Limited,
-) -> Result<String, Error> {
-    match source {
-        Source::Literal(text) => {
-            what.check(&function.label, text)?;
-            Ok(text.clone())
-        }
-        Source::Argument(number) => {
-            if function
-                .args
-                .get(*number)
-                .is_none_or(|arg| arg.type_info.oid != pg_sys::TEXTOID)
-            {
-                return Err(function.label.error("expected text"));
-            }
-            let value = args.get(*number).copied().flatten().ok_or_else(|| {
-                function
-                    .label
-                    .error("Cluster/connect name map func returned NULL")
-            })?;
-            what.read(function, value)
-        }
-        Source::Query(query) => function.location_plan.text(function, query, args, what),
-    }
-}
-
-/// The cluster of one partition that CONNECT means. Whoever the string came from, the function's owner lets it be used.
-fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error> {
-    CONNECTION_STRING.check(&function.label, connstr)?;
-    let (by, author) = if role::is_superuser(function.owner)? {
+/// The cluster of one partition that a connection string of CONNECT means, and whether a superuser's function gave it.
+pub(crate) fn connected(connstr: &str, by_superuser: bool) -> Result<Rc<Cluster>, Error> {
+    let (by, author) = if by_superuser {
         (&CONNECTED_BY_SUPERUSERS, Author::Superuser)
     } else {
         (&CONNECTED_BY_OTHERS, Author::Other)
@@ -299,7 +188,7 @@ fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error
             return Ok(Rc::clone(cluster));
         }
         let partitions = vec![connstr.to_owned()];
-        let cluster = Rc::new(Cluster::new(
+        let cluster = Cluster::new(Definition::new(
             connstr.to_owned(),
             ClusterConfig::default(),
             partitions,
@@ -316,17 +205,23 @@ fn connect(function: &ProxyFunction, connstr: &str) -> Result<Rc<Cluster>, Error
 pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Error> {
     NAME.check(label, name)?;
     let known = CLUSTERS.with_borrow_mut(|clusters| clusters.get(name).cloned());
+    let of_functions = || {
+        let version = functions::version(label, name, known.is_some())?;
+        match &known {
+            Some(known) if version.is_of(known) => Ok(Rc::clone(known)),
+            _ => version.load(label, name).map(Cluster::new),
+        }
+    };
     let cluster = match &known {
         Some(cluster) if matches!(cluster.origin, Origin::Server(_)) => Rc::clone(cluster),
-        Some(_) => configured::load(label, name, known.as_ref())?,
+        Some(_) => of_functions()?,
         None => {
             let depends_on = Dependency::server(name)?;
             match Server::find(name)? {
-                Some(server) => Rc::new(
-                    read_server(name, &server, depends_on)?
-                        .map_err(|error| option_error(label, error))?,
-                ),
-                None => configured::load(label, name, None)?,
+                Some(server) => read_server(name, &server, depends_on)?
+                    .map(Cluster::new)
+                    .map_err(|error| option_error(label, error))?,
+                None => of_functions()?,
             }
         }
     };
@@ -348,18 +243,18 @@ fn read_server(
     name: &str,
     server: &Server,
     depends_on: Dependency,
-) -> Result<Result<Cluster, OptionError>, Error> {
+) -> Result<Result<Definition, OptionError>, Error> {
     let depends_on = vec![depends_on, Dependency::wrapper(server.wrapper)?];
     let (defaults, validator) = server.wrapper()?;
     let _room = room_of(&defaults)?;
     let _room_too = room_of(&server.options)?;
     let author = Author::Role {
         role: server.owner,
-        has_valid_mappings: proc::is_c_function(validator, fdw_validator::NAME)?,
+        has_valid_mappings: proc::is_c_function(validator, VALIDATOR)?,
     };
     let parsed = options::parse_server(&defaults, &server.options);
     Ok(match parsed {
-        Ok(parsed) => Ok(Cluster::new(
+        Ok(parsed) => Ok(Definition::new(
             name.to_owned(),
             parsed.config,
             parsed.partitions,
@@ -371,53 +266,12 @@ fn read_server(
     })
 }
 
-/// Room for a cluster that is made of options, and for messages about them.
-pub(crate) fn room_of(options: &foreign::Options) -> Result<Option<Room>, Error> {
-    let text = |(name, value): &(String, Option<String>)| {
-        name.len() + value.as_ref().map_or(0, String::len)
-    };
-    room(options.len(), options.iter().map(text).sum())
-}
-
-/// Room for a cluster of so many partitions, whose connection strings are so long together.
-pub(crate) fn room(partitions: usize, text: usize) -> Result<Option<Room>, Error> {
-    let partitions = partitions.saturating_mul(PARTITION);
-    allocator::hold(partitions.saturating_add(text.saturating_mul(4)))
-}
-
 impl Cluster {
-    pub(crate) fn new(
-        name: String,
-        config: ClusterConfig,
-        partitions: Vec<String>,
-        origin: Origin,
-        author: Author,
-        depends_on: Vec<Dependency>,
-    ) -> Result<Self, Error> {
-        let mut first = HashMap::new();
-        let same_as = partitions
-            .iter()
-            .enumerate()
-            .map(|(number, connstr)| *first.entry(connstr).or_insert(number))
-            .collect();
-        let reset = config.reset_query.as_deref().map(encoding::sql);
-        Ok(Self {
-            name,
-            reset: reset.transpose()?.map(Reset::new),
-            reset_after_error: Reset::all(),
-            config,
-            same_as,
-            origin,
-            author,
-            depends_on,
+    fn new(definition: Definition) -> Rc<Self> {
+        Rc::new(Self {
+            definition,
             access: RefCell::default(),
-            partitions,
         })
-    }
-
-    /// Whether values travel as text only.
-    pub(crate) fn text_only(&self) -> bool {
-        self.config.disable_binary
     }
 
     /// Takes over who has come by from what the cluster was before.
@@ -461,12 +315,6 @@ impl Cluster {
         self.access.borrow().get(&self.role()).cloned()
     }
 
-    /// The different partitions, each by its first number.
-    pub(crate) fn different_partitions(&self) -> impl Iterator<Item = usize> {
-        let numbers = self.same_as.iter().copied().enumerate();
-        numbers.filter_map(|(number, first)| (number == first).then_some(number))
-    }
-
     /// What the calling user may reach, and as whom.
     pub(crate) fn access(&self) -> Result<Rc<Access>, Error> {
         let role = self.role();
@@ -480,21 +328,4 @@ impl Cluster {
         self.access.borrow_mut().insert(role, Rc::clone(&access));
         Ok(access)
     }
-}
-
-/// Says once per session that some options have no effect.
-pub(crate) fn warn_of_ignored(config: &ClusterConfig) -> Result<(), Error> {
-    if config.ignored_keepalive && !KEEPALIVE_WARNED.replace(true) {
-        let message = "Use libpq keepalive options, PL/Proxy keepalive options not supported";
-        emit(Level::Warning, &Report::new(*b"01000", message))?;
-    }
-    Ok(())
-}
-
-/// A mistake in a cluster's options, found by a call.
-pub(crate) fn option_error(label: &FunctionLabel, error: OptionError) -> Error {
-    if error.in_function {
-        return Report::internal(core_room::join(&[&label.message(""), &error.message])).into();
-    }
-    fdw_validator::report(error).into()
 }

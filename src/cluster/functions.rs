@@ -1,8 +1,8 @@
 //! Clusters that the functions `plproxy.get_cluster_*` define.
 #![forbid(unsafe_code)]
 
-use crate::author::Author;
-use crate::cluster::{self, Cluster, Origin, option_error, warn_of_ignored};
+use super::author::Author;
+use super::definition::{Definition, Origin, option_error, room as room_for, warn_of_ignored};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::pg::expr::Arg;
 use crate::pg::inval::{Changes, Dependency};
@@ -166,80 +166,93 @@ fn author() -> Result<Author, Error> {
     Ok(author)
 }
 
-/// The cluster of a name: the known one while its version stands, else read anew.
-pub(crate) fn load(
-    label: &FunctionLabel,
-    name: &str,
-    known: Option<&Rc<Cluster>>,
-) -> Result<Rc<Cluster>, Error> {
+/// The version of a cluster that the functions define.
+pub(super) struct Version {
+    number: i32,
+    author: Author,
+    plans: Rc<Plans>,
+}
+
+/// Asks for the version of a cluster.
+pub(super) fn version(label: &FunctionLabel, name: &str, is_known: bool) -> Result<Version, Error> {
     if TRUSTED_ONLY.get() {
         check_owners(label, name)?;
     }
-    let plans = plans(name, known.is_some())?;
+    let plans = plans(name, is_known)?;
     let arg = [Arg::Whole(Some(spi::text_datum(name)?))];
-
-    let mut version = None;
+    let mut number = None;
     let rows = plans.version.run(&arg, |row| {
         if ![pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&row.type_oid(1)) {
             return Err(label.error("get_version: expected an integer"));
         }
-        version = row.value(1)?.map(|value| value.value() as i32);
+        number = row.value(1)?.map(|value| value.value() as i32);
         Ok(())
     })?;
     if rows != 1 {
         return Err(label.error(format_args!("get_version: got {rows} rows")));
     }
-    let version = version.ok_or_else(|| label.error("get_version: got NULL?"))?;
+    let number = number.ok_or_else(|| label.error("get_version: got NULL?"))?;
     let author = author()?;
-    if let Some(known) =
-        known.filter(|known| known.origin == Origin::Functions(version) && known.author == author)
-    {
-        return Ok(Rc::clone(known));
+    Ok(Version {
+        number,
+        author,
+        plans,
+    })
+}
+
+impl Version {
+    /// Whether that is what it was when the cluster was read.
+    pub(super) fn is_of(&self, known: &Definition) -> bool {
+        known.origin == Origin::Functions(self.number) && known.author == self.author
     }
 
-    let mut config = Vec::new();
-    let mut size = 0;
-    plans.config.run(&arg, |row| {
-        if row.width() != 2 {
-            return Err(label.error("Cluster config must have 2 columns"));
-        }
-        let (key, value) = (
-            text(row, 1, "Config", label)?,
-            text(row, 2, "Config", label)?,
-        );
-        size += [&key, &value]
-            .into_iter()
-            .flatten()
-            .map(String::len)
-            .sum::<usize>();
-        room::push(&mut config, (key, value))?;
-        Ok(())
-    })?;
-    let _room = cluster::room(0, size)?;
-    let config = options::parse_config(&config).map_err(|error| option_error(label, error))?;
-    warn_of_ignored(&config)?;
+    /// Reads the cluster.
+    pub(super) fn load(self, label: &FunctionLabel, name: &str) -> Result<Definition, Error> {
+        let arg = [Arg::Whole(Some(spi::text_datum(name)?))];
+        let mut config = Vec::new();
+        let mut size = 0;
+        self.plans.config.run(&arg, |row| {
+            if row.width() != 2 {
+                return Err(label.error("Cluster config must have 2 columns"));
+            }
+            let (key, value) = (
+                text(row, 1, "Config", label)?,
+                text(row, 2, "Config", label)?,
+            );
+            size += [&key, &value]
+                .into_iter()
+                .flatten()
+                .map(String::len)
+                .sum::<usize>();
+            room::push(&mut config, (key, value))?;
+            Ok(())
+        })?;
+        let _room = room_for(0, size)?;
+        let config = options::parse_config(&config).map_err(|error| option_error(label, error))?;
+        warn_of_ignored(&config)?;
 
-    let mut partitions = Vec::new();
-    let mut size = 0;
-    plans.partitions.run(&arg, |row| {
-        let connstr = text(row, 1, "partition", label)?
-            .ok_or_else(|| label.error("connstr must not be NULL"))?;
-        size += connstr.len();
-        room::push(&mut partitions, connstr)?;
-        Ok(())
-    })?;
-    let _room = cluster::room(partitions.len(), size)?;
-    options::check_partition_count(partitions.len(), config.modular_mapping)
-        .map_err(|error| option_error(label, error))?;
-    Ok(Rc::new(Cluster::new(
-        name.to_owned(),
-        config,
-        partitions,
-        Origin::Functions(version),
-        author,
-        // Should a server of that name be made, it counts from then on.
-        vec![Dependency::server(name)?],
-    )?))
+        let mut partitions = Vec::new();
+        let mut size = 0;
+        self.plans.partitions.run(&arg, |row| {
+            let connstr = text(row, 1, "partition", label)?
+                .ok_or_else(|| label.error("connstr must not be NULL"))?;
+            size += connstr.len();
+            room::push(&mut partitions, connstr)?;
+            Ok(())
+        })?;
+        let _room = room_for(partitions.len(), size)?;
+        options::check_partition_count(partitions.len(), config.modular_mapping)
+            .map_err(|error| option_error(label, error))?;
+        Definition::new(
+            name.to_owned(),
+            config,
+            partitions,
+            Origin::Functions(self.number),
+            self.author,
+            // Should a server of that name be made, it counts from then on.
+            vec![Dependency::server(name)?],
+        )
+    }
 }
 
 /// A column that must be of type text.

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use crate::error::Error;
-use crate::hash::HashKind;
 use crate::pg::inval::{Changes, Dependency};
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
@@ -10,7 +9,6 @@ use crate::pg::types::TypeInfo;
 use core::cell::RefCell;
 use core::hash::Hash;
 use pgrx::pg_sys::Oid;
-use plproxy_core::numbered::NumberMap;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -22,7 +20,6 @@ struct Known {
     decoders: HashMap<(Oid, bool), Rc<Decoder>>,
     /// Rows of one column of the type.
     rows: HashMap<Oid, Rc<RowType>>,
-    hashes: NumberMap<Oid, Rc<HashKind>>,
     /// What all this was made from.
     depends_on: Vec<Rc<[Dependency]>>,
 }
@@ -31,8 +28,8 @@ thread_local! {
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
-/// After a change of one of these types everything is looked up anew.
-pub(crate) fn forget(changes: &Changes) {
+/// After a change of one of these types everything is looked up anew. Says whether there was one.
+pub(crate) fn forget(changes: &Changes) -> bool {
     let stale = KNOWN.with_borrow(|known| {
         changes.touch(known.depends_on.iter().flat_map(|depends_on| &**depends_on))
     });
@@ -41,6 +38,7 @@ pub(crate) fn forget(changes: &Changes) {
         let known = KNOWN.take();
         drop(known);
     }
+    stale
 }
 
 /// Remembers what something was made from.
@@ -99,19 +97,4 @@ pub(crate) fn decoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Decoder>, E
 
 pub(crate) fn scalar_row(oid: Oid) -> Result<Rc<RowType>, Error> {
     get(|known| &mut known.rows, oid, || RowType::of_scalar(oid))
-}
-
-/// How values of a type hash; the type's name where they cannot.
-pub(crate) fn hash_kind(oid: Oid) -> Result<Result<Rc<HashKind>, String>, Error> {
-    if let Some(kind) = KNOWN.with_borrow(|known| known.hashes.get(&oid).cloned()) {
-        return Ok(Ok(kind));
-    }
-    match HashKind::of(oid)? {
-        Some(kind) => {
-            let kind = Rc::new(kind);
-            KNOWN.with_borrow_mut(|known| known.hashes.insert(oid, Rc::clone(&kind)));
-            Ok(Ok(kind))
-        }
-        None => type_info(oid)?.display().map(Err),
-    }
 }

@@ -1,53 +1,22 @@
 //! A function as the catalogs declare it, on its way to being compiled.
 #![forbid(unsafe_code)]
 
-use crate::codecs;
+use super::signature::{Dependencies, ProxyArg, ResultType};
 use crate::error::{Error, FunctionLabel, Report};
-use crate::function::{ProxyArg, ResultType};
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallResult;
-use crate::pg::inval::{Changes, Dependency};
+use crate::pg::inval::Dependency;
 use crate::pg::proc::{ArgMode, Proc};
 use crate::pg::settings;
 use crate::pg::types::{TypeClass, TypeInfo};
+use crate::type_cache;
 use pgrx::pg_sys::{self, Oid};
-use plproxy_core::function::{Argument, Column, Procedure, Program, Returns, Signature, compile};
+use plproxy_core::function::{Argument, Procedure, Program, Returns, Signature, compile};
 use plproxy_core::ident::quote_ident;
-use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// What messages about the type of a result give for the number of arguments.
 const NO_ARGS: usize = 0;
-
-/// What a compiled function, or its form on the wire, was made from.
-#[derive(Debug, Default)]
-pub(crate) struct Dependencies {
-    pub(crate) rows: SmallVec<[Dependency; 2]>,
-    types: Vec<Rc<TypeInfo>>,
-}
-
-impl Dependencies {
-    pub(crate) fn add_type(&mut self, info: &Rc<TypeInfo>) {
-        if !self.types.iter().any(|known| Rc::ptr_eq(known, info)) {
-            self.types.push(Rc::clone(info));
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.types.is_empty()
-    }
-
-    /// Nothing will be added any more.
-    pub(crate) fn shrink(&mut self) {
-        self.rows.shrink_to_fit();
-        self.types.shrink_to_fit();
-    }
-
-    pub(crate) fn touched_by(&self, changes: &Changes) -> bool {
-        let types = self.types.iter().flat_map(|info| &*info.depends_on);
-        changes.touch(self.rows.iter().chain(types))
-    }
-}
 
 /// A function whose arguments are known to be fit.
 pub(crate) struct Declared {
@@ -114,7 +83,7 @@ impl Declared {
     /// A type that values of a proxy function may have: of the pseudo-types only `void`, whose value is an empty text. The
     /// message gives `nargs` for the number of arguments.
     fn fit_type(&mut self, oid: Oid, nargs: usize) -> Result<Rc<TypeInfo>, Error> {
-        let info = codecs::type_info(oid)?;
+        let info = type_cache::type_info(oid)?;
         if info.class == TypeClass::Pseudo && oid != pg_sys::VOIDOID {
             return Err(self.label_with(nargs).error(format_args!(
                 "unsupported pseudo type: {} ({})",
@@ -134,7 +103,7 @@ impl Declared {
         if self.is_dynamic() {
             return Ok(ResultType::Record);
         }
-        let declared = codecs::type_info(self.result_type)?;
+        let declared = type_cache::type_info(self.result_type)?;
         self.depends_on.add_type(&declared);
         if let Some(relation) = TypeInfo::clone(&declared).base()?.relation {
             self.depends_on.rows.push(Dependency::table(relation));
@@ -210,7 +179,7 @@ impl Declared {
                 let element = info.element.filter(|_| program.split.contains(&number));
                 Ok(ProxyArg {
                     type_info: Rc::clone(info),
-                    split_element: element.map(codecs::type_info).transpose()?,
+                    split_element: element.map(type_cache::type_info).transpose()?,
                 })
             })
             .collect()
@@ -243,33 +212,4 @@ fn room_of(body: &str) -> usize {
     let words = both.filter(|(a, b)| is_word(a) != is_word(b)).count();
     let text = bytes.len().saturating_mul(COPIES);
     text.saturating_add(words.saturating_mul(WORD))
-}
-
-impl ResultType {
-    /// The result as the language crate sees it.
-    pub(crate) fn returns(&self) -> Result<Returns, Error> {
-        Ok(match self {
-            Self::Void => Returns::Void,
-            Self::Scalar(info) => Returns::Scalar(info.to_name()?),
-            Self::Row(..) => Returns::Row(self.columns()?),
-            Self::Record => Returns::Record,
-        })
-    }
-
-    /// The columns of a row type; none for the others.
-    pub(crate) fn columns(&self) -> Result<Vec<Column>, Error> {
-        let Self::Row(row_type, _) = self else {
-            return Ok(Vec::new());
-        };
-        row_type
-            .columns
-            .iter()
-            .map(|column| {
-                Ok(Column {
-                    name: column.name.clone(),
-                    ty: codecs::type_info(column.type_oid)?.to_name()?,
-                })
-            })
-            .collect()
-    }
 }

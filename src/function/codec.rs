@@ -1,15 +1,14 @@
 //! How a call's values cross the wire: the remote statement, an encoder per parameter, a decoder per column.
 #![forbid(unsafe_code)]
 
-use crate::codecs;
-use crate::declared::Dependencies;
+use super::signature::{Dependencies, ProxyArg, ResultType};
+use super::text_requirements::Needs;
 use crate::error::{Error, FunctionLabel};
-use crate::function::{ProxyArg, ResultType};
-use crate::needs::Needs;
 use crate::pg::encoding;
 use crate::pg::inval::Changes;
 use crate::pg::io::{Decoder, Encoder};
 use crate::pg::tuple::RowType;
+use crate::type_cache;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query, RemoteQuery};
@@ -105,7 +104,7 @@ impl Shape {
             .iter()
             .filter_map(|&argument| args.get(argument).map(|arg| (argument, arg)))
             .map(|(argument, arg)| {
-                let encoder = codecs::encoder(&arg.type_info, text_only)?;
+                let encoder = type_cache::encoder(&arg.type_info, text_only)?;
                 Ok(ShapeParam { argument, encoder })
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -141,7 +140,7 @@ impl Shape {
         inner.for_each(|info| depends_on.add_type(info));
         if columns.is_some() {
             for column in row_type.iter().flat_map(|row_type| &row_type.columns) {
-                depends_on.add_type(&codecs::type_info(column.type_oid)?);
+                depends_on.add_type(&type_cache::type_info(column.type_oid)?);
             }
         }
         depends_on.rows = needs.tables;
@@ -186,17 +185,19 @@ impl Shape {
         Ok(match result {
             ResultType::Void => (
                 ShapeResult::Void,
-                Some(codecs::scalar_row(pgrx::pg_sys::VOIDOID)?),
+                Some(type_cache::scalar_row(pgrx::pg_sys::VOIDOID)?),
             ),
             ResultType::Scalar(info) => (
-                ShapeResult::Scalar(codecs::decoder(info, text_only)?),
-                Some(codecs::scalar_row(info.oid)?),
+                ShapeResult::Scalar(type_cache::decoder(info, text_only)?),
+                Some(type_cache::scalar_row(info.oid)?),
             ),
             ResultType::Row(row_type, domain) => {
                 let decoders = row_type
                     .columns
                     .iter()
-                    .map(|column| codecs::decoder(&*codecs::type_info(column.type_oid)?, text_only))
+                    .map(|column| {
+                        type_cache::decoder(&*type_cache::type_info(column.type_oid)?, text_only)
+                    })
                     .collect::<Result<Vec<_>, Error>>()?;
                 (
                     ShapeResult::Row(decoders, *domain),
