@@ -55,6 +55,16 @@ select * from plproxy_run_on_all('parts', 'set local client_encoding = latin1; s
 select * from plproxy_run_on_all('parts', 'set client_encoding = latin1; select 7');
 select * from plproxy_run_on_all('parts', 'set client_encoding = latin1; select chr(228); set client_encoding = utf8; select chr(228)');
 select * from plproxy_run_on_all('parts', 'set client_encoding = utf8; select chr(228)');
+select * from plproxy_run_on_all('parts', 'set client_encoding = sjis; select chr(165)');
+select * from plproxy_run_on_all('parts', 'set client_encoding = sjis; select chr(8254)');
+-- nor is success what nobody commits
+select * from plproxy_run_on_all('parts', 'begin; insert into run values (99)');
+select * from plproxy_run_on_all('parts', 'insert into run values (99); begin');
+select * from plproxy_run_on_all('parts', 'begin');
+select * from plproxy_run_on_all('parts', 'begin; insert into run values (98); commit and chain; insert into run values (99)');
+select * from plproxy_run_on_all('parts', 'begin; insert into run values (97); end');
+select * from plproxy_run_on_all('parts', 'select string_agg(n::text, '','' order by n) from run where n > 90');
+select count(*) from plproxy_run_on_all('parts', 'delete from run where n > 90') where success;
 -- partitions of one connection string are one
 select current_setting('port') as port \gset
 \set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port

@@ -82,9 +82,10 @@ begin
         execute format('select concat_ws('' '', name_of(%1$L, same(v)) = w, name_of(%1$L, same_dom(v)::oid) = w,
             name_of(%1$L, (sames(array[v, null, v]))[3]) = w, sames(array[v, null]) = array[v, null], sames(''{}'') = ''{}'', sames(null) is null,
             (select name_of(%1$L, r::oid) = w and rs = array[v, null, v] and x = 1 from row_of(v)),
-            (select name_of(%1$L, r) = w from record_of(v) as (a int, r %3$s)), same(0::oid) = 0, same(null) is null)
+            (select name_of(%1$L, r) = w from record_of(v) as (a int, r %3$s)), same(0::oid) = 0, same(null) is null,
+            name_of(%1$L, (sames(array_fill(v, array[2], array[3])))[4]) = w, array_lower(sames(array_fill(v, array[2], array[-3])), 1) = -3)
             from (select %2$L::%3$s, %4$L::text) x(v, w)', class, value, type, want) into back;
-        if (there, back) is distinct from ('t t t t', 't t t t t t t t t t') then
+        if (there, back) is distinct from ('t t t t', 't t t t t t t t t t t t') then
             raise notice '% % %: there % back %', type, value, cluster, there, back;
         end if;
         execute format('drop function t_names.told(%1$s), t_names.told_dom, t_names.tolds, t_names.told_comp, t_names.same(%1$s), t_names.sames, t_names.same_dom, t_names.row_of, t_names.record_of', type);

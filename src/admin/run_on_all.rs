@@ -11,7 +11,7 @@ use crate::pg::fcinfo::CallInfo;
 use crate::pg::{encoding, statements};
 use pgrx::pg_sys::Datum;
 use plproxy_core::transaction_control::controls_transaction;
-use plproxy_remote::{COPY, Done, Errand, ErrorKind, On, Outcome, Step};
+use plproxy_remote::{COPY, Done, Errand, ErrandOptions, ErrorKind, On, Outcome, Step};
 use std::rc::Rc;
 
 /// A command, its pieces, and both in two encodings.
@@ -79,7 +79,11 @@ impl Admin<'_> {
                 steps: vec![step.clone()],
             })
             .collect();
-        let outcomes = self.run(errands, &options(cluster))?;
+        let options = ErrandOptions {
+            ends_transactions: true,
+            ..options(cluster)
+        };
+        let outcomes = self.run(errands, &options)?;
         let rows = beside(partitions, outcomes).map(|(partition, outcome)| {
             let result = match outcome {
                 Ok(outcome) => result(outcome).map_err(|kind| words(&kind)),

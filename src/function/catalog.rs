@@ -87,7 +87,7 @@ impl Declared {
         if info.class == TypeClass::Pseudo && oid != pg_sys::VOIDOID {
             return Err(self.label_with(nargs).error(format_args!(
                 "unsupported pseudo type: {} ({})",
-                info.name,
+                quote_ident(&info.name),
                 oid.to_u32()
             )));
         }

@@ -18,25 +18,16 @@ pub(super) fn take(call: &mut Call, info: &mut CallInfo, shape: &Shape) -> Resul
         return Ok(info.return_null());
     }
     let mut count: u64 = 0;
-    let mut value = None;
-    let label = call.label().clone();
+    let mut first = None;
     call.drive(|arrival| {
-        let Some(batch) = arrival.batch else {
-            return Ok(());
-        };
-        // The value goes to the caller's memory; further rows are counted for the message only.
-        let first = count == 0 && !batch.is_empty();
-        count += batch.len() as u64;
-        if first {
-            // Values as text are read as the partition's settings mean them.
-            let _style = batch.style().map(TextSettings::for_input).transpose()?;
-            let dbname = Rc::clone(batch.dbname());
-            value = RowReader::find(shape, &batch, &label)?
-                .take_single(shape, batch)
-                .map_err(|error| label.value_error(&dbname, error))?;
+        // Further rows are counted for the message only. What the row is worth is looked at when all partitions are done.
+        if let Some(batch) = arrival.batch.filter(|batch| !batch.is_empty()) {
+            count += batch.len() as u64;
+            first.get_or_insert(batch);
         }
         Ok(())
     })?;
+    let label = call.label();
     if count != 1 {
         let sqlstate = if count == 0 {
             sqlstate::NO_DATA_FOUND
@@ -46,5 +37,15 @@ pub(super) fn take(call: &mut Call, info: &mut CallInfo, shape: &Shape) -> Resul
         let what = format_args!("Non-SETOF function requires 1 row from remote query, got {count}");
         return Err(label.error_with(sqlstate, what));
     }
+    let Some(batch) = first else {
+        return Ok(info.return_null());
+    };
+    // Values as text are read as the partition's settings mean them.
+    let _style = batch.style().map(TextSettings::for_input).transpose()?;
+    let dbname = Rc::clone(batch.dbname());
+    // The value goes to the caller's memory.
+    let value = RowReader::find(shape, &batch, label)?
+        .take_single(shape, batch)
+        .map_err(|error| label.value_error(&dbname, error))?;
     Ok(value.unwrap_or_else(|| info.return_null()))
 }

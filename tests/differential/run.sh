@@ -36,7 +36,7 @@ start() {
     server_psql "$1" -q -v port="$(server_port "$1_parts")" -f "$HERE/setup/proxy.sql" >/dev/null
 }
 
-# answer c|ours name: runs a marked script.
+# answer c|ours name: runs a marked script. Which temporary schema a session gets depends on who else has not quite left yet.
 answer() {
     local port own psql
     port=$(server_port "$1_parts"); own=$(server_port "$1"); psql=$(tree_bin "$(server_tree "$1")")/psql
@@ -46,7 +46,7 @@ answer() {
             -v VERBOSITY=verbose -v SHOW_CONTEXT=always -v port="$port" <"$OUT/$2.marked" || echo "psql ended with $?"
         # After a crash the server needs a moment.
         until server_psql "$1" -q -c 'drop database if exists corpus with (force)' >/dev/null 2>&1; do sleep 0.2; done
-    } 2>&1 | LC_ALL=C sed -E "s/(port[ =]+['\"\\\\]*|:)$port\\b/\\1PORT/g; s/(port[ =]+['\"]*)$own\\b/\\1OWN/g" >"$OUT/$2.$1"
+    } 2>&1 | LC_ALL=C sed -E "s/(port[ =]+['\"\\\\]*|:)$port\\b/\\1PORT/g; s/(port[ =]+['\"]*)$own\\b/\\1OWN/g; s/\\bpg_temp_[0-9]+/pg_temp_N/g" >"$OUT/$2.$1"
 }
 
 wanted() {

@@ -138,8 +138,13 @@ impl Sql {
                 .filter(|part| !matches!(part, Part::Gap(_)))
         };
         let mut before = "";
+        let mut depth = 0;
         for (part, next) in parts().zip(parts().skip(1)) {
+            if let Part::Text(text) = part {
+                depth += parentheses(text);
+            }
             if let Part::Name(word) = part
+                && depth == 0
                 && !is_argument(word)
                 && begins_statement(before, word, next)
             {
@@ -149,6 +154,19 @@ impl Sql {
         }
         None
     }
+}
+
+/// How many parentheses a piece of SQL opens, less those that it closes. Quotes of its strings are all in it.
+fn parentheses(text: &str) -> i64 {
+    let mut quoted = false;
+    text.chars().fold(0, |depth, c| {
+        quoted ^= c == '\'';
+        match c {
+            '(' if !quoted => depth + 1,
+            ')' if !quoted => depth - 1,
+            _ => depth,
+        }
+    })
 }
 
 /// Whether a word between two others could begin a statement of the language, and could not well stand there in SQL.

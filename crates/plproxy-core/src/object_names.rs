@@ -116,7 +116,7 @@ pub struct ObjectNames {
 
 impl ObjectNames {
     /// SQL that gives a value as text with full names. `value` is SQL of the type, and may be evaluated several times. Arrays of
-    /// several dimensions, or that do not begin with 1, are as the output function has them.
+    /// several dimensions are as the output function has them.
     pub(crate) fn text(self, value: &str) -> String {
         if !self.is_array {
             return self.object.full_name(value);
@@ -124,8 +124,9 @@ impl ObjectNames {
         let element = self.object.full_name("u.e");
         format!(
             "case when pg_catalog.array_ndims({value}) operator(pg_catalog.=) 1 \
-             and pg_catalog.array_lower({value}, 1) operator(pg_catalog.=) 1 \
-             then (select pg_catalog.textin(pg_catalog.array_out(pg_catalog.array_agg({element} order by u.i))) \
+             then (select case when pg_catalog.array_lower({value}, 1) operator(pg_catalog.=) 1 then '' \
+             else pg_catalog.concat('[', pg_catalog.array_lower({value}, 1), ':', pg_catalog.array_upper({value}, 1), ']=') end \
+             operator(pg_catalog.||) pg_catalog.textin(pg_catalog.array_out(pg_catalog.array_agg({element} order by u.i))) \
              from pg_catalog.unnest({value}) with ordinality u(e, i)) \
              else pg_catalog.textin(pg_catalog.array_out({value})) end"
         )

@@ -56,6 +56,12 @@ pub(crate) fn encoding_changed() -> ErrorKind {
     )
 }
 
+/// Whether bytes of a text mean the same in every encoding that a client may ask for: ASCII, but for the two codes that SJIS has
+/// for the yen sign and the overline.
+pub(crate) fn is_same_everywhere(text: &[u8]) -> bool {
+    text.is_ascii() && !text.iter().any(|byte| matches!(byte, b'\\' | b'~'))
+}
+
 /// SQL as bytes in the host's encoding, and in UTF-8 for sessions that speak that instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlText(Text);

@@ -116,6 +116,8 @@ pub struct ErrandOptions {
     pub whole_limit: Option<Duration>,
     /// Whether the steps after one that the server refused are run nevertheless.
     pub go_on: bool,
+    /// Whether a step that leaves a transaction open has failed: nobody would commit it.
+    pub ends_transactions: bool,
 }
 
 /// A step that worked.
@@ -354,6 +356,11 @@ impl Runner {
                 }
             };
             self.outbox.ends(self.number);
+            let left_open = self.options.ends_transactions && connection.state.is_in_transaction();
+            let result = match result {
+                Ok(_) if left_open => Err(ErrorKind::open_transaction()),
+                result => result,
+            };
             let ends = match &result {
                 Ok(_) => false,
                 Err(ErrorKind::Db(diagnostic)) => diagnostic.fatal || !self.options.go_on,

@@ -85,6 +85,13 @@ impl ErrorKind {
         )
     }
 
+    /// A statement left its transaction open. It ends with the connection, which is closed.
+    pub(crate) fn open_transaction() -> ErrorKind {
+        ErrorKind::Unsupported(
+            "the statement has begun a transaction, which is rolled back".to_owned(),
+        )
+    }
+
     pub(crate) fn protocol(text: impl Into<String>) -> ErrorKind {
         ErrorKind::Protocol(text.into())
     }

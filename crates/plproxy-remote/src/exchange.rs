@@ -55,7 +55,7 @@ pub(crate) struct Exchange<'a> {
     /// Some rows went out already, a batch full.
     handed_over: bool,
     /// In rows that went out there may be other text than ASCII.
-    exceeds_ascii: bool,
+    depends_on_encoding: bool,
     /// Nothing of it went out.
     kept: bool,
     /// Something was answered.
@@ -153,7 +153,7 @@ impl<'a> Exchange<'a> {
             rows: Places::new(),
             size: 0,
             handed_over: false,
-            exceeds_ascii: false,
+            depends_on_encoding: false,
             kept: false,
             heard: false,
             parsed: false,
@@ -383,7 +383,7 @@ impl<'a> Exchange<'a> {
     /// Hands over the rows that are there.
     fn flush(&mut self) {
         if let Some(batch) = self.batch() {
-            self.exceeds_ascii = self.exceeds_ascii || batch.may_exceed_ascii();
+            self.depends_on_encoding = self.depends_on_encoding || batch.depends_on_encoding();
             let (request, size) = (self.task.request, batch.size());
             self.task.common.outbox.event(
                 Event::Rows {
@@ -401,8 +401,8 @@ impl<'a> Exchange<'a> {
         let mut batch = self.batch();
         if self.connection.state.is_encoding_lost() && matches!(self.result, Some(Ok(()))) {
             // Nobody knows since which row. What went out cannot be taken back, but is no result.
-            let exceeds = |batch: &Batch| batch.may_exceed_ascii();
-            if self.exceeds_ascii || batch.as_ref().is_some_and(exceeds) {
+            let depends = |batch: &Batch| batch.depends_on_encoding();
+            if self.depends_on_encoding || batch.as_ref().is_some_and(depends) {
                 self.result = Some(Err(encoding_changed()));
                 batch = None;
             }

@@ -165,10 +165,7 @@ impl Task {
             ..
         } = exchanged;
         let end = match result {
-            // It ends with the connection, which cannot rest so.
-            Ok(()) if connection.state.is_in_transaction() => Err(ErrorKind::Unsupported(
-                "the statement has begun a transaction, which is rolled back".to_owned(),
-            )),
+            Ok(()) if connection.state.is_in_transaction() => Err(ErrorKind::open_transaction()),
             result => result.map(|()| (batch, columns)),
         };
         let reset = self.reset_after(&end);

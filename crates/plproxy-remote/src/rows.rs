@@ -6,7 +6,7 @@ use std::rc::Rc;
 use plproxy_core::types::{BinaryForm, BuiltInType};
 use smallvec::SmallVec;
 
-use crate::encoding::Encoding;
+use crate::encoding::{Encoding, is_same_everywhere};
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Batch {
     }
 
     /// Whether some text in it may be other than ASCII, which alone is the same in every encoding.
-    pub(crate) fn may_exceed_ascii(&self) -> bool {
+    pub(crate) fn depends_on_encoding(&self) -> bool {
         let columns = self.columns.iter().enumerate();
         let texts: SmallVec<[bool; 16]> = columns
             .map(|(at, column)| {
@@ -254,7 +254,8 @@ impl Batch {
             .collect();
         let exceeds = |row: Row<'_>| {
             let mut values = row.values().zip(&texts);
-            values.any(|(value, text)| *text && value.is_some_and(|value| !value.is_ascii()))
+            values
+                .any(|(value, text)| *text && value.is_some_and(|value| !is_same_everywhere(value)))
         };
         texts.contains(&true) && self.iter().any(exceeds)
     }

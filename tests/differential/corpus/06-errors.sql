@@ -176,3 +176,18 @@ create function still_running() returns setof int language plproxy as $$ cluster
 select slow_or_bad();
 select still_running() > 0 as running;
 select part_at(0), part_at(1), part_at(2), part_at(3);
+-- what a row is worth is looked at when its statement is over: of too many rows it is their number
+create function rows_and_columns(out a int, out b int) language plproxy as $$ cluster 'parts'; run on 0; select from generate_series(1, 2); $$;
+select rows_and_columns();
+create function rows_and_values() returns int language plproxy as $$ cluster 'parts_text'; run on 0; select 'x' || n from generate_series(1, 2) n; $$;
+select rows_and_values();
+create function no_rows_and_columns(out a int, out b int) language plproxy as $$ cluster 'parts'; run on 0; select where false; $$;
+select no_rows_and_columns();
+-- and what it wrote is written
+create function write_and_fail() returns int language plproxy as $$ cluster 'parts'; run on 0; select written from set_config('d.written', 'yes', false) written; $$;
+select write_and_fail();
+create function was_written() returns text language plproxy as $$ cluster 'parts'; run on 0; select current_setting('d.written'); $$;
+select was_written();
+create function of_any(a "any") returns int language plproxy as $$ cluster 'parts'; run on 0; $$;
+create function of_trigger(a trigger) returns int language plproxy as $$ cluster 'parts'; run on 0; $$;
+create function of_language(a language_handler) returns int language plproxy as $$ cluster 'parts'; run on 0; $$;

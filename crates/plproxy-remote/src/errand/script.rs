@@ -5,7 +5,7 @@ use plproxy_core::room::{self, hold};
 use super::{Done, Runner};
 use crate::diagnostic::Diagnostic;
 use crate::dialog::{Listener, malformed_row};
-use crate::encoding::{Encoding, encoding_changed};
+use crate::encoding::{Encoding, encoding_changed, is_same_everywhere};
 use crate::error::ErrorKind;
 use crate::rows::Row;
 
@@ -39,11 +39,11 @@ impl<'a> Script<'a> {
     }
 
     /// What the last statement gave; `agreed`: whether the session still speaks the encoding that was agreed on. Else only
-    /// ASCII is the same in whatever encoding it came.
+    /// some text is the same in whatever encoding it came.
     pub(super) fn done(self, agreed: bool) -> Result<Done, ErrorKind> {
         let value = match self.value {
             None => None,
-            Some(Ok(Some(value))) if !agreed && !value.is_ascii() => {
+            Some(Ok(Some(value))) if !agreed && !is_same_everywhere(value.as_bytes()) => {
                 return Err(encoding_changed());
             }
             Some(Ok(value)) => Some(value),

@@ -104,7 +104,7 @@ fn malformed_rows_are_none() {
 fn only_text_is_looked_at_for_more_than_ascii() {
     const INT8: u32 = 20;
     const TEXT: u32 = 25;
-    let exceeds = |formats: Format, type_oid, value: &[u8]| {
+    let depends = |formats: Format, type_oid, value: &[u8]| {
         let mut bytes = (value.len() as u32).to_be_bytes().to_vec();
         bytes.extend_from_slice(value);
         let row = 0..bytes.len();
@@ -118,14 +118,17 @@ fn only_text_is_looked_at_for_more_than_ascii() {
             encoding: Encoding::UTF8,
         };
         let rows = Places::from_buf([row]);
-        Batch::new(bytes, rows, Rc::new([column]), reading, 0, "".into()).may_exceed_ascii()
+        Batch::new(bytes, rows, Rc::new([column]), reading, 0, "".into()).depends_on_encoding()
     };
-    assert!(!exceeds(Format::Text, TEXT, b"a"));
-    assert!(exceeds(Format::Text, TEXT, b"\xe9"));
-    assert!(exceeds(Format::Text, INT8, b"\xe9"));
-    assert!(exceeds(Format::Binary, TEXT, b"\xe9"));
-    assert!(!exceeds(Format::Binary, TEXT, b"a"));
-    assert!(!exceeds(
+    assert!(!depends(Format::Text, TEXT, b"a"));
+    assert!(depends(Format::Text, TEXT, b"\xe9"));
+    assert!(depends(Format::Text, INT8, b"\xe9"));
+    assert!(depends(Format::Binary, TEXT, b"\xe9"));
+    // A yen sign and an overline in SJIS.
+    assert!(depends(Format::Text, TEXT, b"a\\"));
+    assert!(depends(Format::Binary, TEXT, b"~"));
+    assert!(!depends(Format::Binary, TEXT, b"a"));
+    assert!(!depends(
         Format::Binary,
         INT8,
         b"\xff\xff\xff\xff\xff\xff\xff\xff"
