@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use crate::error::Error;
+use crate::pg::decode::Decoder;
 use crate::pg::inval::{Changes, Dependency};
-use crate::pg::io::{Decoder, Encoder};
+use crate::pg::io::Encoder;
 use crate::pg::tuple::RowType;
 use crate::pg::types::TypeInfo;
 use core::cell::RefCell;

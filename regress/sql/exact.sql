@@ -251,6 +251,23 @@ select n, all_right(n, 1000), all_right(n, 1000) from generate_series(0, 3) n;
 select all_right(0, 200000);
 select count(*) from turning_date(1, 200000) with ordinality as x (d, at) where d = date '2001-01-01' + (at % 4000)::int;
 select outcome('select * from turning_target(0, 10)');
+-- so it is of a domain, whatever the partition calls it; in a composite value, which comes as text, it is refused
+create domain day as date check (value > '2000-01-01');
+create domain days as date[];
+create type day_and_time as (d date, i interval);
+call everywhere('create domain t_exact.day as date; create type t_exact.day_and_time as (d date, i interval)');
+create function turning_domains(n int, many int, out d day, out ds days, out plain day) returns setof record language plproxy as $$
+    cluster 't_exact_binary'; run on n; select r.d::t_exact.day as d, a as ds, r.d as plain from t_exact.turning(many) r; $$;
+select n, count(*) from generate_series(0, 1) n, turning_domains(n, 1000) with ordinality as x (d, ds, plain, at)
+    where d = date '2001-01-01' + at::int and ds = array[d, d + 1] and plain = d group by n order by n;
+create domain moment as timestamp(0);
+create function moments() returns setof moment language plproxy as $$ cluster 't_exact_binary'; run on 0; select timestamp '2001-02-03 04:05:06.7'; $$;
+select moments();
+create function early() returns setof day language plproxy as $$ cluster 't_exact_binary'; run on 0; select date '2000-01-01'; $$;
+select outcome('select early()');
+create function turning_nests(n int, many int, out c day_and_time, out at int) returns setof record language plproxy as $$
+    cluster 't_exact_binary'; run on n; select row(d, i)::t_exact.day_and_time as c, 1 as at from t_exact.turning(many); $$;
+select outcome('select count(*) from turning_nests(0, 50)');
 -- the same of a text that comes with the call, whose columns are found by name or by place
 create function turning_text(n int, sql text, out r daterange, out d date, out a date[], out t timestamp, out z timestamptz, out i interval)
     returns setof record language plproxy as $$ cluster 't_exact_binary'; run on n; execute sql; $$;

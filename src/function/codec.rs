@@ -4,10 +4,12 @@
 use super::signature::{Dependencies, ProxyArg, ResultType};
 use super::text_requirements::Needs;
 use crate::error::{Error, FunctionLabel};
+use crate::pg::decode::Decoder;
 use crate::pg::encoding;
 use crate::pg::inval::Changes;
-use crate::pg::io::{Decoder, Encoder};
+use crate::pg::io::Encoder;
 use crate::pg::tuple::RowType;
+use crate::pg::types::TypeInfo;
 use crate::type_cache;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
@@ -252,8 +254,10 @@ impl ShapeResult {
         let mut typed = Vec::with_capacity(columns.len());
         let mut rest = Needs::default();
         for (decoder, column) in self.decoders().iter().zip(columns) {
-            let number = column.type_oid.to_u32();
-            let is_styled = decoder.format() == Format::Binary
+            // Servers give the type that a domain is made of.
+            let info = type_cache::type_info(column.type_oid)?;
+            let number = TypeInfo::clone(&info).base()?.oid.to_u32();
+            let is_styled = decoder.reads_binary()
                 && BuiltInType::of(number).is_some_and(|built_in| {
                     built_in.text.style && built_in.binary == BinaryForm::Exact
                 });

@@ -15,6 +15,7 @@ pub(crate) mod array;
 pub(crate) mod boundary;
 pub(crate) mod called;
 pub(crate) mod compat;
+pub(crate) mod decode;
 pub(crate) mod descriptors;
 pub(crate) mod encoding;
 pub(crate) mod error;

@@ -4,7 +4,7 @@
 use super::error::{Error, Report};
 use super::expr::{self, Arg, Expression};
 use super::memory::Switched;
-use super::{encoding, fields, guard, io, raw};
+use super::{decode, encoding, fields, guard, io, raw};
 use core::cell::Cell;
 use core::ffi::{CStr, c_char};
 use core::ops::Range;
@@ -275,7 +275,7 @@ impl LocalRow {
 
 /// A Rust string as a value of type text, in the current memory context.
 pub(crate) fn text_datum(text: &str) -> Result<Datum, Error> {
-    io::varlena(&encoding::text(text)?)
+    decode::varlena(&encoding::text(text)?)
 }
 
 /// A value of type text as a Rust string.

@@ -3,8 +3,8 @@
 
 use crate::error::{Error, FunctionLabel};
 use crate::function::codec::{Shape, ShapeResult};
+use crate::pg::decode::Decoder;
 use crate::pg::encoding;
-use crate::pg::io::Decoder;
 use crate::pg::tuple::{Row, check_domain};
 use core::cell::RefCell;
 use pgrx::pg_sys::Datum;

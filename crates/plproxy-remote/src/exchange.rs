@@ -34,6 +34,9 @@ const ROOM: usize = 64 * 1024;
 /// Asks the server which process it is.
 const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
 
+/// Text that means something else under the one and the other cannot be told apart.
+const STYLE_CHANGED: &str = "DateStyle or IntervalStyle was changed within the statement, so that its result cannot be read";
+
 /// A statement under way.
 pub(crate) struct Exchange<'a> {
     task: &'a Task,
@@ -56,6 +59,10 @@ pub(crate) struct Exchange<'a> {
     handed_over: bool,
     /// In rows that went out there may be other text than ASCII.
     depends_on_encoding: bool,
+    /// Some text is to be written in one style from the first row to the last.
+    needs_style: bool,
+    /// It was not.
+    mixed_styles: bool,
     /// Nothing of it went out.
     kept: bool,
     /// Something was answered.
@@ -154,6 +161,8 @@ impl<'a> Exchange<'a> {
             size: 0,
             handed_over: false,
             depends_on_encoding: false,
+            needs_style: needs.zones,
+            mixed_styles: false,
             kept: false,
             heard: false,
             parsed: false,
@@ -406,6 +415,10 @@ impl<'a> Exchange<'a> {
                 self.result = Some(Err(encoding_changed()));
                 batch = None;
             }
+        }
+        if self.needs_style && self.mixed_styles && matches!(self.result, Some(Ok(()))) {
+            self.result = Some(Err(ErrorKind::Unsupported(STYLE_CHANGED.to_owned())));
+            batch = None;
         }
         self.connection.inbox.forget();
         if self.connection.broken {

@@ -118,6 +118,13 @@ impl TextStyle {
         true
     }
 
+    /// Whether what is written in one of the two is read alike in the other.
+    pub(crate) fn is_like(&self, other: &TextStyle) -> bool {
+        let iso = self.has_iso_dates() && other.has_iso_dates();
+        let plain = self.has_plain_intervals() && other.has_plain_intervals();
+        (iso || self.dates == other.dates) && (plain || self.intervals == other.intervals)
+    }
+
     /// Whether the text means something else under other settings.
     pub(crate) fn is_peculiar(&self) -> bool {
         !self.has_iso_dates() || !self.has_plain_intervals()

@@ -48,7 +48,15 @@ impl Exchange<'_> {
             b'S' => {
                 let Connection { inbox, state, .. } = &mut *self.connection;
                 let status = inbox.body(&body);
-                if self.rows.is_empty() || self.result.is_some() {
+                if self.result.is_some() {
+                    // From 14 on servers report only now what the statement has changed while its rows were written.
+                    let before = state.style().clone();
+                    state.take_status(status)?;
+                    let mixed = self.round == Round::Statement && !state.style().is_like(&before);
+                    self.mixed_styles |= mixed;
+                    return Ok(());
+                }
+                if self.rows.is_empty() {
                     return state.take_status(status);
                 }
                 // The rows before it were written under the settings before it. Handing them over moves what is in the inbox.
