@@ -263,6 +263,15 @@ select n, count(*) from generate_series(0, 1) n, turning_domains(n, 1000) with o
 create domain moment as timestamp(0);
 create function moments() returns setof moment language plproxy as $$ cluster 't_exact_binary'; run on 0; select timestamp '2001-02-03 04:05:06.7'; $$;
 select moments();
+call everywhere($$ create function t_exact.rounding(n int) returns table (f float8, g float4, a float8[], at int) language plpgsql as $f$ begin
+    for at in 1 .. n loop
+        perform set_config('extra_float_digits', (array['-3', '0', '1', '3'])[1 + at % 4], false);
+        return query select 0.1::float8 + 0.2::float8, 0.1::float4, array[0.1::float8 + 0.2::float8], at;
+    end loop; end $f$ $$);
+create function rounding(n int, many int, out at int, out f float8, out g float4, out a float8[]) returns setof record language plproxy as $$
+    cluster 't_exact_binary'; run on n; select * from t_exact.rounding(many); $$;
+select n, count(*) from generate_series(0, 1) n, rounding(n, 100) where f = 0.1::float8 + 0.2::float8 and g = 0.1::float4 and a = array[f]
+    group by n order by n;
 create function early() returns setof day language plproxy as $$ cluster 't_exact_binary'; run on 0; select date '2000-01-01'; $$;
 select outcome('select early()');
 create function turning_nests(n int, many int, out c day_and_time, out at int) returns setof record language plproxy as $$

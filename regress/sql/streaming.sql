@@ -194,6 +194,23 @@ fetch 1 from c;
 set client_encoding = utf8;
 fetch 1 from c;
 commit;
+-- what the session sets between two rows says nothing about how they are read
+create function of_text() returns table (a text[], x xml) language plproxy as $$
+    cluster 'parts'; run on 0; select array['a', null, 'NULL'] as a, 'a<b/>'::xml as x from generate_series(1, 2);
+$$;
+begin;
+declare c cursor for select of_text();
+fetch c;
+set local array_nulls = off;
+set local xmloption = document;
+fetch c;
+select current_setting('array_nulls'), current_setting('xmloption');
+commit;
+set array_nulls = off;
+set xmloption = document;
+select * from of_text();
+reset array_nulls;
+reset xmloption;
 -- a default of the wrapper, and a cluster's own word
 alter server parts options (drop streaming);
 alter foreign data wrapper plproxy options (add streaming '1');

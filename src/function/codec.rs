@@ -257,11 +257,12 @@ impl ShapeResult {
             // Servers give the type that a domain is made of.
             let info = type_cache::type_info(column.type_oid)?;
             let number = TypeInfo::clone(&info).base()?.oid.to_u32();
-            let is_styled = decoder.reads_binary()
+            let depends_on_settings = decoder.reads_binary()
                 && BuiltInType::of(number).is_some_and(|built_in| {
-                    built_in.text.style && built_in.binary == BinaryForm::Exact
+                    let text = built_in.text;
+                    (text.style || text.digits) && built_in.binary == BinaryForm::Exact
                 });
-            if !is_styled {
+            if !depends_on_settings {
                 rest.add(column.type_oid)?;
             }
             typed.push(TypedColumn {
@@ -269,7 +270,7 @@ impl ShapeResult {
                     Self::Row(..) => Some(encoding::sql(&column.name)?),
                     Self::Void | Self::Scalar(_) => None,
                 },
-                type_oid: is_styled.then_some(number),
+                type_oid: depends_on_settings.then_some(number),
             });
         }
         let is_typed = typed.iter().any(|column| column.type_oid.is_some());

@@ -57,6 +57,7 @@ unsafe extern "C-unwind" {
 
     // pmsignal.c, ipc.c
     pub(super) static mut postmaster_possibly_dead: c_int;
+    pub(super) static mut xmloption: c_int;
     pub(super) fn PostmasterIsAliveInternal() -> bool;
     pub(super) fn proc_exit(code: c_int) -> !;
 

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::{compat, guard, raw};
 use core::cell::RefCell;
 use core::ffi::{CStr, c_int};
+use core::ptr;
 use pgrx::pg_sys;
 use plproxy_remote::TextStyle;
 use std::ffi::CString;
@@ -121,7 +122,7 @@ impl TextSettings {
     }
 
     /// Has input functions read values as a server with these settings wrote them.
-    pub(crate) fn for_input(style: &TextStyle) -> Result<Self, Error> {
+    fn for_input(style: &TextStyle) -> Result<Self, Error> {
         let own = [get(c"datestyle")?, get(c"intervalstyle")?];
         let mut this = Self::level()?;
         for (name, value) in STYLES.into_iter().zip([&style.dates, &style.intervals]) {
@@ -158,6 +159,42 @@ impl TextSettings {
             level: Some(level),
             before: None,
         })
+    }
+}
+
+/// How values are read that come from a partition, while it lives.
+pub(crate) struct InputSettings {
+    array_nulls: bool,
+    xml_option: c_int,
+    _style: Option<TextSettings>,
+}
+
+impl InputSettings {
+    /// As a server wrote them whose styles are these, if they are not as everybody reads them. What the session sets for texts of
+    /// its own does not count: NULL in an array is NULL, and XML may be content.
+    pub(crate) fn of(style: Option<&TextStyle>) -> Result<Self, Error> {
+        let style = style.map(TextSettings::for_input).transpose()?;
+        // SAFETY: statics of the backend, put back by our end.
+        unsafe {
+            Ok(Self {
+                array_nulls: ptr::replace(&raw mut pg_sys::Array_nulls, true),
+                xml_option: ptr::replace(
+                    &raw mut raw::xmloption,
+                    pg_sys::XmlOptionType::XMLOPTION_CONTENT as c_int,
+                ),
+                _style: style,
+            })
+        }
+    }
+}
+
+impl Drop for InputSettings {
+    fn drop(&mut self) {
+        // SAFETY: what they were.
+        unsafe {
+            pg_sys::Array_nulls = self.array_nulls;
+            raw::xmloption = self.xml_option;
+        }
     }
 }
 

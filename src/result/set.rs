@@ -11,7 +11,7 @@ use crate::error::{Error, FunctionLabel};
 use crate::function::codec::Shape;
 use crate::pg::fcinfo::{CallInfo, ResultStore};
 use crate::pg::memory::Context;
-use crate::pg::settings::{self, TextSettings};
+use crate::pg::settings::{self, InputSettings};
 use crate::pg::tuple::{Row, RowType};
 use crate::pg::tuplestore::Store;
 use pgrx::pg_sys::Datum;
@@ -175,7 +175,7 @@ impl<'a> Writer<'a> {
         let (Some(reader), Some(store)) = (&source.reader, result.or(source.ahead.as_mut())) else {
             return Ok(());
         };
-        let _style = batch.style().map(TextSettings::for_input).transpose()?;
+        let _settings = InputSettings::of(batch.style())?;
         for row in batch.iter() {
             scratch
                 .enter(|| reader.read(self.shape, row, &mut self.row))

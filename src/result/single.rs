@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::error::{Error, sqlstate};
 use crate::function::codec::{Shape, ShapeResult};
 use crate::pg::fcinfo::CallInfo;
-use crate::pg::settings::TextSettings;
+use crate::pg::settings::InputSettings;
 use pgrx::pg_sys::Datum;
 use std::rc::Rc;
 
@@ -41,7 +41,7 @@ pub(super) fn take(call: &mut Call, info: &mut CallInfo, shape: &Shape) -> Resul
         return Ok(info.return_null());
     };
     // Values as text are read as the partition's settings mean them.
-    let _style = batch.style().map(TextSettings::for_input).transpose()?;
+    let _settings = InputSettings::of(batch.style())?;
     let dbname = Rc::clone(batch.dbname());
     // The value goes to the caller's memory.
     let value = RowReader::find(shape, &batch, label)?

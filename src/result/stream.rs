@@ -10,7 +10,7 @@ use crate::error::{Error, FunctionLabel};
 use crate::function::codec::{Shape, ShapeResult};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::memory::Context;
-use crate::pg::settings::TextSettings;
+use crate::pg::settings::InputSettings;
 use crate::pg::srf::ValuePerCall;
 use crate::pg::tuplestore::{Store, StoreReader};
 use crate::stats::End;
@@ -168,7 +168,7 @@ impl Rows {
         };
         *next += 1;
         // Values as text are read as the partition's settings mean them.
-        let _style = batch.style().map(TextSettings::for_input).transpose()?;
+        let _settings = InputSettings::of(batch.style())?;
         let reader = source.reader(&self.shape, batch, &self.label)?;
         let value = reader.read_single(&self.shape, row);
         let named = value.map_err(|error| self.label.value_error(batch.dbname(), error));

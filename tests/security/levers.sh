@@ -68,6 +68,8 @@ works triggers
 levers 'truncate mallory.seen' >/dev/null
 same 'levers.triggers: they do run for SQL' 1 \
     "$(levers "begin; delete from $TABLE; select (count(*) > 0)::int from mallory.seen; rollback")"
+same 'levers.triggers: they do not where a superuser deletes as docs/operations.md has it' 0 \
+    "$(levers "begin; set local session_replication_role = replica; delete from $TABLE; select (count(*) > 0)::int from mallory.seen; rollback")"
 
 # Nor does a lock help for longer than somebody waits.
 same 'levers.lock: it is waited for as any' 'ERROR:  canceling statement due to lock timeout' "$(

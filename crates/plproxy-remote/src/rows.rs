@@ -141,6 +141,9 @@ impl TextStyle {
     }
 }
 
+/// The type `bytea`.
+const BYTEA: u32 = 17;
+
 /// From that many bytes on a value is large.
 const LARGE: usize = 4 << 20;
 /// So many bytes of a large value are handed out at a time.
@@ -251,12 +254,13 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// Whether some text in it may be other than ASCII, which alone is the same in every encoding.
+    /// Whether some text in it may mean something else in another encoding. The text of bytes is digits and backslashes.
     pub(crate) fn depends_on_encoding(&self) -> bool {
         let columns = self.columns.iter().enumerate();
         let texts: SmallVec<[bool; 16]> = columns
-            .map(|(at, column)| {
-                self.formats().of(at) == Format::Text || may_hold_text(column.type_oid)
+            .map(|(at, column)| match self.formats().of(at) {
+                Format::Text => column.type_oid != BYTEA,
+                Format::Binary => may_hold_text(column.type_oid),
             })
             .collect();
         let exceeds = |row: Row<'_>| {
