@@ -219,7 +219,7 @@ impl Call {
                 match others.next(request, &dbname, kind, &self.label) {
                     Ok(Some((again, watched))) => {
                         self.watch.moves(request, watched, kind);
-                        self.remote.restart(request, again);
+                        self.remote.restart(request, again, None);
                         Ok(None)
                     }
                     Ok(None) => {

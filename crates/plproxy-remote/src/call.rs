@@ -1,6 +1,7 @@
 //! Calls: one statement on some endpoints at once, and what comes of it, event by event.
 
 use std::cell::RefCell;
+use std::iter::repeat;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::Poll;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
+use crate::branch::Branch;
 use crate::cancelling::{Cancelling, PACE};
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
@@ -151,6 +153,7 @@ impl<'a> Call<'a> {
         remote: &'a Remote,
         statement: &Rc<Statement>,
         requests: Vec<Request>,
+        branches: Option<Vec<Rc<Branch>>>,
         options: &CallOptions,
     ) -> Call<'a> {
         linger::sweep();
@@ -169,22 +172,21 @@ impl<'a> Call<'a> {
             started: Instant::now(),
             batch: (ROUND / count.max(1)).clamp(2048, ROUND / 4),
         });
-        let mut works =
-            requests
-                .into_iter()
-                .enumerate()
-                .map(|(request, Request { endpoint, params })| {
-                    work(Task {
-                        request,
-                        endpoint,
-                        params: RefCell::new(Some(params)),
-                        common: common.clone(),
-                    })
-                });
+        let branches = branches.into_iter().flatten().map(Some);
+        let requests = requests.into_iter().zip(branches.chain(repeat(None)));
+        let mut works = requests.enumerate().map(|(request, (wanted, branch))| {
+            work(Task {
+                request,
+                endpoint: wanted.endpoint,
+                params: RefCell::new(Some(wanted.params)),
+                branch,
+                common: common.clone(),
+            })
+        });
         let gate = remote.runtime().gate();
-        let tasks = match (works.next(), works.len()) {
+        let tasks = match (works.next(), count) {
             (None, _) => Tasks::None,
-            (Some(work), 0) => Tasks::One(work),
+            (Some(work), 1) => Tasks::One(work),
             (Some(work), _) => Tasks::many(std::iter::once(work).chain(works), gate),
         };
         let mut call = Call::of_tasks(remote, outbox, tasks, count, options.query_timeout);
@@ -259,8 +261,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Runs a request, of that place in the list, which has failed, once more, on an endpoint that may be another.
-    pub fn restart(&mut self, request: usize, again: Request) {
+    /// Runs a request, of that place in the list, which has failed, once more, on an endpoint that may be another, and in a
+    /// transaction that goes on, if one is given.
+    pub fn restart(&mut self, request: usize, again: Request, branch: Option<Rc<Branch>>) {
         if let Some(common) = &self.common {
             self.outbox.fails_no_more();
             let Request { endpoint, params } = again;
@@ -268,6 +271,7 @@ impl<'a> Call<'a> {
                 request,
                 endpoint,
                 params: RefCell::new(Some(params)),
+                branch,
                 common: common.clone(),
             });
             self.tasks.push(work, self.remote.runtime().gate());

@@ -80,8 +80,10 @@ pub struct ConnectionInfo {
     pub calls: u64,
     /// How many statements are prepared on it.
     pub prepared_statements: usize,
-    /// Whether a call has it at the moment.
+    /// Whether a call, or a transaction of several calls, has it at the moment.
     pub in_use: bool,
+    /// Whether a transaction of several calls has it.
+    pub in_transaction: bool,
     /// The version of TLS that protects it, as in `TLSv1.3`; `None` where nothing does.
     pub tls: Option<String>,
 }
@@ -95,6 +97,7 @@ pub(crate) struct Facts {
     calls: Cell<u64>,
     prepared_statements: Cell<usize>,
     in_use: Cell<bool>,
+    in_transaction: Cell<bool>,
 }
 
 impl Facts {
@@ -105,6 +108,7 @@ impl Facts {
             calls: self.calls.get(),
             prepared_statements: self.prepared_statements.get(),
             in_use: self.in_use.get(),
+            in_transaction: self.in_transaction.get(),
             ..self.fixed.clone()
         }
     }
@@ -119,6 +123,8 @@ pub(crate) struct Connection {
     pub(crate) described: NumberMap<u64, (ResultFormats, TextNeeds)>,
     pub(crate) direct: Direct,
     pub(crate) settings: Settings,
+    /// What the server says of itself, if it was asked.
+    pub(crate) identity: Option<Rc<str>>,
     /// What the server has noticed while the connection rested.
     pub(crate) notices: Vec<Diagnostic>,
     pub(crate) notices_size: usize,
@@ -178,6 +184,7 @@ impl Connection {
             calls: 0,
             prepared_statements: 0,
             in_use: true,
+            in_transaction: false,
             tls: socket.session().map(|session| session.version().to_owned()),
         };
         let facts = Facts {
@@ -187,6 +194,7 @@ impl Connection {
             calls: Cell::new(0),
             prepared_statements: Cell::new(0),
             in_use: Cell::new(true),
+            in_transaction: Cell::new(false),
         };
         let socket = Rc::new(RefCell::new(socket));
         let terminate = TerminateOnDrop::new(socket.clone());
@@ -211,6 +219,7 @@ impl Connection {
             described: NumberMap::default(),
             direct: Direct::Unknown,
             settings: Settings::default(),
+            identity: None,
             notices_size: notices.iter().map(Diagnostic::size).sum(),
             notices,
             broken: false,
@@ -279,7 +288,7 @@ impl Connection {
     }
 
     /// Whether nothing speaks against it that is known here.
-    fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         !self.broken && !self.cancel.is_astray()
     }
 
@@ -318,10 +327,22 @@ impl Connection {
         first
     }
 
+    /// Another call began in the same transaction.
+    pub(crate) fn goes_on(&mut self, at: Instant) {
+        self.facts.last_used.set(at);
+        self.facts.calls.set(self.facts.calls.get() + 1);
+    }
+
+    /// Whether it belongs to a transaction of several calls.
+    pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
+        self.facts.in_transaction.set(in_transaction);
+    }
+
     /// A call is over.
     pub(crate) fn end_use(&mut self) {
         self.in_use = None;
         self.facts.in_use.set(false);
+        self.facts.in_transaction.set(false);
         self.facts
             .prepared_statements
             .set(self.statements.prepared());

@@ -24,6 +24,7 @@ use crate::error::ErrorKind;
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
 use crate::remote::Remote;
+use crate::reset::Reset;
 use crate::rows::{ColumnDescription, describe};
 use futures::FutureExt;
 
@@ -36,6 +37,14 @@ const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
 pub struct Session(Option<Box<Connection>>);
 
 impl Session {
+    pub(crate) fn new(connection: Box<Connection>) -> Session {
+        Session(Some(connection))
+    }
+
+    pub(crate) fn into_connection(self) -> Option<Box<Connection>> {
+        self.0
+    }
+
     /// Where it goes.
     pub fn endpoint(&self) -> Option<&Rc<Endpoint>> {
         self.0.as_ref().map(|connection| connection.endpoint())
@@ -89,6 +98,8 @@ pub enum Step {
     Describe(SqlText),
     /// Have the server parse a statement, which it refuses unless it reads one statement there, or none.
     Parse(SqlText),
+    /// Run the reset query of the cluster.
+    Reset(Rc<Reset>),
     /// Bring the session to where it was when it was made, so that nothing of what was done on it is left.
     Discard,
 }
@@ -451,6 +462,10 @@ impl Runner {
                 connection
                     .converse(1, |out| out.parse_alone(sql.bytes(encoding)?), &mut Unread)
                     .await?;
+                Ok(Done::nothing())
+            }
+            Step::Reset(reset) => {
+                connection.reset(reset).await?;
                 Ok(Done::nothing())
             }
             Step::Discard => {

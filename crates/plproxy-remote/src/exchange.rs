@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use crate::branch::ASK_WRITTEN;
 use crate::call::Event;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
@@ -27,7 +28,7 @@ use crate::plain::Patience;
 use crate::rows::{Batch, ColumnDescription, Places, Reading, ResultFormats};
 use crate::runtime::TICK;
 use crate::settings::Change;
-use crate::statement::{Columns, Direct, Plan, PreparedStatement, Statement, new_name};
+use crate::statement::{Columns, Direct, Plan, PreparedStatement, Statement, TextNeeds, new_name};
 
 /// So much may come between rows before they are handed over.
 const ROOM: usize = 64 * 1024;
@@ -49,6 +50,10 @@ pub(crate) struct Exchange<'a> {
     /// In which forms the columns are asked for.
     formats: ResultFormats,
     asks: bool,
+    /// Statements of the transaction before the one of the task, or behind it, that are to be answered.
+    alongside: usize,
+    /// The last of those before is a question.
+    identifies: bool,
     /// The name of the prepared statement, if something is to be learnt of it.
     name: Option<Rc<str>>,
     columns: Columns,
@@ -80,7 +85,11 @@ pub(crate) struct Exchange<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
     Settings,
+    /// What goes before the statement in its transaction. It is one round with the statement, as what comes next does.
+    Prologue,
     Statement,
+    /// Whether the transaction has written something.
+    Written,
     Process,
     /// Nothing.
     Over,
@@ -135,26 +144,31 @@ impl<'a> Exchange<'a> {
         };
         let (formats, needs) =
             described.unwrap_or_else(|| (statement.formats().clone(), statement.needs()));
+        let begins = !connection.state.is_in_transaction();
         let change = {
             let state = &connection.state;
             let (style, process_id) = (state.style(), state.process_id());
-            connection
-                .settings
-                .change(needs, style, process_id, connection.direct)
-        };
-        let round = match change {
-            Some(_) => Round::Settings,
-            None => Round::Statement,
+            let needs = match &task.branch {
+                None => Some(needs),
+                // What is set within a transaction is gone with it: all that it may need is set before.
+                Some(_) => begins.then_some(TextNeeds::ALL),
+            };
+            needs.and_then(|needs| {
+                let settings = &connection.settings;
+                settings.change(needs, style, process_id, connection.direct)
+            })
         };
         let mut exchange = Exchange {
             task,
             statement,
             connection,
-            round,
+            round: Round::Settings,
             change,
             settings: Box::default(),
             formats,
             asks: matches!(plan, Plan::UnnamedAndAsk),
+            alongside: 0,
+            identifies: false,
             name: None,
             columns: Columns::Unknown,
             rows: Places::new(),
@@ -171,7 +185,7 @@ impl<'a> Exchange<'a> {
             canceled: None,
             unsent: None,
         };
-        match exchange.write(plan) {
+        match exchange.write(plan, begins) {
             // Nothing is sent.
             Err(kind) => {
                 exchange.connection.outgoing.clear();
@@ -205,7 +219,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes all messages; says how many rounds they are.
-    fn write(&mut self, plan: Plan) -> Result<u64, ErrorKind> {
+    fn write(&mut self, plan: Plan, begins: bool) -> Result<u64, ErrorKind> {
+        let branch = self.task.branch.as_deref();
+        let prologue = branch.map(|branch| branch.prologue(self.connection, begins));
+        let (prologue, identifies) = prologue.unwrap_or_default();
+        (self.alongside, self.identifies) = (prologue.len(), identifies);
         let Connection {
             outgoing,
             statements,
@@ -221,6 +239,9 @@ impl<'a> Exchange<'a> {
         }
         for name in statements.forgotten() {
             outgoing.close(name)?;
+        }
+        for sql in &prologue {
+            outgoing.alongside(sql)?;
         }
         let params = self.task.params(state.encoding())?;
         match plan {
@@ -250,12 +271,31 @@ impl<'a> Exchange<'a> {
         if matches!(self.columns, Columns::Unknown) {
             outgoing.describe()?;
         }
-        outgoing.execute()?;
+        outgoing.execute_bound()?;
+        if branch.is_some() {
+            outgoing.alongside(ASK_WRITTEN)?;
+        }
+        outgoing.end_round();
         if self.asks {
             outgoing.ask(ASK_PROCESS)?;
         }
         statements.forgotten_are_closed();
+        if let Some(branch) = branch {
+            branch.prologue_is_sent();
+        }
+        if self.change.is_none() {
+            self.round = self.first_round();
+        }
         Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
+    }
+
+    /// What is answered first in the round of the statement.
+    fn first_round(&self) -> Round {
+        if self.alongside > 0 {
+            Round::Prologue
+        } else {
+            Round::Statement
+        }
     }
 
     /// Sends and reads until everything is answered. Fails if nothing more can be expected of the connection.

@@ -1,5 +1,7 @@
 //! One request: a connection, the statement, its rows, and the connection's return.
 
+mod within;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -7,6 +9,7 @@ use std::time::Instant;
 
 use plproxy_core::room;
 
+use crate::branch::Branch;
 use crate::call::{CallOptions, Event, Prepared};
 use crate::connect::{Limits, connect};
 use crate::connection::Connection;
@@ -30,6 +33,8 @@ pub(crate) struct Task {
     pub(crate) endpoint: Rc<Endpoint>,
     /// Until the server has them.
     pub(crate) params: RefCell<Option<Params>>,
+    /// The transaction that it runs in, unless it is one of its own.
+    pub(crate) branch: Option<Rc<Branch>>,
     pub(crate) common: Rc<Common>,
 }
 
@@ -63,6 +68,9 @@ impl Task {
     pub(crate) async fn run(self) {
         if self.is_large() {
             self.common.outbox.join().await;
+        }
+        if let Some(branch) = self.branch.clone() {
+            return self.run_in(&branch).await;
         }
         let mut now = self.common.started;
         loop {
@@ -264,33 +272,17 @@ impl Task {
             return None;
         }
         self.common.outbox.join().await;
-        let mut listener = Description {
-            columns: None,
-            task: self,
-        };
+        let mut listener = Description::of(self);
         let encoding = connection.state.encoding();
         let write = |out: &mut Outgoing| {
             out.describe_statement(statement.sql().bytes(encoding)?, statement.types())
         };
         match connection.converse(1, write, &mut listener).await {
             Ok(()) => {
-                let columns = listener.columns.as_deref().unwrap_or_default();
-                let asked = statement.asks_for(columns, encoding);
-                if connection.described.len() >= DESCRIBED {
-                    connection.described.clear();
-                }
-                connection.described.insert(statement.id(), asked);
+                listener.learn(statement, connection);
                 None
             }
-            Err(kind) => Some(Exchanged {
-                // As if it had been found dead before.
-                missed: connection.broken,
-                parsed: false,
-                opened: false,
-                result: Err(kind),
-                batch: None,
-                columns: None,
-            }),
+            Err(kind) => Some(never_ran(kind, connection)),
         }
     }
 
@@ -380,6 +372,28 @@ struct Description<'a> {
     task: &'a Task,
 }
 
+impl<'a> Description<'a> {
+    fn of(task: &'a Task) -> Description<'a> {
+        Description {
+            columns: None,
+            task,
+        }
+    }
+
+    /// The connection knows from now on how to ask for the columns, if that depends on them.
+    fn learn(&self, statement: &Statement, connection: &mut Connection) {
+        if !statement.is_typed() {
+            return;
+        }
+        let columns = self.columns.as_deref().unwrap_or_default();
+        let asked = statement.asks_for(columns, connection.state.encoding());
+        if connection.described.len() >= DESCRIBED {
+            connection.described.clear();
+        }
+        connection.described.insert(statement.id(), asked);
+    }
+}
+
 impl Listener for Description<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'T' {
@@ -394,6 +408,19 @@ impl Listener for Description<'_> {
         let (request, size) = (self.task.request, notice.size());
         let outbox = &self.task.common.outbox;
         outbox.event(Event::Notice { request, notice }, size);
+    }
+}
+
+/// The end of a statement of which the server has run nothing.
+fn never_ran(kind: ErrorKind, connection: &Connection) -> Exchanged {
+    Exchanged {
+        // As if it had been found dead before.
+        missed: connection.broken,
+        parsed: false,
+        opened: false,
+        result: Err(kind),
+        batch: None,
+        columns: None,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod address;
 mod authentication;
+mod branch;
 mod call;
 mod cancel;
 mod cancelling;
@@ -55,6 +56,7 @@ mod typed;
 mod usage;
 mod waiting;
 
+pub use branch::{Branch, BranchStatus};
 pub use call::{Call, CallOptions, Event, Prepared, Request};
 pub use connection::{ConnectionInfo, Shown};
 pub use descriptors::DescriptorAccount;

@@ -114,6 +114,14 @@ impl Outgoing {
         self.execute()
     }
 
+    /// One more statement of a round, without parameters, whose results come as text and undescribed.
+    pub(crate) fn alongside(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        let none: Rc<[Param]> = Rc::new([]);
+        self.bind("", &none, &ResultFormats::All(Format::Text))?;
+        self.execute_bound()
+    }
+
     /// Ends a prepared statement.
     pub(crate) fn close(&mut self, name: &str) -> Result<(), ErrorKind> {
         frontend::close(b'S', name, &mut self.bytes).map_err(refused)
@@ -215,10 +223,19 @@ impl Outgoing {
         sql: &[u8],
         types: &[u32],
     ) -> Result<(), ErrorKind> {
-        self.parse_typed("", sql, types)?;
-        frontend::describe(b'S', "", &mut self.bytes).map_err(refused)?;
-        frontend::sync(&mut self.bytes);
+        self.parse_and_describe(sql, types)?;
+        self.end_round();
         Ok(())
+    }
+
+    /// The same as a part of a round.
+    pub(crate) fn parse_and_describe(
+        &mut self,
+        sql: &[u8],
+        types: &[u32],
+    ) -> Result<(), ErrorKind> {
+        self.parse_typed("", sql, types)?;
+        frontend::describe(b'S', "", &mut self.bytes).map_err(refused)
     }
 
     /// Parses a statement without a name, which the next one replaces. The server refuses a text in which it reads more than one:
@@ -236,9 +253,19 @@ impl Outgoing {
 
     /// Runs what was bound, to the end, and ends the round.
     pub(crate) fn execute(&mut self) -> Result<(), ErrorKind> {
-        frontend::execute("", 0, &mut self.bytes).map_err(refused)?;
-        frontend::sync(&mut self.bytes);
+        self.execute_bound()?;
+        self.end_round();
         Ok(())
+    }
+
+    /// Runs what was bound, to the end.
+    pub(crate) fn execute_bound(&mut self) -> Result<(), ErrorKind> {
+        frontend::execute("", 0, &mut self.bytes).map_err(refused)
+    }
+
+    /// Ends the round.
+    pub(crate) fn end_round(&mut self) {
+        frontend::sync(&mut self.bytes);
     }
 
     /// Whether everything is on its way.

@@ -70,6 +70,10 @@ impl Pool {
     /// Makes a new connection known.
     pub(crate) fn register(&self, connection: &Connection) {
         let mut facts = self.facts.borrow_mut();
+        let new = Rc::downgrade(connection.facts());
+        if facts.iter().any(|known| known.ptr_eq(&new)) {
+            return;
+        }
         // Those that are gone are left out when they may be as many as the others.
         if facts.len() >= self.facts_due.get() {
             facts.retain(|facts| facts.strong_count() > 0);

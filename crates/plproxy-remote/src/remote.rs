@@ -7,12 +7,13 @@ use std::rc::Rc;
 use dashmap::DashMap;
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
+use crate::branch::Branch;
 use crate::call::{Call, CallOptions, Request};
 use crate::connection::ConnectionInfo;
 use crate::descriptors::DescriptorAccount;
 use crate::encoding::Encoding;
 use crate::endpoint::{Endpoint, Resources};
-use crate::errand::{Errand, ErrandOptions, Errands};
+use crate::errand::{Errand, ErrandOptions, Errands, Session};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::statement::Statement;
@@ -104,7 +105,27 @@ impl Remote {
         options: &CallOptions,
     ) -> Call<'_> {
         self.tidy();
-        Call::new(self, statement, requests, options)
+        Call::new(self, statement, requests, None, options)
+    }
+
+    /// The same in transactions that go on: one for each request, at its endpoint.
+    pub fn start_in(
+        &self,
+        branches: Vec<Rc<Branch>>,
+        statement: &Rc<Statement>,
+        requests: Vec<Request>,
+        options: &CallOptions,
+    ) -> Call<'_> {
+        self.tidy();
+        Call::new(self, statement, requests, Some(branches), options)
+    }
+
+    /// Has a session rest until the next call, if nothing is left of what was done on it.
+    pub fn rest(&self, session: Session, options: &CallOptions) {
+        if let Some(connection) = session.into_connection() {
+            self.pool.register(&connection);
+            self.pool.put(connection, options);
+        }
     }
 
     /// Gets errands ready to be run at once, each on its own. Nothing is sent before the first `next`.

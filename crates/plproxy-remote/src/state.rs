@@ -89,6 +89,11 @@ impl SessionState {
         self.transaction != b'I'
     }
 
+    /// Whether the transaction that is open takes no statement before it is rolled back, or a part of it.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.transaction == b'E'
+    }
+
     /// Whether the session was made to speak another encoding than the one that was agreed on.
     pub(crate) fn is_encoding_lost(&self) -> bool {
         self.encoding_lost

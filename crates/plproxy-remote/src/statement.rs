@@ -53,6 +53,14 @@ pub struct TextNeeds {
     pub zones: bool,
 }
 
+impl TextNeeds {
+    /// Whatever the results are.
+    pub(crate) const ALL: TextNeeds = TextNeeds {
+        digits: true,
+        zones: true,
+    };
+}
+
 impl Statement {
     /// A statement whose result columns all have built-in types, so that the server is asked for binary values.
     pub fn call(sql: String) -> Rc<Statement> {
@@ -318,6 +326,12 @@ impl Statements {
                 (_, Direct::No) => Plan::Unnamed,
             },
         }
+    }
+
+    /// Whether there is a prepared form.
+    pub(crate) fn is_prepared(&self, statement: &Statement) -> bool {
+        let entry = self.entries.get(&statement.id);
+        entry.is_some_and(|entry| matches!(entry.state, State::Prepared(_)))
     }
 
     /// Remembers the prepared form.

@@ -1,6 +1,7 @@
 //! What a server answers, message by message.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use plproxy_core::room;
 
@@ -52,7 +53,8 @@ impl Exchange<'_> {
                     // From 14 on servers report only now what the statement has changed while its rows were written.
                     let before = state.style().clone();
                     state.take_status(status)?;
-                    let mixed = self.round == Round::Statement && !state.style().is_like(&before);
+                    let its = matches!(self.round, Round::Statement | Round::Written);
+                    let mixed = its && !state.style().is_like(&before);
                     self.mixed_styles |= mixed;
                     return Ok(());
                 }
@@ -72,6 +74,9 @@ impl Exchange<'_> {
                 if matches!(self.round, Round::Settings | Round::Process) =>
             {
                 Ok(())
+            }
+            b'1' | b'2' | b'3' | b'C' if matches!(self.round, Round::Prologue | Round::Written) => {
+                self.take_alongside(tag)
             }
             _ if self.round != Round::Statement => Err(unexpected()),
             b'1' | b'2' | b'3' | b'n' | b'I' if !body.is_empty() => Err(unexpected()),
@@ -114,10 +119,47 @@ impl Exchange<'_> {
                     Some(diagnostic) => Err(ErrorKind::Db(diagnostic)),
                     None => Ok(()),
                 });
+                if self.task.branch.is_some() {
+                    (self.round, self.alongside) = (Round::Written, 1);
+                }
                 Ok(())
             }
             _ => Err(unexpected()),
         }
+    }
+
+    /// Of what goes with the statement in its transaction.
+    fn take_alongside(&mut self, tag: u8) -> Result<(), ErrorKind> {
+        if tag == b'C' {
+            self.alongside = self.alongside.checked_sub(1).ok_or_else(unexpected)?;
+            if self.round == Round::Prologue {
+                self.round = self.first_round();
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer to a question that goes with the statement.
+    fn take_answer(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
+        let (Some(branch), Some(row)) = (
+            &self.task.branch,
+            Row::of_message(self.connection.inbox.body(body), 1),
+        ) else {
+            return Err(unexpected());
+        };
+        let text = row.get(0).map(std::str::from_utf8);
+        match (self.round, text.transpose().map_err(|_| unexpected())?) {
+            (Round::Written, Some(text)) => {
+                branch.has_written(text.parse().map_err(|_| unexpected())?);
+            }
+            (Round::Prologue, Some(text)) if self.identifies && text.len() <= SETTINGS => {
+                let identity: Rc<str> = text.into();
+                branch.identify(&identity, self.connection);
+                self.connection.identity = Some(identity);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn take_row(&mut self, body: Range<usize>) -> Result<(), ErrorKind> {
@@ -148,6 +190,7 @@ impl Exchange<'_> {
                 };
                 Ok(())
             }
+            (Round::Prologue | Round::Written, _) => self.take_answer(&body),
             _ => Err(unexpected()),
         }
     }
@@ -158,7 +201,7 @@ impl Exchange<'_> {
         }
         self.heard = true;
         match self.round {
-            Round::Statement => {
+            Round::Prologue | Round::Statement | Round::Written => {
                 if matches!(self.result, Some(Err(_))) {
                     return Err(unexpected());
                 }
@@ -197,11 +240,19 @@ impl Exchange<'_> {
         self.round = match self.round {
             Round::Settings => {
                 self.learn_settings();
-                Round::Statement
+                self.first_round()
             }
-            Round::Statement if self.result.is_none() => return Err(unexpected()),
+            Round::Prologue | Round::Statement if self.result.is_none() => {
+                return Err(unexpected());
+            }
+            // The question was not answered.
+            Round::Written if self.alongside > 0 && matches!(self.result, Some(Ok(()))) => {
+                return Err(unexpected());
+            }
             Round::Statement if self.asks => Round::Process,
-            Round::Statement | Round::Process | Round::Over => Round::Over,
+            Round::Prologue | Round::Statement | Round::Written | Round::Process | Round::Over => {
+                Round::Over
+            }
         };
         Ok(())
     }

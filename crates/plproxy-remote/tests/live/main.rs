@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod branches;
 mod connecting;
 mod encodings;
 mod errands;

@@ -95,7 +95,7 @@ fn a_request_goes_elsewhere() {
                     failed += 1;
                     // A second one that is of no use, before the good one.
                     let to = if failed <= count { &nowhere[0] } else { &here };
-                    call.restart(at, request(to, &[text("x")]));
+                    call.restart(at, request(to, &[text("x")]), None);
                 }
                 Event::Rows { batch, .. } => rows += batch.len(),
                 Event::Finished => break,
