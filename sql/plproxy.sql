@@ -25,7 +25,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION plproxy_get_connections(
     OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text, OUT username text,
     OUT local_user text, OUT server_version text, OUT connected_at timestamptz, OUT last_used_at timestamptz,
-    OUT calls int8, OUT prepared_statements int4, OUT tls text)
+    OUT calls int8, OUT prepared_statements int4, OUT tls text, OUT in_transaction boolean)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 CREATE FUNCTION plproxy_disconnect(cluster text) RETURNS boolean

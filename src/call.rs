@@ -11,8 +11,9 @@ use crate::pg::report::{Level, emit};
 use crate::remote::remote;
 use crate::stats::{End, Watch, Watched};
 use crate::tolerance::Tolerance;
+use crate::transaction::{Joined, refuse_control};
 use plproxy_core::function::Query;
-use plproxy_core::options::PreparedStatements;
+use plproxy_core::options::{PreparedStatements, TransactionMode};
 use plproxy_remote::{
     Batch, CallOptions, Diagnostic, ErrorKind, Event, Prepared, Request, Statement,
 };
@@ -36,6 +37,8 @@ pub(crate) struct Call {
     next_statement: Option<String>,
     /// What becomes of it when a partition fails.
     tolerance: Tolerance,
+    /// The transactions on the partitions that it takes part in.
+    joined: Joined,
     /// Requests whose time is over, and that others can do without; the next one is last.
     overdue: Vec<usize>,
     /// A statement that gives no rows is as good as one empty value.
@@ -74,18 +77,31 @@ impl Call {
         };
         let _room = allocator::hold(requests.len().saturating_mul(REQUEST))?;
         let remote = remote()?;
+        let joined = match config.transaction_mode {
+            TransactionMode::Autocommit => Joined::none(),
+            TransactionMode::TwoPhase => {
+                if is_execute {
+                    refuse_control(&function.label, statement)?;
+                }
+                Joined::begin(&function.label, cluster, &options, &watched)?
+            }
+        };
         let watch = Watch::begin(|rank| function.place(rank), watched)?;
         Ok(Self {
             label: function.label.clone(),
             watch,
             // What may be left out is not handed out before it is whole.
             streaming: config.streaming && !tolerance.skips(),
-            remote: remote.start(statement, requests, &options),
+            remote: match joined.branches() {
+                None => remote.start(statement, requests, &options),
+                Some(branches) => remote.start_in(branches, statement, requests, &options),
+            },
             next_statement: match &function.program.query {
                 Query::Select(select) => select.next_statement().map(str::to_owned),
                 Query::Call(_) | Query::Execute(_) => None,
             },
             tolerance,
+            joined,
             overdue: Vec::new(),
             nothing_will_do: is_void && (function.is_procedure || is_execute),
             is_procedure: function.is_procedure,
@@ -195,8 +211,12 @@ impl Call {
                 Err(error) => {
                     let is_late = matches!(error.kind, ErrorKind::QueryTimeout);
                     if is_late && self.tolerance.skips() {
-                        self.overdue = self.watch.unfinished().rev().collect();
-                        continue;
+                        let overdue: Vec<usize> = self.watch.unfinished().rev().collect();
+                        let mut all = overdue.iter();
+                        if all.all(|request| self.joined.may_do_without(*request)) {
+                            self.overdue = overdue;
+                            continue;
+                        }
                     }
                     // None may have been sent, where one was looked for that can be reached.
                     let request = error.request.or_else(|| self.watch.unfinished().next());
@@ -218,8 +238,14 @@ impl Call {
             Tolerance::Any(others) if unreached && !kind.is_local() => {
                 match others.next(request, &dbname, kind, &self.label) {
                     Ok(Some((again, watched))) => {
+                        let moved = self.joined.moves(request, &self.label, &watched);
+                        if let Err(error) = moved {
+                            self.fail();
+                            return Err(error);
+                        }
                         self.watch.moves(request, watched, kind);
-                        self.remote.restart(request, again, None);
+                        let branch = self.joined.branch(request);
+                        self.remote.restart(request, again, branch);
                         Ok(None)
                     }
                     Ok(None) => {
@@ -235,7 +261,9 @@ impl Call {
                     }
                 }
             }
-            Tolerance::Skip(_) if !kind.is_local() => self.skip(request, kind).map(Some),
+            Tolerance::Skip(_) if !kind.is_local() && self.joined.may_do_without(request) => {
+                self.skip(request, kind).map(Some)
+            }
             _ => {
                 self.remote.fail();
                 Err(self.failure(Some(request), kind))
@@ -245,9 +273,10 @@ impl Call {
 
     /// Goes on without a partition, with a warning; if none is left, its error is the call's.
     fn skip(&mut self, request: usize, kind: &ErrorKind) -> Result<Arrival, Error> {
+        self.joined.leave_out(request);
         self.watch.failed(Some(request), kind);
         let dbname = self.dbname(request);
-        let report = match self.error_of(&dbname, kind) {
+        let report = match self.error_of(Some(request), &dbname, kind) {
             Error::Report(report) => *report,
             error => return Err(error),
         };
@@ -276,12 +305,16 @@ impl Call {
         self.watch.failed(request, kind);
         self.end(End::Failed);
         let dbname = request.map(|request| self.dbname(request));
-        let error = self.error_of(&dbname.unwrap_or_default(), kind);
+        let error = self.error_of(request, &dbname.unwrap_or_default(), kind);
         self.tolerance.explain(request, error)
     }
 
-    fn error_of(&self, dbname: &str, kind: &ErrorKind) -> Error {
-        let error = self.label.remote_error(dbname, kind);
+    fn error_of(&self, request: Option<usize>, dbname: &str, kind: &ErrorKind) -> Error {
+        let mut error = self.label.remote_error(dbname, kind);
+        let skips = self.tolerance.skips();
+        if let Some(hint) = self.joined.hint(request, skips, kind) {
+            error = error.hinted(hint);
+        }
         error.with_semicolon_hint(self.next_statement.as_deref())
     }
 

@@ -56,6 +56,8 @@ mod stats;
 #[cfg(feature = "postgres")]
 mod tolerance;
 #[cfg(feature = "postgres")]
+mod transaction;
+#[cfg(feature = "postgres")]
 mod type_cache;
 #[cfg(feature = "postgres")]
 mod validator;

@@ -54,6 +54,7 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
             Value::Int8(i64::try_from(connection.calls).unwrap_or(i64::MAX)),
             Value::int4(connection.prepared_statements),
             Value::text(connection.tls.clone()),
+            Value::Bool(connection.in_transaction),
         ])?;
     }
     Ok(output.give(admin.info))

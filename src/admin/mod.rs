@@ -4,18 +4,13 @@
 
 pub(crate) mod check;
 pub(crate) mod connections;
-mod decisions;
 pub(crate) mod functions;
-mod gid;
-mod instance;
 mod output;
 pub(crate) mod recover;
 pub(crate) mod route;
 pub(crate) mod run_on_all;
-mod second_phase;
-mod site;
 pub(crate) mod stats;
-mod two_phase;
+pub(crate) mod two_phase;
 
 use crate::call::{self, CANCEL_BOUND};
 use crate::cluster::access::Access;
@@ -30,6 +25,7 @@ use crate::pg::proc::Proc;
 use crate::pg::report::{Level, emit};
 use crate::pg::spi;
 use crate::remote::remote;
+use crate::transaction::pending;
 use pgrx::pg_sys::Oid;
 use plproxy_core::ident::quote_ident;
 use plproxy_remote::{
@@ -42,7 +38,7 @@ use std::time::Duration;
 const ERRAND: usize = 8192;
 
 /// How long to try to connect where nothing is set.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A call of one of the functions.
 struct Admin<'a> {
@@ -136,48 +132,58 @@ impl<'a> Admin<'a> {
         options: &ErrandOptions,
         each: &mut dyn FnMut(usize, Outcome),
     ) -> Result<(), Error> {
-        let _room = allocator::hold(errands.len().saturating_mul(ERRAND))?;
-        let names: Vec<String> = errands.iter().map(dbname).collect();
-        let mut running = remote()?.errands(errands, options);
-        loop {
-            let event = running.next();
-            if matches!(event, Event::Finished) {
-                hand_over(&mut running, each);
-                return Ok(());
-            }
-            let mut cancel = || {
-                two_phase::hurry();
-                running.cancel(CANCEL_BOUND);
-                hand_over(&mut running, each);
-            };
-            let result = match event {
-                Event::Interrupted => call::interrupted(cancel),
-                Event::Notice { request, notice } => {
-                    let dbname = names.get(request).map_or("", String::as_str);
-                    let report = self.label.remote_report(dbname, &notice);
-                    interrupts::or_at_the_end(&mut cancel, || emit(level_of(&notice), &report))
-                }
-                Event::Warning { warning, .. } => {
-                    let report = Report::new(sqlstate::WARNING, warning);
-                    interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
-                }
-                // Errands tell of their failures by their outcomes.
-                Event::Rows { .. } | Event::RequestDone { .. } | Event::RequestFailed { .. } => {
-                    Ok(())
-                }
-                Event::Finished => Ok(()),
-            };
-            if let Err(error) = result {
-                running.cancel(CANCEL_BOUND);
-                hand_over(&mut running, each);
-                return Err(error);
-            }
-        }
+        let report = |dbname: &str, notice: &Diagnostic| self.label.remote_report(dbname, notice);
+        run_errands(&report, errands, options, each)
     }
 
     /// A failed errand as an error of the local session.
     fn remote_error(&self, partition: &Partition, kind: &ErrorKind) -> Error {
         self.label.remote_error(&partition.dbname(), kind)
+    }
+}
+
+/// Runs errands and waits for all of them; `report` makes one of a partition's notice. What came of each is handed over. Should
+/// an error end them, or the process, those that are over by then are handed over before.
+pub(crate) fn run_errands(
+    report: &dyn Fn(&str, &Diagnostic) -> Report,
+    errands: Vec<Errand>,
+    options: &ErrandOptions,
+    each: &mut dyn FnMut(usize, Outcome),
+) -> Result<(), Error> {
+    let _room = allocator::hold(errands.len().saturating_mul(ERRAND))?;
+    let names: Vec<String> = errands.iter().map(dbname).collect();
+    let mut running = remote()?.errands(errands, options);
+    loop {
+        let event = running.next();
+        if matches!(event, Event::Finished) {
+            hand_over(&mut running, each);
+            return Ok(());
+        }
+        let mut cancel = || {
+            pending::hurry();
+            running.cancel(CANCEL_BOUND);
+            hand_over(&mut running, each);
+        };
+        let result = match event {
+            Event::Interrupted => call::interrupted(cancel),
+            Event::Notice { request, notice } => {
+                let dbname = names.get(request).map_or("", String::as_str);
+                let report = report(dbname, &notice);
+                interrupts::or_at_the_end(&mut cancel, || emit(level_of(&notice), &report))
+            }
+            Event::Warning { warning, .. } => {
+                let report = Report::new(sqlstate::WARNING, warning);
+                interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
+            }
+            // Errands tell of their failures by their outcomes.
+            Event::Rows { .. } | Event::RequestDone { .. } | Event::RequestFailed { .. } => Ok(()),
+            Event::Finished => Ok(()),
+        };
+        if let Err(error) = result {
+            running.cancel(CANCEL_BOUND);
+            hand_over(&mut running, each);
+            return Err(error);
+        }
     }
 }
 
@@ -189,7 +195,7 @@ fn hand_over(running: &mut Errands<'_>, each: &mut dyn FnMut(usize, Outcome)) {
 }
 
 /// The library has come without the extension's SQL, or the other way round.
-fn outdated() -> Error {
+pub(crate) fn outdated() -> Error {
     let what = "the extension's functions are of another version than its library";
     Error::from(Report::internal(what)).hinted("Run ALTER EXTENSION plproxy UPDATE.")
 }
@@ -215,7 +221,7 @@ fn dbname(errand: &Errand) -> String {
 }
 
 /// How errands go to a cluster.
-fn options(cluster: &Cluster) -> ErrandOptions {
+pub(crate) fn options(cluster: &Cluster) -> ErrandOptions {
     ErrandOptions {
         connect_timeout: cluster.config.connect_timeout,
         default_connect_timeout: Some(CONNECT_TIMEOUT),
@@ -264,7 +270,7 @@ fn without_prefix(label: &FunctionLabel, report: &Report) -> String {
 }
 
 /// What went wrong, as a value in a row.
-fn words(kind: &ErrorKind) -> String {
+pub(crate) fn words(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::Db(diagnostic) => diagnostic.lines(),
         other => other.to_string(),

@@ -4,13 +4,7 @@
 //! and are not. A partition's answers count for that partition only.
 #![forbid(unsafe_code)]
 
-use super::decisions::{Decision, Decisions, Fate, fate};
-use super::gid::{Gid, Name};
-use super::instance::Instance;
 use super::output::{Output, Value};
-use super::second_phase::{Status, Verb};
-use super::site::{self, Site};
-use super::two_phase::is_own;
 use super::{Admin, Partition, beside, options, words};
 use crate::cluster::Cluster;
 use crate::error::{Error, Report, sqlstate};
@@ -18,6 +12,12 @@ use crate::pg::fcinfo::CallInfo;
 use crate::pg::lock::{self, Kind};
 use crate::pg::report::{Level, emit};
 use crate::pg::xact;
+use crate::transaction::decisions::{Decision, Decisions, Fate, fate};
+use crate::transaction::gid::{Gid, Name};
+use crate::transaction::instance::Instance;
+use crate::transaction::pending::is_own;
+use crate::transaction::second_phase::{Status, Verb};
+use crate::transaction::site::{self, Site};
 use pgrx::pg_sys::Datum;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
@@ -68,7 +68,7 @@ pub(crate) fn recover(info: &mut CallInfo) -> Result<Datum, Error> {
         _ => Some(admin.lost_server(&this)?),
     };
     let mut output = Output::new(admin.info)?;
-    let decisions = Decisions::open(&admin)?;
+    let decisions = Decisions::open(Some(&admin.label))?;
     let recovery = Recovery {
         made_by: decisions.made_by()?,
         decisions,

@@ -7,41 +7,26 @@
 //! transaction is over for everybody to see, or the session is gone.
 #![forbid(unsafe_code)]
 
-use super::decisions::Decisions;
-use super::gid::Gid;
-use super::instance::Instance;
-use super::second_phase::{self, Pending, Sessions, Verb};
-use super::site::{self, Site};
 use super::{Admin, Partition, options};
-use crate::call::CANCEL_BOUND;
 use crate::cluster::Cluster;
-use crate::error::{Error, Report, sqlstate};
+use crate::error::{Error, sqlstate};
 use crate::pg::lock::{self, Kind};
-use crate::pg::xact::{self, Ending};
-use core::cell::{Cell, RefCell};
+use crate::pg::xact;
+use crate::transaction::decisions::Decisions;
+use crate::transaction::gid::Gid;
+use crate::transaction::instance::Instance;
+use crate::transaction::pending::{self, PREPARED};
+use crate::transaction::second_phase::Pending;
+use crate::transaction::site::{self, Site};
 use core::fmt;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{Done, Endpoint, Errand, ErrorKind, On, Outcome, Session, SqlText, Step};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a lock on a partition is waited for where nothing is set.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long the partitions have to commit: nothing can interrupt it.
-const TO_COMMIT: Duration = Duration::from_secs(10);
-/// How long they have to roll back. Who has been told does so even if nobody waits any more.
-const TO_ROLL_BACK: Duration = Duration::from_secs(2);
-/// The same after an interrupt, which has used up the caller's patience; for all that is rolled back then.
-const IN_A_HURRY: Duration = Duration::from_millis(250);
-/// Each of several that follow one interrupt gets as much in any case.
-const LEAST: Duration = Duration::from_millis(50);
-/// An interrupt that was as long ago is not why something is rolled back now.
-const LONG_AGO: Duration = Duration::from_secs(1);
-
-/// The command tag of a preparation; that of one in a failed transaction is another.
-const PREPARED: &str = "PREPARE TRANSACTION";
 
 /// Asks which transaction it is, and whether who is at work there is who logged in.
 const WHO: &str = "select pg_catalog.concat_ws(' ', pg_catalog.pg_current_xact_id(), \
@@ -49,35 +34,6 @@ const WHO: &str = "select pg_catalog.concat_ws(' ', pg_catalog.pg_current_xact_i
 /// Has what was put off until the commit happen as who the command has left, and then is again who logged in, whom the
 /// prepared transaction is to belong to.
 const BE_ONESELF: &str = "set constraints all immediate; reset session authorization; reset role";
-
-thread_local! {
-    /// What this session's transaction has prepared, or is preparing.
-    static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
-    /// Connections that it has done so on, for what comes next.
-    static HELD: RefCell<Sessions> = RefCell::default();
-    /// Until when what follows the last interrupt should be over.
-    static HURRY: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// An interrupt ends a command: what is to be rolled back for it should not take long.
-pub(super) fn hurry() {
-    HURRY.set(Some(Instant::now() + CANCEL_BOUND + IN_A_HURRY));
-}
-
-/// How long the partitions have to roll back.
-fn to_roll_back() -> Duration {
-    match HURRY.get() {
-        Some(until) if until.elapsed() < LONG_AGO => {
-            LEAST.max(until.saturating_duration_since(Instant::now()))
-        }
-        _ => TO_ROLL_BACK,
-    }
-}
-
-/// Whether this session's own transaction has prepared it.
-pub(super) fn is_own(gid: &str) -> bool {
-    PENDING.with_borrow(|pending| pending.iter().any(|pending| pending.gid == gid))
-}
 
 /// Work that is on its way to be prepared. Dropped before, it hangs up, and the partitions roll back.
 pub(super) struct Transaction<'a> {
@@ -105,10 +61,10 @@ impl<'a> Transaction<'a> {
         partitions: &'a [Partition],
     ) -> Result<Self, Error> {
         xact::prevent_if_read_only(c"an atomic plproxy_run_on_all()")?;
-        xact::at_end_of_prepared(ended)?;
-        HURRY.set(None);
+        crate::transaction::watch()?;
+        pending::take_time();
         // Before anything is done on the partitions.
-        let _ = Decisions::open(admin)?;
+        let _ = Decisions::open(Some(&admin.label))?;
         let endpoints = partitions
             .iter()
             .map(|partition| match &partition.endpoint {
@@ -127,7 +83,7 @@ impl<'a> Transaction<'a> {
         let errands = endpoints
             .iter()
             .map(|endpoint| {
-                let held = HELD.with_borrow_mut(|held| held.remove(&endpoint.id()));
+                let held = pending::take_session(endpoint.id());
                 // What a command before has left in the session is not for this one.
                 let discard = held.is_some().then_some(Step::Discard);
                 Errand {
@@ -245,7 +201,8 @@ impl<'a> Transaction<'a> {
         let ended =
             admin.run_each_to_its_end(errands, &options(self.cluster), &mut |number, outcome| {
                 if let (Some(place), Some(gid)) = (self.places.get(number), gids.get(number))
-                    && let Err(kind) = place.is_prepared(gid, outcome)
+                    && let Err(kind) =
+                        pending::answered(gid, place.endpoint.id(), outcome, PREPARED)
                 {
                     failure.get_or_insert_with(|| fail(place.partition, &kind));
                 }
@@ -259,7 +216,7 @@ impl<'a> Transaction<'a> {
         let transaction = xact::id()?;
         lock::lock(Kind::Transaction, transaction)?;
         let name = Gid::of_command(Instance::this()?, transaction);
-        let decisions = Decisions::open(admin)?;
+        let decisions = Decisions::open(Some(&admin.label))?;
         let mut gids = Vec::with_capacity(self.places.len());
         for place in &self.places {
             let gid = name(place.partition.number);
@@ -292,7 +249,7 @@ impl<'a> Transaction<'a> {
             subtransaction,
         });
         // Before anything is sent: should the answer not come, it may be prepared all the same.
-        PENDING.with_borrow_mut(|all| all.extend(pending));
+        pending::extend(pending);
         Ok(gids)
     }
 }
@@ -342,32 +299,6 @@ impl<'a> Place<'a> {
             ))),
         }
     }
-
-    /// Takes note of what a partition has answered to the preparation.
-    fn is_prepared(&self, gid: &str, outcome: Outcome) -> Result<(), ErrorKind> {
-        let result = match outcome.last() {
-            Ok(Done::Ran { tag, .. }) if tag == PREPARED => Ok(()),
-            Ok(_) => Err(not_prepared()),
-            Err(kind) => Err(kind.clone()),
-        };
-        // The partition has rolled it back, and is ready for more. Who hangs up after an error need not be the partition.
-        let refused = outcome.session.is_some()
-            && match outcome.last() {
-                Ok(_) => result.is_err(),
-                Err(kind) => matches!(kind, ErrorKind::Db(diagnostic) if !diagnostic.fatal),
-            };
-        PENDING.with_borrow_mut(|all| {
-            if refused {
-                all.retain(|pending| pending.gid != *gid);
-            } else if let Some(mine) = all.iter_mut().find(|pending| pending.gid == *gid) {
-                mine.is_prepared = result.is_ok();
-            }
-        });
-        if let Some(session) = outcome.session {
-            HELD.with_borrow_mut(|held| held.insert(self.endpoint.id(), session));
-        }
-        result
-    }
 }
 
 /// Reads the answer to [`WHO`]: the number of the transaction, and whether one is oneself.
@@ -385,7 +316,7 @@ fn value(done: Done) -> Option<String> {
 }
 
 /// How long a transaction waits for a lock on a partition of the cluster.
-pub(super) fn lock_timeout(cluster: &Cluster) -> Duration {
+pub(crate) fn lock_timeout(cluster: &Cluster) -> Duration {
     cluster.config.lock_timeout.unwrap_or(LOCK_TIMEOUT)
 }
 
@@ -401,10 +332,6 @@ fn sessions_of(
         session.ok_or_else(|| admin.remote_error(place.partition, &ErrorKind::Closed))
     })
     .collect()
-}
-
-fn not_prepared() -> ErrorKind {
-    ErrorKind::Protocol("server did not prepare the transaction".to_owned())
 }
 
 fn cannot_prepare(admin: &Admin<'_>, at: &Partition, why: fmt::Arguments<'_>, hint: &str) -> Error {
@@ -427,38 +354,4 @@ fn twice(admin: &Admin<'_>, places: &[Place<'_>]) -> Option<Error> {
                     connection string: then they are one.";
         Some(admin.label.error_with(state, what).hinted(hint))
     })
-}
-
-/// The local transaction, or a part of it, ends.
-fn ended(ending: Ending) -> Result<(), Error> {
-    let finish = |pending, verb, bound| {
-        HELD.with_borrow_mut(|held| second_phase::finish(pending, verb, bound, held));
-    };
-    match ending {
-        Ending::Committed => {
-            finish(PENDING.take(), Verb::Commit, TO_COMMIT);
-            HELD.take();
-        }
-        Ending::Aborted => {
-            finish(PENDING.take(), Verb::Rollback, to_roll_back());
-            HELD.take();
-        }
-        Ending::Preparing if PENDING.with_borrow(|pending| !pending.is_empty()) => {
-            let what = "cannot PREPARE a transaction that has run a command on all partitions of a \
-                 cluster atomically";
-            return Err(Report::new(sqlstate::FEATURE_NOT_SUPPORTED, what).into());
-        }
-        Ending::Preparing => (),
-        Ending::SubCommitted(this, parent) => PENDING.with_borrow_mut(|all| {
-            for pending in all.iter_mut().filter(|p| p.subtransaction == this) {
-                pending.subtransaction = parent;
-            }
-        }),
-        Ending::SubAborted(this) => {
-            let is_its = |pending: &mut Pending| pending.subtransaction == this;
-            let its = PENDING.with_borrow_mut(|all| all.extract_if(.., is_its).collect());
-            finish(its, Verb::Rollback, to_roll_back());
-        }
-    }
-    Ok(())
 }

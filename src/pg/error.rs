@@ -147,6 +147,9 @@ pub(crate) mod sqlstate {
     pub(crate) const WARNING: SqlState = *b"01000";
     pub(crate) const NULL_VALUE_NOT_ALLOWED: SqlState = *b"22004";
     pub(crate) const INVALID_PARAMETER_VALUE: SqlState = *b"22023";
+    pub(crate) const IN_FAILED_SQL_TRANSACTION: SqlState = *b"25P02";
+    pub(crate) const INVALID_TRANSACTION_TERMINATION: SqlState = *b"2D000";
+    pub(crate) const TRANSACTION_RESOLUTION_UNKNOWN: SqlState = *b"08007";
     pub(crate) const ACTIVE_SQL_TRANSACTION: SqlState = *b"25001";
     pub(crate) const SYNTAX_ERROR: SqlState = *b"42601";
     pub(crate) const UNDEFINED_OBJECT: SqlState = *b"42704";

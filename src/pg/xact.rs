@@ -1,6 +1,6 @@
 //! The local transaction: what it is, and word of its end.
 
-use super::error::Error;
+use super::error::{Error, Report};
 use super::memory::Switched;
 use super::{allocator, guard, raw, report};
 use core::cell::Cell;
@@ -37,6 +37,8 @@ unsafe extern "C-unwind" fn tidy(event: XactEvent::Type, _: *mut c_void) {
 /// The end of a transaction, or of a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
+    /// It is about to be committed, and no user's code will run any more; an error prevents that.
+    Committing,
     /// It is committed, and its commit is on disk if that was asked for. Its locks are still held.
     Committed,
     /// It was rolled back. Its locks are still held.
@@ -49,29 +51,32 @@ pub(crate) enum Ending {
     SubAborted(SubTransactionId),
 }
 
-/// What is called at an end. Interrupts are held off meanwhile, and there is no catalog to look into: it talks to the
-/// partitions, and of PostgreSQL's it may use what needs neither, as memory, settings and warnings do, with errors caught as
-/// everywhere. Only `Preparing` may fail.
+/// What is called at an end. Only `Committing` and `Preparing` may fail, and be interrupted. At the others interrupts are held off,
+/// and there is no catalog to look into: it talks to the partitions, and of PostgreSQL's it may use what needs neither, as
+/// memory, settings and warnings do, with errors caught as everywhere.
 pub(crate) type Handler = fn(Ending) -> Result<(), Error>;
 
 thread_local! {
     static HANDLER: Cell<Option<Handler>> = const { Cell::new(None) };
+    /// Whether the first of the two callbacks is registered.
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has the handler of prepared transactions called, from now on.
-pub(crate) fn at_end_of_prepared(handler: Handler) -> Result<(), Error> {
+/// Has the handler called, from now on.
+pub(crate) fn at_end(handler: Handler) -> Result<(), Error> {
     if HANDLER.get().is_some() {
         return Ok(());
     }
-    // SAFETY: the callbacks are functions of this library, which is never unloaded.
-    unsafe {
-        guard::catch(|| {
-            raw::RegisterXactCallback(Some(transaction_ends), core::ptr::null_mut());
-            raw::RegisterSubXactCallback(Some(subtransaction_ends), core::ptr::null_mut());
-        })
-    }?;
-    // Only now: should one of them find no memory, the next command registers both, and for the first to be called twice does
-    // no harm.
+    // Each once, even if the other finds no memory: nobody is to be told of an end twice.
+    if !REGISTERED.get() {
+        let nothing = core::ptr::null_mut();
+        // SAFETY: the callback is a function of this library, which is never unloaded.
+        unsafe { guard::catch(|| raw::RegisterXactCallback(Some(transaction_ends), nothing)) }?;
+        REGISTERED.set(true);
+    }
+    let nothing = core::ptr::null_mut();
+    // SAFETY: the same.
+    unsafe { guard::catch(|| raw::RegisterSubXactCallback(Some(subtransaction_ends), nothing)) }?;
     HANDLER.set(Some(handler));
     Ok(())
 }
@@ -84,20 +89,29 @@ fn tell(ending: Ending) -> Result<(), Error> {
     if let Err(error) = allocator::replenish() {
         error.ends_here("it asks the system for memory; should there be none it goes without");
     }
-    catch_unwind(AssertUnwindSafe(|| handler(ending))).unwrap_or(Ok(()))
+    catch_unwind(AssertUnwindSafe(|| handler(ending))).unwrap_or_else(|_| {
+        if ending == Ending::Committing {
+            let what = "PL/Proxy: the partitions could not be committed";
+            return Err(Report::internal(what).into());
+        }
+        Ok(())
+    })
 }
 
 /// Called by xact.c.
 unsafe extern "C-unwind" fn transaction_ends(event: XactEvent::Type, _: *mut c_void) {
     let ending = match event {
+        XactEvent::XACT_EVENT_PRE_COMMIT => Ending::Committing,
         XactEvent::XACT_EVENT_COMMIT => Ending::Committed,
         XactEvent::XACT_EVENT_ABORT => Ending::Aborted,
         XactEvent::XACT_EVENT_PRE_PREPARE => Ending::Preparing,
         _ => return,
     };
     match tell(ending) {
-        // SAFETY: `error` is the only value left, and it is moved; before the prepare an error is an ordinary one.
-        Err(error) if ending == Ending::Preparing => unsafe { report::raise(error) },
+        // SAFETY: `error` is the only value left, and it is moved; before the end an error is an ordinary one.
+        Err(error) if matches!(ending, Ending::Committing | Ending::Preparing) => unsafe {
+            report::raise(error)
+        },
         Err(error) => error.ends_here(AT_THE_END),
         Ok(()) => (),
     }
@@ -221,6 +235,41 @@ pub(crate) fn force_sync_commit() -> Result<(), Error> {
 pub(crate) fn sees_later_commits() -> bool {
     // SAFETY: reads a static of the backend.
     unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
+}
+
+/// The transaction's isolation level, in SQL.
+pub(crate) fn isolation() -> &'static str {
+    // SAFETY: reads a static of the backend.
+    match unsafe { pg_sys::XactIsoLevel } as u32 {
+        pg_sys::XACT_SERIALIZABLE => "serializable",
+        pg_sys::XACT_REPEATABLE_READ => "repeatable read",
+        pg_sys::XACT_READ_UNCOMMITTED => "read uncommitted",
+        _ => "read committed",
+    }
+}
+
+/// Whether the transaction may fail for what others have read and written.
+pub(crate) fn is_serializable() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 }
+}
+
+/// Whether nothing may be written now.
+pub(crate) fn is_read_only() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::XactReadOnly }
+}
+
+/// Whether the transaction has written something here.
+pub(crate) fn has_written() -> bool {
+    // SAFETY: reads statics of the backend.
+    unsafe { pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId }
+}
+
+/// Whether this process works for another session's statement.
+pub(crate) fn is_parallel_worker() -> bool {
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
 }
 
 /// Whether this server is a standby.

@@ -25,7 +25,7 @@ check 'options of servers in the README' "$(printf '%s\n' p0 p1 $keys | sort)" \
     "$(sed -n '/^## Options/,/^## Op/p' "$ROOT/README.md" | awk -F'|' '/^\| `/ { print $2 }' | grep -o '`[^`]*`' | tr -d '`' | grep -v '^plproxy\.' | sort)"
 
 ask -c 'create extension plproxy'
-value() { case $1 in default_user) echo current_user ;; prepared_statements) echo auto ;; reset_query) echo 'discard all' ;; *) echo 1 ;; esac; }
+value() { case $1 in default_user) echo current_user ;; prepared_statements) echo auto ;; reset_query) echo 'discard all' ;; transaction_mode) echo two_phase ;; *) echo 1 ;; esac; }
 for name in $(named "$TABLE" server | grep -vx 'p[01]'); do
     check "$name on a server" '' "$(ask -c "create server s foreign data wrapper plproxy options (p0 'dbname=a', $name '$(value "$name")')" \
         -c 'drop server s' 2>&1 | grep -v 'keepalive' || true)"

@@ -4,12 +4,14 @@
 //! time is lenient with values, as servers of other wrappers are clusters too and no validator saw their options.
 
 mod mapping;
+mod numbers;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use mapping::is_password_required;
 use mapping::validate_mapping;
+use numbers::{leading_integer, milliseconds, partition_number, seconds};
 
 /// An option with its value, if it has one.
 pub type Options = [(String, Option<String>)];
@@ -48,6 +50,8 @@ pub struct ClusterConfig {
     pub default_user: DefaultUser,
     /// Whether statements are prepared on the partitions.
     pub prepared_statements: PreparedStatements,
+    /// Whether calls end with themselves or with the local transaction.
+    pub transaction_mode: TransactionMode,
     /// A keepalive option was given here, where it has no effect; worth one warning.
     pub ignored_keepalive: bool,
 }
@@ -72,6 +76,16 @@ pub enum PreparedStatements {
     On,
     /// Never.
     Off,
+}
+
+/// When what a call does on a partition is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransactionMode {
+    /// At its end.
+    #[default]
+    Autocommit,
+    /// With the local transaction, on all partitions or on none.
+    TwoPhase,
 }
 
 /// A mistake in options.
@@ -155,13 +169,14 @@ enum Key {
     ModularMapping,
     DefaultUser,
     PreparedStatements,
+    TransactionMode,
     StatementTimeout,
     Keepalive,
 }
 
 impl Key {
     fn find(key: &str) -> Option<Self> {
-        const KEYS: [(&str, Key); 15] = [
+        const KEYS: [(&str, Key); 16] = [
             ("connection_lifetime", Key::ConnectionLifetime),
             ("idle_timeout", Key::IdleTimeout),
             ("reset_query", Key::ResetQuery),
@@ -173,6 +188,7 @@ impl Key {
             ("modular_mapping", Key::ModularMapping),
             ("default_user", Key::DefaultUser),
             ("prepared_statements", Key::PreparedStatements),
+            ("transaction_mode", Key::TransactionMode),
             ("statement_timeout", Key::StatementTimeout),
             ("keepalive_idle", Key::Keepalive),
             ("keepalive_interval", Key::Keepalive),
@@ -186,7 +202,7 @@ impl Key {
     fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::DefaultUser | Self::PreparedStatements | Self::ResetQuery
+            Self::DefaultUser | Self::PreparedStatements | Self::ResetQuery | Self::TransactionMode
         )
     }
 }
@@ -249,6 +265,17 @@ impl ClusterConfig {
                     }
                 }
             }
+            Key::TransactionMode => {
+                self.transaction_mode = match value {
+                    "" | "autocommit" => TransactionMode::Autocommit,
+                    "two_phase" => TransactionMode::TwoPhase,
+                    _ => {
+                        return Err(OptionError::plain(format!(
+                            "transaction_mode: Expect 'autocommit' or 'two_phase', got '{value}'"
+                        )));
+                    }
+                }
+            }
             Key::PreparedStatements => {
                 self.prepared_statements = match value {
                     "" | "auto" => PreparedStatements::Auto,
@@ -261,6 +288,18 @@ impl ClusterConfig {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Whether the options can be obeyed together.
+    fn check(&self) -> Result<(), OptionError> {
+        // Who takes only some of the rows would leave a statement under way, or a transaction failed.
+        if self.streaming && self.transaction_mode == TransactionMode::TwoPhase {
+            return Err(OptionError::plain(
+                "Pl/Proxy: streaming cannot be combined with transaction_mode 'two_phase'"
+                    .to_owned(),
+            ));
         }
         Ok(())
     }
@@ -295,6 +334,7 @@ pub fn parse_server(wrapper: &Options, server: &Options) -> Result<ServerOptions
             None => config.set_named(key, value)?,
         }
     }
+    config.check()?;
     let count = numbered.len();
     if !is_partition_count(count, config.modular_mapping) {
         return Err(OptionError::in_function("invalid partition count"));
@@ -343,6 +383,7 @@ pub fn parse_config(
         let value = value.as_deref().ok_or_else(|| null("val"))?;
         config.set_named(key, value)?;
     }
+    config.check()?;
     Ok(config)
 }
 
@@ -366,7 +407,8 @@ pub fn validate(kind: Kind, options: &Options) -> Result<(), OptionError> {
             let mut config = ClusterConfig::default();
             options
                 .iter()
-                .try_for_each(|(key, value)| validate_key(key, value.as_deref(), &mut config))
+                .try_for_each(|(key, value)| validate_key(key, value.as_deref(), &mut config))?;
+            config.check()
         }
         Kind::Server => validate_server(options),
         Kind::UserMapping => options
@@ -423,6 +465,7 @@ fn validate_server(options: &Options) -> Result<(), OptionError> {
         }
         count += 1;
     }
+    config.check()?;
     if let Some(missing) = seen.iter().take(count).position(|seen| !seen) {
         return Err(OptionError::syntax(
             "Pl/Proxy: missing partition",
@@ -436,50 +479,6 @@ fn validate_server(options: &Options) -> Result<(), OptionError> {
         ));
     }
     Ok(())
-}
-
-/// The number of `p<number>` or `partition_<number>`: a sign and blanks before it are allowed, and no number at all
-/// is 0. A number beyond reason is the greatest.
-fn partition_number(key: &str) -> Option<i64> {
-    let text = key
-        .strip_prefix("partition_")
-        .or_else(|| key.strip_prefix('p'))?;
-    if text.is_empty() {
-        return Some(0);
-    }
-    let (number, rest) = integer(text)?;
-    rest.is_empty().then_some(number)
-}
-
-/// The number that a text begins with, 0 if it begins with none: what the C library makes of it.
-fn leading_integer(text: &str) -> i64 {
-    integer(text).map_or(0, |(number, _)| number)
-}
-
-/// The integer at the start of a text, behind white space, saturated, and the rest of the text.
-fn integer(text: &str) -> Option<(i64, &str)> {
-    let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-    let negative = text.starts_with('-');
-    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let length = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (digits, rest) = text.split_at_checked(length)?;
-    if digits.is_empty() {
-        return None;
-    }
-    let number = digits.parse().unwrap_or(i64::MAX);
-    Some((if negative { -number } else { number }, rest))
-}
-
-/// A time in seconds; 0 and less mean none. Bounded by what any clock can add, some 68 years.
-fn seconds(number: i64) -> Option<Duration> {
-    let seconds = u64::try_from(number).ok()?.min(i32::MAX as u64);
-    (seconds > 0).then(|| Duration::from_secs(seconds))
-}
-
-/// A time in milliseconds, of digits only. Bounded by what PostgreSQL takes.
-fn milliseconds(digits: &str) -> Option<Duration> {
-    let number = digits.parse::<u64>().unwrap_or(u64::MAX);
-    (!digits.is_empty()).then(|| Duration::from_millis(number.min(i32::MAX as u64)))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::connection::{Connection, ConnectionInfo};
 use crate::endpoint::Endpoint;
-use crate::errand::Session;
+use crate::errand::{Origin, Session};
 use crate::error::ErrorKind;
 use crate::statement::Direct;
 
@@ -126,6 +126,14 @@ impl Branch {
     /// Whether such a statement was not sent yet.
     pub fn is_pending(&self, sql: &str) -> bool {
         self.pending.borrow().iter().any(|known| known == sql)
+    }
+
+    /// The server that it is open on.
+    pub fn origin(&self) -> Option<Origin> {
+        match &*self.state.borrow() {
+            State::Open(connection) => Some(Origin::of(connection)),
+            State::New | State::Busy | State::Lost => None,
+        }
     }
 
     /// Its connection, for what its owner has to do itself. Unless it is given back, the transaction is lost.

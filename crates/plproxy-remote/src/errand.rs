@@ -52,14 +52,19 @@ impl Session {
 
     /// Where it was made to.
     pub fn origin(&self) -> Option<Origin> {
-        let connection = self.0.as_ref()?;
-        Some(Origin(Rc::clone(connection.cancel_key())))
+        self.0.as_deref().map(Origin::of)
     }
 }
 
 /// The server that a session was made to: its address, and what the connection string led to then.
 #[derive(Clone)]
 pub struct Origin(Rc<CancelKey>);
+
+impl Origin {
+    pub(crate) fn of(connection: &Connection) -> Origin {
+        Origin(Rc::clone(connection.cancel_key()))
+    }
+}
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -331,13 +331,15 @@ fn configs_are_read() {
         modular_mapping: true,
         default_user: DefaultUser::SessionUser,
         prepared_statements: PreparedStatements::On,
+        transaction_mode: TransactionMode::Autocommit,
         ignored_keepalive: true,
     };
     assert_eq!(
         read(
             "Connection_Lifetime=30,query_timeout=5,query_timeout=0,connect_timeout=2,disable_binary=1,\
              modular_mapping=-1,default_user=session_user,prepared_statements=on,keepalive_count=3,statement_timeout=x,\
-             idle_timeout=60,reset_query= discard all ,streaming=1,lock_timeout=2500"
+             idle_timeout=60,reset_query= discard all ,streaming=1,lock_timeout=2500,transaction_mode=two_phase,\
+             transaction_mode="
         ),
         Ok(expected)
     );
@@ -346,6 +348,11 @@ fn configs_are_read() {
             "keepalive_idle=0,default_user=,idle_timeout=0,reset_query=  ,streaming=,streaming=0,lock_timeout="
         ),
         Ok(ClusterConfig::default())
+    );
+    let mode = |text: &str| read(text).map(|config| config.transaction_mode);
+    assert_eq!(
+        mode("transaction_mode=two_phase"),
+        Ok(TransactionMode::TwoPhase)
     );
     let limit = |text: &str| read(text).map(|config| config.lock_timeout);
     assert_eq!(limit("lock_timeout=0"), Ok(Some(Duration::ZERO)));
@@ -365,6 +372,14 @@ fn configs_are_read() {
         (
             "idle_timeout=-1",
             "XX000 idle_timeout: Expect a number of seconds, got '-1'",
+        ),
+        (
+            "transaction_mode=2pc",
+            "XX000 transaction_mode: Expect 'autocommit' or 'two_phase', got '2pc'",
+        ),
+        (
+            "streaming=1,transaction_mode=two_phase",
+            "XX000 Pl/Proxy: streaming cannot be combined with transaction_mode 'two_phase'",
         ),
         ("streaming=yes", "XX000 streaming: Expect 0 or 1, got 'yes'"),
         (

@@ -8,8 +8,8 @@
 
 use super::gid::Gid;
 use super::site::Site;
-use super::{Admin, outdated};
-use crate::error::{Error, Report, sqlstate};
+use crate::admin::outdated;
+use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::pg::expr::Arg;
 use crate::pg::heap::{OwnTable, Place, StoredRow, Unfit};
 use crate::pg::spi::{self, Plan};
@@ -31,35 +31,35 @@ const COLUMNS: [Oid; 7] = [
 ];
 
 /// The table, as its owner made it.
-pub(super) struct Decisions(OwnTable);
+pub(crate) struct Decisions(OwnTable);
 
 /// A row of it.
-pub(super) struct Decision {
-    pub(super) gid: String,
-    pub(super) cluster: String,
-    pub(super) partition: usize,
-    pub(super) address: String,
+pub(crate) struct Decision {
+    pub(crate) gid: String,
+    pub(crate) cluster: String,
+    pub(crate) partition: usize,
+    pub(crate) address: String,
     /// What the partition's server said of itself; empty in a row of version 3.0.0.
-    pub(super) server: String,
+    pub(crate) server: String,
     /// The number of the partition's transaction there.
-    pub(super) transaction: u64,
+    pub(crate) transaction: u64,
     writer: u32,
     place: Place,
 }
 
 impl Decision {
     /// Whether the transaction that the name tells of has written it.
-    pub(super) fn is_of(&self, gid: &Gid) -> bool {
+    pub(crate) fn is_of(&self, gid: &Gid) -> bool {
         self.gid == gid.text() && self.writer == gid.transaction as u32
     }
 
     /// Whether it was carried over from version 3.0.0, by the update of the extension that made the table.
-    pub(super) fn is_carried_over(&self, made_by: Option<u32>) -> bool {
+    pub(crate) fn is_carried_over(&self, made_by: Option<u32>) -> bool {
         self.server.is_empty() && Some(self.writer) == made_by
     }
 
     /// Whether it is about the partition that is at that place; in another cluster partitions have other numbers.
-    pub(super) fn is_about(&self, site: &Site, same_number: bool, made_by: Option<u32>) -> bool {
+    pub(crate) fn is_about(&self, site: &Site, same_number: bool, made_by: Option<u32>) -> bool {
         let is_old = self.is_carried_over(made_by);
         self.address == site.address && (is_old || self.server == site.server())
             || same_number && (is_old || site.succeeds(&self.server))
@@ -67,7 +67,8 @@ impl Decision {
 }
 
 impl Decisions {
-    pub(super) fn open(admin: &Admin<'_>) -> Result<Self, Error> {
+    /// `label`: of the function that was called for it.
+    pub(crate) fn open(label: Option<&FunctionLabel>) -> Result<Self, Error> {
         match OwnTable::open(EXTENSION, SCHEMA, TABLE, &COLUMNS)? {
             Ok(table) => Ok(Self(table)),
             Err(Unfit::Absent) => Err(outdated()),
@@ -77,13 +78,17 @@ impl Decisions {
                 let state = sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE;
                 let hint = "It must be a permanent table with the columns that it had, and have no \
                             indexes.";
-                Err(admin.label.error_with(state, what).hinted(hint))
+                let error = match label {
+                    Some(label) => label.error_with(state, what),
+                    None => Report::new(state, what).into(),
+                };
+                Err(error.hinted(hint))
             }
         }
     }
 
     /// Writes that a transaction is to be committed on a partition if this one commits.
-    pub(super) fn add(
+    pub(crate) fn add(
         &self,
         gid: &Gid,
         cluster: &str,
@@ -111,19 +116,19 @@ impl Decisions {
     }
 
     /// All rows, by the latest state.
-    pub(super) fn rows(&self) -> Result<Vec<Decision>, Error> {
+    pub(crate) fn rows(&self) -> Result<Vec<Decision>, Error> {
         let rows = self.0.rows()?.into_iter().map(decision);
         rows.filter_map(Result::transpose).collect()
     }
 
     /// Whether there is a row for that name by now.
-    pub(super) fn has(&self, gid: &Gid) -> Result<bool, Error> {
+    pub(crate) fn has(&self, gid: &Gid) -> Result<bool, Error> {
         Ok(self.rows()?.iter().any(|decision| decision.is_of(gid)))
     }
 
     /// The transaction that made the table. The rows of `pg_attribute` for the columns that every table has tell: those are
     /// written with the table, and nothing that happens to it or to the extension writes them anew.
-    pub(super) fn made_by(&self) -> Result<Option<u32>, Error> {
+    pub(crate) fn made_by(&self) -> Result<Option<u32>, Error> {
         const WRITER: &str = "select a.xmin::pg_catalog.text from pg_catalog.pg_attribute a \
              where a.attrelid operator(pg_catalog.=) $1 and a.attname operator(pg_catalog.=) 'ctid'";
         let table = [Arg::Whole(Some(Datum::from(self.0.oid())))];
@@ -136,7 +141,7 @@ impl Decisions {
     }
 
     /// Forgets a transaction of which nothing is left to be done.
-    pub(super) fn remove(&self, decision: &Decision) -> Result<(), Error> {
+    pub(crate) fn remove(&self, decision: &Decision) -> Result<(), Error> {
         self.0.delete(decision.place)
     }
 }
@@ -174,7 +179,7 @@ fn decision(row: StoredRow) -> Result<Option<Decision>, Error> {
 
 /// How a local transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Committed,
     Aborted,
     InProgress,
@@ -183,7 +188,7 @@ pub(super) enum Fate {
 }
 
 /// How the local transaction of that number ended, by the commit log. One that never ran counts as aborted.
-pub(super) fn fate(transaction: u64) -> Result<Fate, Error> {
+pub(crate) fn fate(transaction: u64) -> Result<Fate, Error> {
     const STATUS: &str = "select pg_catalog.pg_xact_status($1::pg_catalog.xid8)";
     if transaction >= xact::next_id()? {
         return Ok(Fate::Aborted);

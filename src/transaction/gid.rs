@@ -11,18 +11,18 @@ thread_local! {
 /// The name of a transaction that this version prepares:
 /// `plproxy_<system>_<database>_<server>_<transaction>_<count>_<partition>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Gid {
-    pub(super) of: Instance,
+pub(crate) struct Gid {
+    pub(crate) of: Instance,
     /// The local (sub)transaction, whose commit is the decision.
-    pub(super) transaction: u64,
+    pub(crate) transaction: u64,
     /// Tells the commands of one transaction apart.
     count: u64,
-    pub(super) partition: usize,
+    pub(crate) partition: usize,
 }
 
 impl Gid {
     /// The names for the partitions of a command, which no other command has had or will have.
-    pub(super) fn of_command(of: Instance, transaction: u64) -> impl Fn(usize) -> Self {
+    pub(crate) fn of_command(of: Instance, transaction: u64) -> impl Fn(usize) -> Self {
         let count = COUNT.get().wrapping_add(1);
         COUNT.set(count);
         move |partition| Self {
@@ -33,7 +33,7 @@ impl Gid {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self {
             of:
                 Instance {
@@ -67,7 +67,7 @@ impl Gid {
 
 /// A name that a partition lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     /// One that this server has given.
     Own(Gid),
     /// One of another server, which may be a copy of this one, or the other way round.
@@ -78,7 +78,7 @@ pub(super) enum Name {
 
 impl Name {
     /// Reads a name; `None` if it is none of ours.
-    pub(super) fn read(text: &str, this: &Instance) -> Option<Self> {
+    pub(crate) fn read(text: &str, this: &Instance) -> Option<Self> {
         match Gid::parse(text) {
             Some(gid) if gid.of == *this => Some(Self::Own(gid)),
             Some(gid) => Some(Self::Other(gid)),
@@ -88,7 +88,7 @@ impl Name {
 
     /// The regular expression of the names that are of interest: those of this server and of its copies, for this database,
     /// and those of one server besides.
-    pub(super) fn pattern(this: &Instance, server: Option<u64>) -> String {
+    pub(crate) fn pattern(this: &Instance, server: Option<u64>) -> String {
         let Instance {
             system, database, ..
         } = this;

@@ -5,7 +5,7 @@ use plproxy_core::conninfo::quote_value;
 use plproxy_remote::ConnectionInfo;
 
 /// What every role may ask, and what poolers hand on.
-pub(super) const QUESTION: &str = "\
+pub(crate) const QUESTION: &str = "\
 select pg_catalog.concat_ws(' ', c.system_identifier, d.oid, \
     case when pg_catalog.pg_is_in_recovery() then '-' \
         else pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) end, \
@@ -17,9 +17,9 @@ where d.datname operator(pg_catalog.=) pg_catalog.current_database()";
 
 /// A database, as its server tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Site {
+pub(crate) struct Site {
     /// The whole address that reaches it, as in a connection string.
-    pub(super) address: String,
+    pub(crate) address: String,
     system: String,
     database: String,
     /// None on a standby.
@@ -30,7 +30,7 @@ pub(super) struct Site {
 
 impl Site {
     /// Reads the answer to the question.
-    pub(super) fn read(answer: &str, at: &ConnectionInfo) -> Option<Self> {
+    pub(crate) fn read(answer: &str, at: &ConnectionInfo) -> Option<Self> {
         let parts: Vec<&str> = answer.split(' ').collect();
         let [system, database, timeline, started, most] = parts[..] else {
             return None;
@@ -45,30 +45,30 @@ impl Site {
         })
     }
 
-    pub(super) fn is_standby(&self) -> bool {
+    pub(crate) fn is_standby(&self) -> bool {
         self.timeline.is_none()
     }
 
-    pub(super) fn can_prepare(&self) -> bool {
+    pub(crate) fn can_prepare(&self) -> bool {
         self.can_prepare
     }
 
     /// Whether two connections lead to one database. A copy of a server has the same numbers, but was not started at the same
     /// microsecond.
-    pub(super) fn is_same_database(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_database(&self, other: &Self) -> bool {
         (&self.system, &self.database, &self.started)
             == (&other.system, &other.database, &other.started)
     }
 
     /// What is kept of it with a decision.
-    pub(super) fn server(&self) -> String {
+    pub(crate) fn server(&self) -> String {
         let timeline = self.timeline.as_deref().unwrap_or_default();
         format!("{}/{}/{timeline}", self.system, self.database)
     }
 
     /// Whether what was kept may be of this database at another time: a standby of its server that was promoted has another
     /// timeline.
-    pub(super) fn succeeds(&self, server: &str) -> bool {
+    pub(crate) fn succeeds(&self, server: &str) -> bool {
         server
             .strip_prefix(&format!("{}/{}/", self.system, self.database))
             .is_some()

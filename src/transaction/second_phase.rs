@@ -1,10 +1,11 @@
 //! The second phase: what is prepared on partitions is committed, or rolled back.
 #![forbid(unsafe_code)]
 
-use super::{CONNECT_TIMEOUT, words};
+use crate::admin::{CONNECT_TIMEOUT, words};
 use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::remote::remote_if_made;
+use crate::transaction::site::{self, Site};
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
     Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Origin, Outcome, Session, Step,
@@ -19,34 +20,34 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Connections, by the numbers of their endpoints.
-pub(super) type Sessions = HashMap<u64, Session>;
+pub(crate) type Sessions = HashMap<u64, Session>;
 
 /// A transaction on a partition that waits for the local one.
 #[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) gid: String,
-    pub(super) cluster: String,
-    pub(super) partition: usize,
-    pub(super) endpoint: Rc<Endpoint>,
+pub(crate) struct Pending {
+    pub(crate) gid: String,
+    pub(crate) cluster: String,
+    pub(crate) partition: usize,
+    pub(crate) endpoint: Rc<Endpoint>,
     /// The very server that it is on. Interrupts are held off when that is connected to again: nothing may look a name up then,
     /// as no limit of time ends that.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     /// The number of the transaction on the partition.
-    pub(super) transaction: u64,
+    pub(crate) transaction: u64,
     /// The partition has said so. Else it may be, or come to be, all the same.
-    pub(super) is_prepared: bool,
-    pub(super) subtransaction: u32,
+    pub(crate) is_prepared: bool,
+    pub(crate) subtransaction: u32,
 }
 
 /// How a prepared transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(crate) enum Verb {
     Commit,
     Rollback,
 }
 
 impl Verb {
-    pub(super) fn statement(self, gid: &str) -> Step {
+    pub(crate) fn statement(self, gid: &str) -> Step {
         let verb = match self {
             Self::Commit => "commit",
             Self::Rollback => "rollback",
@@ -54,7 +55,7 @@ impl Verb {
         Step::Run(format!("{verb} prepared {}", quote_literal(gid)).into())
     }
 
-    pub(super) fn past(self) -> &'static str {
+    pub(crate) fn past(self) -> &'static str {
         match self {
             Self::Commit => "committed",
             Self::Rollback => "rolled back",
@@ -64,7 +65,7 @@ impl Verb {
 
 /// How a transaction on a partition ended, by what the partition says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     Committed,
     RolledBack,
     InProgress,
@@ -74,14 +75,14 @@ pub(super) enum Status {
 
 impl Status {
     /// Asks for it.
-    pub(super) fn question(transaction: u64) -> Step {
+    pub(crate) fn question(transaction: u64) -> Step {
         let question =
             format!("select pg_catalog.pg_xact_status('{transaction}'::pg_catalog.xid8)");
         Step::Run(question.into())
     }
 
     /// Reads the answer; an error that says nothing of the transaction is given back.
-    pub(super) fn of(answer: Result<Done, ErrorKind>) -> Result<Self, ErrorKind> {
+    pub(crate) fn of(answer: Result<Done, ErrorKind>) -> Result<Self, ErrorKind> {
         match answer {
             Ok(Done::Ran { value, .. }) => Ok(match value.flatten().as_deref() {
                 Some("committed") => Self::Committed,
@@ -118,7 +119,7 @@ enum Next {
 
 /// Ends transactions within the bound. Nothing here may fail: what cannot be finished is left to the recovery, with a warning.
 /// Connections are taken from `sessions`, and given back.
-pub(super) fn finish(pending: Vec<Pending>, verb: Verb, bound: Duration, sessions: &mut Sessions) {
+pub(crate) fn finish(pending: Vec<Pending>, verb: Verb, bound: Duration, sessions: &mut Sessions) {
     let deadline = Instant::now() + bound;
     let mut pause = SHORTEST_PAUSE;
     let mut jobs: Vec<Job> = pending
@@ -187,7 +188,7 @@ fn attempt(
             })
             .collect(),
     });
-    let mut outcomes = run_quietly(errands.collect(), left).into_iter();
+    let mut outcomes = run_quietly(errands.collect(), left, true).into_iter();
     let mut results = Vec::new();
     for (endpoint, _, group) in groups {
         // None is dropped without a word.
@@ -270,20 +271,69 @@ fn see_to(mut job: Job, verb: Verb, result: Result<Done, ErrorKind>, pause: Dura
     }
 }
 
-fn run_quietly(errands: Vec<Errand>, left: Duration) -> Vec<Outcome> {
+/// Runs errands where interrupts are held off, and must wait; `go_on`: also after a step that was refused.
+pub(super) fn run_quietly(errands: Vec<Errand>, left: Duration, go_on: bool) -> Vec<Outcome> {
     let options = ErrandOptions {
         default_connect_timeout: Some(CONNECT_TIMEOUT),
         whole_limit: Some(left),
-        go_on: true,
+        go_on,
         ..ErrandOptions::default()
     };
     let Some(remote) = remote_if_made() else {
         return Vec::new();
     };
     let mut running = remote.errands(errands, &options);
-    // Interrupts are held off here, and must wait.
     while !matches!(running.next(), Event::Finished) {}
     running.outcomes()
+}
+
+/// Asks what became of a transaction that was to be committed and has not answered, until it is over. Another server than that
+/// of `site` does not know.
+pub(super) fn ask(
+    origin: &Origin,
+    site: Option<&Site>,
+    transaction: u64,
+    bound: Duration,
+) -> Status {
+    let deadline = Instant::now() + bound;
+    let mut status = Status::Unknown;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return status;
+        }
+        let errand = Errand {
+            on: On::SessionOrAgain(None, origin.clone()),
+            steps: vec![
+                Step::Run(site::QUESTION.into()),
+                Status::question(transaction),
+            ],
+        };
+        let answers = run_quietly(vec![errand], left, true).pop();
+        let (at, mut steps) = match answers {
+            Some(outcome) => (outcome.connection, outcome.steps.into_iter()),
+            None => (Err(ErrorKind::Closed), Vec::new().into_iter()),
+        };
+        if let (Ok(at), Some(question)) = (at, steps.next()) {
+            let is_same = match question.result {
+                Ok(Done::Ran { value, .. }) => {
+                    let now = value.flatten().and_then(|now| Site::read(&now, &at));
+                    now.map(|now| site.is_some_and(|site| site.server() == now.server()))
+                }
+                _ => None,
+            };
+            match (is_same, steps.next().map(|step| Status::of(step.result))) {
+                (Some(false), _) => return Status::Unknown,
+                (Some(true), Some(Ok(Status::InProgress))) => status = Status::InProgress,
+                // A number that was not given: a crash has taken it back, with what was done under it.
+                (Some(true), Some(Ok(Status::Unknown))) => return Status::RolledBack,
+                (Some(true), Some(Ok(over))) => return over,
+                // Its server may be on its way up.
+                _ => {}
+            }
+        }
+        sleep(LONGEST_PAUSE.min(deadline.saturating_duration_since(Instant::now())));
+    }
 }
 
 fn warn(pending: &Pending, verb: Verb, why: &str) {

@@ -14,18 +14,18 @@ const WITNESS: &str = "./PG_VERSION";
 
 /// A server of ours, and the database in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Instance {
+pub(crate) struct Instance {
     /// What `initdb` gave it, and what its copies share.
-    pub(super) system: u64,
-    pub(super) database: u32,
+    pub(crate) system: u64,
+    pub(crate) database: u32,
     /// What they do not: of the timeline, which a promotion changes; of the path of the data directory; and of the number
     /// and the time of birth of a file in it.
-    pub(super) server: u64,
+    pub(crate) server: u64,
 }
 
 impl Instance {
     /// The one that this session is in. It must not be in recovery.
-    pub(super) fn this() -> Result<Self, Error> {
+    pub(crate) fn this() -> Result<Self, Error> {
         let system = xact::system()?;
         let server = of_directory().map_err(|error| {
             Report::internal(format!(
