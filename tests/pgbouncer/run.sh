@@ -427,6 +427,40 @@ part_extended() {
     done
 }
 
+# Calls that join the local transaction keep their server connection, which a pool of statements cannot give.
+part_joined() {
+    local program mode settings
+    server_psql part -q -d part -c 'create table j (n int)' \
+        -c 'create function add(i int) returns int language sql as $$ insert into j values ($1) returning n $$'
+    quiet 'create function add(i int) returns int language plproxy as $$ cluster '"'parts'"'; run on 0; $$;
+        create table local (n int)' >/dev/null
+    for program in newer debian; do
+        for mode in session transaction extended; do
+            case $mode in
+                extended) settings=(--set 'pool_mode = transaction' --set 'disable_pqexec = 1') ;;
+                *) settings=(--set "pool_mode = $mode") ;;
+            esac
+            pooler_start "joined-$program-$mode" part --program "$program" "${TWO[@]}" "${settings[@]}"
+            use "joined-$program-$mode" "transaction_mode 'two_phase'"
+            server_psql part -q -d part -c 'truncate j'
+            same "$program, $mode: calls of one transaction" "1${NL}2${NL}t${NL}3" "$(quiet 'begin; select add(1); select add(2);
+                select a.pid = b.pid from one(1) a, one(2) b; savepoint s; select add(3); rollback to s; commit')"
+            same "$program, $mode: what was prepared is committed" "4${NL}5" \
+                "$(quiet 'begin; insert into local values (1); select add(4); commit; begin; select add(5); rollback')"
+            same "$program, $mode: that is all" '1 2 4|0' "$(server_psql part -Atq -d part \
+                -c "select (select string_agg(n::text, ' ' order by n) from j), (select count(*) from pg_prepared_xacts)")"
+            pooler_kill "joined-$program-$mode"
+        done
+        server_psql part -q -d part -c 'truncate j'
+        pooler_start "joined-$program-statement" part --program "$program" "${TWO[@]}" --set 'pool_mode = statement'
+        use "joined-$program-statement" "transaction_mode 'two_phase'"
+        expect_like "$program, statement: refused" 'transaction blocks not allowed in statement pooling mode' "$(quiet 'select add(1)')"
+        expect_like "$program, statement: with a hint" 'HINT: .*the pooler must pool sessions or transactions' "$(quiet 'select add(1)')"
+        same "$program, statement: nothing was done" 0 "$(server_psql part -Atq -d part -c 'select count(*) from j')"
+        pooler_kill "joined-$program-statement"
+    done
+}
+
 # The settings that docs/pgbouncer.md recommends are those of the file, and they do what is said there.
 part_recommended() {
     same "docs/pgbouncer.md has recommended.ini" "$(grep -v '^;' "$HERE/recommended.ini")" \
@@ -452,7 +486,7 @@ server_psql proxy -q -c 'create database proxy' \
     -c "create database ascii template template0 encoding 'SQL_ASCII' locale 'C'"
 for database in proxy ascii; do server_psql proxy -q -d $database -f "$HERE/proxy.sql"; done
 
-for part in modes prepared restarts lifetime cancel refused auth encodings atomic extended recommended; do
+for part in modes prepared restarts lifetime cancel refused auth encodings atomic extended joined recommended; do
     wanted=no
     [ $# -gt 0 ] || wanted=yes
     for word in "$@"; do case $part in *"$word"*) wanted=yes ;; esac; done
