@@ -5,15 +5,14 @@
 //! it. The caller may keep it from one errand to the next.
 
 mod script;
+mod session;
 
 use std::cell::RefCell;
-use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::call::{Call, Event};
-use crate::cancel::CancelKey;
 use crate::connect::{Limits, connect};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
@@ -29,54 +28,10 @@ use crate::rows::{ColumnDescription, describe};
 use futures::FutureExt;
 
 use script::Script;
+pub use session::{Origin, Session};
 
 /// How long a server that ran out of time has to take notice of its cancelling.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// A connection that belongs to its holder alone. It is closed when dropped.
-pub struct Session(Option<Box<Connection>>);
-
-impl Session {
-    pub(crate) fn new(connection: Box<Connection>) -> Session {
-        Session(Some(connection))
-    }
-
-    pub(crate) fn into_connection(self) -> Option<Box<Connection>> {
-        self.0
-    }
-
-    /// Where it goes.
-    pub fn endpoint(&self) -> Option<&Rc<Endpoint>> {
-        self.0.as_ref().map(|connection| connection.endpoint())
-    }
-
-    /// Where it was made to.
-    pub fn origin(&self) -> Option<Origin> {
-        self.0.as_deref().map(Origin::of)
-    }
-}
-
-/// The server that a session was made to: its address, and what the connection string led to then.
-#[derive(Clone)]
-pub struct Origin(Rc<CancelKey>);
-
-impl Origin {
-    pub(crate) fn of(connection: &Connection) -> Origin {
-        Origin(Rc::clone(connection.cancel_key()))
-    }
-}
-
-impl fmt::Debug for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Origin").field(self.0.endpoint()).finish()
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Session").field(&self.endpoint()).finish()
-    }
-}
 
 /// What an errand runs on.
 #[derive(Debug)]

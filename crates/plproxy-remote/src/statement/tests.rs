@@ -1,0 +1,91 @@
+//! What a connection remembers of statements.
+
+use super::*;
+
+/// Runs one statement several times and notes how.
+fn check(prepared: Prepared, direct: Direct, expected: &[&str]) {
+    let statement = Statement::call("select 1".into());
+    let mut statements = Statements::default();
+    for (turn, expected) in expected.iter().enumerate() {
+        let plan = match statements.plan(&statement, prepared, direct) {
+            Plan::Prepared(_) => "prepared",
+            Plan::Prepare => {
+                let name = new_name();
+                let columns = Columns::Unknown;
+                statements.keep(&statement, PreparedStatement { name, columns });
+                "prepare"
+            }
+            Plan::Unnamed => "unnamed",
+            Plan::UnnamedAndAsk => "ask",
+        };
+        assert_eq!(plan, *expected, "{prepared:?} {direct:?} turn {turn}");
+    }
+}
+
+#[test]
+fn the_second_use_is_worth_preparing() {
+    use Direct::{No, Unknown, Yes};
+    check(Prepared::Off, Yes, &["unnamed"; 3]);
+    check(Prepared::Auto, No, &["unnamed"; 3]);
+    check(Prepared::Auto, Unknown, &["unnamed", "ask", "ask"]);
+    let all = ["unnamed", "prepare", "prepared", "prepared"];
+    check(Prepared::Auto, Yes, &all);
+    check(Prepared::On, No, &all);
+}
+
+#[test]
+fn what_was_prepared_is_not_used_where_others_answer() {
+    let statement = Statement::call("select 1".into());
+    let mut statements = Statements::default();
+    let mut plan = |direct| statements.plan(&statement, Prepared::Auto, direct);
+    plan(Direct::Yes);
+    assert!(matches!(plan(Direct::Yes), Plan::Prepare));
+    let (name, columns) = (new_name(), Columns::Unknown);
+    statements.keep(&statement, PreparedStatement { name, columns });
+    let mut plan = |direct| statements.plan(&statement, Prepared::Auto, direct);
+    assert!(matches!(plan(Direct::No), Plan::Unnamed));
+    assert!(matches!(plan(Direct::Yes), Plan::Prepared(_)));
+}
+
+#[test]
+fn what_is_forgotten_is_closed_once() {
+    let (first, second) = (
+        Statement::call("first".into()),
+        Statement::call("second".into()),
+    );
+    let mut statements = Statements::default();
+    for statement in [&first, &second] {
+        statements.plan(statement, Prepared::On, Direct::Yes);
+        let name = std::str::from_utf8(statement.sql().host()).unwrap().into();
+        let columns = Columns::Unknown;
+        statements.keep(statement, PreparedStatement { name, columns });
+    }
+    assert_eq!(statements.prepared(), 2);
+    statements.forget(&first);
+    assert_eq!(statements.prepared(), 1);
+    assert_eq!(statements.forgotten(), ["first".into()]);
+    statements.forgotten_are_closed();
+    statements.give_up(&second);
+    assert_eq!(statements.prepared(), 0);
+    assert_eq!(statements.forgotten(), ["second".into()]);
+    statements.forgotten_are_closed();
+    statements.forget_prepared();
+    assert!(statements.forgotten().is_empty());
+    assert_eq!(statements.prepared(), 0);
+}
+
+#[test]
+fn memory_is_bounded_and_the_oldest_goes_first() {
+    let mut statements = Statements::default();
+    let first = Statement::call("first".into());
+    let second = Statement::call("second".into());
+    statements.plan(&first, Prepared::On, Direct::Yes);
+    statements.plan(&second, Prepared::On, Direct::Yes);
+    statements.plan(&first, Prepared::On, Direct::Yes);
+    for _ in 0..REMEMBERED - 1 {
+        statements.plan(&Statement::call("other".into()), Prepared::On, Direct::Yes);
+    }
+    assert_eq!(statements.entries.len(), REMEMBERED);
+    assert!(statements.entries.contains_key(&first.id));
+    assert!(!statements.entries.contains_key(&second.id));
+}
