@@ -12,12 +12,12 @@ use crate::pg::fcinfo::CallInfo;
 use crate::pg::lock::{self, Kind};
 use crate::pg::report::{Level, emit};
 use crate::pg::xact;
-use crate::transaction::decisions::{Decision, Decisions, Fate, fate};
+use crate::transaction::decisions::{Decision, Decisions};
 use crate::transaction::gid::{Gid, Name};
 use crate::transaction::instance::Instance;
-use crate::transaction::pending::is_own;
-use crate::transaction::second_phase::{Status, Verb};
+use crate::transaction::second_phase::Verb;
 use crate::transaction::site::{self, Site};
+use crate::transaction::{pending::is_own, status::Status};
 use pgrx::pg_sys::Datum;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
@@ -177,24 +177,24 @@ impl Recovery<'_> {
             Some(Name::Own(name)) if !lock::is_free(Kind::Transaction, name.transaction)? => {
                 return leave("in progress");
             }
-            Some(Name::Own(name)) => match fate(name.transaction)? {
+            Some(Name::Own(name)) => match Status::here(name.transaction)? {
                 // In a data directory that was put back to an earlier state numbers are given again. Or it was decided just now.
-                Fate::Committed if !is_decided(&name) && !self.decisions.has(&name)? => {
+                Status::Committed if !is_decided(&name) && !self.decisions.has(&name)? => {
                     return leave("decision missing");
                 }
-                Fate::Committed => Verb::Commit,
-                Fate::Aborted => Verb::Rollback,
-                Fate::InProgress => return leave("in progress"),
-                Fate::Forgotten if is_decided(&name) => Verb::Commit,
-                Fate::Forgotten => return leave("too old to tell what was decided"),
+                Status::Committed => Verb::Commit,
+                Status::RolledBack => Verb::Rollback,
+                Status::InProgress => return leave("in progress"),
+                Status::Unknown if is_decided(&name) => Verb::Commit,
+                Status::Unknown => return leave("too old to tell what was decided"),
             },
             Some(Name::Other(name)) if self.lost == Some(Lost::Server(name.of.server)) => {
-                match fate(name.transaction)? {
+                match Status::here(name.transaction)? {
                     _ if is_decided(&name) => Verb::Commit,
                     // Its number may be another's in this server's history, or somebody has deleted the decision.
-                    Fate::Committed => return leave("decision missing"),
-                    Fate::Forgotten => return leave("too old to tell what was decided"),
-                    Fate::Aborted | Fate::InProgress => Verb::Rollback,
+                    Status::Committed => return leave("decision missing"),
+                    Status::Unknown => return leave("too old to tell what was decided"),
+                    Status::RolledBack | Status::InProgress => Verb::Rollback,
                 }
             }
             Some(Name::Other(name)) => return leave(&format!("of server {:016x}", name.of.server)),

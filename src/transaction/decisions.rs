@@ -176,33 +176,3 @@ fn decision(row: StoredRow) -> Result<Option<Decision>, Error> {
         place,
     }))
 }
-
-/// How a local transaction ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Committed,
-    Aborted,
-    InProgress,
-    /// The commit log does not go back as far.
-    Forgotten,
-}
-
-/// How the local transaction of that number ended, by the commit log. One that never ran counts as aborted.
-pub(crate) fn fate(transaction: u64) -> Result<Fate, Error> {
-    const STATUS: &str = "select pg_catalog.pg_xact_status($1::pg_catalog.xid8)";
-    if transaction >= xact::next_id()? {
-        return Ok(Fate::Aborted);
-    }
-    let arg = [Arg::Whole(Some(spi::text_datum(&transaction.to_string())?))];
-    let mut fate = Fate::Forgotten;
-    Plan::prepare(STATUS, &[pg_sys::TEXTOID])?.run(&arg, |row| {
-        fate = match row.value(1)?.map(spi::text).transpose()?.as_deref() {
-            Some("committed") => Fate::Committed,
-            Some("aborted") => Fate::Aborted,
-            Some(_) => Fate::InProgress,
-            None => Fate::Forgotten,
-        };
-        Ok(())
-    })?;
-    Ok(fate)
-}

@@ -14,6 +14,7 @@ mod member;
 pub(crate) mod pending;
 pub(crate) mod second_phase;
 pub(crate) mod site;
+pub(crate) mod status;
 
 use crate::cluster::Cluster;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};

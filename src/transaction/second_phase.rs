@@ -6,6 +6,7 @@ use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::remote::remote_if_made;
 use crate::transaction::site::{self, Site};
+use crate::transaction::status::Status;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
     Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Origin, Outcome, Session, Step,
@@ -59,43 +60,6 @@ impl Verb {
         match self {
             Self::Commit => "committed",
             Self::Rollback => "rolled back",
-        }
-    }
-}
-
-/// How a transaction on a partition ended, by what the partition says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
-    Committed,
-    RolledBack,
-    InProgress,
-    /// The server does not know it any more, or not yet.
-    Unknown,
-}
-
-impl Status {
-    /// Asks for it.
-    pub(crate) fn question(transaction: u64) -> Step {
-        let question =
-            format!("select pg_catalog.pg_xact_status('{transaction}'::pg_catalog.xid8)");
-        Step::Run(question.into())
-    }
-
-    /// Reads the answer; an error that says nothing of the transaction is given back.
-    pub(crate) fn of(answer: Result<Done, ErrorKind>) -> Result<Self, ErrorKind> {
-        match answer {
-            Ok(Done::Ran { value, .. }) => Ok(match value.flatten().as_deref() {
-                Some("committed") => Self::Committed,
-                Some("aborted") => Self::RolledBack,
-                Some("in progress") => Self::InProgress,
-                _ => Self::Unknown,
-            }),
-            // A number that was not given yet.
-            Err(ErrorKind::Db(d)) if d.code == sqlstate::INVALID_PARAMETER_VALUE => {
-                Ok(Self::Unknown)
-            }
-            Ok(Done::Described(_)) => Ok(Self::Unknown),
-            Err(kind) => Err(kind),
         }
     }
 }
