@@ -70,7 +70,7 @@ on_proxy 'create function part_setting(name text) returns setof text language pl
 same 'run_on_all: nothing of it stays in the session' 'postgres;postgres;0|t|SET;1|t|SET;postgres;postgres' "$(on_proxy \
     "select part_setting('session_authorization'); select * from plproxy_run_on_all('parts', 'set session authorization limited');
     select part_setting('session_authorization')")"
-same 'run_on_all: nor on the partition' '0|t|BEGIN;1|t|BEGIN;0' "$(on_proxy \
+same 'run_on_all: nor on the partition' '0|f|the statement has begun a transaction, which is rolled back;1|f|the statement has begun a transaction, which is rolled back;0' "$(on_proxy \
     "select * from plproxy_run_on_all('parts', 'begin')");$(until_is 0 ask a part \
     "select count(*) from pg_stat_activity where state like 'idle in transaction%'")"
 on_proxy "alter server parts options (add query_timeout '3')" >/dev/null
