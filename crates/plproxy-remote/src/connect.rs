@@ -239,14 +239,14 @@ impl Target {
     ) -> Result<Box<Connection>, Failure> {
         let encoding = (self.endpoint.encoding()).unwrap_or(self.endpoint.host_encoding());
         let first = self.attempt_in(encoding, host, address, way, wanted).await;
-        let refused = matches!(&first, Err(why) if encoding.is_refused_by(&why.kind));
+        let refused = matches!(&first, Err(why) if refuses(encoding, &why.kind));
         if !refused || encoding == Encoding::UTF8 {
             return first;
         }
         let second = self.attempt_in(Encoding::UTF8, host, address, way, wanted);
         match second.await {
             // Both alike: what was asked for first is what is to be told.
-            Err(why) if Encoding::UTF8.is_refused_by(&why.kind) => first,
+            Err(why) if refuses(Encoding::UTF8, &why.kind) => first,
             second => second,
         }
     }
@@ -339,6 +339,14 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether a server has no conversion between its encoding and the one that was asked for, or does not know it.
+fn refuses(encoding: Encoding, kind: &ErrorKind) -> bool {
+    // feature_not_supported; invalid_parameter_value. Names are in the message whatever language that is in.
+    matches!(kind, ErrorKind::Db(diagnostic) if diagnostic.fatal
+        && matches!(&diagnostic.code, b"0A000" | b"22023")
+        && [encoding.name(), "client_encoding"].iter().any(|name| diagnostic.message.contains(name)))
 }
 
 /// Where a wrong password came from, if from the password file, as libpq says it.

@@ -8,20 +8,15 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use plproxy_core::room::is_room_for;
-
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::encoding::Encoding;
 use crate::error::{COPY, ErrorKind};
+use crate::error_response::diagnostic;
 use crate::outgoing::Outgoing;
 use crate::rows::Row;
 
-/// From that size on it is seen first whether there is memory for an error or a notice.
-const PROBED: usize = 1 << 15;
-/// So often its texts are there at once while PostgreSQL's own report is made of them. Bytes that are no text take three times
-/// their room.
-const COPIES: usize = 8;
+/// What a server tells of itself is shorter.
+const LONGEST_VALUE: usize = 1 << 15;
 
 /// What takes the answers.
 pub(crate) trait Listener {
@@ -56,9 +51,9 @@ impl FirstValue {
 impl Listener for FirstValue {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' && self.0.is_none() {
-            let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+            let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
             // A version, a setting.
-            let value = value.filter(|value| value.len() < PROBED);
+            let value = value.filter(|value| value.len() < LONGEST_VALUE);
             self.0 = value.map(<[u8]>::to_vec);
         }
         Ok(())
@@ -74,21 +69,16 @@ struct Numbers {
 impl Listener for Numbers {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' {
-            let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+            let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
             let text = value.and_then(|value| std::str::from_utf8(value).ok());
             self.found
                 .extend(text.and_then(|text| text.parse::<i32>().ok()));
             if self.found.len() > self.most {
-                return Err(unexpected());
+                return Err(ErrorKind::unexpected_message());
             }
         }
         Ok(())
     }
-}
-
-/// What a row that is none is answered with.
-pub(crate) fn malformed_row() -> ErrorKind {
-    ErrorKind::protocol("server sent a malformed row")
 }
 
 impl Connection {
@@ -175,7 +165,11 @@ impl<L: Listener> Dialog<'_, L> {
             if self.connection.state.is_answered() {
                 // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
                 let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
-                return Poll::Ready(if asked { Ok(()) } else { Err(unexpected()) });
+                return Poll::Ready(if asked {
+                    Ok(())
+                } else {
+                    Err(ErrorKind::unexpected_message())
+                });
             }
             let Connection { inbox, socket, .. } = &mut *self.connection;
             inbox.forget();
@@ -230,24 +224,7 @@ impl<L: Listener> Dialog<'_, L> {
             b'1' | b'2' | b'3' | b't' | b'T' | b'n' | b'D' | b'C' | b'I' => {
                 self.listener.take(tag, body)
             }
-            _ => Err(unexpected()),
+            _ => Err(ErrorKind::unexpected_message()),
         }
     }
-}
-
-/// An error or a notice.
-pub(crate) fn diagnostic(body: &[u8], encoding: Encoding) -> Result<Box<Diagnostic>, ErrorKind> {
-    if body.len() > PROBED && !is_room_for(body.len().saturating_mul(COPIES)) {
-        return Err(ErrorKind::protocol(
-            "out of memory for a message of the server",
-        ));
-    }
-    Diagnostic::of_message(body, encoding)
-        .map(Box::new)
-        .ok_or_else(|| ErrorKind::protocol("server sent a malformed error or notice"))
-}
-
-/// A message that has no place where it came.
-pub(crate) fn unexpected() -> ErrorKind {
-    ErrorKind::protocol("unexpected message from server")
 }

@@ -17,7 +17,6 @@ use crate::connect::{Limits, connect};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
 use crate::dialog::{Listener, Unread};
-use crate::encoding::{SqlText, encoding_changed};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::outbox::Outbox;
@@ -25,6 +24,7 @@ use crate::outgoing::Outgoing;
 use crate::remote::Remote;
 use crate::reset::Reset;
 use crate::rows::{ColumnDescription, describe};
+use crate::sql_text::SqlText;
 use futures::FutureExt;
 
 use script::Script;
@@ -395,7 +395,7 @@ impl Runner {
         if connection.state.is_encoding_lost() {
             // What is sent would be read in another encoding, and what comes is written in it.
             connection.broken = true;
-            return Err(encoding_changed());
+            return Err(ErrorKind::encoding_changed());
         }
         let encoding = connection.state.encoding();
         match step {
@@ -461,9 +461,7 @@ struct Description<'a>(Option<Rc<[ColumnDescription]>>, &'a Runner);
 impl Listener for Description<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'T' {
-            self.0 = Some(describe(body).ok_or_else(|| {
-                ErrorKind::protocol("server sent a malformed description of columns")
-            })?);
+            self.0 = Some(describe(body).ok_or_else(ErrorKind::malformed_description)?);
         }
         Ok(())
     }

@@ -96,6 +96,33 @@ impl ErrorKind {
         ErrorKind::Protocol(text.into())
     }
 
+    /// The session does not speak any more what the other side hears.
+    pub(crate) fn encoding_changed() -> ErrorKind {
+        ErrorKind::Unsupported(
+            "client_encoding was changed, so that texts cannot be exchanged any more".to_owned(),
+        )
+    }
+
+    /// A message that has no place where it came.
+    pub(crate) fn unexpected_message() -> ErrorKind {
+        ErrorKind::protocol("unexpected message from server")
+    }
+
+    /// A row that does not keep to its own lengths.
+    pub(crate) fn malformed_row() -> ErrorKind {
+        ErrorKind::protocol("server sent a malformed row")
+    }
+
+    /// A description of a result's columns that does not keep to its own lengths.
+    pub(crate) fn malformed_description() -> ErrorKind {
+        ErrorKind::protocol("server sent a malformed description of columns")
+    }
+
+    /// There is no memory for what the server sends.
+    pub(crate) fn no_memory_for_message() -> ErrorKind {
+        ErrorKind::protocol("out of memory for a message of the server")
+    }
+
     /// Sorts a failure of the client library, whose own kinds are private, by what it can be asked and by its source.
     pub(crate) fn from_library(error: &tokio_postgres::Error) -> ErrorKind {
         if error.is_closed() {

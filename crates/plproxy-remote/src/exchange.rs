@@ -20,8 +20,6 @@ use crate::branch::ASK_WRITTEN;
 use crate::call::Event;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::dialog::unexpected;
-use crate::encoding::encoding_changed;
 use crate::error::ErrorKind;
 use crate::execute::Task;
 use crate::plain::Patience;
@@ -323,7 +321,11 @@ impl<'a> Exchange<'a> {
             if self.round == Round::Over {
                 // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
                 let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
-                return Poll::Ready(if asked { Ok(()) } else { Err(unexpected()) });
+                return Poll::Ready(if asked {
+                    Ok(())
+                } else {
+                    Err(ErrorKind::unexpected_message())
+                });
             }
             if self.round == Round::Process && self.task.common.outbox.is_hurried() {
                 return Poll::Ready(Err(ErrorKind::Closed));
@@ -452,7 +454,7 @@ impl<'a> Exchange<'a> {
             // Nobody knows since which row. What went out cannot be taken back, but is no result.
             let depends = |batch: &Batch| batch.depends_on_encoding();
             if self.depends_on_encoding || batch.as_ref().is_some_and(depends) {
-                self.result = Some(Err(encoding_changed()));
+                self.result = Some(Err(ErrorKind::encoding_changed()));
                 batch = None;
             }
         }

@@ -397,9 +397,7 @@ impl<'a> Description<'a> {
 impl Listener for Description<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'T' {
-            self.columns = Some(describe(body).ok_or_else(|| {
-                ErrorKind::protocol("server sent a malformed description of columns")
-            })?);
+            self.columns = Some(describe(body).ok_or_else(ErrorKind::malformed_description)?);
         }
         Ok(())
     }

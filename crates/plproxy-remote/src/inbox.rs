@@ -158,7 +158,7 @@ impl Inbox {
             } else {
                 room::reserve(&mut self.bytes, READ)
             }
-            .map_err(|_| out_of_memory())?;
+            .map_err(|_| ErrorKind::no_memory_for_message())?;
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Inbox {
     /// what is handed out.
     pub(crate) fn take(&mut self, rows: &mut [Range<usize>]) -> Result<Vec<u8>, ErrorKind> {
         let copy = |bytes: Option<&[u8]>| {
-            room::copy(bytes.unwrap_or_default()).map_err(|_| out_of_memory())
+            room::copy(bytes.unwrap_or_default()).map_err(|_| ErrorKind::no_memory_for_message())
         };
         let Some(first) = rows.first().map(|row| row.start) else {
             self.forget();
@@ -197,8 +197,4 @@ impl Inbox {
         }
         self.at = 0;
     }
-}
-
-pub(crate) fn out_of_memory() -> ErrorKind {
-    ErrorKind::protocol("out of memory for a message of the server")
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::encoding::SqlText;
+use crate::sql_text::SqlText;
 
 /// The cluster's own words for that.
 #[derive(Debug)]

@@ -120,7 +120,7 @@ impl SessionState {
     /// The body of a `ReadyForQuery`: a round is over.
     pub(crate) fn take_ready(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         let [transaction] = body else {
-            return Err(ErrorKind::protocol("unexpected message from server"));
+            return Err(ErrorKind::unexpected_message());
         };
         self.transaction = *transaction;
         self.answered += 1;

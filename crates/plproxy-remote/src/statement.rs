@@ -10,8 +10,9 @@ use std::rc::Rc;
 use plproxy_core::numbered::NumberMap;
 
 use crate::call::Prepared;
-use crate::encoding::{Encoding, SqlText};
+use crate::encoding::Encoding;
 use crate::rows::{ColumnDescription, Format, ResultFormats};
+use crate::sql_text::SqlText;
 use crate::typed::TypedColumns;
 
 /// Statements that a connection remembers at most.

@@ -1,7 +1,8 @@
 //! Results whose columns' types only the server knows, and what of them is asked for in binary.
 
-use crate::encoding::{Encoding, SqlText};
+use crate::encoding::Encoding;
 use crate::rows::{ColumnDescription, Format, ResultFormats};
+use crate::sql_text::SqlText;
 use crate::statement::TextNeeds;
 
 /// The columns that the host wants of a result whose types only the server knows. One is to come in binary if it has the type

@@ -4,8 +4,8 @@ use plproxy_core::room::{self, hold};
 
 use super::{Done, Runner};
 use crate::diagnostic::Diagnostic;
-use crate::dialog::{Listener, malformed_row};
-use crate::encoding::{Encoding, encoding_changed, is_same_everywhere};
+use crate::dialog::Listener;
+use crate::encoding::{Encoding, is_same_everywhere};
 use crate::error::ErrorKind;
 use crate::rows::Row;
 
@@ -44,10 +44,10 @@ impl<'a> Script<'a> {
         let value = match self.value {
             None => None,
             Some(Ok(Some(value))) if !agreed && !is_same_everywhere(value.as_bytes()) => {
-                return Err(encoding_changed());
+                return Err(ErrorKind::encoding_changed());
             }
             Some(Ok(value)) => Some(value),
-            Some(Err(Unreadable)) if !agreed => return Err(encoding_changed()),
+            Some(Err(Unreadable)) if !agreed => return Err(ErrorKind::encoding_changed()),
             Some(Err(Unreadable)) => {
                 return Err(ErrorKind::protocol(
                     "the result is not valid in the encoding of the connection",
@@ -66,7 +66,7 @@ impl Listener for Script<'_> {
         match tag {
             b'T' => self.first = None,
             b'D' if self.first.is_none() => {
-                let value = Row::first_of_message(body).ok_or_else(malformed_row)?;
+                let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
                 self.first = Some(read(value, self.encoding)?);
             }
             b'C' => {

@@ -9,9 +9,9 @@ use super::{Exchange, Round};
 use crate::call::Event;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::dialog::{diagnostic, malformed_row, unexpected};
 use crate::error::{COPY, ErrorKind};
-use crate::inbox::{Frame, out_of_memory};
+use crate::error_response::diagnostic;
+use crate::inbox::Frame;
 use crate::rows::{Row, describe};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct};
@@ -62,7 +62,7 @@ impl Exchange<'_> {
                     return state.take_status(status);
                 }
                 // The rows before it were written under the settings before it. Handing them over moves what is in the inbox.
-                let status = room::copy(status).map_err(|_| out_of_memory())?;
+                let status = room::copy(status).map_err(|_| ErrorKind::no_memory_for_message())?;
                 self.flush();
                 self.connection.state.take_status(&status)
             }
@@ -78,8 +78,10 @@ impl Exchange<'_> {
             b'1' | b'2' | b'3' | b'C' if matches!(self.round, Round::Prologue | Round::Written) => {
                 self.take_alongside(tag)
             }
-            _ if self.round != Round::Statement => Err(unexpected()),
-            b'1' | b'2' | b'3' | b'n' | b'I' if !body.is_empty() => Err(unexpected()),
+            _ if self.round != Round::Statement => Err(ErrorKind::unexpected_message()),
+            b'1' | b'2' | b'3' | b'n' | b'I' if !body.is_empty() => {
+                Err(ErrorKind::unexpected_message())
+            }
             b'1' => {
                 self.parsed = true;
                 Ok(())
@@ -100,9 +102,7 @@ impl Exchange<'_> {
             }
             b'T' => {
                 let columns = describe(self.connection.inbox.body(&body));
-                let columns = columns.ok_or_else(|| {
-                    ErrorKind::protocol("server sent a malformed description of columns")
-                })?;
+                let columns = columns.ok_or_else(ErrorKind::malformed_description)?;
                 let encoding = self.connection.state.encoding();
                 let statement = self.statement;
                 if statement.is_typed() && statement.asks_for(&columns, encoding).0 != self.formats
@@ -124,14 +124,17 @@ impl Exchange<'_> {
                 }
                 Ok(())
             }
-            _ => Err(unexpected()),
+            _ => Err(ErrorKind::unexpected_message()),
         }
     }
 
     /// Of what goes with the statement in its transaction.
     fn take_alongside(&mut self, tag: u8) -> Result<(), ErrorKind> {
         if tag == b'C' {
-            self.alongside = self.alongside.checked_sub(1).ok_or_else(unexpected)?;
+            self.alongside = self
+                .alongside
+                .checked_sub(1)
+                .ok_or_else(ErrorKind::unexpected_message)?;
             if self.round == Round::Prologue {
                 self.round = self.first_round();
             }
@@ -145,12 +148,16 @@ impl Exchange<'_> {
             &self.task.branch,
             Row::of_message(self.connection.inbox.body(body), 1),
         ) else {
-            return Err(unexpected());
+            return Err(ErrorKind::unexpected_message());
         };
         let text = row.get(0).map(std::str::from_utf8);
-        match (self.round, text.transpose().map_err(|_| unexpected())?) {
+        match (
+            self.round,
+            text.transpose()
+                .map_err(|_| ErrorKind::unexpected_message())?,
+        ) {
             (Round::Written, Some(text)) => {
-                branch.has_written(text.parse().map_err(|_| unexpected())?);
+                branch.has_written(text.parse().map_err(|_| ErrorKind::unexpected_message())?);
             }
             (Round::Prologue, Some(text)) if self.identifies && text.len() <= SETTINGS => {
                 let identity: Rc<str> = text.into();
@@ -167,7 +174,7 @@ impl Exchange<'_> {
         match (self.round, &self.columns) {
             (Round::Statement, Columns::Some(columns)) if self.result.is_none() => {
                 if Row::of_message(bytes, columns.len()).is_none() {
-                    return Err(malformed_row());
+                    return Err(ErrorKind::malformed_row());
                 }
                 self.size += body.len() + ROW_OVERHEAD;
                 self.rows.push(body.start + 2..body.end);
@@ -175,7 +182,7 @@ impl Exchange<'_> {
             }
             (Round::Settings, _) => {
                 if bytes.len() > SETTINGS || Row::of_message(bytes, Change::COLUMNS).is_none() {
-                    return Err(unexpected());
+                    return Err(ErrorKind::unexpected_message());
                 }
                 self.settings = bytes.into();
                 Ok(())
@@ -191,7 +198,7 @@ impl Exchange<'_> {
                 Ok(())
             }
             (Round::Prologue | Round::Written, _) => self.take_answer(&body),
-            _ => Err(unexpected()),
+            _ => Err(ErrorKind::unexpected_message()),
         }
     }
 
@@ -203,7 +210,7 @@ impl Exchange<'_> {
         match self.round {
             Round::Prologue | Round::Statement | Round::Written => {
                 if matches!(self.result, Some(Err(_))) {
-                    return Err(unexpected());
+                    return Err(ErrorKind::unexpected_message());
                 }
                 self.result = Some(Err(ErrorKind::Db(diagnostic)));
             }
@@ -218,7 +225,7 @@ impl Exchange<'_> {
             }
             Round::Process if diagnostic.code == *CANCELED => {}
             Round::Process => self.connection.direct = Direct::No,
-            Round::Over => return Err(unexpected()),
+            Round::Over => return Err(ErrorKind::unexpected_message()),
         }
         Ok(())
     }
@@ -243,11 +250,11 @@ impl Exchange<'_> {
                 self.first_round()
             }
             Round::Prologue | Round::Statement if self.result.is_none() => {
-                return Err(unexpected());
+                return Err(ErrorKind::unexpected_message());
             }
             // The question was not answered.
             Round::Written if self.alongside > 0 && matches!(self.result, Some(Ok(()))) => {
-                return Err(unexpected());
+                return Err(ErrorKind::unexpected_message());
             }
             Round::Statement if self.asks => Round::Process,
             Round::Prologue | Round::Statement | Round::Written | Round::Process | Round::Over => {

@@ -14,9 +14,9 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 use super::{LoggedIn, Refusal, Refused};
 use crate::authentication::Authentication;
 use crate::diagnostic::{Diagnostic, words_of_old};
-use crate::dialog::{diagnostic, unexpected};
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
+use crate::error_response::diagnostic;
 use crate::inbox::{Frame, Inbox};
 use crate::rest::KEPT;
 use crate::state::SessionState;
@@ -90,7 +90,7 @@ impl Handshake {
         let kind = match (self.refusal, ended) {
             (Some(refusal), _) => refusal,
             (None, Err(error)) => Refusal::Failed(ErrorKind::from_library(&error)),
-            (None, Ok(())) if !self.ready => Refusal::Failed(unexpected()),
+            (None, Ok(())) if !self.ready => Refusal::Failed(ErrorKind::unexpected_message()),
             (None, Ok(())) => {
                 return Ok(LoggedIn {
                     socket: self.socket,
@@ -153,7 +153,7 @@ impl Handshake {
                 return Poll::Ready(Refusal::Words(words_of_old(text)));
             }
             if text.len() > *ERROR_LENGTHS.end() {
-                return Poll::Ready(Refusal::Failed(unexpected()));
+                return Poll::Ready(Refusal::Failed(ErrorKind::unexpected_message()));
             }
             match ready!(self.poll_fill(cx)) {
                 Ok(()) => {}
@@ -190,13 +190,11 @@ impl Handshake {
                 return Ok(());
             }
             b'E' => return Err(ErrorKind::Db(diagnostic(body, self.state.encoding())?)),
-            _ => return Err(unexpected()),
+            _ => return Err(ErrorKind::unexpected_message()),
         }
         // The library copies what it gets, and honest questions are short.
         if !is_room_for(body.len().saturating_mul(4)) {
-            return Err(ErrorKind::protocol(
-                "out of memory for a message of the server",
-            ));
+            return Err(ErrorKind::no_memory_for_message());
         }
         let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
         self.to_library.extend_from_slice(&[frame.tag]);
