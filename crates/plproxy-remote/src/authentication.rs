@@ -2,14 +2,36 @@
 //!
 //! The client library answers them; this looks at them first, and refuses in libpq's words.
 
-use plproxy_core::conninfo::{AuthMethod, ChannelBinding, RequireAuth};
+use plproxy_core::conninfo::{AuthMethod, ChannelBinding, ConnInfo, RequireAuth};
 
-use crate::tls::Channel;
+use crate::stream::Socket;
 
 /// SCRAM's iterations that postgres-protocol accepts: a server that asks for more may want no more than the client's time.
 const SCRAM_LIMIT: u64 = 100_000;
 const SCRAM: &[u8] = b"SCRAM-SHA-256";
 const SCRAM_PLUS: &[u8] = b"SCRAM-SHA-256-PLUS";
+
+/// What the authentication must know of the transport.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    /// Whether it is encrypted.
+    pub(crate) encrypted: bool,
+    /// Whether authentication is to be tied to it.
+    pub(crate) wanted: ChannelBinding,
+    /// Why it cannot be.
+    pub(crate) unbindable: Option<String>,
+}
+
+impl Channel {
+    pub(crate) fn of(socket: &Socket, info: &ConnInfo) -> Channel {
+        let session = socket.session();
+        Channel {
+            encrypted: session.is_some(),
+            wanted: info.channel_binding,
+            unbindable: session.and_then(|session| session.binding().err()),
+        }
+    }
+}
 
 /// How far the questions went.
 pub(crate) struct Authentication {

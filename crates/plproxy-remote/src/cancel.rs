@@ -16,7 +16,7 @@ use crate::linger::Lingering;
 use crate::open::open_socket;
 use crate::statement::Direct;
 use crate::stream::Socket;
-use crate::tls::{self, Way};
+use crate::tls::negotiate::{Way, negotiate};
 
 /// All that is needed to cancel the statement of a connection.
 pub(crate) struct CancelKey {
@@ -184,7 +184,7 @@ impl CancelKey {
         let info = &*self.info;
         let socket = open_socket(&self.address, info, descriptor).await.ok()?;
         let contexts = &self.endpoint.resources().contexts;
-        tls::negotiate(socket, self.way, info, &self.host, contexts)
+        negotiate(socket, self.way, info, &self.host, contexts)
             .await
             .ok()
     }

@@ -13,18 +13,19 @@ use plproxy_core::routing::shuffle;
 use rustix::io::Errno;
 
 use crate::address::{self, Address};
-use crate::authentication::Authentication;
+use crate::authentication::{Authentication, Channel};
 use crate::call::Event;
 use crate::connection::Connection;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
-use crate::login::{Refusal, Refused, log_in};
+use crate::login::log_in;
+use crate::login::stream::{Refusal, Refused};
 use crate::open::open_socket;
 use crate::outbox::Outbox;
 use crate::outside::Outside;
 use crate::peer;
-use crate::tls::{self, Channel, Way};
+use crate::tls::negotiate::{self, Way, negotiate};
 use crate::waiting::Connecting;
 use texts::Texts;
 
@@ -284,14 +285,14 @@ impl Target {
                 .await
                 .map_err(refused)?;
         }
-        let socket = tls::negotiate(socket, way, info, host, &resources.contexts)
+        let socket = negotiate(socket, way, info, host, &resources.contexts)
             .await
             .map_err(|failure| match failure {
-                tls::Failure::Handshake(words) => Failure {
+                negotiate::Failure::Handshake(words) => Failure {
                     other_way: true,
                     ..refused(words)
                 },
-                tls::Failure::Fatal(words) => refused(words),
+                negotiate::Failure::Fatal(words) => refused(words),
             })?;
         let channel = Channel::of(&socket, info);
         let encrypted = channel.encrypted;
@@ -299,7 +300,7 @@ impl Target {
         let begun = log_in(socket, info, host, encoding, authentication)
             .await
             .map_err(|refused| not_logged_in(refused, encrypted, way))?;
-        tls::check_certificate(&begun.socket, info).map_err(refused)?;
+        negotiate::check_certificate(&begun.socket, info).map_err(refused)?;
         endpoint.set_encoding(encoding);
         let used_password = begun.authentication.used_password();
         let mut connection = Box::new(Connection::new(

@@ -11,12 +11,12 @@ use plproxy_core::numbered::NumberMap;
 
 use crate::address::Address;
 use crate::cancel::CancelKey;
-use crate::diagnostic::Diagnostic;
 use crate::dialog::Unread;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::inbox::Inbox;
-use crate::login::LoggedIn;
+use crate::login::stream::LoggedIn;
+use crate::notices::Notices;
 use crate::outgoing::Outgoing;
 use crate::plain::Patience;
 use crate::reset::Reset;
@@ -126,8 +126,7 @@ pub(crate) struct Connection {
     /// What the server says of itself, if it was asked.
     pub(crate) identity: Option<Rc<str>>,
     /// What the server has noticed while the connection rested.
-    pub(crate) notices: Vec<Diagnostic>,
-    pub(crate) notices_size: usize,
+    pub(crate) notices: Notices,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
     pub(crate) socket: Rc<RefCell<Socket>>,
@@ -220,7 +219,6 @@ impl Connection {
             direct: Direct::Unknown,
             settings: Settings::default(),
             identity: None,
-            notices_size: notices.iter().map(Diagnostic::size).sum(),
             notices,
             broken: false,
             socket,

@@ -8,9 +8,6 @@ use std::rc::{Rc, Weak};
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::linger;
-use crate::pool::Pool;
-
 /// What the runtime has open for itself: its epoll, a second hold on that, and what wakes it.
 const RUNTIME: usize = 3;
 /// So many stay free beyond what the host may have open: what the process was started with, files that are open for a moment.
@@ -37,22 +34,24 @@ pub struct DescriptorAccount {
     pub most: fn() -> usize,
 }
 
+/// What has connections at rest, and can close one.
+pub(crate) trait IdleConnections {
+    /// Closes the connection that has rested for the longest time; false if none rests.
+    fn close_longest_rested(&self) -> bool;
+}
+
 /// The descriptors of this process.
 pub(crate) struct Descriptors {
     /// How many it may have; this may change at any time.
     limit: fn() -> usize,
     account: Cell<Option<DescriptorAccount>>,
-    pool: RefCell<Weak<Pool>>,
+    /// Closes the socket of a cancel request that was sent; false if there is none.
+    close_lingering: fn() -> bool,
+    idle: RefCell<Option<Weak<dyn IdleConnections>>>,
     /// Taken from the host.
     taken: Cell<usize>,
     /// Beyond what the host may ever have open.
     beyond: Cell<usize>,
-}
-
-impl Default for Descriptors {
-    fn default() -> Descriptors {
-        Descriptors::of(limit)
-    }
 }
 
 /// The limit that the system sets.
@@ -64,19 +63,25 @@ fn limit() -> usize {
 }
 
 impl Descriptors {
-    fn of(limit: fn() -> usize) -> Descriptors {
+    /// `close_lingering` closes the socket of a cancel request that was sent; false if there is none.
+    pub(crate) fn new(close_lingering: fn() -> bool) -> Descriptors {
+        Descriptors::limited(limit, close_lingering)
+    }
+
+    fn limited(limit: fn() -> usize, close_lingering: fn() -> bool) -> Descriptors {
         Descriptors {
             limit,
             account: Cell::default(),
-            pool: RefCell::default(),
+            close_lingering,
+            idle: RefCell::default(),
             taken: Cell::new(0),
             beyond: Cell::new(0),
         }
     }
 
     /// Where to close connections at rest.
-    pub(crate) fn set_pool(&self, pool: &Rc<Pool>) {
-        self.pool.replace(Rc::downgrade(pool));
+    pub(crate) fn set_idle_connections(&self, idle: Weak<dyn IdleConnections>) {
+        self.idle.replace(Some(idle));
     }
 
     /// From now on the host keeps an account, in which the runtime is entered.
@@ -94,8 +99,8 @@ impl Descriptors {
             return Some(Descriptor(None));
         };
         while !self.take(&account) {
-            let pool = self.pool.borrow().upgrade();
-            if !linger::close_oldest() && !pool.is_some_and(|pool| pool.close_longest_rested()) {
+            let idle = self.idle.borrow().as_ref().and_then(Weak::upgrade);
+            if !(self.close_lingering)() && !idle.is_some_and(|idle| idle.close_longest_rested()) {
                 return None;
             }
         }
@@ -108,7 +113,7 @@ impl Descriptors {
             return Some(Descriptor(None));
         };
         while !self.take(&account) {
-            if !linger::close_oldest() {
+            if !(self.close_lingering)() {
                 if self.taken.get() >= share(&account) + SET_ASIDE {
                     return None;
                 }
@@ -122,7 +127,7 @@ impl Descriptors {
     /// Cancelling is over: what was set aside for it is given back, though somebody may still wait for the end of a request.
     pub(crate) fn end_cancel(&self) {
         if let Some(account) = self.account.get() {
-            while self.taken.get() > share(&account) && linger::close_oldest() {}
+            while self.taken.get() > share(&account) && (self.close_lingering)() {}
         }
     }
 
@@ -212,7 +217,7 @@ mod tests {
     fn all(most: usize) -> (Rc<Descriptors>, Vec<Descriptor>) {
         LENT.set(0);
         MOST.set(most);
-        let descriptors = Rc::new(Descriptors::of(|| 900));
+        let descriptors = Rc::new(Descriptors::limited(|| 900, || false));
         descriptors.keep_account(HOST);
         assert_eq!(LENT.get(), RUNTIME);
         let taken = std::iter::from_fn(|| descriptors.acquire()).take(1000);
@@ -255,7 +260,7 @@ mod tests {
 
     #[test]
     fn nobody_counts_without_an_account() {
-        let descriptors = Rc::new(Descriptors::default());
+        let descriptors = Rc::new(Descriptors::new(|| false));
         assert!(descriptors.acquire().is_some());
         assert_eq!(descriptors.taken.get(), 0);
     }

@@ -9,9 +9,10 @@ use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Host, Warning, shown};
 
 use crate::descriptors::Descriptors;
 use crate::encoding::Encoding;
+use crate::linger;
 use crate::reachability::{Attempt, Reachability};
 use crate::terminate::OpenConnections;
-use crate::tls::Contexts;
+use crate::tls::context::Contexts;
 use crate::usage::Usage;
 
 /// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
@@ -55,7 +56,7 @@ impl Resources {
             encoding,
             contexts: Contexts::default(),
             open_connections: OpenConnections::new(),
-            descriptors: Rc::default(),
+            descriptors: Rc::new(Descriptors::new(linger::close_oldest)),
             let_go: Cell::new(false),
         }
     }

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use plproxy_core::room;
 
 use crate::error::ErrorKind;
+use crate::frame::{Frame, HEADER, is_unasked, limit};
 use crate::plain::Patience;
-use crate::rest::is_unasked;
 use crate::stream::Socket;
 
 /// Room for one read.
@@ -18,38 +18,12 @@ const LEAST: usize = 1024;
 const KEPT: usize = 16 * 1024;
 /// Rows that take less than that part of the memory are copied, and the memory is kept.
 const SMALL_PART: usize = 4;
-/// The tag and the length.
-const HEADER: usize = 5;
-
-/// A message may be that long: PostgreSQL's limit for a value, and room for a row around it.
-const MESSAGE_LIMIT: usize = (1 << 30) + (1 << 24);
-/// Errors, notices and notifications, which may hold a statement's text.
-const REPORT_LIMIT: usize = 1 << 26;
-/// All others; a table has at most 1664 columns to describe.
-const SHORT_LIMIT: usize = 1 << 22;
-
-/// How long a message with that tag may be, by what its length says.
-fn limit(tag: u8) -> usize {
-    match tag {
-        b'D' | b'd' => MESSAGE_LIMIT,
-        b'E' | b'N' | b'A' => REPORT_LIMIT,
-        _ => SHORT_LIMIT,
-    }
-}
-
 /// Bytes that came in.
 #[derive(Default)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
     /// All before was seen to.
     at: usize,
-}
-
-/// A message.
-pub(crate) struct Frame {
-    pub(crate) tag: u8,
-    /// Where its body is.
-    pub(crate) body: Range<usize>,
 }
 
 impl Inbox {

@@ -7,7 +7,7 @@
 //!
 //! Messages and their order: PostgreSQL's documentation, "Start-up" in "Message Flow".
 
-mod stream;
+pub(crate) mod stream;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,41 +19,13 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{self, SslMode, SslNegotiation};
 
 use crate::authentication::Authentication;
-use crate::diagnostic::Diagnostic;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
-use crate::inbox::Inbox;
-use crate::state::SessionState;
 use crate::stream::{Finished, Socket};
-use stream::{Handshake, StartUpStream};
+use stream::{Handshake, LoggedIn, Refusal, Refused, StartUpStream};
 
 /// What calls are known by on the server when nothing else is said.
 const APPLICATION_NAME: &str = "plproxy";
-
-/// A session that has begun.
-pub(crate) struct LoggedIn {
-    pub(crate) socket: Socket,
-    /// What came behind the first readiness.
-    pub(crate) inbox: Inbox,
-    pub(crate) state: SessionState,
-    /// What the server had to say on the way.
-    pub(crate) notices: Vec<Diagnostic>,
-    pub(crate) authentication: Authentication,
-}
-
-/// Why there is no session.
-pub(crate) struct Refused {
-    pub(crate) kind: Refusal,
-    /// Whether the server was content with who we are.
-    pub(crate) authenticated: bool,
-}
-
-/// See [`Refused`].
-pub(crate) enum Refusal {
-    Failed(ErrorKind),
-    /// The words of a server that could not even start a process for us.
-    Words(String),
-}
 
 /// Logs in on a connected socket.
 pub(crate) async fn log_in(

@@ -12,6 +12,7 @@ use plproxy_core::numbered::NumberHash;
 
 use crate::call::CallOptions;
 use crate::connection::{Connection, ConnectionInfo, Facts};
+use crate::descriptors::IdleConnections;
 use crate::endpoint::Endpoint;
 use crate::usage::LATELY;
 
@@ -179,20 +180,6 @@ impl Pool {
         self.due.set(next);
     }
 
-    /// Closes the connection that has rested for the longest time; false if none rests.
-    pub(crate) fn close_longest_rested(&self) -> bool {
-        let rests = self.idle.iter();
-        let oldest = rests.filter_map(|rest| {
-            // The last ones were put back last.
-            Some((rest.first()?.rests_since(), *rest.key()))
-        });
-        let Some((_, endpoint)) = oldest.min() else {
-            return false;
-        };
-        let oldest = self.idle.get_mut(&endpoint).map(|mut rest| rest.remove(0));
-        oldest.map(Connection::close).is_some()
-    }
-
     /// Closes all connections at rest.
     pub(crate) fn close_all(&self) {
         for mut connections in self.idle.iter_mut() {
@@ -208,5 +195,20 @@ impl Pool {
             .filter_map(Weak::upgrade)
             .map(|facts| facts.snapshot())
             .collect()
+    }
+}
+
+impl IdleConnections for Pool {
+    fn close_longest_rested(&self) -> bool {
+        let rests = self.idle.iter();
+        let oldest = rests.filter_map(|rest| {
+            // The last ones were put back last.
+            Some((rest.first()?.rests_since(), *rest.key()))
+        });
+        let Some((_, endpoint)) = oldest.min() else {
+            return false;
+        };
+        let oldest = self.idle.get_mut(&endpoint).map(|mut rest| rest.remove(0));
+        oldest.map(Connection::close).is_some()
     }
 }

@@ -34,7 +34,8 @@ impl Remote {
     pub fn new(interrupted: fn() -> bool, encoding: Encoding) -> io::Result<Remote> {
         let pool = Rc::new(Pool::new());
         let resources = Rc::new(Resources::new(encoding));
-        resources.descriptors.set_pool(&pool);
+        let idle = Rc::downgrade(&pool);
+        resources.descriptors.set_idle_connections(idle);
         Ok(Remote {
             runtime: Runtime::new(interrupted)?,
             endpoints: DashMap::with_shard_amount(2),

@@ -8,20 +8,14 @@ use plproxy_core::room::is_room_for;
 
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::inbox::Frame;
+use crate::frame::Frame;
+use crate::notices::KEPT;
 
 /// Bytes that one look takes in at the most. Who has more to say is heard during the next statement, which can be
 /// interrupted.
 const LOOK: usize = 4 * 1024 * 1024;
 /// A longer message is left for the next statement, which has limits of its own.
 const LONG: usize = 64 * 1024;
-/// Bytes of notices that are kept for the next statement.
-pub(crate) const KEPT: usize = 64 * 1024;
-
-/// Whether a message with that tag may come at any time, and changes nothing.
-pub(crate) fn is_unasked(tag: u8) -> bool {
-    matches!(tag, b'A' | b'N' | b'S')
-}
 
 impl Connection {
     /// Takes in what the server has said since the connection rests; false if that was the end.
@@ -47,7 +41,7 @@ impl Connection {
             if !self.inbox.is_at_rest() {
                 return false;
             }
-            if heard > LOOK || self.notices_size > KEPT || self.inbox.missing() > LONG {
+            if heard > LOOK || self.notices.size() > KEPT || self.inbox.missing() > LONG {
                 return true;
             }
             match self.inbox.fill_now(&mut self.socket.borrow_mut()) {
@@ -70,7 +64,6 @@ impl Connection {
                 let Some(notice) = Diagnostic::of_message(body, self.state.encoding()) else {
                     return false;
                 };
-                self.notices_size += notice.size();
                 self.notices.push(notice);
                 true
             }
@@ -80,7 +73,6 @@ impl Connection {
 
     /// The notices that came while the connection rested.
     pub(crate) fn take_notices(&mut self) -> Vec<Diagnostic> {
-        self.notices_size = 0;
-        std::mem::take(&mut self.notices)
+        self.notices.take()
     }
 }

@@ -17,7 +17,7 @@ use tokio_postgres::tls::{TlsConnect, TlsStream};
 
 use crate::descriptors::Descriptor;
 use crate::plain::{self, Patience};
-use crate::tls::Session;
+use crate::tls::session::Session;
 
 /// A connected socket.
 pub(crate) struct Socket {

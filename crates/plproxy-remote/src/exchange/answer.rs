@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COPY, ErrorKind};
 use crate::error_response::diagnostic;
-use crate::inbox::Frame;
+use crate::frame::Frame;
 use crate::rows::{Row, describe};
 use crate::settings::Change;
 use crate::statement::{Columns, Direct};

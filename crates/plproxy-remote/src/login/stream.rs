@@ -11,14 +11,14 @@ use plproxy_core::room::is_room_for;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::{LoggedIn, Refusal, Refused};
 use crate::authentication::Authentication;
-use crate::diagnostic::{Diagnostic, words_of_old};
+use crate::diagnostic::words_of_old;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::error_response::diagnostic;
-use crate::inbox::{Frame, Inbox};
-use crate::rest::KEPT;
+use crate::frame::Frame;
+use crate::inbox::Inbox;
+use crate::notices::{KEPT, Notices};
 use crate::state::SessionState;
 use crate::stream::Socket;
 
@@ -28,14 +28,38 @@ const MOST: usize = 1 << 20;
 /// protocol of long ago, as the postmaster does when it cannot start a process. libpq has the same bounds.
 const ERROR_LENGTHS: std::ops::RangeInclusive<usize> = 8..=30_000;
 
+/// A session that has begun.
+pub(crate) struct LoggedIn {
+    pub(crate) socket: Socket,
+    /// What came behind the first readiness.
+    pub(crate) inbox: Inbox,
+    pub(crate) state: SessionState,
+    /// What the server had to say on the way.
+    pub(crate) notices: Notices,
+    pub(crate) authentication: Authentication,
+}
+
+/// Why there is no session.
+pub(crate) struct Refused {
+    pub(crate) kind: Refusal,
+    /// Whether the server was content with who we are.
+    pub(crate) authenticated: bool,
+}
+
+/// See [`Refused`].
+pub(crate) enum Refusal {
+    Failed(ErrorKind),
+    /// The words of a server that could not even start a process for us.
+    Words(String),
+}
+
 /// A log-in under way.
 pub(super) struct Handshake {
     socket: Socket,
     inbox: Inbox,
     state: SessionState,
     authentication: Authentication,
-    notices: Vec<Diagnostic>,
-    notices_size: usize,
+    notices: Notices,
     /// Bytes that came.
     received: usize,
     /// Messages that came.
@@ -69,8 +93,7 @@ impl Handshake {
             inbox: Inbox::default(),
             state: SessionState::new(encoding),
             authentication,
-            notices: Vec::new(),
-            notices_size: 0,
+            notices: Notices::default(),
             received: 0,
             messages: 0,
             start_up,
@@ -182,9 +205,8 @@ impl Handshake {
             b'K' => return self.state.take_key(body),
             b'N' => {
                 // What is more than anybody reads is not kept.
-                if self.notices_size < KEPT {
+                if self.notices.size() < KEPT {
                     let notice = diagnostic(body, self.state.encoding())?;
-                    self.notices_size += notice.size();
                     self.notices.push(*notice);
                 }
                 return Ok(());

@@ -12,17 +12,16 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use openssl::error::ErrorStack;
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslFiletype, SslMethod, SslMode, SslOptions,
     SslVerifyMode, SslVersion,
 };
 use openssl::x509::store::X509Lookup;
 use openssl::x509::verify::X509VerifyFlags;
-use plproxy_core::conninfo::{self, CertMode, TlsMode, TlsOptions, TlsVersion};
+use plproxy_core::conninfo::{CertMode, TlsMode, TlsOptions, TlsVersion};
 
+use super::errors::{clear_errors, reason, shown};
 use super::key;
-use super::session::clear_errors;
 use crate::error::system_words;
 
 /// The value of `sslrootcert` that stands for the authorities that the system trusts.
@@ -255,11 +254,6 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
     Ok(())
 }
 
-/// A file's name as a message may show it.
-pub(super) fn shown(path: &Path) -> String {
-    conninfo::shown(&path.to_string_lossy()).to_owned()
-}
-
 /// What there is of that name, if anything.
 fn found(path: &Path) -> Option<io::Result<Metadata>> {
     match fs::metadata(path) {
@@ -334,22 +328,4 @@ fn name(path: &Path) -> Result<&str, String> {
     path.to_str()
         .filter(|path| !path.contains('\0'))
         .ok_or_else(|| "invalid file name".into())
-}
-
-/// What OpenSSL gives as the reason, in libpq's way.
-pub(super) fn reason(stack: &ErrorStack) -> String {
-    /// Marks an error of the system.
-    const SYSTEM_ERROR: std::ffi::c_ulong = 1 << 31;
-    let Some(error) = stack.errors().first() else {
-        return "no SSL error reported".into();
-    };
-    let code = error.code();
-    if let Some(reason) = error.reason() {
-        reason.into()
-    } else if code & SYSTEM_ERROR != 0 {
-        let number = i32::try_from(code & (SYSTEM_ERROR - 1)).unwrap_or_default();
-        system_words(&io::Error::from_raw_os_error(number))
-    } else {
-        format!("SSL error code {code}")
-    }
 }

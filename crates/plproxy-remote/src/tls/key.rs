@@ -8,7 +8,7 @@ use std::path::Path;
 use openssl::pkey::{PKey, Private};
 use plproxy_core::conninfo::Secret;
 
-use super::context::reason;
+use super::errors::{reason, shown};
 use crate::error::system_words;
 
 /// No key is that long.
@@ -22,26 +22,24 @@ pub(super) fn is_engine(key: &Path) -> bool {
 
 /// Reads the private key, if nobody else can.
 pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, String> {
-    let shown = super::context::shown(path);
-    let failed = |why: String| format!("could not load private key file \"{shown}\": {why}");
+    let name = shown(path);
+    let failed = |why: String| format!("could not load private key file \"{name}\": {why}");
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(format!(
-                "certificate present, but not private key file \"{shown}\""
+                "certificate present, but not private key file \"{name}\""
             ));
         }
         Err(error) => {
             let words = system_words(&error);
             return Err(format!(
-                "could not stat private key file \"{shown}\": {words}"
+                "could not stat private key file \"{name}\": {words}"
             ));
         }
     };
     if !metadata.is_file() {
-        return Err(format!(
-            "private key file \"{shown}\" is not a regular file"
-        ));
+        return Err(format!("private key file \"{name}\" is not a regular file"));
     }
     let (mut content, metadata) = load(path).map_err(|error| failed(system_words(&error)))?;
     // A file of root's may be readable for a group that its users are in.
@@ -49,7 +47,7 @@ pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Privat
     if metadata.mode() & forbidden != 0 {
         content.fill(0);
         return Err(format!(
-            "private key file \"{shown}\" has group or world access; file must have permissions u=rw (0600) or less \
+            "private key file \"{name}\" has group or world access; file must have permissions u=rw (0600) or less \
              if owned by the current user, or permissions u=rw,g=r (0640) or less if owned by root"
         ));
     }

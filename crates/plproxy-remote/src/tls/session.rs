@@ -17,7 +17,8 @@ use tokio::task::coop;
 
 use super::binding;
 use super::bridge::{BUDGET, Bridge};
-use super::context::{Context, reason};
+use super::context::Context;
+use super::errors::{clear_errors, reason};
 use super::flight::Certificate;
 use super::names;
 use crate::error::system_words;
@@ -368,11 +369,6 @@ fn wrong(stack: &ErrorStack) -> io::Error {
         io::ErrorKind::InvalidData,
         format!("SSL error: {}", reason(stack)),
     )
-}
-
-/// Empties this thread's queue of OpenSSL's errors.
-pub(super) fn clear_errors() {
-    drop(ErrorStack::get());
 }
 
 /// By libpq's rule, which is quicker than reading the address, and wider.
