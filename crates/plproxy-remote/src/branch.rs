@@ -9,10 +9,10 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::connection::{Connection, ConnectionInfo};
+use crate::direct::Direct;
 use crate::endpoint::Endpoint;
-use crate::errand::{Origin, Session};
 use crate::error::ErrorKind;
-use crate::statement::Direct;
+use crate::session::{Origin, Session};
 
 /// Asks for the transaction's number, if it has one: it has as soon as it has written something.
 pub(crate) const ASK_WRITTEN: &str = "select pg_catalog.pg_current_xact_id_if_assigned()";

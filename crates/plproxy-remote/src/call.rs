@@ -11,16 +11,15 @@ use futures::FutureExt;
 
 use crate::branch::Branch;
 use crate::cancelling::{Cancelling, PACE};
-use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
+use crate::event::Event;
 use crate::execute::{Common, Task};
 use crate::linger;
+use crate::options::CallOptions;
 use crate::outbox::{Item, Outbox};
 use crate::params::Params;
 use crate::remote::Remote;
-use crate::reset::Reset;
-use crate::rows::{Batch, ColumnDescription};
 use crate::statement::Statement;
 use crate::tasks::{Tasks, Work};
 use crate::waiting::Wait;
@@ -41,88 +40,6 @@ pub struct Request {
     pub endpoint: Rc<Endpoint>,
     /// With what; requests may share it.
     pub params: Params,
-}
-
-/// Whether statements are prepared on the connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Prepared {
-    /// Where a connection provably reaches one real server process.
-    #[default]
-    Auto,
-    /// Always, from the second use on.
-    On,
-    /// Never.
-    Off,
-}
-
-/// The settings of a call.
-#[derive(Debug, Clone, Default)]
-pub struct CallOptions {
-    /// For the call as a whole, from the first sending on.
-    pub query_timeout: Option<Duration>,
-    /// For each attempt to connect; the connection string's own limit counts as well.
-    pub connect_timeout: Option<Duration>,
-    /// The age from which on a connection is replaced, give or take a tenth.
-    pub connection_lifetime: Option<Duration>,
-    /// The time without use after which its connections are closed.
-    pub idle_timeout: Option<Duration>,
-    /// What its connections run before they rest.
-    pub reset: Option<Rc<Reset>>,
-    /// What they run after a statement that failed, unless `reset` is given.
-    pub reset_after_error: Option<Rc<Reset>>,
-    /// Whether to prepare.
-    pub prepared: Prepared,
-    /// Whether a request that fails is an event, [`Event::RequestFailed`], and the others go on. `query_timeout` counts from
-    /// the call's start then, until something is sent, and still ends the call.
-    pub tolerant: bool,
-}
-
-/// Something to do for the caller.
-pub enum Event {
-    /// Rows of a request.
-    Rows {
-        /// The request, by its place in the list.
-        request: usize,
-        /// The rows.
-        batch: Batch,
-        /// Whether they are the last: the request is done, and no `RequestDone` follows.
-        done: bool,
-    },
-    /// A notice, at the moment it arrived.
-    Notice {
-        /// The request, by its place in the list.
-        request: usize,
-        /// The notice.
-        notice: Box<Diagnostic>,
-    },
-    /// What is doubtful about the files behind a connection string, such as a password file that others can read. A
-    /// connection is made all the same, if that can be.
-    Warning {
-        /// The request, by its place in the list.
-        request: usize,
-        /// In libpq's words.
-        warning: String,
-    },
-    /// A request is done.
-    RequestDone {
-        /// The request, by its place in the list.
-        request: usize,
-        /// The columns of its result, if the statement has one.
-        columns: Option<Rc<[ColumnDescription]>>,
-    },
-    /// A request has failed, in a call that is tolerant. It may be run once more, see [`Call::restart`].
-    RequestFailed {
-        /// The request, by its place in the list.
-        request: usize,
-        /// Why.
-        kind: Box<ErrorKind>,
-        /// There was no connection for it: nothing of it has run.
-        unreached: bool,
-    },
-    /// The host process wants attention. The remote work goes on meanwhile.
-    Interrupted,
-    /// All requests are done, or the call has failed before.
-    Finished,
 }
 
 /// A call under way. Dropping it hangs up on the servers that still work on it, without a wait.

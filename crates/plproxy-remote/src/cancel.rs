@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::address::Address;
 use crate::descriptors::Descriptor;
+use crate::direct::Direct;
 use crate::endpoint::Endpoint;
 use crate::linger::Lingering;
 use crate::open::open_socket;
-use crate::statement::Direct;
 use crate::stream::Socket;
 use crate::tls::negotiate::{Way, negotiate};
 

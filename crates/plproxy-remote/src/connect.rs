@@ -14,11 +14,11 @@ use rustix::io::Errno;
 
 use crate::address::{self, Address};
 use crate::authentication::{Authentication, Channel};
-use crate::call::Event;
 use crate::connection::Connection;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
+use crate::event::Event;
 use crate::login::log_in;
 use crate::login::stream::{Refusal, Refused};
 use crate::open::open_socket;

@@ -11,7 +11,8 @@ use plproxy_core::numbered::NumberMap;
 
 use crate::address::Address;
 use crate::cancel::CancelKey;
-use crate::dialog::Unread;
+use crate::columns::ResultFormats;
+use crate::direct::Direct;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::inbox::Inbox;
@@ -19,14 +20,13 @@ use crate::login::stream::LoggedIn;
 use crate::notices::Notices;
 use crate::outgoing::Outgoing;
 use crate::plain::Patience;
-use crate::reset::Reset;
-use crate::rows::ResultFormats;
 use crate::runtime::TICK;
 use crate::settings::Settings;
 use crate::state::SessionState;
-use crate::statement::{Direct, Statements, TextNeeds};
+use crate::statements::Statements;
 use crate::stream::Socket;
 use crate::terminate::TerminateOnDrop;
+use crate::text_style::TextNeeds;
 use crate::usage::InUse;
 
 /// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
@@ -320,7 +320,7 @@ impl Connection {
         self.facts.in_use.set(true);
         self.facts.last_used.set(at);
         self.facts.calls.set(self.facts.calls.get() + 1);
-        let (in_use, first) = InUse::begin(&self.endpoint);
+        let (in_use, first) = InUse::begin(self.endpoint.usage());
         self.in_use = Some(in_use);
         first
     }
@@ -349,29 +349,6 @@ impl Connection {
     /// Closes it, with Terminate, as dropping it does. Never blocks.
     pub(crate) fn close(self: Box<Self>) {
         drop(self);
-    }
-
-    /// Runs the reset query. Without success the session is of no more use.
-    pub(crate) async fn reset(&mut self, reset: &Reset) -> Result<(), ErrorKind> {
-        self.settings.reset(reset.restores());
-        if reset.discards() {
-            self.statements.forget_prepared();
-        }
-        let encoding = self.state.encoding();
-        let write = |out: &mut Outgoing| out.script(reset.sql().bytes(encoding)?);
-        self.converse(1, write, &mut Unread).await
-    }
-
-    /// Leaves nothing of what was done in the session. Behind a pooler that goes back to the pooler's own session, which may
-    /// speak another encoding.
-    pub(crate) async fn discard(&mut self) -> Result<(), ErrorKind> {
-        self.reset(&Reset::all()).await?;
-        if !self.state.is_encoding_lost() {
-            return Ok(());
-        }
-        let encoding = self.state.encoding().name();
-        let sql = format!("set client_encoding = '{encoding}'");
-        self.converse(1, |out| out.ask(&sql), &mut Unread).await
     }
 }
 

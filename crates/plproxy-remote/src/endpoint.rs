@@ -35,7 +35,7 @@ pub struct Endpoint {
     retired: Cell<bool>,
     /// What its sessions speak, once that is known.
     encoding: Cell<Option<Encoding>>,
-    usage: Usage,
+    usage: Rc<Usage>,
     reachability: Reachability,
 }
 
@@ -101,7 +101,7 @@ impl Endpoint {
             holders: Cell::new(0),
             retired: Cell::new(false),
             encoding: Cell::new(None),
-            usage: Usage::default(),
+            usage: Rc::default(),
             reachability: Reachability::default(),
         })
     }
@@ -151,7 +151,7 @@ impl Endpoint {
         &self.resources
     }
 
-    pub(crate) fn usage(&self) -> &Usage {
+    pub(crate) fn usage(&self) -> &Rc<Usage> {
         &self.usage
     }
 

@@ -5,30 +5,31 @@
 //! it. The caller may keep it from one errand to the next.
 
 mod script;
-mod session;
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::columns::{ColumnDescription, describe};
 use crate::connect::{Limits, connect};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::diagnostic::Diagnostic;
 use crate::dialog::{Listener, Unread};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
+use crate::event::Event;
+use crate::options::ErrandOptions;
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
 use crate::remote::Remote;
 use crate::reset::Reset;
-use crate::rows::{ColumnDescription, describe};
+use crate::session::{Origin, Session};
 use crate::sql_text::SqlText;
 use futures::FutureExt;
 
 use script::Script;
-pub use session::{Origin, Session};
 
 /// How long a server that ran out of time has to take notice of its cancelling.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
@@ -71,24 +72,6 @@ pub struct Errand {
     pub on: On,
     /// What, one after the other.
     pub steps: Vec<Step>,
-}
-
-/// The settings of errands.
-#[derive(Debug, Clone, Default)]
-pub struct ErrandOptions {
-    /// For each attempt to connect; the connection string's own limit counts as well.
-    pub connect_timeout: Option<Duration>,
-    /// For each attempt to connect where neither sets a limit.
-    pub default_connect_timeout: Option<Duration>,
-    /// For all steps of an errand together.
-    pub time_limit: Option<Duration>,
-    /// For an errand from its connecting on; then it is given up, and its connection closed. Nothing ends the look-up of a
-    /// host name that has begun.
-    pub whole_limit: Option<Duration>,
-    /// Whether the steps after one that the server refused are run nevertheless.
-    pub go_on: bool,
-    /// Whether a step that leaves a transaction open has failed: nobody would commit it.
-    pub ends_transactions: bool,
 }
 
 /// A step that worked.
@@ -345,12 +328,11 @@ impl Runner {
                 break;
             }
         }
-        let session = Session(Some(connection));
-        let usable = session.0.as_ref().is_some_and(|c| c.is_answered());
+        let usable = connection.is_answered();
         Outcome {
             connection: Ok(info),
             steps,
-            session: usable.then_some(session),
+            session: usable.then(|| Session::new(connection)),
         }
     }
 
@@ -361,7 +343,7 @@ impl Runner {
             On::SessionOrNew(session, endpoint) => (Some(session), Some(Place::Endpoint(endpoint))),
             On::SessionOrAgain(session, origin) => (session, Some(Place::Origin(origin))),
         };
-        let kept = session.and_then(|mut session| session.0.take());
+        let kept = session.and_then(Session::into_connection);
         let mut alive = None;
         if let Some(mut kept) = kept
             && kept.is_alive()
@@ -384,8 +366,10 @@ impl Runner {
                 let connecting = connect(&endpoint, limits, self.number, &self.outbox);
                 self.outbox.unless_closed(connecting).await
             }
-            Some(Place::Origin(Origin(key))) => {
-                self.outbox.unless_closed(key.connect_again(limits)).await
+            Some(Place::Origin(origin)) => {
+                self.outbox
+                    .unless_closed(origin.connect_again(limits))
+                    .await
             }
         };
         connected.unwrap_or(Err(ErrorKind::Closed))

@@ -17,16 +17,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use crate::branch::ASK_WRITTEN;
-use crate::call::Event;
+use crate::columns::{ColumnDescription, ResultFormats};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::direct::Direct;
 use crate::error::ErrorKind;
+use crate::event::Event;
 use crate::execute::Task;
 use crate::plain::Patience;
-use crate::rows::{Batch, ColumnDescription, Places, Reading, ResultFormats};
+use crate::rows::{Batch, Places, Reading};
 use crate::runtime::TICK;
 use crate::settings::Change;
-use crate::statement::{Columns, Direct, Plan, PreparedStatement, Statement, TextNeeds, new_name};
+use crate::statement::Statement;
+use crate::statements::{Columns, Plan, PreparedStatement, new_name};
+use crate::text_style::TextNeeds;
 
 /// So much may come between rows before they are handed over.
 const ROOM: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use plproxy_core::room;
 
 use crate::branch::Branch;
-use crate::call::{CallOptions, Event, Prepared};
+use crate::columns::{ColumnDescription, describe};
 use crate::connect::{Limits, connect};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
@@ -18,14 +18,17 @@ use crate::dialog::Listener;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
+use crate::event::Event;
 use crate::exchange::{Exchange, Exchanged};
+use crate::options::{CallOptions, Prepared};
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
 use crate::params::{Param, Params};
 use crate::pool::Pool;
 use crate::reset::Reset;
-use crate::rows::{Batch, ColumnDescription, describe};
-use crate::statement::{Plan, Statement};
+use crate::rows::Batch;
+use crate::statement::Statement;
+use crate::statements::Plan;
 
 /// All that one request needs.
 pub(crate) struct Task {

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::call::Event;
 use crate::cancel::CancelKey;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
+use crate::event::Event;
 use crate::interrupt::Gate;
 use crate::outside::Outside;
 use queue::Queue;

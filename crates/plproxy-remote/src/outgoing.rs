@@ -13,9 +13,9 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 use tokio::io::AsyncWrite;
 
+use crate::columns::{Format, ResultFormats};
 use crate::error::ErrorKind;
 use crate::params::Param;
-use crate::rows::{Format, ResultFormats};
 
 /// From that many bytes on a parameter is large.
 const LARGE: usize = 256 * 1024;

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use plproxy_core::numbered::NumberHash;
 
-use crate::call::CallOptions;
 use crate::connection::{Connection, ConnectionInfo, Facts};
 use crate::descriptors::IdleConnections;
 use crate::endpoint::Endpoint;
+use crate::options::CallOptions;
 use crate::usage::LATELY;
 
 /// Only one thread looks at it; two is the least the map takes.

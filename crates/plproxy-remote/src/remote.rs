@@ -8,14 +8,17 @@ use dashmap::DashMap;
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
 use crate::branch::Branch;
-use crate::call::{Call, CallOptions, Request};
+use crate::call::{Call, Request};
 use crate::connection::ConnectionInfo;
 use crate::descriptors::DescriptorAccount;
 use crate::encoding::Encoding;
 use crate::endpoint::{Endpoint, Resources};
-use crate::errand::{Errand, ErrandOptions, Errands, Session};
+use crate::errand::{Errand, Errands};
+use crate::options::CallOptions;
+use crate::options::ErrandOptions;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
+use crate::session::Session;
 use crate::statement::Statement;
 use crate::waiting::Wait;
 

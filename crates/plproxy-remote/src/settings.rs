@@ -9,8 +9,10 @@
 //! Through a pooler the session is another one every time,
 //! and others use it too: there nothing is changed.
 
-use crate::rows::{Row, TextStyle};
-use crate::statement::{Direct, TextNeeds};
+use crate::direct::Direct;
+use crate::rows::Row;
+use crate::text_style::TextNeeds;
+use crate::text_style::TextStyle;
 
 /// What is known of a session.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
-use crate::rows::TextStyle;
+use crate::text_style::TextStyle;
 
 /// Bytes of settings that may be reported between two rounds.
 const STATUS_LIMIT: usize = 1 << 17;

@@ -176,16 +176,6 @@ impl CancelKey {
         let connecting = target.connect_to(self.host(), self.address(), self.way());
         connecting.await.ok()
     }
-
-    /// The same for its own sake.
-    pub(crate) async fn connect_again(
-        &self,
-        limits: connect::Limits,
-    ) -> Result<Box<Connection>, ErrorKind> {
-        let target = connect::Target::of(self.endpoint(), self.info());
-        let connecting = target.connect_again(self.host(), self.address(), self.way(), limits);
-        connecting.await
-    }
 }
 
 #[cfg(test)]

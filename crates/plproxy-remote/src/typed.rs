@@ -1,9 +1,9 @@
 //! Results whose columns' types only the server knows, and what of them is asked for in binary.
 
+use crate::columns::{ColumnDescription, Format, ResultFormats};
 use crate::encoding::Encoding;
-use crate::rows::{ColumnDescription, Format, ResultFormats};
 use crate::sql_text::SqlText;
-use crate::statement::TextNeeds;
+use crate::text_style::TextNeeds;
 
 /// The columns that the host wants of a result whose types only the server knows. One is to come in binary if it has the type
 /// that is wanted, and as text otherwise: no setting says how a value in binary is to be read, and settings may change between

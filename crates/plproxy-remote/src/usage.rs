@@ -8,8 +8,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::endpoint::Endpoint;
-
 /// So many transactions count.
 const TRANSACTIONS: usize = 5;
 /// For that long.
@@ -56,22 +54,21 @@ impl Usage {
 }
 
 /// While it lives, a connection of the endpoint is in use.
-pub(crate) struct InUse(Rc<Endpoint>);
+pub(crate) struct InUse(Rc<Usage>);
 
 impl InUse {
     /// Begins it; says whether it is the first use in this transaction.
-    pub(crate) fn begin(endpoint: &Rc<Endpoint>) -> (InUse, bool) {
-        let usage = endpoint.usage();
+    pub(crate) fn begin(usage: &Rc<Usage>) -> (InUse, bool) {
         let first = usage.most.get() == 0;
         usage.in_use.set(usage.in_use.get() + 1);
         usage.most.set(usage.most.get().max(usage.in_use.get()));
-        (InUse(Rc::clone(endpoint)), first)
+        (InUse(Rc::clone(usage)), first)
     }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        let usage = self.0.usage();
+        let usage = &self.0;
         usage.in_use.set(usage.in_use.get().saturating_sub(1));
     }
 }

@@ -6,15 +6,17 @@ use std::rc::Rc;
 use plproxy_core::room;
 
 use super::{Exchange, Round};
-use crate::call::Event;
+use crate::columns::describe;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
+use crate::direct::Direct;
 use crate::error::{COPY, ErrorKind};
 use crate::error_response::diagnostic;
+use crate::event::Event;
 use crate::frame::Frame;
-use crate::rows::{Row, describe};
+use crate::rows::Row;
 use crate::settings::Change;
-use crate::statement::{Columns, Direct};
+use crate::statements::Columns;
 
 /// The answer to a change of settings is not longer.
 const SETTINGS: usize = 4096;

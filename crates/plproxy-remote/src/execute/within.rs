@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use super::{Description, READ_ONLY, TAKEN, Task, is_missing, is_stale, never_ran};
 use crate::branch::{Branch, Lease};
-use crate::call::Event;
 use crate::connection::Connection;
 use crate::dialog::Unread;
 use crate::error::ErrorKind;
+use crate::event::Event;
 use crate::exchange::{Exchange, Exchanged};
 use crate::outgoing::Outgoing;
-use crate::statement::{Plan, Statement};
+use crate::statement::Statement;
+use crate::statements::Plan;
 
 /// Around what may be refused though the transaction is to go on.
 const PROBE: &str = "savepoint plproxy_probe";

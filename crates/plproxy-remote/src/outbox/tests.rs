@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::task::Wake;
 
 use super::*;
+use crate::columns::Format;
 use crate::encoding::Encoding;
-use crate::rows::{Batch, Format, Places, Reading};
+use crate::rows::{Batch, Places, Reading};
 
 #[test]
 fn who_has_ended_keeps_nobody_waiting() {

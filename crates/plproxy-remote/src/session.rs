@@ -1,14 +1,16 @@
-//! The connections of errands, and where they were made to.
+//! A connection that belongs to its holder, and the server that it was made to.
 
 use std::fmt;
 use std::rc::Rc;
 
 use crate::cancel::CancelKey;
+use crate::connect::{Limits, Target};
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
+use crate::error::ErrorKind;
 
 /// A connection that belongs to its holder alone. It is closed when dropped.
-pub struct Session(pub(super) Option<Box<Connection>>);
+pub struct Session(Option<Box<Connection>>);
 
 impl Session {
     pub(crate) fn new(connection: Box<Connection>) -> Session {
@@ -32,11 +34,20 @@ impl Session {
 
 /// The server that a session was made to: its address, and what the connection string led to then.
 #[derive(Clone)]
-pub struct Origin(pub(super) Rc<CancelKey>);
+pub struct Origin(Rc<CancelKey>);
 
 impl Origin {
     pub(crate) fn of(connection: &Connection) -> Origin {
         Origin(Rc::clone(connection.cancel_key()))
+    }
+
+    /// A new connection to that very server.
+    pub(crate) async fn connect_again(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
+        let Origin(key) = self;
+        let target = Target::of(key.endpoint(), key.info());
+        target
+            .connect_again(key.host(), key.address(), key.way(), limits)
+            .await
     }
 }
 

@@ -86,6 +86,6 @@ fn memory_is_bounded_and_the_oldest_goes_first() {
         statements.plan(&Statement::call("other".into()), Prepared::On, Direct::Yes);
     }
     assert_eq!(statements.entries.len(), REMEMBERED);
-    assert!(statements.entries.contains_key(&first.id));
-    assert!(!statements.entries.contains_key(&second.id));
+    assert!(statements.entries.contains_key(&first.id()));
+    assert!(!statements.entries.contains_key(&second.id()));
 }
