@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 
 use crate::branch::Branch;
+use crate::call_state::CallState;
 use crate::cancelling::{Cancelling, PACE};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
+use crate::event_queue::Item;
 use crate::execute::{Common, Task};
 use crate::linger;
 use crate::options::CallOptions;
-use crate::outbox::{Item, Outbox};
 use crate::params::Params;
-use crate::remote::Remote;
+use crate::pool::Pool;
+use crate::runtime::Runtime;
 use crate::statement::Statement;
 use crate::tasks::{Tasks, Work};
 use crate::waiting::Wait;
@@ -44,8 +46,9 @@ pub struct Request {
 
 /// A call under way. Dropping it hangs up on the servers that still work on it, without a wait.
 pub struct Call<'a> {
-    remote: &'a Remote,
-    outbox: Outbox,
+    runtime: &'a Runtime,
+    pool: &'a Rc<Pool>,
+    state: Rc<CallState>,
     tasks: Tasks,
     requests: usize,
     query_timeout: Option<Duration>,
@@ -67,7 +70,8 @@ enum Woken {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(
-        remote: &'a Remote,
+        runtime: &'a Runtime,
+        pool: &'a Rc<Pool>,
         statement: &Rc<Statement>,
         requests: Vec<Request>,
         branches: Option<Vec<Rc<Branch>>>,
@@ -75,17 +79,13 @@ impl<'a> Call<'a> {
     ) -> Call<'a> {
         linger::sweep();
         let count = requests.len();
-        let outbox = if count == 1 {
-            Outbox::alone(remote.runtime().gate().clone())
-        } else {
-            Outbox::default()
-        };
-        outbox.set_tolerant(options.tolerant);
+        let alone = (count == 1).then(|| runtime.gate().clone());
+        let state = CallState::new(alone, options.tolerant);
         let common = Rc::new(Common {
             statement: statement.clone(),
             options: options.clone(),
-            outbox: outbox.clone(),
-            pool: remote.pool().clone(),
+            state: state.clone(),
+            pool: Rc::clone(pool),
             started: Instant::now(),
             batch: (ROUND / count.max(1)).clamp(2048, ROUND / 4),
         });
@@ -100,43 +100,50 @@ impl<'a> Call<'a> {
                 common: common.clone(),
             })
         });
-        let gate = remote.runtime().gate();
+        let gate = runtime.gate();
         let tasks = match (works.next(), count) {
             (None, _) => Tasks::None,
             (Some(work), 1) => Tasks::One(work),
             (Some(work), _) => Tasks::many(std::iter::once(work).chain(works), gate),
         };
-        let mut call = Call::of_tasks(remote, outbox, tasks, count, options.query_timeout);
+        let mut call = Call::of_tasks(runtime, pool, state, tasks, count, options.query_timeout);
         call.common = options.tolerant.then_some(common);
         call
     }
 
     /// A call of other work than one statement.
-    pub(crate) fn of_works(remote: &'a Remote, outbox: Outbox, works: Vec<Work>) -> Call<'a> {
+    pub(crate) fn of_works(
+        runtime: &'a Runtime,
+        pool: &'a Rc<Pool>,
+        state: Rc<CallState>,
+        works: Vec<Work>,
+    ) -> Call<'a> {
         let requests = works.len();
         let tasks = if works.is_empty() {
             Tasks::None
         } else {
-            Tasks::many(works.into_iter(), remote.runtime().gate())
+            Tasks::many(works.into_iter(), runtime.gate())
         };
-        Call::of_tasks(remote, outbox, tasks, requests, None)
+        Call::of_tasks(runtime, pool, state, tasks, requests, None)
     }
 
     fn of_tasks(
-        remote: &'a Remote,
-        outbox: Outbox,
+        runtime: &'a Runtime,
+        pool: &'a Rc<Pool>,
+        state: Rc<CallState>,
         tasks: Tasks,
         requests: usize,
         query_timeout: Option<Duration>,
     ) -> Call<'a> {
         Call {
-            remote,
+            runtime,
+            pool,
             tasks,
             requests,
             query_timeout,
             common: None,
             looked: false,
-            outbox,
+            state,
             resting_since: None,
             rested: Duration::ZERO,
         }
@@ -150,10 +157,10 @@ impl<'a> Call<'a> {
             self.rested = self.rested.saturating_add(since.elapsed());
         }
         loop {
-            if self.remote.runtime().gate().interrupted() {
+            if self.runtime.gate().interrupted() {
                 return Ok(Event::Interrupted);
             }
-            match self.outbox.take() {
+            match self.state.events.take() {
                 Some(Item::Event(event)) => return Ok(event),
                 Some(Item::Failed(error)) => {
                     self.stop(AFTER_ERROR, true);
@@ -182,7 +189,7 @@ impl<'a> Call<'a> {
     /// transaction that goes on, if one is given.
     pub fn restart(&mut self, request: usize, again: Request, branch: Option<Rc<Branch>>) {
         if let Some(common) = &self.common {
-            self.outbox.fails_no_more();
+            self.state.events.fails_no_more();
             let Request { endpoint, params } = again;
             let work = work(Task {
                 request,
@@ -191,7 +198,7 @@ impl<'a> Call<'a> {
                 branch,
                 common: common.clone(),
             });
-            self.tasks.push(work, self.remote.runtime().gate());
+            self.tasks.push(work, self.runtime.gate());
         }
     }
 
@@ -215,18 +222,18 @@ impl<'a> Call<'a> {
 
     /// The connections made for requests since the last time that it was asked, and how long each took.
     pub fn take_connects(&self) -> Vec<(usize, Duration)> {
-        self.outbox.take_connects()
+        self.state.running.take_connects()
     }
 
     fn wait(&mut self) -> Woken {
-        let runtime = self.remote.runtime();
-        let mut joins = self.outbox.is_alone();
+        let runtime = self.runtime;
+        let mut joins = self.state.fast_path.is_blocking();
         if joins {
             runtime.poll_alone(|cx| self.tasks.poll(cx));
-            if !self.outbox.take_waited() {
-                self.outbox.joins();
+            if !self.state.fast_path.take_waited() {
+                self.state.fast_path.enter_runtime();
             }
-            if self.outbox.is_alone() || matches!(self.tasks, Tasks::None) {
+            if self.state.fast_path.is_blocking() || matches!(self.tasks, Tasks::None) {
                 return Woken::Wanted;
             }
         }
@@ -237,12 +244,12 @@ impl<'a> Call<'a> {
                 return Poll::Ready(Woken::Interrupted);
             }
             self.tasks.poll(cx);
-            let mut wanted = self.outbox.is_wanted();
-            if !wanted && self.outbox.has_ahead() {
+            let mut wanted = self.state.is_wanted();
+            if !wanted && self.state.events.has_ahead() {
                 if looked {
-                    self.outbox.falls_idle();
+                    self.state.events.falls_idle();
                     self.tasks.poll(cx);
-                    wanted = self.outbox.is_wanted();
+                    wanted = self.state.is_wanted();
                 } else {
                     // What the turn's server has sent meanwhile goes first.
                     looked = true;
@@ -258,8 +265,8 @@ impl<'a> Call<'a> {
 
     /// Asks one question of the system, which may block.
     fn ask_outside(&self) {
-        if let Some(question) = self.outbox.outside().next() {
-            let runtime = self.remote.runtime();
+        if let Some(question) = self.state.outside.next() {
+            let runtime = self.runtime;
             runtime.gate().show(Some(Wait::Connect));
             question.ask();
             runtime.gate().show(None);
@@ -273,7 +280,8 @@ impl<'a> Call<'a> {
         };
         // What finds nobody to send to has to end, too, if it goes from one to the next.
         let started = || self.common.as_ref().map(|common| common.started);
-        self.outbox
+        self.state
+            .running
             .first_sent()
             .or_else(started)
             .is_some_and(|since| since.elapsed().saturating_sub(self.rested) >= limit)
@@ -286,13 +294,13 @@ impl<'a> Call<'a> {
         if !each && !matches!(self.tasks, Tasks::One(_)) {
             return false;
         }
-        self.outbox.joins();
-        self.outbox.hurry();
-        let runtime = self.remote.runtime();
+        self.state.fast_path.enter_runtime();
+        self.state.hurry();
+        let runtime = self.runtime;
         let mut looked = false;
         runtime.wait(|cx, _| {
             self.tasks.poll(cx);
-            let found = self.outbox.holds_the_end() || each && self.outbox.is_wanted();
+            let found = self.state.holds_the_end() || each && self.state.is_wanted();
             if looked || found {
                 return Poll::Ready(found);
             }
@@ -304,12 +312,12 @@ impl<'a> Call<'a> {
     }
 
     fn time_out(&mut self) -> Result<Event, Error> {
-        if self.outbox.done_count() == self.requests {
+        if self.state.events.done_count() == self.requests {
             // What is still under way has no part in the result: connections that are being reset. They are closed.
             self.stop(AFTER_TIMEOUT, false);
             return Ok(Event::Finished);
         }
-        let request = self.outbox.first_running();
+        let request = self.state.running.first();
         self.stop(AFTER_TIMEOUT, false);
         Err(Error {
             request,
@@ -319,9 +327,9 @@ impl<'a> Call<'a> {
 
     /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.
     fn stop(&mut self, bound: Duration, drain: bool) {
-        self.outbox.close();
-        if self.outbox.is_busy() {
-            let runtime = self.remote.runtime();
+        self.state.close();
+        if self.state.running.is_busy() {
+            let runtime = self.runtime;
             // The wait is short in any case, and what it does must not be left half done.
             let _quiet = runtime.gate().hush();
             let (mut limit, mut last, mut pace) = {
@@ -334,23 +342,23 @@ impl<'a> Call<'a> {
             };
             // A reset is nearly over, and is given the time until the requests are repeated.
             let mut cancelling = Cancelling::new(if drain {
-                self.outbox.running()
+                self.state.running.statements()
             } else {
-                self.outbox.busy()
+                self.state.running.all()
             });
             let started = Instant::now();
             let mut repeat = PACE;
             runtime.wait(|cx, _| {
                 cancelling.poll(cx);
                 if drain {
-                    self.outbox.set_wants_spares(cancelling.wants_connection());
+                    self.state.set_wants_spares(cancelling.wants_connection());
                     self.tasks.poll(cx);
-                    for connection in self.outbox.take_spares() {
+                    for connection in self.state.take_spares() {
                         cancelling.offer(connection);
                         cx.waker().wake_by_ref();
                     }
                 }
-                let running = drain && self.outbox.is_busy();
+                let running = drain && self.state.running.is_busy();
                 if !running && cancelling.is_over() {
                     return Poll::Ready(());
                 }
@@ -362,7 +370,7 @@ impl<'a> Call<'a> {
                         repeat = repeat.saturating_mul(2);
                         // One that takes long is no reason to leave the others alone.
                         let all = cancelling.is_over();
-                        let mut again = self.outbox.busy();
+                        let mut again = self.state.running.all();
                         again.retain(|key| all || !key.is_busy());
                         cancelling.extend(again);
                     }
@@ -390,11 +398,11 @@ impl<'a> Call<'a> {
                 Poll::Pending
             });
             drop(cancelling);
-            self.outbox.set_wants_spares(false);
-            self.remote.end_cancel();
+            self.state.set_wants_spares(false);
+            self.pool.end_cancel();
         }
         self.tasks = Tasks::None;
-        self.outbox.forget_running();
+        self.state.running.forget();
     }
 }
 
@@ -405,9 +413,9 @@ fn work(task: Task) -> Work {
     let done = AssertUnwindSafe(task.run()).catch_unwind();
     Box::pin(done.map(move |done| {
         if done.is_err() {
-            common.outbox.ends(request);
+            common.state.ends(request);
             let kind = ErrorKind::protocol("server sent what could not be understood");
-            common.outbox.fail(request, kind);
+            common.state.fail(request, kind);
         }
     }))
 }

@@ -18,11 +18,9 @@ use crate::connection::Connection;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, system_words};
-use crate::event::Event;
 use crate::login::log_in;
 use crate::login::stream::{Refusal, Refused};
 use crate::open::open_socket;
-use crate::outbox::Outbox;
 use crate::outside::Outside;
 use crate::peer;
 use crate::tls::negotiate::{self, Way, negotiate};
@@ -85,32 +83,30 @@ pub(crate) struct Target {
 }
 
 /// Connects to the first server of the endpoint that can be reached and has the properties asked for. The connection string
-/// is read anew, with all files behind it.
+/// is read anew, with all files behind it; `warn` gets what is doubtful about those.
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
     limits: Limits,
-    request: usize,
-    outbox: &Outbox,
+    outside: &Outside,
+    warn: &mut dyn FnMut(String),
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
     // Many may be made at once, between two looks of the caller at what is left.
     let Ok(_room) = hold(CONNECTION) else {
         return Err(ErrorKind::OutOfMemory);
     };
-    let (outside, reader) = (outbox.outside(), Rc::clone(endpoint));
+    let reader = Rc::clone(endpoint);
     let (info, warnings) = outside
         .ask(move || reader.read())
         .await
         .map_err(|error| ErrorKind::Settings(error.to_string()))?;
     for warning in warnings {
-        let warning = warning.to_string();
-        let size = warning.len();
-        outbox.event(Event::Warning { request, warning }, size);
+        warn(warning.to_string());
     }
     let target = Target {
         endpoint: Rc::clone(endpoint),
         info: Rc::new(info),
-        outside,
+        outside: outside.clone(),
     };
     target.connect(limits).await
 }

@@ -6,8 +6,10 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use crate::columns::{ColumnDescription, describe};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COPY, ErrorKind};
@@ -34,6 +36,35 @@ pub(crate) struct Unread;
 impl Listener for Unread {
     fn take(&mut self, _: u8, _: &[u8]) -> Result<(), ErrorKind> {
         Ok(())
+    }
+}
+
+/// The columns of a statement's result.
+pub(crate) struct Description<'a> {
+    pub(crate) columns: Option<Rc<[ColumnDescription]>>,
+    /// What is done with notices.
+    notice: &'a dyn Fn(Box<Diagnostic>),
+}
+
+impl<'a> Description<'a> {
+    pub(crate) fn new(notice: &'a dyn Fn(Box<Diagnostic>)) -> Description<'a> {
+        Description {
+            columns: None,
+            notice,
+        }
+    }
+}
+
+impl Listener for Description<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'T' {
+            self.columns = Some(describe(body).ok_or_else(ErrorKind::malformed_description)?);
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        (self.notice)(notice);
     }
 }
 

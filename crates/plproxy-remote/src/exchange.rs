@@ -16,14 +16,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use crate::branch::ASK_WRITTEN;
+use crate::branch::{ASK_WRITTEN, Branch};
 use crate::columns::{ColumnDescription, ResultFormats};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::direct::Direct;
+use crate::encoding::Encoding;
 use crate::error::ErrorKind;
-use crate::event::Event;
-use crate::execute::Task;
+use crate::fast_path::FastPath;
+use crate::params::Param;
 use crate::plain::Patience;
 use crate::rows::{Batch, Places, Reading};
 use crate::runtime::TICK;
@@ -40,9 +41,42 @@ const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
 /// Text that means something else under the one and the other cannot be told apart.
 const STYLE_CHANGED: &str = "DateStyle or IntervalStyle was changed within the statement, so that its result cannot be read";
 
+/// What has a statement run: it gives the parameters, takes what comes, and says how to wait.
+pub(crate) trait ResultSink {
+    /// The parameters for a session of that encoding.
+    fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind>;
+
+    /// They are not needed any more, and may be large.
+    fn drop_params(&self);
+
+    /// The transaction that the statement runs in, unless it is one of its own.
+    fn branch(&self) -> Option<&Branch>;
+
+    /// Rows are handed over in batches of about that many bytes, or of what is there.
+    fn batch_size(&self) -> usize;
+
+    /// Ready when there is room for rows; `handed_over`: whether some were handed over before.
+    fn poll_room(&self, handed_over: bool, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Takes some rows, which are not the last.
+    fn rows(&self, batch: Batch);
+
+    /// Takes a notice.
+    fn notice(&self, notice: Box<Diagnostic>);
+
+    /// How to wait.
+    fn fast_path(&self) -> &FastPath;
+
+    /// Whether the caller has something to do.
+    fn is_wanted(&self) -> bool;
+
+    /// Whether the time is over, so that nothing is to be waited for once the statement is answered.
+    fn is_hurried(&self) -> bool;
+}
+
 /// A statement under way.
-pub(crate) struct Exchange<'a> {
-    task: &'a Task,
+pub(crate) struct Exchange<'a, S> {
+    sink: &'a S,
     statement: &'a Rc<Statement>,
     connection: &'a mut Connection,
     round: Round,
@@ -52,7 +86,7 @@ pub(crate) struct Exchange<'a> {
     /// In which forms the columns are asked for.
     formats: ResultFormats,
     asks: bool,
-    /// Statements of the transaction before the one of the task, or behind it, that are to be answered.
+    /// Statements of the transaction before the one that was asked for, or behind it, that are to be answered.
     alongside: usize,
     /// The last of those before is a question.
     identifies: bool,
@@ -131,10 +165,10 @@ pub(crate) struct Exchanged {
     pub(crate) columns: Option<Rc<[ColumnDescription]>>,
 }
 
-impl<'a> Exchange<'a> {
-    /// Runs a statement of the task by that plan.
+impl<'a, S: ResultSink> Exchange<'a, S> {
+    /// Runs a statement by that plan.
     pub(crate) async fn run(
-        task: &'a Task,
+        sink: &'a S,
         statement: &'a Rc<Statement>,
         connection: &'a mut Connection,
         plan: Plan,
@@ -150,7 +184,7 @@ impl<'a> Exchange<'a> {
         let change = {
             let state = &connection.state;
             let (style, process_id) = (state.style(), state.process_id());
-            let needs = match &task.branch {
+            let needs = match sink.branch() {
                 None => Some(needs),
                 // What is set within a transaction is gone with it: all that it may need is set before.
                 Some(_) => begins.then_some(TextNeeds::ALL),
@@ -161,7 +195,7 @@ impl<'a> Exchange<'a> {
             })
         };
         let mut exchange = Exchange {
-            task,
+            sink,
             statement,
             connection,
             round: Round::Settings,
@@ -222,7 +256,7 @@ impl<'a> Exchange<'a> {
 
     /// Writes all messages; says how many rounds they are.
     fn write(&mut self, plan: Plan, begins: bool) -> Result<u64, ErrorKind> {
-        let branch = self.task.branch.as_deref();
+        let branch = self.sink.branch();
         let prologue = branch.map(|branch| branch.prologue(self.connection, begins));
         let (prologue, identifies) = prologue.unwrap_or_default();
         (self.alongside, self.identifies) = (prologue.len(), identifies);
@@ -245,7 +279,7 @@ impl<'a> Exchange<'a> {
         for sql in &prologue {
             outgoing.alongside(sql)?;
         }
-        let params = self.task.params(state.encoding())?;
+        let params = self.sink.params(state.encoding())?;
         match plan {
             Plan::Prepared(PreparedStatement { name, columns }) => {
                 // A pooler may lead to another session every time, which parsed it at another time.
@@ -304,22 +338,22 @@ impl<'a> Exchange<'a> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
         let mut reads = Reads::default();
         loop {
-            ready!(self.poll_room(cx));
+            ready!(self.sink.poll_room(self.handed_over, cx));
             if !self.connection.outgoing.is_sent() {
                 self.send(cx);
                 let sent = self.connection.outgoing.is_sent() && self.unsent.is_none();
-                if !sent && self.task.common.outbox.is_alone() {
+                if !sent && self.sink.fast_path().is_blocking() {
                     // To send and to receive at once is for the runtime, which polls this next.
-                    self.task.common.outbox.joins();
+                    self.sink.fast_path().enter_runtime();
                     return Poll::Pending;
                 }
             }
             while let Some(frame) = self.connection.inbox.frame()? {
                 self.take(frame)?;
-                if self.size >= self.task.common.batch {
+                if self.size >= self.sink.batch_size() {
                     self.flush();
                     self.handed_over = true;
-                    ready!(self.poll_room(cx));
+                    ready!(self.sink.poll_room(self.handed_over, cx));
                 }
             }
             if self.round == Round::Over {
@@ -331,11 +365,11 @@ impl<'a> Exchange<'a> {
                     Err(ErrorKind::unexpected_message())
                 });
             }
-            if self.round == Round::Process && self.task.common.outbox.is_hurried() {
+            if self.round == Round::Process && self.sink.is_hurried() {
                 return Poll::Ready(Err(ErrorKind::Closed));
             }
             // A row's place holds on to all that came behind it, which may be anything.
-            if self.connection.inbox.seen() > self.task.common.batch + ROOM {
+            if self.connection.inbox.seen() > self.sink.batch_size() + ROOM {
                 self.flush();
             }
             if self.rows.is_empty() {
@@ -374,14 +408,14 @@ impl<'a> Exchange<'a> {
 
     /// Reads what there is. A request that is alone waits for it.
     fn fill(&mut self, cx: &mut Context<'_>, reads: &mut Reads) -> Poll<Result<(), ErrorKind>> {
-        let outbox = &self.task.common.outbox;
-        if outbox.is_alone() {
+        let fast_path = self.sink.fast_path();
+        if fast_path.is_blocking() {
             // The caller gets first what there is for him, unless more is there already.
-            let wanted = outbox.is_wanted() || self.result.is_none() && !self.rows.is_empty();
+            let wanted = self.sink.is_wanted() || self.result.is_none() && !self.rows.is_empty();
             let filled = if !reads.begin() && !wanted {
-                outbox.wait(|| self.connection.fill(Patience::Wait))
+                fast_path.wait(|| self.connection.fill(Patience::Wait))
             } else {
-                outbox.stays();
+                fast_path.stay_blocking();
                 (!reads.are_over()).then(|| self.connection.fill(Patience::Look))
             };
             return match filled {
@@ -395,12 +429,6 @@ impl<'a> Exchange<'a> {
             (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
             (filled, _) => filled,
         }
-    }
-
-    /// Ready when the outbox has room for this request's rows.
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let outbox = &self.task.common.outbox;
-        outbox.poll_room(self.task.request, self.handed_over, cx)
     }
 
     fn batch(&mut self) -> Option<Batch> {
@@ -439,15 +467,7 @@ impl<'a> Exchange<'a> {
     fn flush(&mut self) {
         if let Some(batch) = self.batch() {
             self.depends_on_encoding = self.depends_on_encoding || batch.depends_on_encoding();
-            let (request, size) = (self.task.request, batch.size());
-            self.task.common.outbox.event(
-                Event::Rows {
-                    request,
-                    batch,
-                    done: false,
-                },
-                size,
-            );
+            self.sink.rows(batch);
         }
     }
 

@@ -5,23 +5,25 @@ mod within;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use plproxy_core::room;
 
 use crate::branch::Branch;
-use crate::columns::{ColumnDescription, describe};
+use crate::call_state::CallState;
+use crate::columns::ColumnDescription;
 use crate::connect::{Limits, connect};
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::dialog::Listener;
+use crate::dialog::Description;
 use crate::encoding::Encoding;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::event::Event;
-use crate::exchange::{Exchange, Exchanged};
+use crate::exchange::{Exchange, Exchanged, ResultSink};
+use crate::fast_path::FastPath;
 use crate::options::{CallOptions, Prepared};
-use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
 use crate::params::{Param, Params};
 use crate::pool::Pool;
@@ -45,7 +47,7 @@ pub(crate) struct Task {
 pub(crate) struct Common {
     pub(crate) statement: Rc<Statement>,
     pub(crate) options: CallOptions,
-    pub(crate) outbox: Outbox,
+    pub(crate) state: Rc<CallState>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) started: Instant,
     /// Rows are handed over in batches of about that many bytes, or of what is there.
@@ -67,10 +69,10 @@ const TAKEN: &[u8; 5] = b"42P05";
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 
 impl Task {
-    /// Runs the request; all that is to be told goes to the outbox.
+    /// Runs the request; all that is to be told becomes events.
     pub(crate) async fn run(self) {
         if self.is_large() {
-            self.common.outbox.join().await;
+            self.common.state.fast_path.in_runtime().await;
         }
         if let Some(branch) = self.branch.clone() {
             return self.run_in(&branch).await;
@@ -81,25 +83,25 @@ impl Task {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
-                    Err(kind) => return self.common.outbox.fail_unreached(self.request, kind),
+                    Err(kind) => return self.common.state.fail_unreached(self.request, kind),
                 },
             };
-            if self.common.outbox.is_alone() && !connection.can_wait() {
+            if self.common.state.fast_path.is_blocking() && !connection.can_wait() {
                 // A caller who goes away meanwhile is to find it at rest.
                 self.common.pool.put(connection, &self.common.options);
-                self.common.outbox.join().await;
+                self.common.state.fast_path.in_runtime().await;
                 now = Instant::now();
                 continue;
             }
             connection.cancel_key().set_direct(connection.direct);
-            if !self.common.outbox.sends(
+            if !self.common.state.sends(
                 self.request,
                 connection.cancel_key(),
                 self.common.options.query_timeout.is_some(),
             ) {
                 // One that was used before may have another role by now.
                 let left = if new {
-                    self.common.outbox.spare(connection)
+                    self.common.state.spare(connection)
                 } else {
                     Some(connection)
                 };
@@ -111,21 +113,23 @@ impl Task {
             if connection.begin_use(if new { Instant::now() } else { now }) {
                 self.common.pool.is_used(&self.endpoint);
             }
-            for notice in connection.take_notices() {
-                let (request, size) = (self.request, notice.size());
-                let notice = Box::new(notice);
-                let outbox = &self.common.outbox;
-                poll_fn(|cx| outbox.poll_room(request, false, cx)).await;
-                outbox.event(Event::Notice { request, notice }, size);
-            }
+            self.pass_on_notices(&mut connection).await;
             let exchanged = self.execute(&mut connection).await;
-            if exchanged.missed && !new && !self.common.outbox.is_closed() {
+            if exchanged.missed && !new && !self.common.state.events.is_closed() {
                 // It had rested for too long, and nothing has run: as if it had been found dead before.
-                self.common.outbox.unsends(self.request);
+                self.common.state.running.unsends(self.request);
                 now = Instant::now();
                 continue;
             }
             return self.finish(connection, exchanged).await;
+        }
+    }
+
+    /// Passes on what the server has noticed since the last statement.
+    async fn pass_on_notices(&self, connection: &mut Connection) {
+        for notice in connection.take_notices() {
+            poll_fn(|cx| self.poll_room(false, cx)).await;
+            self.notice(Box::new(notice));
         }
     }
 
@@ -144,7 +148,7 @@ impl Task {
 
     /// A new connection.
     async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
-        self.common.outbox.join().await;
+        self.common.state.fast_path.in_runtime().await;
         let begun = Instant::now();
         let attempt = self.endpoint.attempt(begun);
         // Rare and large: apart, so that the common case stays small.
@@ -152,17 +156,17 @@ impl Task {
             each: self.common.options.connect_timeout,
             default: None,
         };
-        let connecting = Box::pin(connect(
-            &self.endpoint,
-            limits,
-            self.request,
-            &self.common.outbox,
-        ));
-        let connected = self.common.outbox.unless_closed(connecting).await;
+        let state = &self.common.state;
+        let mut warn = |warning| state.warning(self.request, warning);
+        let connecting = Box::pin(connect(&self.endpoint, limits, &state.outside, &mut warn));
+        let connected = state.unless_closed(connecting).await;
         let connected = connected.unwrap_or(Err(ErrorKind::Closed));
         attempt.ends(connected.as_ref().map(drop));
         let connection = connected?;
-        self.common.outbox.connects(self.request, begun.elapsed());
+        self.common
+            .state
+            .running
+            .connected(self.request, begun.elapsed());
         self.common.pool.register(&connection);
         Ok(connection)
     }
@@ -180,7 +184,7 @@ impl Task {
             result => result.map(|()| (batch, columns)),
         };
         let reset = self.reset_after(&end);
-        self.common.outbox.ends(self.request);
+        self.common.state.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
             connection.close();
@@ -202,7 +206,7 @@ impl Task {
         match end {
             Ok((Some(batch), _)) => {
                 let size = batch.size();
-                self.common.outbox.done(
+                self.common.state.events.done(
                     Event::Rows {
                         request,
                         batch,
@@ -213,9 +217,10 @@ impl Task {
             }
             Ok((None, columns)) => self
                 .common
-                .outbox
+                .state
+                .events
                 .done(Event::RequestDone { request, columns }, 0),
-            Err(kind) => self.common.outbox.fail(request, kind),
+            Err(kind) => self.common.state.fail(request, kind),
         }
     }
 
@@ -237,20 +242,20 @@ impl Task {
         end: Result<End, ErrorKind>,
     ) {
         let request = self.request;
-        self.common.outbox.resets(request, connection.cancel_key());
+        self.common
+            .state
+            .running
+            .resets(request, connection.cancel_key());
         self.tell(end);
-        self.common.outbox.join().await;
+        self.common.state.fast_path.in_runtime().await;
         let done = connection.reset(reset).await;
-        self.common.outbox.ends(request);
+        self.common.state.ends(request);
         match done {
             Ok(()) => self.common.pool.put(connection, &self.common.options),
             Err(ErrorKind::Db(mut notice)) if reset.is_told() && !notice.fatal => {
                 notice.message = room::join(&["reset query failed: ", &notice.message]);
                 notice.position = None;
-                let size = notice.size();
-                self.common
-                    .outbox
-                    .event(Event::Notice { request, notice }, size);
+                self.notice(notice);
             }
             Err(_) => {}
         }
@@ -274,15 +279,16 @@ impl Task {
         if !statement.is_typed() || connection.described.contains_key(&statement.id()) {
             return None;
         }
-        self.common.outbox.join().await;
-        let mut listener = Description::of(self);
+        self.common.state.fast_path.in_runtime().await;
+        let notice = |notice| self.notice(notice);
+        let mut listener = Description::new(&notice);
         let encoding = connection.state.encoding();
         let write = |out: &mut Outgoing| {
             out.describe_statement(statement.sql().bytes(encoding)?, statement.types())
         };
         match connection.converse(1, write, &mut listener).await {
             Ok(()) => {
-                listener.learn(statement, connection);
+                learn(&listener, statement, connection);
                 None
             }
             Err(kind) => Some(never_ran(kind, connection)),
@@ -301,7 +307,7 @@ impl Task {
             || exchanged.opened
             || !missing
             || connection.broken
-            || self.common.outbox.is_closed()
+            || self.common.state.events.is_closed()
         {
             return exchanged;
         }
@@ -339,7 +345,7 @@ impl Task {
                 || prepares && diagnostic.code == *TAKEN
                 // Another number of columns than it was.
                 || statement.is_typed() && diagnostic.code == *b"08P01";
-            if refused && !connection.broken && !self.common.outbox.is_closed() {
+            if refused && !connection.broken && !self.common.state.events.is_closed() {
                 if reused {
                     connection.statements.forget(statement);
                 } else if prepares {
@@ -354,62 +360,73 @@ impl Task {
         }
         exchanged
     }
+}
 
-    /// Those for a session of that encoding.
-    pub(crate) fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind> {
+impl ResultSink for Task {
+    fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind> {
         match &*self.params.borrow() {
             Some(params) => params.of(encoding).cloned(),
             None => Ok(Rc::default()),
         }
     }
 
-    /// They are not needed any more, and may be large.
-    pub(crate) fn drop_params(&self) {
+    fn drop_params(&self) {
         self.params.take();
     }
+
+    fn branch(&self) -> Option<&Branch> {
+        self.branch.as_deref()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.common.batch
+    }
+
+    fn poll_room(&self, handed_over: bool, cx: &mut Context<'_>) -> Poll<()> {
+        let events = &self.common.state.events;
+        events.poll_room(self.request, handed_over, cx)
+    }
+
+    fn rows(&self, batch: Batch) {
+        let (request, size) = (self.request, batch.size());
+        self.common.state.events.event(
+            Event::Rows {
+                request,
+                batch,
+                done: false,
+            },
+            size,
+        );
+    }
+
+    fn notice(&self, notice: Box<Diagnostic>) {
+        self.common.state.notice(self.request, notice);
+    }
+
+    fn fast_path(&self) -> &FastPath {
+        &self.common.state.fast_path
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.common.state.is_wanted()
+    }
+
+    fn is_hurried(&self) -> bool {
+        self.common.state.is_hurried()
+    }
 }
 
-/// The columns of a statement's result.
-struct Description<'a> {
-    columns: Option<Rc<[ColumnDescription]>>,
-    task: &'a Task,
-}
-
-impl<'a> Description<'a> {
-    fn of(task: &'a Task) -> Description<'a> {
-        Description {
-            columns: None,
-            task,
-        }
+/// The connection knows from now on how to ask for the columns of a statement, if that depends on them.
+fn learn(description: &Description<'_>, statement: &Statement, connection: &mut Connection) {
+    if !statement.is_typed() {
+        return;
     }
-
-    /// The connection knows from now on how to ask for the columns, if that depends on them.
-    fn learn(&self, statement: &Statement, connection: &mut Connection) {
-        if !statement.is_typed() {
-            return;
-        }
-        let columns = self.columns.as_deref().unwrap_or_default();
-        let asked = statement.asks_for(columns, connection.state.encoding());
-        if connection.described.len() >= DESCRIBED {
-            connection.described.clear();
-        }
-        connection.described.insert(statement.id(), asked);
+    let columns = description.columns.as_deref().unwrap_or_default();
+    let asked = statement.asks_for(columns, connection.state.encoding());
+    if connection.described.len() >= DESCRIBED {
+        connection.described.clear();
     }
-}
-
-impl Listener for Description<'_> {
-    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
-        if tag == b'T' {
-            self.columns = Some(describe(body).ok_or_else(ErrorKind::malformed_description)?);
-        }
-        Ok(())
-    }
-
-    fn notice(&mut self, notice: Box<Diagnostic>) {
-        let (request, size) = (self.task.request, notice.size());
-        let outbox = &self.task.common.outbox;
-        outbox.event(Event::Notice { request, notice }, size);
-    }
+    connection.described.insert(statement.id(), asked);
 }
 
 /// The end of a statement of which the server has run nothing.

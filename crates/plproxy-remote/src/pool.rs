@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use plproxy_core::numbered::NumberHash;
 
 use crate::connection::{Connection, ConnectionInfo, Facts};
-use crate::descriptors::IdleConnections;
+use crate::descriptors::{Descriptors, IdleConnections};
 use crate::endpoint::Endpoint;
 use crate::options::CallOptions;
 use crate::usage::LATELY;
@@ -23,6 +23,7 @@ const SHARDS: usize = 2;
 const LEAST_FACTS: usize = 16;
 
 pub(crate) struct Pool {
+    descriptors: Rc<Descriptors>,
     /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
     #[allow(clippy::vec_box)]
     idle: DashMap<u64, Vec<Box<Connection>>, NumberHash>,
@@ -39,8 +40,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new() -> Pool {
+    pub(crate) fn new(descriptors: Rc<Descriptors>) -> Pool {
         Pool {
+            descriptors,
             idle: DashMap::with_hasher_and_shard_amount(NumberHash::default(), SHARDS),
             due: Cell::new(None),
             used: RefCell::default(),
@@ -186,6 +188,11 @@ impl Pool {
             connections.drain(..).for_each(Connection::close);
         }
         self.idle.clear();
+    }
+
+    /// Cancelling is over.
+    pub(crate) fn end_cancel(&self) {
+        self.descriptors.end_cancel();
     }
 
     pub(crate) fn snapshot(&self) -> Vec<ConnectionInfo> {

@@ -13,7 +13,8 @@ use crate::connection::ConnectionInfo;
 use crate::descriptors::DescriptorAccount;
 use crate::encoding::Encoding;
 use crate::endpoint::{Endpoint, Resources};
-use crate::errand::{Errand, Errands};
+use crate::errand::Errands;
+use crate::errand::types::Errand;
 use crate::options::CallOptions;
 use crate::options::ErrandOptions;
 use crate::pool::Pool;
@@ -35,8 +36,8 @@ impl Remote {
     /// `interrupted` says whether the host process wants this thread's attention. It is called before and after every
     /// wait, and must be cheap. `encoding` is that of all text on the connections.
     pub fn new(interrupted: fn() -> bool, encoding: Encoding) -> io::Result<Remote> {
-        let pool = Rc::new(Pool::new());
         let resources = Rc::new(Resources::new(encoding));
+        let pool = Rc::new(Pool::new(Rc::clone(&resources.descriptors)));
         let idle = Rc::downgrade(&pool);
         resources.descriptors.set_idle_connections(idle);
         Ok(Remote {
@@ -109,7 +110,14 @@ impl Remote {
         options: &CallOptions,
     ) -> Call<'_> {
         self.tidy();
-        Call::new(self, statement, requests, None, options)
+        Call::new(
+            &self.runtime,
+            &self.pool,
+            statement,
+            requests,
+            None,
+            options,
+        )
     }
 
     /// The same in transactions that go on: one for each request, at its endpoint.
@@ -121,7 +129,14 @@ impl Remote {
         options: &CallOptions,
     ) -> Call<'_> {
         self.tidy();
-        Call::new(self, statement, requests, Some(branches), options)
+        Call::new(
+            &self.runtime,
+            &self.pool,
+            statement,
+            requests,
+            Some(branches),
+            options,
+        )
     }
 
     /// Has a session rest until the next call, if nothing is left of what was done on it.
@@ -134,7 +149,7 @@ impl Remote {
 
     /// Gets errands ready to be run at once, each on its own. Nothing is sent before the first `next`.
     pub fn errands(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Errands<'_> {
-        Errands::new(self, errands, options)
+        Errands::new(&self.runtime, &self.pool, errands, options)
     }
 
     /// Closes the connections at rest of an endpoint.
@@ -158,15 +173,12 @@ impl Remote {
         self.pool.snapshot()
     }
 
-    /// Cancelling is over.
-    pub(crate) fn end_cancel(&self) {
-        self.resources.descriptors.end_cancel();
-    }
-
+    #[cfg(test)]
     pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
+    #[cfg(test)]
     pub(crate) fn pool(&self) -> &Rc<Pool> {
         &self.pool
     }

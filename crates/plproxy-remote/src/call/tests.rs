@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
 use crate::encoding::Encoding;
+use crate::remote::Remote;
 
 /// Enough that the last would be waited for in vain.
 const MANY: usize = 8;
@@ -15,8 +16,8 @@ thread_local! {
 }
 
 /// Work that asks a question, and is over then, or after a limit.
-fn asking(outbox: &Outbox, limit: Duration, question: fn()) -> Work {
-    let outside = outbox.outside();
+fn asking(state: &CallState, limit: Duration, question: fn()) -> Work {
+    let outside = state.outside.clone();
     Box::pin(async move {
         let asking = outside.ask(move || {
             ASKED.set(ASKED.get() + 1);
@@ -28,11 +29,9 @@ fn asking(outbox: &Outbox, limit: Duration, question: fn()) -> Work {
 
 fn call<'a>(remote: &'a Remote, limit: Duration, question: fn()) -> Call<'a> {
     ASKED.set(0);
-    let outbox = Outbox::default();
-    let works = (0..MANY)
-        .map(|_| asking(&outbox, limit, question))
-        .collect();
-    Call::of_works(remote, outbox, works)
+    let state = CallState::new(None, false);
+    let works = (0..MANY).map(|_| asking(&state, limit, question)).collect();
+    Call::of_works(remote.runtime(), remote.pool(), state, works)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use plproxy_core::room::{self, hold};
 
-use super::{Done, Runner};
+use super::types::Done;
 use crate::diagnostic::Diagnostic;
 use crate::dialog::Listener;
 use crate::encoding::{Encoding, is_same_everywhere};
@@ -17,7 +17,8 @@ struct Unreadable;
 
 /// The first column of the first row, statement by statement.
 pub(super) struct Script<'a> {
-    runner: &'a Runner,
+    /// What is done with notices.
+    notice: &'a dyn Fn(Box<Diagnostic>),
     encoding: Encoding,
     /// Of the statement under way.
     first: Option<Value>,
@@ -28,9 +29,9 @@ pub(super) struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(runner: &'a Runner, encoding: Encoding) -> Script<'a> {
+    pub(super) fn new(notice: &'a dyn Fn(Box<Diagnostic>), encoding: Encoding) -> Script<'a> {
         Script {
-            runner,
+            notice,
             encoding,
             first: None,
             value: None,
@@ -81,7 +82,7 @@ impl Listener for Script<'_> {
     }
 
     fn notice(&mut self, notice: Box<Diagnostic>) {
-        self.runner.notice(notice);
+        (self.notice)(notice);
     }
 }
 

@@ -5,14 +5,13 @@ use std::rc::Rc;
 
 use plproxy_core::room;
 
-use super::{Exchange, Round};
+use super::{Exchange, ResultSink, Round};
 use crate::columns::describe;
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
 use crate::direct::Direct;
 use crate::error::{COPY, ErrorKind};
 use crate::error_response::diagnostic;
-use crate::event::Event;
 use crate::frame::Frame;
 use crate::rows::Row;
 use crate::settings::Change;
@@ -25,7 +24,7 @@ const ROW_OVERHEAD: usize = 64;
 /// `query_canceled`
 const CANCELED: &[u8; 5] = b"57014";
 
-impl Exchange<'_> {
+impl<S: ResultSink> Exchange<'_, S> {
     /// Sees to a message.
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), ErrorKind> {
         let Frame { tag, body } = frame;
@@ -40,12 +39,7 @@ impl Exchange<'_> {
             b'N' => {
                 let notice = self.diagnostic(&body)?;
                 self.flush();
-                let size = notice.size();
-                let request = self.task.request;
-                self.task
-                    .common
-                    .outbox
-                    .event(Event::Notice { request, notice }, size);
+                self.sink.notice(notice);
                 Ok(())
             }
             b'S' => {
@@ -91,7 +85,7 @@ impl Exchange<'_> {
             b'2' => {
                 self.opened = true;
                 // The server has them all.
-                self.task.drop_params();
+                self.sink.drop_params();
                 Ok(())
             }
             b'3' => Ok(()),
@@ -121,7 +115,7 @@ impl Exchange<'_> {
                     Some(diagnostic) => Err(ErrorKind::Db(diagnostic)),
                     None => Ok(()),
                 });
-                if self.task.branch.is_some() {
+                if self.sink.branch().is_some() {
                     (self.round, self.alongside) = (Round::Written, 1);
                 }
                 Ok(())
@@ -147,7 +141,7 @@ impl Exchange<'_> {
     /// The answer to a question that goes with the statement.
     fn take_answer(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
         let (Some(branch), Some(row)) = (
-            &self.task.branch,
+            self.sink.branch(),
             Row::of_message(self.connection.inbox.body(body), 1),
         ) else {
             return Err(ErrorKind::unexpected_message());

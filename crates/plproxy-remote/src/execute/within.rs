@@ -1,16 +1,14 @@
 //! A request within a transaction that goes on.
 
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Description, READ_ONLY, TAKEN, Task, is_missing, is_stale, never_ran};
+use super::{READ_ONLY, TAKEN, Task, is_missing, is_stale, learn, never_ran};
 use crate::branch::{Branch, Lease};
 use crate::connection::Connection;
-use crate::dialog::Unread;
+use crate::dialog::{Description, Unread};
 use crate::error::ErrorKind;
-use crate::event::Event;
-use crate::exchange::{Exchange, Exchanged};
+use crate::exchange::{Exchange, Exchanged, ResultSink};
 use crate::outgoing::Outgoing;
 use crate::statement::Statement;
 use crate::statements::Plan;
@@ -27,24 +25,24 @@ impl Task {
         loop {
             let (mut lease, open) = match branch.lend() {
                 Ok(lent) => lent,
-                Err(kind) => return self.common.outbox.fail(self.request, kind),
+                Err(kind) => return self.common.state.fail(self.request, kind),
             };
             let begins = open.is_none();
             let (mut connection, new) = match open.or_else(|| self.at_rest(now)) {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
-                    Err(kind) => return self.common.outbox.fail_unreached(self.request, kind),
+                    Err(kind) => return self.common.state.fail_unreached(self.request, kind),
                 },
             };
-            if self.common.outbox.is_alone() && !connection.can_wait() {
+            if self.common.state.fast_path.is_blocking() && !connection.can_wait() {
                 self.give_back(lease, connection, begins);
-                self.common.outbox.join().await;
+                self.common.state.fast_path.in_runtime().await;
                 now = Instant::now();
                 continue;
             }
             connection.cancel_key().set_direct(connection.direct);
-            if !self.common.outbox.sends(
+            if !self.common.state.sends(
                 self.request,
                 connection.cancel_key(),
                 self.common.options.query_timeout.is_some(),
@@ -60,18 +58,12 @@ impl Task {
             } else {
                 connection.goes_on(begun);
             }
-            for notice in connection.take_notices() {
-                let (request, size) = (self.request, notice.size());
-                let notice = Box::new(notice);
-                let outbox = &self.common.outbox;
-                poll_fn(|cx| outbox.poll_room(request, false, cx)).await;
-                outbox.event(Event::Notice { request, notice }, size);
-            }
+            self.pass_on_notices(&mut connection).await;
             lease.begins();
             let exchanged = self.execute_in(&mut connection, begins).await;
-            if exchanged.missed && begins && !new && !self.common.outbox.is_closed() {
+            if exchanged.missed && begins && !new && !self.common.state.events.is_closed() {
                 // It had rested for too long, and nothing has run.
-                self.common.outbox.unsends(self.request);
+                self.common.state.running.unsends(self.request);
                 lease.never_began();
                 now = Instant::now();
                 continue;
@@ -84,7 +76,7 @@ impl Task {
     fn give_back(&self, lease: Lease, connection: Box<Connection>, begins: bool) {
         if !begins {
             lease.give_back(connection);
-        } else if let Some(connection) = self.common.outbox.spare(connection) {
+        } else if let Some(connection) = self.common.state.spare(connection) {
             self.common.pool.put(connection, &self.common.options);
         }
     }
@@ -102,7 +94,7 @@ impl Task {
             || exchanged.parsed
             || exchanged.opened
             || connection.broken
-            || self.common.outbox.is_closed()
+            || self.common.state.events.is_closed()
         {
             return exchanged;
         }
@@ -161,7 +153,7 @@ impl Task {
         }
         connection.described.remove(&statement.id());
         // With the transaction nothing else is lost only if this was to be its first statement.
-        if !begins || self.common.outbox.is_closed() || !self.begins_anew(connection).await {
+        if !begins || self.common.state.events.is_closed() || !self.begins_anew(connection).await {
             return exchanged;
         }
         if let Some(exchanged) = self.describe(statement, connection).await {
@@ -175,7 +167,7 @@ impl Task {
         if connection.is_idle() {
             return true;
         }
-        self.common.outbox.join().await;
+        self.common.state.fast_path.in_runtime().await;
         let write = |out: &mut Outgoing| out.ask("rollback");
         let rolled_back = connection.converse(1, write, &mut Unread).await;
         rolled_back.is_ok() && connection.is_idle()
@@ -190,9 +182,10 @@ impl Task {
         if !learns && !may_miss {
             return None;
         }
-        self.common.outbox.join().await;
+        self.common.state.fast_path.in_runtime().await;
         let encoding = connection.state.encoding();
-        let mut listener = Description::of(self);
+        let notice = |notice| self.notice(notice);
+        let mut listener = Description::new(&notice);
         let write = |out: &mut Outgoing| {
             out.alongside(PROBE)?;
             out.parse_and_describe(statement.sql().bytes(encoding)?, statement.types())?;
@@ -202,7 +195,7 @@ impl Task {
         };
         match connection.converse(1, write, &mut listener).await {
             Ok(()) => {
-                listener.learn(statement, connection);
+                learn(&listener, statement, connection);
                 None
             }
             Err(kind) => {
@@ -236,7 +229,7 @@ impl Task {
             columns,
             ..
         } = exchanged;
-        self.common.outbox.ends(self.request);
+        self.common.state.ends(self.request);
         if matches!(&result, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             branch.set_read_only();
         }

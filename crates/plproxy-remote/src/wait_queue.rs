@@ -8,7 +8,7 @@ use std::task::Waker;
 
 /// See the module. A request is in it once.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(crate) struct WaitQueue {
     /// By request: the number under which it stands in the order, and its waker.
     waiting: Vec<Option<(u64, Waker)>>,
     /// With some that have left in between.
@@ -17,9 +17,9 @@ pub(super) struct Queue {
     count: usize,
 }
 
-impl Queue {
+impl WaitQueue {
     /// Puts a request at the end, unless it is in it.
-    pub(super) fn push(&mut self, request: usize, waker: &Waker) {
+    pub(crate) fn push(&mut self, request: usize, waker: &Waker) {
         if self.waiting.len() <= request {
             self.waiting.resize_with(request + 1, || None);
         }
@@ -36,14 +36,14 @@ impl Queue {
     }
 
     /// Takes a request out, if it is in it.
-    pub(super) fn remove(&mut self, request: usize) -> Option<Waker> {
+    pub(crate) fn remove(&mut self, request: usize) -> Option<Waker> {
         let (_, waker) = self.waiting.get_mut(request)?.take()?;
         self.count -= 1;
         Some(waker)
     }
 
     /// The one that has waited longest.
-    pub(super) fn first(&mut self) -> Option<usize> {
+    pub(crate) fn first(&mut self) -> Option<usize> {
         while let Some((number, request)) = self.order.front() {
             let slot = self.waiting.get(*request).and_then(Option::as_ref);
             if slot.is_some_and(|(known, _)| known == number) {
@@ -55,7 +55,7 @@ impl Queue {
     }
 
     /// Wakes the one that has waited longest, if there is one.
-    pub(super) fn wake_first(&mut self) -> bool {
+    pub(crate) fn wake_first(&mut self) -> bool {
         let first = self.first();
         let slot = first.and_then(|first| self.waiting.get(first)?.as_ref());
         if let Some((_, waker)) = slot {
@@ -64,12 +64,12 @@ impl Queue {
         slot.is_some()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Takes all of them out.
-    pub(super) fn drain(&mut self) -> Vec<Waker> {
+    pub(crate) fn drain(&mut self) -> Vec<Waker> {
         self.order.clear();
         self.count = 0;
         let all = self.waiting.iter_mut().filter_map(Option::take);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn who_has_waited_longest_is_first() {
-        let mut queue = Queue::default();
+        let mut queue = WaitQueue::default();
         assert!(queue.is_empty() && queue.first().is_none() && !queue.wake_first());
         for request in [3, 1, 2, 1] {
             queue.push(request, Waker::noop());

@@ -1,6 +1,7 @@
 //! Who speaks when.
 
-use std::sync::Mutex;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use super::*;
@@ -10,14 +11,14 @@ use crate::rows::{Batch, Places, Reading};
 
 #[test]
 fn who_has_ended_keeps_nobody_waiting() {
-    let outbox = Outbox::default();
+    let events = EventQueue::default();
     let mut cx = Context::from_waker(Waker::noop());
-    outbox.event(Event::Interrupted, BUDGET);
-    assert!(outbox.poll_room(0, false, &mut cx).is_pending());
-    assert!(outbox.poll_room(1, false, &mut cx).is_pending());
-    outbox.ends(0);
-    assert!(outbox.take().is_some());
-    assert!(outbox.poll_room(1, false, &mut cx).is_ready());
+    events.event(Event::Interrupted, BUDGET);
+    assert!(events.poll_room(0, false, &mut cx).is_pending());
+    assert!(events.poll_room(1, false, &mut cx).is_pending());
+    events.ends(0);
+    assert!(events.take().is_some());
+    assert!(events.poll_room(1, false, &mut cx).is_ready());
 }
 
 fn rows(request: usize) -> Event {
@@ -42,31 +43,31 @@ fn rows(request: usize) -> Event {
 
 #[test]
 fn who_is_ahead_goes_on_only_while_the_turn_has_nothing() {
-    let outbox = Outbox::default();
+    let events = EventQueue::default();
     let mut cx = Context::from_waker(Waker::noop());
-    outbox.event(rows(0), 1);
+    events.event(rows(0), 1);
     assert!(
-        outbox.poll_room(1, false, &mut cx).is_ready(),
+        events.poll_room(1, false, &mut cx).is_ready(),
         "its first rows"
     );
-    assert!(outbox.poll_room(1, true, &mut cx).is_pending());
-    assert!(outbox.has_ahead());
-    assert!(outbox.poll_room(0, true, &mut cx).is_ready());
-    outbox.falls_idle();
-    assert!(outbox.poll_room(1, true, &mut cx).is_ready());
+    assert!(events.poll_room(1, true, &mut cx).is_pending());
+    assert!(events.has_ahead());
+    assert!(events.poll_room(0, true, &mut cx).is_ready());
+    events.falls_idle();
+    assert!(events.poll_room(1, true, &mut cx).is_ready());
     // It waits for room when the turn has something again: then it waits for that, and in nobody's way.
-    outbox.event(rows(1), BUDGET);
-    assert!(outbox.poll_room(1, true, &mut cx).is_pending());
-    outbox.event(rows(0), 1);
-    assert!(outbox.poll_room(0, true, &mut cx).is_pending());
-    while outbox.take().is_some() {}
-    assert!(outbox.poll_room(1, true, &mut cx).is_pending());
-    assert!(outbox.poll_room(0, true, &mut cx).is_ready());
+    events.event(rows(1), BUDGET);
+    assert!(events.poll_room(1, true, &mut cx).is_pending());
+    events.event(rows(0), 1);
+    assert!(events.poll_room(0, true, &mut cx).is_pending());
+    while events.take().is_some() {}
+    assert!(events.poll_room(1, true, &mut cx).is_pending());
+    assert!(events.poll_room(0, true, &mut cx).is_ready());
     // The next in turn when the first is over; what is over already is passed.
-    outbox.ends(1);
-    outbox.ends(0);
-    assert!(outbox.poll_room(2, true, &mut cx).is_ready());
-    assert!(outbox.poll_room(3, true, &mut cx).is_pending());
+    events.ends(1);
+    events.ends(0);
+    assert!(events.poll_room(2, true, &mut cx).is_ready());
+    assert!(events.poll_room(3, true, &mut cx).is_pending());
 }
 
 /// Requests whose servers send so many pieces each, one at a time. Returns how often one was polled.
@@ -81,7 +82,7 @@ fn polls(requests: usize, pieces: usize) -> usize {
     let wakers: Vec<Waker> = (0..requests)
         .map(|request| Arc::new(Woken(woken.clone(), request)).into())
         .collect();
-    let outbox = Outbox::default();
+    let events = EventQueue::default();
     let (mut told, mut over, mut polls) = (vec![0; requests], 0, 0);
     let mut waits_for_server = Vec::new();
     let mut sent = 0;
@@ -98,7 +99,7 @@ fn polls(requests: usize, pieces: usize) -> usize {
             loop {
                 polls += 1;
                 let handed_over = told[request] > 0;
-                if outbox.poll_room(request, handed_over, &mut cx).is_pending() {
+                if events.poll_room(request, handed_over, &mut cx).is_pending() {
                     break;
                 }
                 if told[request] == sent {
@@ -106,17 +107,17 @@ fn polls(requests: usize, pieces: usize) -> usize {
                     break;
                 }
                 told[request] += 1;
-                outbox.event(rows(request), BUDGET / 32);
+                events.event(rows(request), BUDGET / 32);
                 if told[request] == pieces {
                     over += 1;
-                    outbox.ends(request);
+                    events.ends(request);
                     break;
                 }
             }
         }
-        while outbox.take().is_some() {}
-        if woken.lock().unwrap().is_empty() && waits_for_server.is_empty() && outbox.has_ahead() {
-            outbox.falls_idle();
+        while events.take().is_some() {}
+        if woken.lock().unwrap().is_empty() && waits_for_server.is_empty() && events.has_ahead() {
+            events.falls_idle();
         }
     }
     polls
