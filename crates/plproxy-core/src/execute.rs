@@ -1,10 +1,10 @@
 //! What an `EXECUTE` sends: a text that only the call knows, and arguments beside it.
 
 use crate::ast::{Execute, QueryText as Tree};
-use crate::function::Signature;
 use crate::ident::quote_literal;
 use crate::lexer::{Lexer, SqlToken};
 use crate::remote_query::LocalQuery;
+use crate::signature::Signature;
 use std::fmt::Write;
 
 /// See the module.

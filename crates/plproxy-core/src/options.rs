@@ -3,18 +3,16 @@
 //! Two readers with one vocabulary. The validator is strict and speaks at `CREATE` and `ALTER`; the reader at run
 //! time is lenient with values, as servers of other wrappers are clusters too and no validator saw their options.
 
+mod error;
 mod mapping;
 mod numbers;
 
-use std::fmt;
 use std::time::Duration;
 
+pub use error::{OptionError, Options};
 pub use mapping::is_password_required;
 use mapping::validate_mapping;
 use numbers::{leading_integer, milliseconds, partition_number, seconds};
-
-/// An option with its value, if it has one.
-pub type Options = [(String, Option<String>)];
 
 /// What a foreign server says of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,57 +85,6 @@ pub enum TransactionMode {
     /// With the local transaction, on all partitions or on none.
     TwoPhase,
 }
-
-/// A mistake in options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OptionError {
-    /// What is wrong.
-    pub message: String,
-    /// What would be right.
-    pub hint: Option<String>,
-    /// The SQLSTATE to raise it with.
-    pub sqlstate: &'static str,
-    /// The message stands behind the prefix that names the calling function.
-    pub in_function: bool,
-}
-
-impl OptionError {
-    fn plain(message: String) -> Self {
-        Self {
-            message,
-            hint: None,
-            sqlstate: "XX000",
-            in_function: false,
-        }
-    }
-
-    fn in_function(message: impl Into<String>) -> Self {
-        Self {
-            in_function: true,
-            ..Self::plain(message.into())
-        }
-    }
-
-    fn syntax(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            sqlstate: "42601",
-            ..Self::plain(message.into())
-        }
-    }
-
-    fn without_value(key: &str) -> Self {
-        Self::plain(format!("Pl/Proxy: option \"{key}\" requires a value"))
-    }
-}
-
-impl fmt::Display for OptionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for OptionError {}
 
 /// What options are given on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

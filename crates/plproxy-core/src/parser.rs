@@ -24,8 +24,7 @@ pub enum Mention<'a> {
     Using(&'a str),
 }
 
-/// Words that are keywords of an `EXECUTE` only, so that they are identifiers everywhere else.
-const EXECUTE: &str = "execute";
+/// A word that is a keyword of an `EXECUTE` only, so that it is an identifier everywhere else.
 const USING: &str = "using";
 
 /// Parses a body without knowing the function's arguments.
@@ -64,7 +63,7 @@ impl<'a> Parser<'a, '_> {
     fn statement(&mut self) -> Result<bool, CompileError> {
         let (keyword, written) = match self.lexer.token() {
             Token::Keyword(keyword, written) => (keyword, written),
-            Token::Name(word) if word.eq_ignore_ascii_case(EXECUTE) => {
+            Token::Name(word) if word.eq_ignore_ascii_case(expected::EXECUTE) => {
                 let line = self.lexer.line();
                 let kind = StatementKind::Execute(self.execute()?);
                 return self.add(line, kind);

@@ -3,8 +3,8 @@
 //! Parameters are numbered in the order of their first use; the same argument twice is one parameter.
 
 use crate::ast::{Part, Sql};
-use crate::function::{Column, Returns, Signature, TypeName};
 use crate::ident::{quote_ident, quote_literal};
+use crate::signature::{Column, Returns, Signature, TypeName};
 use std::fmt::Write;
 
 /// A query for the partitions.

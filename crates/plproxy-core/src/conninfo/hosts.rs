@@ -121,7 +121,7 @@ fn port_number(settings: &Settings, text: &str) -> Result<u16, ConnInfoError> {
 #[cfg(test)]
 mod tests {
     use super::super::environment::TestEnvironment;
-    use super::super::params::parse;
+    use super::super::parse::parse;
 
     fn check(connstr: &str, expected: Result<&str, &str>) {
         let found = parse(connstr)

@@ -11,13 +11,16 @@ mod describe;
 mod environment;
 mod error;
 mod hosts;
+mod key_value;
 mod keywords;
 mod mask;
 mod params;
 mod parse;
 mod passfile;
 mod quote;
+mod require_auth;
 mod resolve;
+mod secret;
 mod service;
 mod system_user;
 mod tls;
@@ -35,11 +38,14 @@ pub use environment::{Environment, FileMode, SystemEnvironment, TestEnvironment}
 pub use error::{ConnInfoError, Warning};
 pub use keywords::{KEYWORDS, Keyword, State, Values};
 pub use mask::shown;
-pub use params::{Params, parse};
+pub use params::Params;
+pub use parse::parse;
 pub use quote::quote_value;
+pub use require_auth::{AuthMethod, RequireAuth};
+pub use secret::Secret;
 pub use system_user::name_of as user_name;
 pub use tls::{CertMode, TlsMode, TlsNegotiation, TlsOptions, TlsVersion};
 pub use types::{
-    AuthMethod, ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts,
-    PasswordRule, RequireAuth, Secret, TargetSessionAttrs,
+    ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts, PasswordRule,
+    TargetSessionAttrs,
 };

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::error::ConnInfoError;
 use super::keywords::{KEYWORDS, Keyword};
 use super::mask::HIDDEN;
-use super::uri;
 
 /// Keywords and values as written, in order; where one is given twice, the later wins. No defaults yet.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -20,19 +18,6 @@ pub struct Params {
     pub(super) uri: bool,
     /// There is an `@` among the hosts, which was not encoded: they are not shown, and the database behind them is.
     pub(super) doubtful_hosts: bool,
-}
-
-/// Reads a connection string in either form. Only the form is checked, and that all keywords exist.
-pub fn parse(connstr: &str) -> Result<Params, ConnInfoError> {
-    if connstr.contains('\0') {
-        return Err(ConnInfoError::new(
-            "connection info string contains a zero byte",
-        ));
-    }
-    match uri::strip_scheme(connstr) {
-        Some(rest) => uri::parse(connstr, rest),
-        None => super::parse::parse(connstr),
-    }
 }
 
 impl Params {
@@ -100,6 +85,7 @@ impl fmt::Debug for Params {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse::parse;
     use super::*;
 
     #[test]

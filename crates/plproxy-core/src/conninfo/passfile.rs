@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::environment::Environment;
 use super::error::Warning;
-use super::types::Secret;
+use super::secret::Secret;
 
 /// A password file, read once and asked for each host.
 pub(super) struct PassFile {

@@ -2,7 +2,7 @@
 
 use super::environment::TestEnvironment;
 use super::keywords::KEYWORDS;
-use super::params::parse;
+use super::parse::parse;
 use super::quote::quote_value;
 
 /// Marsaglia's xorshift: the same strings on every run and machine.

@@ -9,9 +9,10 @@ use super::keywords::{KEYWORDS, Keyword};
 use super::mask;
 use super::params::Params;
 use super::passfile::PassFile;
+use super::secret::Secret;
 use super::service;
 use super::types::{
-    ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts, PasswordRule, Secret,
+    ChannelBinding, ConnInfo, Host, HostName, Keepalives, LoadBalanceHosts, PasswordRule,
     TargetSessionAttrs,
 };
 use super::values::Settings;
@@ -205,7 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::environment::TestEnvironment;
-    use super::super::params::parse;
+    use super::super::parse::parse;
     use super::super::tls::TlsMode;
     use super::*;
 

@@ -3,7 +3,8 @@
 use super::describe::describe;
 use super::environment::TestEnvironment;
 use super::mask::shown;
-use super::params::{Params, parse};
+use super::params::Params;
+use super::parse::parse;
 use super::properties::Random;
 
 const SECRET: &str = "hunter2";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::error::ConnInfoError;
-use super::types::Secret;
+use super::secret::Secret;
 use super::values::Settings;
 
 /// All that concerns TLS. Paths are as written; `None` means libpq's default under `~/.postgresql`, if it exists.
@@ -162,7 +162,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::super::environment::TestEnvironment;
-    use super::super::params::parse;
+    use super::super::parse::parse;
     use super::*;
 
     fn check<T>(connstr: &str, aspect: impl Fn(&TlsOptions) -> T, expected: Result<T, &str>)

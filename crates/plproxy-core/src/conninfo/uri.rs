@@ -3,10 +3,10 @@
 //! Read by libpq's rules, not RFC 3986's: where they differ, strings in use depend on the former.
 
 use super::error::ConnInfoError;
+use super::key_value::is_space;
 use super::keywords::{Keyword, Values};
 use super::mask::{self, HIDDEN};
 use super::params::Params;
-use super::parse::is_space;
 
 /// What follows the scheme, if `connstr` is a URI.
 pub(super) fn strip_scheme(connstr: &str) -> Option<&str> {

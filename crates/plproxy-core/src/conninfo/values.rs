@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::ConnInfoError;
+use super::key_value::is_space;
 use super::keywords::{KEYWORDS, Keyword, State, Values};
 use super::mask::{self, HIDDEN};
-use super::parse::is_space;
-use super::types::{AuthMethod, RequireAuth};
+use super::require_auth::{AuthMethod, RequireAuth};
 
 /// One value per keyword: written, from the service file, from the environment or the default.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! The options of user mappings.
 
-use super::{OptionError, Options};
+use super::error::{OptionError, Options};
 
 /// An option of user mappings.
 const PASSWORD_REQUIRED: &str = "password_required";

@@ -5,6 +5,8 @@ use crate::lexer::{Broken, Keyword, Lexer, Token};
 /// Tokens are shown up to so many characters.
 const SHOWN: usize = 40;
 
+/// A word that is a keyword at the beginning of a statement only, and an identifier everywhere else.
+pub(super) const EXECUTE: &str = "execute";
 /// What may begin a statement.
 pub(super) const STATEMENT: &str = "CONNECT, CLUSTER, RUN ON, SPLIT, TARGET, SELECT or EXECUTE";
 
@@ -49,8 +51,7 @@ pub(super) fn broken(what: Broken, lexer: &Lexer<'_>, secret: bool) -> String {
 /// Whether a keyword stands in the place of a called function's name.
 fn names_statement(call: &str, expected: &str) -> bool {
     let name = call.trim_end_matches('(').trim_end();
-    Keyword::of_call(call).is_some()
-        || expected == STATEMENT && name.eq_ignore_ascii_case(super::EXECUTE)
+    Keyword::of_call(call).is_some() || expected == STATEMENT && name.eq_ignore_ascii_case(EXECUTE)
 }
 
 fn at_the_end(expected: &str, lexer: &Lexer<'_>) -> String {

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use super::table::Rank;
+use super::rank::Rank;
 
 /// Looks at a taken lock before the process sleeps.
 const SPINS: u32 = 1000;

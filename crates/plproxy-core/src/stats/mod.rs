@@ -6,8 +6,10 @@
 
 mod entry;
 mod header;
+mod rank;
 mod table;
 
 pub use entry::{Counts, Entry, Sample};
 pub use header::{HOST, Header, Label, NAME, Shown};
-pub use table::{IDLE, Made, Rank, Table};
+pub use rank::Rank;
+pub use table::{IDLE, Made, Table};

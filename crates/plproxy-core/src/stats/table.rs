@@ -9,39 +9,13 @@ use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::entry::{Counts, EMPTY, Entry, FREED, USED};
+use super::rank::Rank;
 
 /// For so long, in seconds, nobody has counted an entry that gives way to one which is worth no more.
 pub const IDLE: u32 = 3600;
 
 /// So many entries are compared at least, to find the one that is worth least.
 const WINDOW: usize = 1024;
-
-/// What an entry is worth.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u32)]
-pub enum Rank {
-    /// A connection string of a function's own, by which nobody was reached.
-    #[default]
-    ConnectUnreached = 0,
-    /// One by which somebody was.
-    Connect = 1,
-    /// A partition of a cluster that was not reached.
-    Unreached = 2,
-    /// One that was.
-    Partition = 3,
-}
-
-impl Rank {
-    /// That of a partition of a cluster, or of a connection string of a function's own.
-    pub fn of(in_cluster: bool, reached: bool) -> Self {
-        match (in_cluster, reached) {
-            (false, false) => Self::ConnectUnreached,
-            (false, true) => Self::Connect,
-            (true, false) => Self::Unreached,
-            (true, true) => Self::Partition,
-        }
-    }
-}
 
 /// A table. What changes it is to be called with a lock that all who share it keep.
 #[derive(Debug, Clone, Copy)]
