@@ -36,7 +36,7 @@ help:
 	@echo 'make differential                the same SQL through the C handler and ours, and the swap from one to the other'
 	@echo 'make bench                       both handlers side by side: a table, and bench/results.json (15 minutes)'
 	@echo '                                 ONLY=W2: one workload; QUICK=1: only whether it runs; GROW=1: plots instead'
-	@echo 'make check                       version numbers, formatting, lints, licences'
+	@echo 'make check                       version numbers, formatting, lints, circles among files, licences'
 	@echo 'make deb                         build/postgresql-15-plproxy3_*.deb, a Debian package; PG=17: for that PostgreSQL'
 	@echo 'make tarball                     build/plproxy-*.tar.gz and .zip, the source as PGXN takes it'
 	@echo 'make soak MINUTES=30 SEED=1      calls without a pause, while partitions are killed, stopped and cut off'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Style: version numbers that agree, formatting, clippy with warnings as errors, without and with PostgreSQL's part, licences
-# of crates, docs/SAFETY.md, and the lengths of files.
+# Style: version numbers that agree, formatting, clippy with warnings as errors, without and with PostgreSQL's part, no
+# circles among source files, licences of crates, docs/SAFETY.md, and the lengths of files.
 #
 # Debian has rustfmt and clippy for its own, old Rust only: they are those of the machine's toolchain, be it older than what
 # the library is built with, and left out where it has none. PLPROXY_LEFT_OUT: a file to add what was left out to.
@@ -34,6 +34,7 @@ if tool clippy; then
     style "cargo clippy, extension for PostgreSQL $MAJOR" \
         machine_cargo clippy --locked --ignore-rust-version --features "pg$MAJOR" -- -D warnings
 fi
+style "no circles among files" cargo run -q --locked -p plproxy-architecture -- "$ROOT"
 style "licences and versions of crates" "$SCRIPTS/licences.sh"
 # docs/SAFETY.md speaks of each file that may have unsafe code, and no other file may.
 safety() {

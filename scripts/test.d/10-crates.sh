@@ -13,4 +13,4 @@ export PLPROXY_PQPARSE=$PLPROXY_RUN/pqparse
 mapfile -t link < <(tree_link "$base")
 cc -o "$PLPROXY_PQPARSE" -I"$("$(tree_bin "$base")/pg_config" --includedir)" crates/plproxy-core/tests/pqparse.c "$libpq" \
     -Wl,--unresolved-symbols=ignore-in-shared-libs ${link[@]+"${link[@]}"} || die "pqparse.c does not build"
-counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked --no-fail-fast -p plproxy-core -p plproxy-remote
+counted cargo "$PLPROXY_RUN/cargo.log" cargo test --locked --no-fail-fast -p plproxy-core -p plproxy-remote -p plproxy-architecture
