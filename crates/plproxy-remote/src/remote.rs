@@ -7,21 +7,21 @@ use std::rc::Rc;
 use dashmap::DashMap;
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
-use crate::branch::Branch;
+use crate::call::script::Errands;
+use crate::call::script::types::Errand;
 use crate::call::{Call, Request};
 use crate::connection::ConnectionInfo;
-use crate::descriptors::DescriptorAccount;
+use crate::connection::branch::Branch;
+use crate::connection::session::Session;
 use crate::encoding::Encoding;
 use crate::endpoint::{Endpoint, Resources};
-use crate::errand::Errands;
-use crate::errand::types::Errand;
+use crate::net::descriptors::DescriptorAccount;
 use crate::options::CallOptions;
 use crate::options::ErrandOptions;
 use crate::pool::Pool;
+use crate::protocol::statement::Statement;
 use crate::runtime::Runtime;
-use crate::session::Session;
-use crate::statement::Statement;
-use crate::waiting::Wait;
+use crate::runtime::wait_event::Wait;
 
 /// The remote side of one process: make it once. It belongs to the thread that made it.
 pub struct Remote {

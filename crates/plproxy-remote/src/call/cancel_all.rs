@@ -1,0 +1,152 @@
+//! Cancelling on many servers at once, with a limited number of sockets.
+//!
+//! The many statements of one server are cancelled together ([`crate::call::cancel_by_server`]), and those that this does not reach, and all
+//! others, by a request each. A request is made as soon as the connection for it is there, and the server has it then; that it has seen to it shows by its
+//! hanging up, for which the next request does not wait. Servers that cannot be connected to hold up nobody: after a while as
+//! many others have their turn.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::Stream;
+use futures::stream::FuturesUnordered;
+
+use crate::call::cancel_by_server::Together;
+use crate::connection::Connection;
+use crate::connection::cancel::{CancelKey, Sent, Server};
+
+/// So many requests are made at once.
+const WIDTH: usize = 128;
+/// So often as many more may begin, whatever has become of the others.
+pub(crate) const PACE: Duration = Duration::from_millis(40);
+/// So many sockets stay open at the most until the server hangs up.
+const CONFIRMING: usize = 256;
+
+type Sending = Pin<Box<dyn Future<Output = Option<Sent>>>>;
+type Confirming = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Requests under way.
+pub(crate) struct Cancelling {
+    together: HashMap<Server, Together>,
+    waiting: VecDeque<Rc<CancelKey>>,
+    sending: FuturesUnordered<Sending>,
+    confirming: FuturesUnordered<Confirming>,
+    begun: Instant,
+    started: usize,
+}
+
+impl Cancelling {
+    pub(crate) fn new(keys: Vec<Rc<CancelKey>>) -> Cancelling {
+        let mut cancelling = Cancelling {
+            together: HashMap::new(),
+            waiting: VecDeque::new(),
+            sending: FuturesUnordered::new(),
+            confirming: FuturesUnordered::new(),
+            begun: Instant::now(),
+            started: 0,
+        };
+        cancelling.extend(keys);
+        cancelling
+    }
+
+    /// More of them.
+    pub(crate) fn extend(&mut self, keys: Vec<Rc<CancelKey>>) {
+        let mut servers: HashMap<Option<Server>, Vec<Rc<CancelKey>>> = HashMap::new();
+        for key in keys {
+            key.set_queued(true);
+            servers.entry(key.server()).or_default().push(key);
+        }
+        for (server, keys) in servers {
+            let together = server.map(|server| {
+                let known = self.together.entry(server);
+                known.or_insert_with(Together::new)
+            });
+            match together.filter(|together| together.takes(keys.len())) {
+                Some(together) => keys.into_iter().for_each(|key| together.push(key)),
+                None => self.waiting.extend(keys),
+            }
+        }
+    }
+
+    /// Whether a request has not been sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        !self.waiting.is_empty()
+            || !self.sending.is_empty()
+            || self.together.values().any(Together::is_unsent)
+    }
+
+    /// Whether all requests were sent and seen to, or failed.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_unsent() && self.confirming.is_empty()
+    }
+
+    /// Whether a connection to some server would be of use.
+    pub(crate) fn wants_connection(&self) -> bool {
+        self.together.values().any(Together::wants_connection)
+    }
+
+    /// Takes a connection, if it is of use.
+    pub(crate) fn offer(&mut self, connection: Box<Connection>) {
+        let server = connection.cancel_key().server();
+        if let Some(together) = server.and_then(|server| self.together.get_mut(&server)) {
+            together.offer(connection);
+        }
+    }
+
+    /// Goes on. To be polled every [`PACE`], too.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        loop {
+            for together in self.together.values_mut() {
+                self.waiting.extend(together.poll(cx));
+            }
+            self.start();
+            let mut sent = false;
+            while let Poll::Ready(Some(request)) = Pin::new(&mut self.sending).poll_next(cx) {
+                sent = true;
+                if let Some(request) = request
+                    && self.confirming.len() < CONFIRMING
+                {
+                    self.confirming.push(Box::pin(request.confirm()));
+                }
+            }
+            while let Poll::Ready(Some(())) = Pin::new(&mut self.confirming).poll_next(cx) {}
+            if !sent || self.waiting.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Begins as many as may be.
+    fn start(&mut self) {
+        let paces = self.begun.elapsed().as_millis() / PACE.as_millis();
+        let allowed = WIDTH.saturating_mul(usize::try_from(paces + 1).unwrap_or(usize::MAX));
+        while self.sending.len() < WIDTH || self.started < allowed {
+            let Some(key) = self.waiting.front() else {
+                return;
+            };
+            let descriptor = key.descriptor().or_else(|| {
+                // Those that were sent do without: their servers have them.
+                self.confirming.clear();
+                key.descriptor()
+            });
+            let (Some(descriptor), Some(key)) = (descriptor, self.waiting.pop_front()) else {
+                return;
+            };
+            key.set_queued(false);
+            self.started += 1;
+            self.sending.push(Box::pin(key.send(descriptor)));
+        }
+    }
+}
+
+impl Drop for Cancelling {
+    fn drop(&mut self) {
+        let together = self.together.values().flat_map(Together::keys);
+        let undone = self.waiting.iter().chain(together);
+        undone.for_each(|key| key.set_queued(false));
+    }
+}

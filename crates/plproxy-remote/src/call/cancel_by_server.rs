@@ -1,0 +1,194 @@
+//! Cancelling many statements of one server over one connection.
+//!
+//! A cancel request costs its server a process, and over TLS a handshake before anything is said: hundreds of them take seconds,
+//! which there are not. Where many of a call's partitions are databases of one server, one more connection, of the same role,
+//! cancels them all with one statement. A backend is only touched if the server sees its client at our own socket's port: who
+//! stands in between, a pooler, may have given us somebody else's number.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+use crate::connection::cancel::CancelKey;
+use crate::connection::connect;
+use crate::error::ErrorKind;
+
+/// From so many statements of one server on.
+pub(crate) const MANY: usize = 8;
+/// After that time each gets a request of its own.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+type Work = Pin<Box<dyn Future<Output = Option<(Box<Connection>, HashSet<i32>)>>>>;
+
+/// The statements of one server.
+pub(crate) struct Together {
+    /// Waiting for the connection.
+    queued: Vec<Rc<CancelKey>>,
+    /// Being cancelled.
+    under_way: Vec<Rc<CancelKey>>,
+    work: Option<Work>,
+    begun: Instant,
+    /// Its connection is being made.
+    connecting: bool,
+    connection: Option<Box<Connection>>,
+    /// It cannot be done.
+    failed: bool,
+}
+
+impl Together {
+    pub(crate) fn new() -> Together {
+        Together {
+            queued: Vec::new(),
+            under_way: Vec::new(),
+            work: None,
+            begun: Instant::now(),
+            connecting: false,
+            connection: None,
+            failed: false,
+        }
+    }
+
+    /// Whether it is of any use, for so many.
+    pub(crate) fn takes(&self, count: usize) -> bool {
+        !self.failed && (count >= MANY || self.connection.is_some() || self.work.is_some())
+    }
+
+    pub(crate) fn push(&mut self, key: Rc<CancelKey>) {
+        self.queued.push(key);
+    }
+
+    /// Whether something was not cancelled yet.
+    pub(crate) fn is_unsent(&self) -> bool {
+        !self.queued.is_empty() || self.work.is_some()
+    }
+
+    /// Whether a connection would be of use: one that is nearly made may be there before ours, where a server has many to
+    /// make.
+    pub(crate) fn wants_connection(&self) -> bool {
+        self.work.is_some() && self.connecting
+    }
+
+    pub(crate) fn offer(&mut self, connection: Box<Connection>) {
+        if self.wants_connection() {
+            self.begin(Some(connection));
+        }
+    }
+
+    fn begin(&mut self, connection: Option<Box<Connection>>) {
+        self.connecting = connection.is_none();
+        self.begun = Instant::now();
+        self.work = Some(Box::pin(cancel(connection, self.under_way.clone())));
+    }
+
+    /// Goes on; gives those that need a request of their own.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Rc<CancelKey>> {
+        if self.work.is_none() && !self.queued.is_empty() {
+            self.under_way = std::mem::take(&mut self.queued);
+            let connection = self.connection.take();
+            self.begin(connection);
+        }
+        let Some(work) = &mut self.work else {
+            return Vec::new();
+        };
+        let done = match work.as_mut().poll(cx) {
+            Poll::Ready(done) => done,
+            Poll::Pending if self.begun.elapsed() > PATIENCE => None,
+            Poll::Pending => return Vec::new(),
+        };
+        self.work = None;
+        let mut left = std::mem::take(&mut self.under_way);
+        match done {
+            Some((connection, reached)) => {
+                self.connection = Some(connection);
+                let is_reached = |key: &mut Rc<CancelKey>| reached.contains(&key.process_id());
+                let reached = left.extract_if(.., is_reached);
+                reached.for_each(|key| key.set_queued(false));
+            }
+            None => {
+                self.failed = true;
+                left.append(&mut self.queued);
+            }
+        }
+        left
+    }
+
+    /// What is left undone.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Rc<CancelKey>> {
+        self.queued.iter().chain(&self.under_way)
+    }
+}
+
+/// Cancels them, on this connection or a new one; says which processes were reached. None if it does not work.
+async fn cancel(
+    connection: Option<Box<Connection>>,
+    keys: Vec<Rc<CancelKey>>,
+) -> Option<(Box<Connection>, HashSet<i32>)> {
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => keys.first()?.connect_beside().await?,
+    };
+    let places = keys
+        .iter()
+        .filter_map(|key| Some((key.process_id(), key.port()?)));
+    let sql = statement(places);
+    // From now on it may hit them at any time, until the server has answered.
+    let before: Vec<bool> = keys.iter().map(|key| key.set_pursued(true)).collect();
+    let reached = connection.numbers(&sql, keys.len()).await;
+    let is_answered = match &reached {
+        Ok(_) => true,
+        Err(ErrorKind::Db(diagnostic)) => !diagnostic.fatal,
+        Err(_) => false,
+    };
+    if is_answered {
+        for (key, before) in keys.iter().zip(before) {
+            key.set_pursued(before);
+        }
+    }
+    Some((connection, reached.ok()?))
+}
+
+/// The statement. What is looked for stands in a subquery with OFFSET, behind which PostgreSQL never moves a condition: else
+/// it might cancel first and look then.
+fn statement(places: impl Iterator<Item = (i32, u16)>) -> String {
+    let mut sql = String::from(
+        "select pid from (select a.pid from pg_catalog.pg_stat_activity a join (values ",
+    );
+    for (at, (process_id, port)) in places.enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        let _ = write!(sql, "{comma}({process_id}, {port})");
+    }
+    sql.push_str(
+        ") as v (pid, port) on v.pid operator(pg_catalog.=) a.pid and v.port operator(pg_catalog.=) a.client_port \
+         offset 0) as ours where pg_catalog.pg_cancel_backend(pid)",
+    );
+    sql
+}
+
+impl CancelKey {
+    /// A connection to the same server, by the same role, to which nothing else is known.
+    async fn connect_beside(&self) -> Option<Box<Connection>> {
+        let target = connect::Target::of(self.endpoint(), self.info());
+        let connecting = target.connect_to(self.host(), self.address(), self.way());
+        connecting.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_looks_before_it_cancels() {
+        assert_eq!(
+            statement([(1, 2), (3, 4)].into_iter()),
+            "select pid from (select a.pid from pg_catalog.pg_stat_activity a join (values (1, 2), (3, 4)) as v (pid, port) \
+             on v.pid operator(pg_catalog.=) a.pid and v.port operator(pg_catalog.=) a.client_port offset 0) as ours \
+             where pg_catalog.pg_cancel_backend(pid)"
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! A request within a transaction that goes on.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::{READ_ONLY, TAKEN, Task, is_missing, is_stale, learn, never_ran};
+use crate::connection::Connection;
+use crate::connection::branch::{Branch, Lease};
+use crate::connection::dialog::{Description, Unread};
+use crate::connection::exchange::{Exchange, Exchanged, ResultSink};
+use crate::connection::statements::Plan;
+use crate::error::ErrorKind;
+use crate::protocol::statement::Statement;
+use crate::protocol::write_buffer::Outgoing;
+
+/// Around what may be refused though the transaction is to go on.
+const PROBE: &str = "savepoint plproxy_probe";
+const PROBED: &str = "release savepoint plproxy_probe";
+const REFUSED: &str = "rollback to savepoint plproxy_probe";
+
+impl Task {
+    /// Runs the request on the transaction's connection. The first one gets it, from those at rest or a new one.
+    pub(super) async fn run_in(&self, branch: &Rc<Branch>) {
+        let mut now = self.common.started;
+        loop {
+            let (mut lease, open) = match branch.lend() {
+                Ok(lent) => lent,
+                Err(kind) => return self.common.state.fail(self.request, kind),
+            };
+            let begins = open.is_none();
+            let (mut connection, new) = match open.or_else(|| self.at_rest(now)) {
+                Some(connection) => (connection, false),
+                None => match self.connect().await {
+                    Ok(connection) => (connection, true),
+                    Err(kind) => return self.common.state.fail_unreached(self.request, kind),
+                },
+            };
+            if self.common.state.fast_path.is_blocking() && !connection.can_wait() {
+                self.give_back(lease, connection, begins);
+                self.common.state.fast_path.in_runtime().await;
+                now = Instant::now();
+                continue;
+            }
+            connection.cancel_key().set_direct(connection.direct);
+            if !self.common.state.sends(
+                self.request,
+                connection.cancel_key(),
+                self.common.options.query_timeout.is_some(),
+            ) {
+                return self.give_back(lease, connection, begins);
+            }
+            let begun = if new { Instant::now() } else { now };
+            if begins {
+                if connection.begin_use(begun) {
+                    self.common.pool.is_used(&self.endpoint);
+                }
+                connection.set_in_transaction(true);
+            } else {
+                connection.goes_on(begun);
+            }
+            self.pass_on_notices(&mut connection).await;
+            lease.begins();
+            let exchanged = self.execute_in(&mut connection, begins).await;
+            if exchanged.missed && begins && !new && !self.common.state.events.is_closed() {
+                // It had rested for too long, and nothing has run.
+                self.common.state.running.unsends(self.request);
+                lease.never_began();
+                now = Instant::now();
+                continue;
+            }
+            return self.finish_in(branch, lease, connection, exchanged, begins);
+        }
+    }
+
+    /// Nothing was sent.
+    fn give_back(&self, lease: Lease, connection: Box<Connection>, begins: bool) {
+        if !begins {
+            lease.give_back(connection);
+        } else if let Some(connection) = self.common.state.spare(connection) {
+            self.common.pool.put(connection, &self.common.options);
+        }
+    }
+
+    /// Runs the statement, or what takes its place.
+    async fn execute_in(&self, connection: &mut Connection, begins: bool) -> Exchanged {
+        let statement = &self.common.statement;
+        let exchanged = self.execute_one_in(statement, connection, begins).await;
+        let Some(otherwise) = statement.otherwise() else {
+            return exchanged;
+        };
+        let missing =
+            matches!(&exchanged.result, Err(ErrorKind::Db(diagnostic)) if is_missing(diagnostic));
+        if !missing
+            || exchanged.parsed
+            || exchanged.opened
+            || connection.broken
+            || self.common.state.events.is_closed()
+        {
+            return exchanged;
+        }
+        // It was refused before it ran, and the transaction goes on, or has yet to begin.
+        if begins && !self.begins_anew(connection).await || connection.state.is_failed() {
+            return exchanged;
+        }
+        let other = self.execute_one_in(otherwise, connection, begins).await;
+        if other.parsed || other.opened || !matches!(other.result, Err(ErrorKind::Db(_))) {
+            other
+        } else {
+            exchanged
+        }
+    }
+
+    async fn execute_one_in(
+        &self,
+        statement: &Rc<Statement>,
+        connection: &mut Connection,
+        begins: bool,
+    ) -> Exchanged {
+        let refused = if begins {
+            self.describe(statement, connection).await
+        } else {
+            self.probe(statement, connection).await
+        };
+        if let Some(exchanged) = refused {
+            return exchanged;
+        }
+        let statements = &mut connection.statements;
+        let plan = match statements.plan(statement, self.prepared(), connection.direct) {
+            // A question of its own would need a round of its own, and has no place in a transaction that has failed.
+            Plan::UnnamedAndAsk => Plan::Unnamed,
+            plan => plan,
+        };
+        let (reused, prepares) = (
+            matches!(plan, Plan::Prepared(_)),
+            matches!(plan, Plan::Prepare),
+        );
+        let exchanged = Exchange::run(self, statement, connection, plan).await;
+        let Err(ErrorKind::Db(diagnostic)) = &exchanged.result else {
+            return exchanged;
+        };
+        let refused = !exchanged.opened
+            && ((reused || prepares && exchanged.parsed) && is_stale(diagnostic)
+                || prepares && diagnostic.code == *TAKEN
+                // Another number of columns than it was.
+                || statement.is_typed() && diagnostic.code == *b"08P01");
+        if !refused || connection.broken {
+            return exchanged;
+        }
+        if reused {
+            connection.statements.forget(statement);
+        } else if prepares {
+            connection.statements.give_up(statement);
+        }
+        connection.described.remove(&statement.id());
+        // With the transaction nothing else is lost only if this was to be its first statement.
+        if !begins || self.common.state.events.is_closed() || !self.begins_anew(connection).await {
+            return exchanged;
+        }
+        if let Some(exchanged) = self.describe(statement, connection).await {
+            return exchanged;
+        }
+        Exchange::run(self, statement, connection, Plan::Unnamed).await
+    }
+
+    /// Rolls back a transaction whose first statement was refused, so that it can begin once more.
+    async fn begins_anew(&self, connection: &mut Connection) -> bool {
+        if connection.is_idle() {
+            return true;
+        }
+        self.common.state.fast_path.in_runtime().await;
+        let write = |out: &mut Outgoing| out.ask("rollback");
+        let rolled_back = connection.converse(1, write, &mut Unread).await;
+        rolled_back.is_ok() && connection.is_idle()
+    }
+
+    /// Has the server parse what it may refuse though the transaction is to go on, and learns the types of the result's columns
+    /// where they are needed. The way it ended if the server refused it.
+    async fn probe(&self, statement: &Statement, connection: &mut Connection) -> Option<Exchanged> {
+        let learns = statement.is_typed() && !connection.described.contains_key(&statement.id());
+        let may_miss =
+            statement.otherwise().is_some() && !connection.statements.is_prepared(statement);
+        if !learns && !may_miss {
+            return None;
+        }
+        self.common.state.fast_path.in_runtime().await;
+        let encoding = connection.state.encoding();
+        let notice = |notice| self.notice(notice);
+        let mut listener = Description::new(&notice);
+        let write = |out: &mut Outgoing| {
+            out.alongside(PROBE)?;
+            out.parse_and_describe(statement.sql().bytes(encoding)?, statement.types())?;
+            out.alongside(PROBED)?;
+            out.end_round();
+            Ok(())
+        };
+        match connection.converse(1, write, &mut listener).await {
+            Ok(()) => {
+                learn(&listener, statement, connection);
+                None
+            }
+            Err(kind) => {
+                if matches!(kind, ErrorKind::Db(_)) && connection.state.is_failed() {
+                    let write = |out: &mut Outgoing| {
+                        out.alongside(REFUSED)?;
+                        out.alongside(PROBED)?;
+                        out.end_round();
+                        Ok(())
+                    };
+                    let undone = connection.converse(1, write, &mut Unread).await;
+                    connection.broken |= undone.is_err();
+                }
+                Some(never_ran(kind, connection))
+            }
+        }
+    }
+
+    /// The statement is over: the transaction has its connection back, and the caller is told.
+    fn finish_in(
+        &self,
+        branch: &Branch,
+        lease: Lease,
+        connection: Box<Connection>,
+        exchanged: Exchanged,
+        begins: bool,
+    ) {
+        let Exchanged {
+            mut result,
+            batch,
+            columns,
+            ..
+        } = exchanged;
+        self.common.state.ends(self.request);
+        if matches!(&result, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
+            branch.set_read_only();
+        }
+        if begins && result.is_err() && connection.is_idle() {
+            // It could not begin.
+            lease.never_began();
+            self.common.pool.put(connection, &self.common.options);
+        } else {
+            if result.is_ok() && !connection.state.is_in_transaction() {
+                result = Err(ErrorKind::protocol("server has ended the transaction"));
+            }
+            lease.give_back(connection);
+        }
+        self.tell(result.map(|()| (batch, columns)));
+    }
+}

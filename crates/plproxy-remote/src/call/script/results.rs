@@ -1,0 +1,106 @@
+//! A string of statements, and what is kept of its results.
+
+use plproxy_core::room::{self, hold};
+
+use super::types::Done;
+use crate::connection::dialog::Listener;
+use crate::diagnostic::Diagnostic;
+use crate::encoding::{Encoding, is_same_everywhere};
+use crate::error::ErrorKind;
+use crate::protocol::row::Row;
+
+/// A value, or that it could not be read.
+type Value = Result<Option<String>, Unreadable>;
+
+/// Its bytes are not in UTF-8.
+struct Unreadable;
+
+/// The first column of the first row, statement by statement.
+pub(super) struct Script<'a> {
+    /// What is done with notices.
+    notice: &'a dyn Fn(Box<Diagnostic>),
+    encoding: Encoding,
+    /// Of the statement under way.
+    first: Option<Value>,
+    /// Of the last statement that is over.
+    value: Option<Value>,
+    /// The command tag of that one.
+    tag: String,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn new(notice: &'a dyn Fn(Box<Diagnostic>), encoding: Encoding) -> Script<'a> {
+        Script {
+            notice,
+            encoding,
+            first: None,
+            value: None,
+            tag: String::new(),
+        }
+    }
+
+    /// What the last statement gave; `agreed`: whether the session still speaks the encoding that was agreed on. Else only
+    /// some text is the same in whatever encoding it came.
+    pub(super) fn done(self, agreed: bool) -> Result<Done, ErrorKind> {
+        let value = match self.value {
+            None => None,
+            Some(Ok(Some(value))) if !agreed && !is_same_everywhere(value.as_bytes()) => {
+                return Err(ErrorKind::encoding_changed());
+            }
+            Some(Ok(value)) => Some(value),
+            Some(Err(Unreadable)) if !agreed => return Err(ErrorKind::encoding_changed()),
+            Some(Err(Unreadable)) => {
+                return Err(ErrorKind::protocol(
+                    "the result is not valid in the encoding of the connection",
+                ));
+            }
+        };
+        Ok(Done::Ran {
+            value,
+            tag: self.tag,
+        })
+    }
+}
+
+impl Listener for Script<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        match tag {
+            b'T' => self.first = None,
+            b'D' if self.first.is_none() => {
+                let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
+                self.first = Some(read(value, self.encoding)?);
+            }
+            b'C' => {
+                self.value = self.first.take();
+                let tag = body.strip_suffix(b"\0").unwrap_or(body);
+                self.tag = String::from_utf8_lossy(tag).into_owned();
+            }
+            b'I' => (self.value, self.tag) = (None, String::new()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        (self.notice)(notice);
+    }
+}
+
+/// A copy of a value, which may be as long as the server likes.
+fn read(value: Option<&[u8]>, encoding: Encoding) -> Result<Value, ErrorKind> {
+    let Some(bytes) = value else {
+        return Ok(Ok(None));
+    };
+    let no_room = || ErrorKind::protocol("out of memory for a value");
+    if encoding != Encoding::UTF8 && !bytes.is_ascii() {
+        // Four bytes for one.
+        let _room = hold(bytes.len().saturating_mul(4)).map_err(|_| no_room())?;
+        return Ok(Ok(Some(encoding.decode(bytes))));
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Ok(Err(Unreadable));
+    };
+    room::text(text)
+        .map(|text| Ok(Some(text)))
+        .map_err(|_| no_room())
+}

@@ -1,0 +1,163 @@
+//! What the requests of one call share.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use crate::call::event::Event;
+use crate::call::queue::EventQueue;
+use crate::call::running::Running;
+use crate::connection::Connection;
+use crate::connection::cancel::CancelKey;
+use crate::diagnostic::Diagnostic;
+use crate::error::ErrorKind;
+use crate::runtime::fast_path::FastPath;
+use crate::runtime::host_interrupts::Gate;
+use crate::runtime::resolver::Outside;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct CallState {
+    pub(crate) events: EventQueue,
+    pub(crate) running: Running,
+    pub(crate) fast_path: FastPath,
+    /// What is asked of the system while the runtime is not entered.
+    pub(crate) outside: Outside,
+    /// The failure of a request is not the call's.
+    tolerant: bool,
+    /// The time is over: a request that has the answer is not to wait for anything else.
+    hurried: Cell<bool>,
+    /// Connections that are made though the caller wants no more are of use for cancelling.
+    wants_spares: Cell<bool>,
+    // Connections are large, and move.
+    #[allow(clippy::vec_box)]
+    spares: RefCell<Vec<Box<Connection>>>,
+}
+
+impl CallState {
+    /// `alone`: for the only request of a call, which waits by itself; `tolerant`: whether the failure of a request is not the
+    /// call's.
+    pub(crate) fn new(alone: Option<Arc<Gate>>, tolerant: bool) -> Rc<CallState> {
+        Rc::new(CallState {
+            fast_path: alone.map(FastPath::blocking).unwrap_or_default(),
+            tolerant,
+            ..CallState::default()
+        })
+    }
+
+    /// Whether the caller has something to do.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.events.has_event() || self.outside.is_wanted()
+    }
+
+    pub(crate) fn notice(&self, request: usize, notice: Box<Diagnostic>) {
+        let size = notice.size();
+        self.events.event(Event::Notice { request, notice }, size);
+    }
+
+    pub(crate) fn warning(&self, request: usize, warning: String) {
+        let size = warning.len();
+        self.events.event(Event::Warning { request, warning }, size);
+    }
+
+    pub(crate) fn fail(&self, request: usize, kind: ErrorKind) {
+        self.fails(request, kind, false);
+    }
+
+    /// The same where there was no connection for it.
+    pub(crate) fn fail_unreached(&self, request: usize, kind: ErrorKind) {
+        self.fails(request, kind, true);
+    }
+
+    fn fails(&self, request: usize, kind: ErrorKind, unreached: bool) {
+        if !self.tolerant {
+            return self.events.fail(request, kind);
+        }
+        // It is nobody's turn any more.
+        self.ends(request);
+        let size = match &kind {
+            ErrorKind::Db(diagnostic) => diagnostic.size(),
+            _ => 0,
+        };
+        let kind = Box::new(kind);
+        self.events.done(
+            Event::RequestFailed {
+                request,
+                kind,
+                unreached,
+            },
+            size,
+        );
+    }
+
+    /// A request's statement is about to be sent. False if it no longer should be.
+    pub(crate) fn sends(&self, request: usize, key: &Rc<CancelKey>, timed: bool) -> bool {
+        if self.events.is_closed() {
+            return false;
+        }
+        self.running.sends(request, key, timed);
+        true
+    }
+
+    /// A request's statement is over, or its connection's reset.
+    pub(crate) fn ends(&self, request: usize) {
+        self.running.ends(request);
+        self.events.ends(request);
+    }
+
+    /// Whether there is something for the caller, and no statement that could add to it.
+    pub(crate) fn holds_the_end(&self) -> bool {
+        self.events.has_event() && !self.running.has_statements()
+    }
+
+    pub(crate) fn hurry(&self) {
+        self.hurried.set(true);
+    }
+
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurried.get()
+    }
+
+    /// Makes a connection unless the caller wants no more, or until then.
+    pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(
+            |cx| match self.events.is_closed() && !self.wants_spares.get() {
+                true => Poll::Ready(None),
+                false => work.as_mut().poll(cx).map(Some),
+            },
+        )
+        .await
+    }
+
+    /// Whether connections that are made though the caller wants no more are of use for cancelling.
+    pub(crate) fn set_wants_spares(&self, wants: bool) {
+        self.wants_spares.set(wants);
+    }
+
+    /// Takes a connection for which there is nothing to do any more; gives it back if it is of no use.
+    pub(crate) fn spare(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        if !self.wants_spares.get() {
+            return Some(connection);
+        }
+        self.spares.borrow_mut().push(connection);
+        None
+    }
+
+    #[allow(clippy::vec_box)]
+    pub(crate) fn take_spares(&self) -> Vec<Box<Connection>> {
+        self.spares.take()
+    }
+
+    /// The caller wants no more: drops what is there and all that will come.
+    pub(crate) fn close(&self) {
+        // What is still to be done is not to keep the thread.
+        self.fast_path.enter_runtime();
+        let waiting = self.events.close();
+        self.outside.close();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,302 @@
+//! Which of the server's questions about who we are may be answered: `require_auth`, `channel_binding`.
+//!
+//! The client library answers them; this looks at them first, and refuses in libpq's words.
+
+use plproxy_core::conninfo::{AuthMethod, ChannelBinding, ConnInfo, RequireAuth};
+
+use crate::net::transport::Socket;
+
+/// SCRAM's iterations that postgres-protocol accepts: a server that asks for more may want no more than the client's time.
+const SCRAM_LIMIT: u64 = 100_000;
+const SCRAM: &[u8] = b"SCRAM-SHA-256";
+const SCRAM_PLUS: &[u8] = b"SCRAM-SHA-256-PLUS";
+
+/// What the authentication must know of the transport.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    /// Whether it is encrypted.
+    pub(crate) encrypted: bool,
+    /// Whether authentication is to be tied to it.
+    pub(crate) wanted: ChannelBinding,
+    /// Why it cannot be.
+    pub(crate) unbindable: Option<String>,
+}
+
+impl Channel {
+    pub(crate) fn of(socket: &Socket, info: &ConnInfo) -> Channel {
+        let session = socket.session();
+        Channel {
+            encrypted: session.is_some(),
+            wanted: info.channel_binding,
+            unbindable: session.and_then(|session| session.binding().err()),
+        }
+    }
+}
+
+/// How far the questions went.
+pub(crate) struct Authentication {
+    required: RequireAuth,
+    channel: Channel,
+    /// The server asked who we are.
+    questioned: bool,
+    /// It asked for a password.
+    used_password: bool,
+    /// The server knows who we are.
+    done: bool,
+}
+
+impl Authentication {
+    pub(crate) fn new(required: RequireAuth, channel: Channel) -> Authentication {
+        Authentication {
+            required,
+            channel,
+            questioned: false,
+            used_password: false,
+            done: false,
+        }
+    }
+
+    /// Whether the server is content with who we are.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Whether the server asked for a password, and got it.
+    pub(crate) fn used_password(&self) -> bool {
+        self.used_password && self.done
+    }
+
+    /// Looks at the body of a question; an error if it must not be answered.
+    pub(crate) fn question(&mut self, body: &[u8]) -> Result<(), String> {
+        let (code, body) = body.split_first_chunk::<4>().unwrap_or((&[0xff; 4], &[]));
+        let method = match u32::from_be_bytes(*code) {
+            0 => {
+                self.done = true;
+                // In without any question. After one it is the answer to it.
+                if self.questioned {
+                    return Ok(());
+                }
+                AuthMethod::None
+            }
+            1 | 2 => return Err("Kerberos 5 authentication not supported".into()),
+            3 => AuthMethod::Password,
+            4 => return Err("Crypt authentication not supported".into()),
+            5 => AuthMethod::Md5,
+            7 => AuthMethod::Gss,
+            9 => AuthMethod::Sspi,
+            10 => AuthMethod::ScramSha256,
+            11 => return scram(body),
+            _ => return Ok(()),
+        };
+        self.questioned = true;
+        if !self.required.allows(method) {
+            let what = match method {
+                AuthMethod::Password => "server requested a cleartext password",
+                AuthMethod::Md5 => "server requested a hashed password",
+                AuthMethod::Gss => "server requested GSSAPI authentication",
+                AuthMethod::Sspi => "server requested SSPI authentication",
+                AuthMethod::None => "server did not complete authentication",
+                AuthMethod::ScramSha256 | AuthMethod::OAuth => {
+                    "server requested SASL authentication"
+                }
+            };
+            return Err(format!(
+                "authentication method requirement \"{}\" failed: {what}",
+                self.required
+            ));
+        }
+        self.used_password |= matches!(
+            method,
+            AuthMethod::Password | AuthMethod::Md5 | AuthMethod::ScramSha256
+        );
+        match method {
+            AuthMethod::ScramSha256 => return self.mechanisms(body),
+            _ if self.channel.wanted != ChannelBinding::Require => {}
+            AuthMethod::None => {
+                return Err(
+                    "channel binding required, but server authenticated client without channel binding"
+                        .into(),
+                );
+            }
+            _ => {
+                return Err(
+                    "channel binding required but not supported by server's authentication request"
+                        .into(),
+                );
+            }
+        }
+        match method {
+            AuthMethod::Gss => Err("GSSAPI authentication not supported".into()),
+            AuthMethod::Sspi => Err("SSPI authentication not supported".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at the ways of SASL that the server offers.
+    fn mechanisms(&self, offered: &[u8]) -> Result<(), String> {
+        let Channel {
+            encrypted,
+            wanted,
+            unbindable,
+        } = &self.channel;
+        if *wanted == ChannelBinding::Require && !encrypted {
+            return Err("channel binding required, but SSL not in use".into());
+        }
+        let has = |name: &[u8]| offered.split(|byte| *byte == 0).any(|item| item == name);
+        let plus = has(SCRAM_PLUS);
+        if plus && !encrypted {
+            // Somebody in between has taken TLS off.
+            return Err(
+                "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection".into(),
+            );
+        }
+        let bound = plus && *wanted != ChannelBinding::Disable;
+        if !bound && !has(SCRAM) {
+            return Err("none of the server's SASL authentication mechanisms are supported".into());
+        }
+        if *wanted == ChannelBinding::Require && !bound {
+            return Err(
+                "channel binding is required, but server did not offer an authentication method \
+                 that supports channel binding"
+                    .into(),
+            );
+        }
+        match unbindable {
+            // The library would go on without.
+            Some(why) if bound => Err(why.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The server's first answer in SCRAM: it tells how often to hash.
+fn scram(body: &[u8]) -> Result<(), String> {
+    let rounds = body
+        .split(|byte| *byte == b',')
+        .find_map(|part| part.strip_prefix(b"i="));
+    let rounds = rounds.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
+    match rounds {
+        Some(rounds) if rounds > SCRAM_LIMIT => Err(format!(
+            "server asks for {rounds} iterations of SCRAM, and no more than {SCRAM_LIMIT} are accepted"
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[u8] = b"SCRAM-SHA-256\0\0";
+    const BOTH: &[u8] = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
+
+    fn check(
+        encrypted: bool,
+        wanted: ChannelBinding,
+        code: u32,
+        body: &[u8],
+        expected: Result<(), &str>,
+    ) {
+        let channel = Channel {
+            encrypted,
+            wanted,
+            unbindable: None,
+        };
+        let mut authentication = Authentication::new(RequireAuth::Any, channel);
+        let found = authentication.question(&[&code.to_be_bytes(), body].concat());
+        assert_eq!(
+            found,
+            expected.map_err(str::to_owned),
+            "{encrypted} {wanted:?} {code}"
+        );
+    }
+
+    #[test]
+    fn binding() {
+        use ChannelBinding::{Disable, Prefer, Require};
+        for wanted in [Disable, Prefer] {
+            check(false, wanted, 10, PLAIN, Ok(()));
+            check(true, wanted, 10, BOTH, Ok(()));
+            check(true, wanted, 3, b"", Ok(()));
+            check(false, wanted, 0, b"", Ok(()));
+            check(
+                false,
+                wanted,
+                10,
+                BOTH,
+                Err("server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection"),
+            );
+        }
+        check(true, Require, 10, BOTH, Ok(()));
+        check(
+            true,
+            Require,
+            10,
+            PLAIN,
+            Err(
+                "channel binding is required, but server did not offer an authentication method \
+                 that supports channel binding",
+            ),
+        );
+        check(
+            false,
+            Require,
+            10,
+            BOTH,
+            Err("channel binding required, but SSL not in use"),
+        );
+        check(
+            true,
+            Require,
+            0,
+            b"",
+            Err(
+                "channel binding required, but server authenticated client without channel binding",
+            ),
+        );
+        for code in [3, 5, 7, 9] {
+            check(
+                true,
+                Require,
+                code,
+                b"salt",
+                Err(
+                    "channel binding required but not supported by server's authentication request",
+                ),
+            );
+        }
+        check(
+            true,
+            Disable,
+            10,
+            b"SCRAM-SHA-256-PLUS\0\0",
+            Err("none of the server's SASL authentication mechanisms are supported"),
+        );
+    }
+
+    #[test]
+    fn what_is_not_offered_here() {
+        let prefer = ChannelBinding::Prefer;
+        let gss = Err("GSSAPI authentication not supported");
+        check(true, prefer, 7, b"", gss);
+        let sspi = Err("SSPI authentication not supported");
+        check(true, prefer, 9, b"", sspi);
+        let kerberos = Err("Kerberos 5 authentication not supported");
+        check(true, prefer, 2, b"", kerberos);
+    }
+
+    #[test]
+    fn a_binding_that_cannot_be_made_is_no_binding() {
+        let channel = Channel {
+            encrypted: true,
+            wanted: ChannelBinding::Prefer,
+            unbindable: Some("could not find digest for NID UNDEF".into()),
+        };
+        let mut authentication = Authentication::new(RequireAuth::Any, channel);
+        let message = [&10_u32.to_be_bytes(), BOTH].concat();
+        assert_eq!(
+            authentication.question(&message),
+            Err("could not find digest for NID UNDEF".into())
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Cancelling: a second connection to the same server, which tells it to stop what the first one asked for.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use plproxy_core::conninfo::{ConnInfo, Host};
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::connection::backend_identity::Direct;
+use crate::endpoint::Endpoint;
+use crate::net::address::Address;
+use crate::net::descriptors::Descriptor;
+use crate::net::linger::Lingering;
+use crate::net::socket::open_socket;
+use crate::net::tls::negotiate::{Way, negotiate};
+use crate::net::transport::Socket;
+
+/// All that is needed to cancel the statement of a connection.
+pub(crate) struct CancelKey {
+    process_id: i32,
+    secret_key: i32,
+    address: Address,
+    host: Host,
+    /// The key goes the way that it came: over TLS if the connection does.
+    way: Way,
+    info: Rc<ConnInfo>,
+    endpoint: Rc<Endpoint>,
+    /// Our port, of a TCP socket.
+    port: Option<u16>,
+    direct: Cell<Direct>,
+    /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
+    astray: Cell<bool>,
+    /// A statement that cancels it was sent on another connection, and its answer has not come.
+    pursued: Cell<bool>,
+    /// One is to be made.
+    queued: Cell<bool>,
+}
+
+/// A server, as one role reaches it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    user: String,
+    way: Way,
+}
+
+/// A request that was sent. Dropped, its socket stays open apart, see [`crate::net::linger`].
+pub(crate) struct Sent {
+    key: Rc<CancelKey>,
+    socket: Lingering,
+    /// Whether an earlier one was under way.
+    astray: bool,
+}
+
+impl Sent {
+    /// Waits until the server has taken it, which it shows by hanging up.
+    pub(crate) async fn confirm(mut self) {
+        let mut nothing = [0];
+        let Some(socket) = self.socket.socket() else {
+            return;
+        };
+        if matches!(socket.read(&mut nothing).await, Ok(0)) {
+            self.key.astray.set(self.astray);
+        }
+        self.socket.close();
+    }
+}
+
+impl CancelKey {
+    pub(crate) fn new(
+        process_id: i32,
+        secret_key: i32,
+        address: Address,
+        host: &Host,
+        info: Rc<ConnInfo>,
+        endpoint: Rc<Endpoint>,
+        socket: &Socket,
+    ) -> CancelKey {
+        let encrypted = socket.session().is_some();
+        CancelKey {
+            process_id,
+            secret_key,
+            address,
+            host: host.clone(),
+            way: if encrypted { Way::Required } else { Way::Plain },
+            info,
+            endpoint,
+            port: socket.local_port(),
+            direct: Cell::new(Direct::Unknown),
+            astray: Cell::new(false),
+            pursued: Cell::new(false),
+            queued: Cell::new(false),
+        }
+    }
+
+    /// What is known by now of who answers.
+    pub(crate) fn set_direct(&self, direct: Direct) {
+        self.direct.set(direct);
+    }
+
+    /// The server that it is for, as one role reaches it; none where that is of no use.
+    pub(crate) fn server(&self) -> Option<Server> {
+        match (&self.address, self.direct.get()) {
+            (_, Direct::No) | (Address::Unix(_), _) => None,
+            (Address::Tcp(address), _) => Some(Server {
+                address: *address,
+                user: self.info.user.clone(),
+                way: self.way,
+            }),
+        }
+    }
+
+    pub(crate) fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(crate) fn info(&self) -> &Rc<ConnInfo> {
+        &self.info
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// A descriptor for a request, if there is one.
+    pub(crate) fn descriptor(&self) -> Option<Descriptor> {
+        self.endpoint.resources().descriptors.for_cancel()
+    }
+
+    /// Sends the request and waits until the server has taken it. There is nobody to tell of a failure: the caller's time is
+    /// bounded in any case.
+    pub(crate) async fn cancel(self: Rc<Self>) {
+        if let Some(descriptor) = self.descriptor()
+            && let Some(sent) = self.send(descriptor).await
+        {
+            sent.confirm().await;
+        }
+    }
+
+    /// Sends the request, if that can be.
+    pub(crate) async fn send(self: Rc<Self>, descriptor: Descriptor) -> Option<Sent> {
+        // What became of an earlier request, this one's end does not tell.
+        let astray = self.astray.replace(true);
+        let Some(mut socket) = self.connect(descriptor).await else {
+            self.astray.set(astray);
+            return None;
+        };
+        let mut message = BytesMut::new();
+        frontend::cancel_request(self.process_id, self.secret_key, &mut message);
+        // The socket stays open until the other side hangs up, as libpq's does: a pooler that has to wait for a connection of
+        // its own takes a request whose sender has hung up for abandoned.
+        let sent = async {
+            socket.write_all(&message).await?;
+            socket.flush().await
+        };
+        let sent = sent.await;
+        sent.is_ok().then(|| Sent {
+            key: self,
+            socket: Lingering::new(socket),
+            astray,
+        })
+    }
+
+    async fn connect(&self, descriptor: Descriptor) -> Option<Socket> {
+        let info = &*self.info;
+        let socket = open_socket(&self.address, info, descriptor).await.ok()?;
+        let contexts = &self.endpoint.resources().contexts;
+        negotiate(socket, self.way, info, &self.host, contexts)
+            .await
+            .ok()
+    }
+
+    /// Notes whether a request is to be made.
+    pub(crate) fn set_queued(&self, queued: bool) {
+        self.queued.set(queued);
+    }
+
+    /// Whether a request is to be made, or may be under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.queued.get() || self.astray.get()
+    }
+
+    /// Notes whether a statement that cancels may be under way; says what was noted before.
+    pub(crate) fn set_pursued(&self, pursued: bool) -> bool {
+        self.pursued.replace(pursued)
+    }
+
+    /// Whether a request, or a statement that does the same, may still be under way, so that the connection cannot be used
+    /// again.
+    pub(crate) fn is_astray(&self) -> bool {
+        self.astray.get() || self.pursued.get()
+    }
+}

@@ -1,0 +1,261 @@
+//! What is sent on a connection apart from calls: the connection's own questions, resets, scripts, descriptions.
+//!
+//! A flight of messages, and the answers to it, message by message. Calls have an exchange of their own
+//! ([`crate::connection::exchange`]), which reads rows where they lie and may wait without the runtime.
+
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use crate::connection::Connection;
+use crate::diagnostic::Diagnostic;
+use crate::error::{COPY, ErrorKind};
+use crate::protocol::columns::{ColumnDescription, describe};
+use crate::protocol::error_response::diagnostic;
+use crate::protocol::row::Row;
+use crate::protocol::write_buffer::Outgoing;
+
+/// What a server tells of itself is shorter.
+const LONGEST_VALUE: usize = 1 << 15;
+
+/// What takes the answers.
+pub(crate) trait Listener {
+    /// A message of the answer, other than errors and what may come at any time. An error means that nothing more can be
+    /// expected of the connection.
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind>;
+
+    /// A notice.
+    fn notice(&mut self, _notice: Box<Diagnostic>) {}
+}
+
+/// For answers of which nobody wants anything but that there was no error.
+pub(crate) struct Unread;
+
+impl Listener for Unread {
+    fn take(&mut self, _: u8, _: &[u8]) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// The columns of a statement's result.
+pub(crate) struct Description<'a> {
+    pub(crate) columns: Option<Rc<[ColumnDescription]>>,
+    /// What is done with notices.
+    notice: &'a dyn Fn(Box<Diagnostic>),
+}
+
+impl<'a> Description<'a> {
+    pub(crate) fn new(notice: &'a dyn Fn(Box<Diagnostic>)) -> Description<'a> {
+        Description {
+            columns: None,
+            notice,
+        }
+    }
+}
+
+impl Listener for Description<'_> {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'T' {
+            self.columns = Some(describe(body).ok_or_else(ErrorKind::malformed_description)?);
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Box<Diagnostic>) {
+        (self.notice)(notice);
+    }
+}
+
+/// The first value of the first row, as text.
+#[derive(Default)]
+pub(crate) struct FirstValue(Option<Vec<u8>>);
+
+impl FirstValue {
+    /// A value that is text of ASCII, as those are that a server is asked for about itself.
+    pub(crate) fn into_text(self) -> Option<String> {
+        String::from_utf8(self.0?).ok()
+    }
+}
+
+impl Listener for FirstValue {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'D' && self.0.is_none() {
+            let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
+            // A version, a setting.
+            let value = value.filter(|value| value.len() < LONGEST_VALUE);
+            self.0 = value.map(<[u8]>::to_vec);
+        }
+        Ok(())
+    }
+}
+
+/// The first values of all rows, which are numbers, and no more of them than that; others are passed over.
+struct Numbers {
+    most: usize,
+    found: HashSet<i32>,
+}
+
+impl Listener for Numbers {
+    fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
+        if tag == b'D' {
+            let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
+            let text = value.and_then(|value| std::str::from_utf8(value).ok());
+            self.found
+                .extend(text.and_then(|text| text.parse::<i32>().ok()));
+            if self.found.len() > self.most {
+                return Err(ErrorKind::unexpected_message());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Sends what `write` writes, which is so many rounds, and reads all answers. The first error of the server's is the
+    /// result, when the server is ready again; after any other the connection is broken.
+    pub(crate) async fn converse(
+        &mut self,
+        rounds: u64,
+        write: impl FnOnce(&mut Outgoing) -> Result<(), ErrorKind>,
+        listener: &mut impl Listener,
+    ) -> Result<(), ErrorKind> {
+        self.outgoing.clear();
+        if let Err(kind) = write(&mut self.outgoing) {
+            // Nothing is sent.
+            self.outgoing.clear();
+            return Err(kind);
+        }
+        self.outgoing.begin();
+        self.state.asks(rounds);
+        let mut dialog = Dialog {
+            connection: self,
+            listener,
+            refused: None,
+            unsent: None,
+        };
+        let ended = poll_fn(|cx| dialog.poll(cx)).await;
+        let refused = dialog.refused.take();
+        let Err(kind) = ended else {
+            return refused.map_or(Ok(()), |diagnostic| Err(ErrorKind::Db(diagnostic)));
+        };
+        self.broken = true;
+        self.outgoing.clear();
+        Err(match (kind, refused) {
+            // Before it hung up it had said why.
+            (ErrorKind::Closed | ErrorKind::Io(_), Some(diagnostic)) => ErrorKind::Db(diagnostic),
+            (kind, _) => kind,
+        })
+    }
+
+    /// Asks the server something about itself, by the extended protocol: there are poolers that refuse the simple one.
+    pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
+        let mut answer = FirstValue::default();
+        self.converse(1, |out| out.ask(question), &mut answer)
+            .await?;
+        answer
+            .into_text()
+            .ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
+    }
+
+    /// Runs a statement that gives numbers, and no more different ones than that.
+    pub(crate) async fn numbers(
+        &mut self,
+        sql: &str,
+        most: usize,
+    ) -> Result<HashSet<i32>, ErrorKind> {
+        let found = HashSet::new();
+        let mut numbers = Numbers { most, found };
+        self.converse(1, |out| out.ask(sql), &mut numbers).await?;
+        Ok(numbers.found)
+    }
+}
+
+/// A conversation under way.
+struct Dialog<'a, L> {
+    connection: &'a mut Connection,
+    listener: &'a mut L,
+    /// The server's first error.
+    refused: Option<Box<Diagnostic>>,
+    /// Why not all could be sent.
+    unsent: Option<ErrorKind>,
+}
+
+impl<L: Listener> Dialog<'_, L> {
+    /// Sends and reads until everything is answered. Reading begins before all is sent, as a server that cannot get rid of
+    /// what it has to say takes nothing more.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        loop {
+            if !self.connection.outgoing.is_sent() {
+                self.send(cx);
+            }
+            while let Some(frame) = self.connection.inbox.frame()? {
+                self.take(frame.tag, frame.body)?;
+            }
+            if self.connection.state.is_answered() {
+                // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
+                let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                return Poll::Ready(if asked {
+                    Ok(())
+                } else {
+                    Err(ErrorKind::unexpected_message())
+                });
+            }
+            let Connection { inbox, socket, .. } = &mut *self.connection;
+            inbox.forget();
+            match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
+                // The server may have said why before it hung up; now it has.
+                (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => {
+                    return Poll::Ready(Err(kind.clone()));
+                }
+                (filled, _) => ready!(filled)?,
+            }
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>) {
+        let Connection {
+            outgoing,
+            socket,
+            terminate,
+            ..
+        } = &mut *self.connection;
+        let polled = outgoing.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
+        terminate.set_in_message(!outgoing.is_sent() && !outgoing.is_untouched());
+        if let Poll::Ready(Err(error)) = polled {
+            self.unsent = Some(ErrorKind::from_send(&error));
+            outgoing.clear();
+        }
+    }
+
+    fn take(&mut self, tag: u8, body: std::ops::Range<usize>) -> Result<(), ErrorKind> {
+        let Connection { inbox, state, .. } = &mut *self.connection;
+        let body = inbox.body(&body);
+        match tag {
+            b'E' => {
+                let diagnostic = diagnostic(body, state.encoding())?;
+                if diagnostic.fatal {
+                    return Err(ErrorKind::Db(diagnostic));
+                }
+                self.refused.get_or_insert(diagnostic);
+                Ok(())
+            }
+            b'N' => {
+                self.listener.notice(diagnostic(body, state.encoding())?);
+                Ok(())
+            }
+            b'S' => state.take_status(body),
+            // Nobody here listens to notifications.
+            b'A' => Ok(()),
+            b'Z' => state.take_ready(body),
+            // The connection is of no use any more: the server waits for data, or sends them.
+            b'G' | b'H' | b'W' => Err(ErrorKind::protocol(COPY)),
+            // Parsed, bound, closed; parameters, columns, none; a row; the end of a statement, of an empty one.
+            b'1' | b'2' | b'3' | b't' | b'T' | b'n' | b'D' | b'C' | b'I' => {
+                self.listener.take(tag, body)
+            }
+            _ => Err(ErrorKind::unexpected_message()),
+        }
+    }
+}

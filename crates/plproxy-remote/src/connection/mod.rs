@@ -1,0 +1,402 @@
+//! A connection: a session that has begun, what is known of it, and what is on its way to and from it.
+
+pub(crate) mod async_messages;
+pub(crate) mod auth_policy;
+pub(crate) mod backend_identity;
+pub(crate) mod branch;
+pub(crate) mod cancel;
+pub(crate) mod connect;
+pub(crate) mod dialog;
+pub(crate) mod exchange;
+pub(crate) mod login;
+pub(crate) mod restore;
+pub(crate) mod session;
+pub(crate) mod session_settings;
+pub(crate) mod state;
+pub(crate) mod statements;
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use plproxy_core::conninfo::{ConnInfo, Host};
+use plproxy_core::numbered::NumberMap;
+
+use crate::connection::backend_identity::Direct;
+use crate::connection::cancel::CancelKey;
+use crate::connection::login::handshake::LoggedIn;
+use crate::connection::session_settings::Settings;
+use crate::connection::state::SessionState;
+use crate::connection::statements::Statements;
+use crate::endpoint::Endpoint;
+use crate::endpoint::usage::InUse;
+use crate::error::ErrorKind;
+use crate::net::address::Address;
+use crate::net::blocking::Patience;
+use crate::net::transport::Socket;
+use crate::protocol::columns::ResultFormats;
+use crate::protocol::notices::Notices;
+use crate::protocol::read_buffer::Inbox;
+use crate::protocol::terminate::TerminateOnDrop;
+use crate::protocol::text_style::TextNeeds;
+use crate::protocol::write_buffer::Outgoing;
+use crate::runtime::TICK;
+
+/// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
+/// do not all end in one moment.
+const LEAST_SHARE: u32 = 900;
+const MOST_SHARE: u32 = 1100;
+const WHOLE: u32 = 1000;
+
+/// Who was there so short a time ago is taken to be there still.
+const MOMENT: Duration = Duration::from_millis(10);
+
+/// Where a connection goes, but for what may be a piece of a password.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The host.
+    pub host: String,
+    /// The port; `None` where it must not be seen.
+    pub port: Option<u16>,
+    /// The database.
+    pub dbname: String,
+    /// The role.
+    pub user: String,
+}
+
+/// What can be told of a connection to whom it may concern.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    /// The host as the connection string has it.
+    pub host: String,
+    /// The address that the connection string gives for it, if it gives one.
+    pub hostaddr: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub dbname: String,
+    /// The role.
+    pub user: String,
+    /// The same four as a view may have them.
+    pub shown: Shown,
+    /// The endpoint's number, as [`Endpoint::id`] has it.
+    pub endpoint: u64,
+    /// The server's version, as the server gave it.
+    pub server_version: String,
+    /// The server's process id, as the server gave it.
+    pub process_id: i32,
+    /// When it was made.
+    pub connected_at: SystemTime,
+    /// When a call last began to use it.
+    pub last_used_at: SystemTime,
+    /// How many statements it ran.
+    pub calls: u64,
+    /// How many statements are prepared on it.
+    pub prepared_statements: usize,
+    /// Whether a call, or a transaction of several calls, has it at the moment.
+    pub in_use: bool,
+    /// Whether a transaction of several calls has it.
+    pub in_transaction: bool,
+    /// The version of TLS that protects it, as in `TLSv1.3`; `None` where nothing does.
+    pub tls: Option<String>,
+}
+
+/// The same, as it changes.
+pub(crate) struct Facts {
+    fixed: ConnectionInfo,
+    /// The moment of `connected_at` on the clock that is never set.
+    opened: Instant,
+    last_used: Cell<Instant>,
+    calls: Cell<u64>,
+    prepared_statements: Cell<usize>,
+    in_use: Cell<bool>,
+    in_transaction: Cell<bool>,
+}
+
+impl Facts {
+    pub(crate) fn snapshot(&self) -> ConnectionInfo {
+        ConnectionInfo {
+            last_used_at: self.fixed.connected_at
+                + self.last_used.get().saturating_duration_since(self.opened),
+            calls: self.calls.get(),
+            prepared_statements: self.prepared_statements.get(),
+            in_use: self.in_use.get(),
+            in_transaction: self.in_transaction.get(),
+            ..self.fixed.clone()
+        }
+    }
+}
+
+pub(crate) struct Connection {
+    pub(crate) state: SessionState,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) inbox: Inbox,
+    pub(crate) statements: Statements,
+    /// How the columns of statements are asked for whose types had to be learnt, by the statement's number.
+    pub(crate) described: NumberMap<u64, (ResultFormats, TextNeeds)>,
+    pub(crate) direct: Direct,
+    pub(crate) settings: Settings,
+    /// What the server says of itself, if it was asked.
+    pub(crate) identity: Option<Rc<str>>,
+    /// What the server has noticed while the connection rested.
+    pub(crate) notices: Notices,
+    /// No statement can be run on it any more.
+    pub(crate) broken: bool,
+    pub(crate) socket: Rc<RefCell<Socket>>,
+    cancel: Rc<CancelKey>,
+    endpoint: Rc<Endpoint>,
+    /// Its share of a lifetime, in thousandths.
+    share: u32,
+    /// When it is to be closed if nobody uses it until then.
+    due: Option<Instant>,
+    /// Since when nobody uses it.
+    rested: Instant,
+    /// Whether the socket is prepared for waiting on it alone; `None`: it was not tried.
+    waits: Option<bool>,
+    facts: Rc<Facts>,
+    in_use: Option<InUse>,
+    /// When the others are gone, it is the last that holds the socket.
+    pub(crate) terminate: Rc<TerminateOnDrop>,
+}
+
+impl Connection {
+    /// A session that has begun, and where.
+    pub(crate) fn new(
+        begun: LoggedIn,
+        address: Address,
+        host: &Host,
+        info: Rc<ConnInfo>,
+        endpoint: Rc<Endpoint>,
+    ) -> Connection {
+        let LoggedIn {
+            socket,
+            inbox,
+            state,
+            notices,
+            ..
+        } = begun;
+        let (now, opened) = (SystemTime::now(), Instant::now());
+        let fixed = ConnectionInfo {
+            host: host.name.to_string(),
+            hostaddr: host.hostaddr,
+            port: host.port,
+            dbname: info.dbname.clone(),
+            user: info.user.clone(),
+            shown: Shown {
+                host: host.shown(),
+                port: host.shown_port(),
+                dbname: info.label().to_owned(),
+                user: endpoint.user(),
+            },
+            endpoint: endpoint.id(),
+            server_version: state.server_version().to_owned(),
+            process_id: state.process_id(),
+            connected_at: now,
+            last_used_at: now,
+            calls: 0,
+            prepared_statements: 0,
+            in_use: true,
+            in_transaction: false,
+            tls: socket.session().map(|session| session.version().to_owned()),
+        };
+        let facts = Facts {
+            fixed,
+            opened,
+            last_used: Cell::new(opened),
+            calls: Cell::new(0),
+            prepared_statements: Cell::new(0),
+            in_use: Cell::new(true),
+            in_transaction: Cell::new(false),
+        };
+        let socket = Rc::new(RefCell::new(socket));
+        let terminate = TerminateOnDrop::new(socket.clone());
+        endpoint.resources().open_connections.add(&terminate);
+        let cancel = CancelKey::new(
+            state.process_id(),
+            state.secret_key(),
+            address,
+            host,
+            info,
+            endpoint.clone(),
+            &socket.borrow(),
+        );
+        Connection {
+            terminate,
+            in_use: None,
+            cancel: Rc::new(cancel),
+            state,
+            outgoing: Outgoing::default(),
+            inbox,
+            statements: Statements::default(),
+            described: NumberMap::default(),
+            direct: Direct::Unknown,
+            settings: Settings::default(),
+            identity: None,
+            notices,
+            broken: false,
+            socket,
+            endpoint,
+            share: share(RandomState::new().hash_one(std::process::id())),
+            due: None,
+            rested: opened,
+            waits: None,
+            facts: Rc::new(facts),
+        }
+    }
+
+    pub(crate) fn facts(&self) -> &Rc<Facts> {
+        &self.facts
+    }
+
+    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(crate) fn cancel_key(&self) -> &Rc<CancelKey> {
+        &self.cancel
+    }
+
+    pub(crate) fn is_older_than(&self, lifetime: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.facts.opened) >= shared(lifetime, self.share)
+    }
+
+    /// It goes to rest. Says when it is to be closed.
+    pub(crate) fn rests(
+        &mut self,
+        lifetime: Option<Duration>,
+        idle: Option<Duration>,
+    ) -> Option<Instant> {
+        let end = lifetime
+            .and_then(|lifetime| self.facts.opened.checked_add(shared(lifetime, self.share)));
+        self.rested = Instant::now();
+        let idle = idle.and_then(|idle| self.rested.checked_add(idle));
+        self.due = [end, idle].into_iter().flatten().min();
+        self.due
+    }
+
+    /// Since when it rests.
+    pub(crate) fn rests_since(&self) -> Instant {
+        self.rested
+    }
+
+    /// When it is to be closed.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether a statement may be sent on it, as far as can be seen without sending anything.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.is_usable() && self.listens()
+    }
+
+    /// The same for who takes a farewell in the answer's place for what it is, which only a server of whom nobody stands in
+    /// between is trusted with: one that was in use a moment ago is not looked at, as a server may go between the look and
+    /// the sending, too.
+    pub(crate) fn seems_alive(&mut self, now: Instant) -> bool {
+        let fresh =
+            self.direct == Direct::Yes && now.saturating_duration_since(self.rested) < MOMENT;
+        self.is_usable() && (fresh || self.listens()) && self.state.is_idle()
+    }
+
+    /// Whether nothing speaks against it that is known here.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.broken && !self.cancel.is_astray()
+    }
+
+    /// Reads bytes, without the runtime; false: nothing came for now. Not every connection can.
+    pub(crate) fn fill(&mut self, patience: Patience) -> Result<bool, ErrorKind> {
+        self.inbox.fill(&self.socket.borrow(), patience)
+    }
+
+    /// Whether [`Connection::fill`] can be used.
+    pub(crate) fn can_wait(&mut self) -> bool {
+        *self
+            .waits
+            .get_or_insert_with(|| self.socket.borrow().prepare(TICK))
+    }
+
+    /// Whether it is in a known state: everything answered, no transaction open.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_answered() && self.state.is_idle()
+    }
+
+    /// Whether everything sent was answered; a transaction may be open.
+    pub(crate) fn is_answered(&self) -> bool {
+        !self.broken
+            && self.state.is_answered()
+            && self.outgoing.is_sent()
+            && self.inbox.is_at_rest()
+    }
+
+    /// A call began at that time. Says whether it is the first of the transaction to the endpoint.
+    pub(crate) fn begin_use(&mut self, at: Instant) -> bool {
+        self.facts.in_use.set(true);
+        self.facts.last_used.set(at);
+        self.facts.calls.set(self.facts.calls.get() + 1);
+        let (in_use, first) = InUse::begin(self.endpoint.usage());
+        self.in_use = Some(in_use);
+        first
+    }
+
+    /// Another call began in the same transaction.
+    pub(crate) fn goes_on(&mut self, at: Instant) {
+        self.facts.last_used.set(at);
+        self.facts.calls.set(self.facts.calls.get() + 1);
+    }
+
+    /// Whether it belongs to a transaction of several calls.
+    pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
+        self.facts.in_transaction.set(in_transaction);
+    }
+
+    /// A call is over.
+    pub(crate) fn end_use(&mut self) {
+        self.in_use = None;
+        self.facts.in_use.set(false);
+        self.facts.in_transaction.set(false);
+        self.facts
+            .prepared_statements
+            .set(self.statements.prepared());
+    }
+
+    /// Closes it, with Terminate, as dropping it does. Never blocks.
+    pub(crate) fn close(self: Box<Self>) {
+        drop(self);
+    }
+}
+
+/// A connection's share of a lifetime, from any number.
+fn share(chance: u64) -> u32 {
+    let room = u64::from(MOST_SHARE - LEAST_SHARE + 1);
+    LEAST_SHARE + (chance % room) as u32
+}
+
+fn shared(lifetime: Duration, share: u32) -> Duration {
+    lifetime.saturating_mul(share) / WHOLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_spread_by_a_tenth() {
+        let hour = Duration::from_secs(3600);
+        let lives: Vec<Duration> = (0..2000)
+            .map(|at| shared(hour, share(RandomState::new().hash_one(at))))
+            .collect();
+        let (least, most) = (lives.iter().min().unwrap(), lives.iter().max().unwrap());
+        assert!((3240..3270).contains(&least.as_secs()), "{least:?}");
+        assert!((3930..=3960).contains(&most.as_secs()), "{most:?}");
+        let mean = lives.iter().sum::<Duration>() / 2000;
+        assert!((3570..3630).contains(&mean.as_secs()), "{mean:?}");
+        let longest = Duration::from_secs(i32::MAX as u64);
+        assert!(
+            Instant::now()
+                .checked_add(shared(longest, MOST_SHARE))
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! A connection that belongs to its holder, and the server that it was made to.
+
+use std::fmt;
+use std::rc::Rc;
+
+use crate::connection::Connection;
+use crate::connection::cancel::CancelKey;
+use crate::connection::connect::{Limits, Target};
+use crate::endpoint::Endpoint;
+use crate::error::ErrorKind;
+
+/// A connection that belongs to its holder alone. It is closed when dropped.
+pub struct Session(Option<Box<Connection>>);
+
+impl Session {
+    pub(crate) fn new(connection: Box<Connection>) -> Session {
+        Session(Some(connection))
+    }
+
+    pub(crate) fn into_connection(self) -> Option<Box<Connection>> {
+        self.0
+    }
+
+    /// Where it goes.
+    pub fn endpoint(&self) -> Option<&Rc<Endpoint>> {
+        self.0.as_ref().map(|connection| connection.endpoint())
+    }
+
+    /// Where it was made to.
+    pub fn origin(&self) -> Option<Origin> {
+        self.0.as_deref().map(Origin::of)
+    }
+}
+
+/// The server that a session was made to: its address, and what the connection string led to then.
+#[derive(Clone)]
+pub struct Origin(Rc<CancelKey>);
+
+impl Origin {
+    pub(crate) fn of(connection: &Connection) -> Origin {
+        Origin(Rc::clone(connection.cancel_key()))
+    }
+
+    /// A new connection to that very server.
+    pub(crate) async fn connect_again(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
+        let Origin(key) = self;
+        let target = Target::of(key.endpoint(), key.info());
+        target
+            .connect_again(key.host(), key.address(), key.way(), limits)
+            .await
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Origin").field(self.0.endpoint()).finish()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.endpoint()).finish()
+    }
+}

@@ -1,0 +1,347 @@
+//! The session's settings that decide how much of a value its text holds.
+//!
+//! With `extra_float_digits` below 1 floating-point numbers lack digits, and in a `DateStyle` other than ISO a time zone
+//! is an abbreviation, which elsewhere means another zone or none; `IntervalStyle` sql_standard is read by who has it, too.
+//! Before a statement whose results would suffer, in the same flight, goes one that changes the settings; before the next
+//! statement that does without goes one that changes them back, so that what a statement gets to see does not depend on
+//! what ran before it. Where they are good already, as the defaults are, all this is one question per connection; the styles
+//! are set to what they are, so that the server's configuration can be changed without changing them while rows come.
+//! Through a pooler the session is another one every time,
+//! and others use it too: there nothing is changed.
+
+use crate::connection::backend_identity::Direct;
+use crate::protocol::row::Row;
+use crate::protocol::text_style::TextNeeds;
+use crate::protocol::text_style::TextStyle;
+
+/// What is known of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    digits: Digits,
+    /// The session's own `DateStyle`, if it has another for the time being.
+    own_dates: Option<String>,
+    /// The same of `IntervalStyle`.
+    own_intervals: Option<String>,
+    /// Both are set by the session itself, which a change of the server's configuration leaves as they are.
+    pinned: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    #[default]
+    Unknown,
+    /// All that a value has, or as many as we may ask for.
+    Enough,
+    /// The session's own setting leaves too few. Whether it has another for the time being is not known after a reset that
+    /// may have left it.
+    Few { own: i32, raised: Option<bool> },
+}
+
+/// A statement that changes settings.
+#[derive(Debug)]
+pub(crate) struct Change {
+    sql: String,
+    process_id: i32,
+    needs: TextNeeds,
+    /// The styles before.
+    style: TextStyle,
+}
+
+impl Change {
+    /// So many columns has the answer.
+    pub(crate) const COLUMNS: usize = 5;
+
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
+    }
+}
+
+impl Settings {
+    /// The session was reset, all of it or not. Of `DateStyle` the server tells.
+    pub(crate) fn reset(&mut self, all: bool) {
+        self.pinned = false;
+        self.digits = match self.digits {
+            Digits::Unknown | Digits::Enough => Digits::Unknown,
+            Digits::Few { own, raised } => Digits::Few {
+                own,
+                raised: if all {
+                    Some(false)
+                } else {
+                    raised.filter(|raised| !raised)
+                },
+            },
+        };
+    }
+
+    /// What to send ahead of a statement with such needs; mostly nothing.
+    pub(crate) fn change(
+        &self,
+        needs: TextNeeds,
+        style: &TextStyle,
+        process_id: i32,
+        direct: Direct,
+    ) -> Option<Change> {
+        if direct == Direct::No {
+            return None;
+        }
+        let digits = match (self.digits, needs.digits) {
+            (Digits::Enough, _) | (Digits::Unknown, false) => None,
+            (Digits::Unknown, true) => Some(1),
+            // It is as it is to be.
+            (Digits::Few { raised, .. }, wanted) if raised == Some(wanted) => None,
+            (Digits::Few { .. }, true) => Some(1),
+            (Digits::Few { own, .. }, false) => Some(own),
+        };
+        let dates = match (&self.own_dates, needs.zones, style.has_iso_dates()) {
+            (_, true, false) => Some("ISO"),
+            (_, true, true) if !self.pinned => Some(style.dates.as_str()),
+            (Some(own), false, true) => Some(own.as_str()),
+            _ => None,
+        };
+        let intervals = match (
+            &self.own_intervals,
+            needs.zones,
+            style.has_plain_intervals(),
+        ) {
+            (_, true, false) => Some("postgres"),
+            (_, true, true) if !self.pinned => Some(style.intervals.as_str()),
+            (Some(own), false, true) => Some(own.as_str()),
+            _ => None,
+        };
+        // What a server does not report is left alone.
+        let (dates, intervals) = (
+            dates.filter(|value| !value.is_empty()),
+            intervals.filter(|value| !value.is_empty()),
+        );
+        let nothing = digits.is_none() && dates.is_none() && intervals.is_none();
+        if nothing || !is_plain(&style.dates) || !is_plain(&style.intervals) {
+            return None;
+        }
+        // Only in the session that the start-up named: through a pooler it would be anybody's.
+        let set = |condition: &str, name: &str, value: &str| {
+            format!(
+                "case when {condition}pg_catalog.pg_backend_pid() = {process_id} \
+                 then pg_catalog.set_config('{name}', '{value}', false) end"
+            )
+        };
+        let digits = digits.map(|value| {
+            let condition = match self.digits {
+                _ if needs.digits => "d::pg_catalog.int4 < 1 and ",
+                // Only what is ours: the reset may have set another.
+                Digits::Few { raised: None, .. } => "d::pg_catalog.int4 = 1 and ",
+                _ => "",
+            };
+            set(condition, "extra_float_digits", &value.to_string())
+        });
+        let dates = dates.map(|value| set("", "datestyle", value));
+        let intervals = intervals.map(|value| set("", "intervalstyle", value));
+        let or_null = |change: Option<String>| change.unwrap_or_else(|| "null".into());
+        Some(Change {
+            sql: format!(
+                "select pg_catalog.pg_backend_pid(), d, {}, {}, {} \
+                 from pg_catalog.current_setting('extra_float_digits') d",
+                or_null(digits),
+                or_null(dates),
+                or_null(intervals)
+            ),
+            process_id,
+            needs,
+            style: style.clone(),
+        })
+    }
+
+    /// Learns from the answer. Whether the session is the one that the start-up named, if it says so.
+    pub(crate) fn learn(&mut self, change: &Change, answer: Row<'_>) -> Option<Direct> {
+        let value = |column| answer.get(column);
+        let number = |column| answer.number(column);
+        let done = [2, 3, 4].map(|column| value(column).is_some());
+        self.changed(change, number(1)?, done);
+        Some(if number(0)? == change.process_id {
+            Direct::Yes
+        } else {
+            Direct::No
+        })
+    }
+
+    fn changed(&mut self, change: &Change, before: i32, [digits, dates, intervals]: [bool; 3]) {
+        self.digits = match self.digits {
+            _ if digits && change.needs.digits => Digits::Few {
+                own: before,
+                raised: Some(true),
+            },
+            // Changed back, or it had been left as it is to be.
+            Digits::Few { own, raised } if digits || raised.is_none() => Digits::Few {
+                own,
+                raised: Some(change.needs.digits),
+            },
+            Digits::Unknown if change.needs.digits => Digits::Enough,
+            other => other,
+        };
+        let (needed, before) = (change.needs.zones, &change.style);
+        let own = |value: &String, plain: bool| (needed && !plain).then(|| value.clone());
+        if dates && !(needed && before.has_iso_dates()) {
+            self.own_dates = own(&before.dates, before.has_iso_dates());
+        }
+        if intervals && !(needed && before.has_plain_intervals()) {
+            self.own_intervals = own(&before.intervals, before.has_plain_intervals());
+        }
+        if dates || intervals {
+            self.pinned = needed;
+        }
+    }
+
+    /// The question was refused: whoever is there will not be asked again.
+    pub(crate) fn refused(&mut self) {
+        if self.digits == Digits::Unknown {
+            self.digits = Digits::Enough;
+        }
+    }
+}
+
+/// Whether a server's setting is what it should be, and so can be put between quotes.
+fn is_plain(dates: &str) -> bool {
+    dates
+        .chars()
+        .all(|char| char.is_ascii_alphanumeric() || matches!(char, ',' | ' ' | '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: TextNeeds = TextNeeds {
+        digits: true,
+        zones: true,
+    };
+
+    fn style(dates: &str) -> TextStyle {
+        TextStyle {
+            dates: dates.into(),
+            intervals: "postgres".into(),
+        }
+    }
+
+    /// The values that a change of these settings would set.
+    fn values(settings: &Settings, needs: TextNeeds, dates: &str) -> Vec<String> {
+        let change = settings.change(needs, &style(dates), 7, Direct::Unknown);
+        let sql = change.map(|change| change.sql).unwrap_or_default();
+        let mut values = Vec::new();
+        for part in sql.split("set_config('").skip(1) {
+            values.push(part.split('\'').nth(2).unwrap().to_owned());
+        }
+        values
+    }
+
+    fn apply(settings: &mut Settings, needs: TextNeeds, dates: &str, before: i32, done: [bool; 3]) {
+        let change = settings
+            .change(needs, &style(dates), 7, Direct::Unknown)
+            .unwrap();
+        settings.changed(&change, before, done);
+    }
+
+    #[test]
+    fn good_settings_are_asked_for_and_pinned_once() {
+        let mut settings = Settings::default();
+        assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+        assert_eq!(
+            values(&settings, NEEDED, "ISO, MDY"),
+            ["1", "ISO, MDY", "postgres"]
+        );
+        apply(&mut settings, NEEDED, "ISO, MDY", 1, [false, true, true]);
+        assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
+        assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+        assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
+        settings.reset(true);
+        assert_eq!(
+            values(&settings, NEEDED, "ISO, MDY"),
+            ["1", "ISO, MDY", "postgres"]
+        );
+    }
+
+    #[test]
+    fn others_are_changed_and_changed_back() {
+        let mut settings = Settings::default();
+        assert_eq!(
+            values(&settings, NEEDED, "German, DMY"),
+            ["1", "ISO", "postgres"]
+        );
+        apply(&mut settings, NEEDED, "German, DMY", -15, [true; 3]);
+        assert!(values(&settings, NEEDED, "ISO, DMY").is_empty());
+        let none = TextNeeds::default();
+        assert_eq!(values(&settings, none, "ISO, DMY"), ["-15", "German, DMY"]);
+        apply(&mut settings, none, "ISO, DMY", 1, [true, true, false]);
+        assert!(values(&settings, none, "German, DMY").is_empty());
+        assert_eq!(
+            values(&settings, NEEDED, "German, DMY"),
+            ["1", "ISO", "postgres"]
+        );
+    }
+
+    #[test]
+    fn intervals_are_written_so_that_all_read_them() {
+        let mut settings = Settings::default();
+        let style = |intervals: &str| TextStyle {
+            dates: "ISO, MDY".into(),
+            intervals: intervals.into(),
+        };
+        let sql = |settings: &Settings, needs, intervals| {
+            let change = settings.change(needs, &style(intervals), 7, Direct::Unknown);
+            change.map(|change| change.sql).unwrap_or_default()
+        };
+        let change = settings.change(NEEDED, &style("sql_standard"), 7, Direct::Unknown);
+        settings.changed(&change.unwrap(), 1, [false, true, true]);
+        assert_eq!(sql(&settings, NEEDED, "postgres"), "");
+        let back = sql(&settings, TextNeeds::default(), "postgres");
+        assert!(back.contains("'intervalstyle', 'sql_standard'"), "{back}");
+    }
+
+    #[test]
+    fn a_session_that_was_reset_is_changed_again() {
+        let mut settings = Settings::default();
+        apply(&mut settings, NEEDED, "SQL, DMY", 1, [false, true, true]);
+        assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
+        assert!(values(&settings, TextNeeds::default(), "SQL, DMY").is_empty());
+    }
+
+    #[test]
+    fn a_reset_of_something_else_is_not_trusted() {
+        const DIGITS: TextNeeds = TextNeeds {
+            digits: true,
+            zones: false,
+        };
+        let none = TextNeeds::default();
+        let mut settings = Settings::default();
+        apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
+        settings.reset(false);
+        // Either way it is seen to, however often that is.
+        settings.reset(false);
+        assert_eq!(values(&settings, none, "ISO, MDY"), ["0"]);
+        assert_eq!(values(&settings, DIGITS, "ISO, MDY"), ["1"]);
+        let mut other = Settings {
+            digits: settings.digits,
+            ..Settings::default()
+        };
+        apply(&mut other, none, "ISO, MDY", 3, [false; 3]);
+        assert!(values(&other, none, "ISO, MDY").is_empty());
+        apply(&mut settings, DIGITS, "ISO, MDY", 1, [false; 3]);
+        assert!(values(&settings, DIGITS, "ISO, MDY").is_empty());
+        apply(&mut settings, none, "ISO, MDY", 1, [true, false, false]);
+        assert!(values(&settings, none, "ISO, MDY").is_empty());
+        apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
+        settings.reset(true);
+        assert!(values(&settings, none, "ISO, MDY").is_empty());
+        assert_eq!(values(&settings, DIGITS, "ISO, MDY"), ["1"]);
+    }
+
+    #[test]
+    fn a_pooler_is_left_alone() {
+        let settings = Settings::default();
+        let change = settings.change(NEEDED, &style("SQL, DMY"), 7, Direct::No);
+        assert!(change.is_none());
+    }
+
+    #[test]
+    fn what_a_server_says_is_not_taken_for_sql() {
+        assert!(values(&Settings::default(), NEEDED, "SQL', 'x").is_empty());
+    }
+}

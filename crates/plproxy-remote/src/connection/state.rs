@@ -1,0 +1,160 @@
+//! What is known of a server's session from what the server reports: who it is, whether a transaction is open, how many rounds
+//! are answered, how it writes values as text.
+
+use std::rc::Rc;
+
+use crate::encoding::Encoding;
+use crate::error::ErrorKind;
+use crate::protocol::text_style::TextStyle;
+
+/// Bytes of settings that may be reported between two rounds.
+const STATUS_LIMIT: usize = 1 << 17;
+
+/// See the module.
+pub(crate) struct SessionState {
+    encoding: Encoding,
+    process_id: i32,
+    secret_key: i32,
+    server_version: String,
+    transaction: u8,
+    /// The session was made to speak another encoding than the one that was agreed on.
+    encoding_lost: bool,
+    style: TextStyle,
+    peculiar_style: Option<Rc<TextStyle>>,
+    /// Rounds (a simple query, or what a sync ends) that were sent; the start-up is the first.
+    asked: u64,
+    answered: u64,
+    status_bytes: usize,
+}
+
+impl SessionState {
+    pub(crate) fn new(encoding: Encoding) -> SessionState {
+        SessionState {
+            encoding,
+            process_id: 0,
+            secret_key: 0,
+            server_version: String::new(),
+            transaction: 0,
+            encoding_lost: false,
+            style: TextStyle::default(),
+            peculiar_style: None,
+            asked: 1,
+            answered: 0,
+            status_bytes: 0,
+        }
+    }
+
+    /// The process that the start-up named.
+    pub(crate) fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
+    /// The encoding that was agreed on.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// What a cancel request shows to be believed.
+    pub(crate) fn secret_key(&self) -> i32 {
+        self.secret_key
+    }
+
+    /// The server's version, as it reported it.
+    pub(crate) fn server_version(&self) -> &str {
+        &self.server_version
+    }
+
+    /// How the server writes values as text.
+    pub(crate) fn style(&self) -> &TextStyle {
+        &self.style
+    }
+
+    /// The same, where it is not as everybody reads it.
+    pub(crate) fn peculiar_style(&self) -> Option<Rc<TextStyle>> {
+        self.peculiar_style.clone()
+    }
+
+    /// Whether all rounds sent were answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.asked == self.answered
+    }
+
+    /// Whether, moreover, no transaction is open and the session is as it was.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_answered() && !self.is_in_transaction() && !self.encoding_lost
+    }
+
+    /// Whether a transaction is open, or failed and not ended.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.transaction != b'I'
+    }
+
+    /// Whether the transaction that is open takes no statement before it is rolled back, or a part of it.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.transaction == b'E'
+    }
+
+    /// Whether the session was made to speak another encoding than the one that was agreed on.
+    pub(crate) fn is_encoding_lost(&self) -> bool {
+        self.encoding_lost
+    }
+
+    /// The body of a `BackendKeyData`.
+    pub(crate) fn take_key(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+        let [process_id, secret_key] = body
+            .as_chunks::<4>()
+            .0
+            .first_chunk::<2>()
+            .filter(|_| body.len() == 8)
+            .ok_or_else(|| ErrorKind::protocol("server sent a malformed key"))?;
+        self.process_id = i32::from_be_bytes(*process_id);
+        self.secret_key = i32::from_be_bytes(*secret_key);
+        Ok(())
+    }
+
+    /// So many rounds are sent.
+    pub(crate) fn asks(&mut self, rounds: u64) {
+        self.asked += rounds;
+    }
+
+    /// The body of a `ReadyForQuery`: a round is over.
+    pub(crate) fn take_ready(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+        let [transaction] = body else {
+            return Err(ErrorKind::unexpected_message());
+        };
+        self.transaction = *transaction;
+        self.answered += 1;
+        self.status_bytes = 0;
+        if self.answered > self.asked {
+            return Err(ErrorKind::protocol(
+                "server is ready without having been asked",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The body of a `ParameterStatus`: a setting, name and value, each with a zero byte at its end.
+    pub(crate) fn take_status(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+        self.status_bytes += body.len();
+        if self.status_bytes > STATUS_LIMIT {
+            return Err(ErrorKind::protocol("server reported too many settings"));
+        }
+        if self.style.learn(body) {
+            let peculiar = self.style.is_peculiar();
+            self.peculiar_style = peculiar.then(|| Rc::new(self.style.clone()));
+        } else if let Some(version) = value_of(body, b"server_version\0") {
+            self.server_version = String::from_utf8_lossy(version).into_owned();
+        } else if let Some(encoding) = value_of(body, b"client_encoding\0") {
+            self.encoding_lost = encoding != self.encoding.name().as_bytes();
+        }
+        Ok(())
+    }
+}
+
+/// The value of a setting, if the report is of that one.
+fn value_of<'a>(report: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    report.strip_prefix(name)?.strip_suffix(b"\0")
+}
+
+#[cfg(test)]
+mod tests;

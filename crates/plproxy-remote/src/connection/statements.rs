@@ -1,0 +1,217 @@
+//! What a connection remembers of the statements that it ran.
+//!
+//! A connection counts how often it ran a statement. From the second time on it is worth preparing, if the connection
+//! reaches one real server process; until then, and for ever where it does not, it is sent unnamed.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+
+use plproxy_core::numbered::NumberMap;
+
+use crate::connection::backend_identity::Direct;
+use crate::options::Prepared;
+use crate::protocol::columns::ColumnDescription;
+use crate::protocol::statement::Statement;
+
+/// Statements that a connection remembers at most.
+const REMEMBERED: usize = 256;
+
+/// A statement that a connection has prepared.
+#[derive(Clone)]
+pub(crate) struct PreparedStatement {
+    pub(crate) name: Rc<str>,
+    pub(crate) columns: Columns,
+}
+
+/// What is known of the columns of a statement's result.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Columns {
+    #[default]
+    Unknown,
+    /// It gives no rows.
+    None,
+    Some(Rc<[ColumnDescription]>),
+}
+
+impl Columns {
+    pub(crate) fn described(self) -> Option<Rc<[ColumnDescription]>> {
+        match self {
+            Columns::Some(columns) => Some(columns),
+            Columns::None | Columns::Unknown => None,
+        }
+    }
+}
+
+/// How to run a statement this time.
+pub(crate) enum Plan {
+    /// As it was prepared.
+    Prepared(PreparedStatement),
+    /// It is to be prepared, and run then.
+    Prepare,
+    /// Without a name.
+    Unnamed,
+    /// Without a name, and the server is to be asked which process it is.
+    UnnamedAndAsk,
+}
+
+enum State {
+    Counting,
+    Prepared(PreparedStatement),
+    Never,
+}
+
+struct Entry {
+    uses: u32,
+    state: State,
+    /// The time of the last use, on the clock of uses.
+    used: u64,
+}
+
+/// What a connection remembers.
+#[derive(Default)]
+pub(crate) struct Statements {
+    entries: NumberMap<u64, Entry>,
+    clock: u64,
+    prepared: usize,
+    /// Names of prepared statements that the server still has and nobody uses.
+    forgotten: Vec<Rc<str>>,
+}
+
+impl Statements {
+    /// How to run `statement` now. May forget the statement that was not used for the longest time.
+    pub(crate) fn plan(
+        &mut self,
+        statement: &Statement,
+        prepared: Prepared,
+        direct: Direct,
+    ) -> Plan {
+        if prepared == Prepared::Off {
+            return Plan::Unnamed;
+        }
+        self.clock += 1;
+        let clock = self.clock;
+        let entry = match self.entries.get_mut(&statement.id()) {
+            Some(entry) => entry,
+            None => {
+                if self.entries.len() >= REMEMBERED {
+                    self.forget_oldest();
+                }
+                self.entries.entry(statement.id()).or_insert(Entry {
+                    uses: 0,
+                    state: State::Counting,
+                    used: 0,
+                })
+            }
+        };
+        entry.used = clock;
+        entry.uses = entry.uses.saturating_add(1);
+        match &entry.state {
+            // It has turned out that others answer here, too.
+            State::Prepared(_) if prepared == Prepared::Auto && direct != Direct::Yes => {
+                Plan::Unnamed
+            }
+            State::Prepared(form) => Plan::Prepared(form.clone()),
+            State::Never => Plan::Unnamed,
+            State::Counting if entry.uses < 2 => Plan::Unnamed,
+            State::Counting => match (prepared, direct) {
+                (Prepared::On, _) | (_, Direct::Yes) => Plan::Prepare,
+                (_, Direct::Unknown) => Plan::UnnamedAndAsk,
+                (_, Direct::No) => Plan::Unnamed,
+            },
+        }
+    }
+
+    /// Whether there is a prepared form.
+    pub(crate) fn is_prepared(&self, statement: &Statement) -> bool {
+        let entry = self.entries.get(&statement.id());
+        entry.is_some_and(|entry| matches!(entry.state, State::Prepared(_)))
+    }
+
+    /// Remembers the prepared form.
+    pub(crate) fn keep(&mut self, statement: &Statement, prepared: PreparedStatement) {
+        if let Some(entry) = self.entries.get_mut(&statement.id()) {
+            if !matches!(entry.state, State::Prepared(_)) {
+                self.prepared += 1;
+            }
+            entry.state = State::Prepared(prepared);
+        }
+    }
+
+    /// Never tries again to prepare it.
+    pub(crate) fn give_up(&mut self, statement: &Statement) {
+        if let Some(entry) = self.entries.get_mut(&statement.id()) {
+            let state = std::mem::replace(&mut entry.state, State::Never);
+            self.give_back(state);
+        }
+    }
+
+    /// Forgets a prepared form that has become useless.
+    pub(crate) fn forget(&mut self, statement: &Statement) {
+        self.remove(statement.id());
+    }
+
+    /// Forgets all prepared forms, which the server drops; what is used again is prepared at once.
+    pub(crate) fn forget_prepared(&mut self) {
+        self.prepared = 0;
+        for entry in self.entries.values_mut() {
+            if let State::Prepared(_) = entry.state {
+                entry.state = State::Counting;
+            }
+        }
+    }
+
+    /// Names of prepared statements that the server is to drop.
+    pub(crate) fn forgotten(&self) -> &[Rc<str>] {
+        &self.forgotten
+    }
+
+    /// The server is told of them.
+    pub(crate) fn forgotten_are_closed(&mut self) {
+        self.forgotten.clear();
+    }
+
+    /// How many prepared statements there are.
+    pub(crate) fn prepared(&self) -> usize {
+        self.prepared
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(id) = self
+            .entries
+            .iter()
+            .min_by_key(|(_, entry)| entry.used)
+            .map(|(id, _)| *id)
+        {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: u64) {
+        if let Some(entry) = self.entries.remove(&id) {
+            self.give_back(entry.state);
+        }
+    }
+
+    /// The server is to drop what it has prepared, if anything.
+    fn give_back(&mut self, state: State) {
+        if let State::Prepared(prepared) = state {
+            self.prepared -= 1;
+            self.forgotten.push(prepared.name);
+        }
+    }
+}
+
+/// A name that no other statement has, of this process or another: should one stray to a server process that others use,
+/// that one does not know it.
+pub(crate) fn new_name() -> Rc<str> {
+    thread_local! {
+        static NEXT_NAME: Cell<u64> = const { Cell::new(1) };
+        static PROCESS: u64 = RandomState::new().hash_one(std::process::id());
+    }
+    let number = NEXT_NAME.with(|next| next.replace(next.get() + 1));
+    format!("plproxy_{:x}_{number}", PROCESS.with(|process| *process)).into()
+}
+
+#[cfg(test)]
+mod tests;

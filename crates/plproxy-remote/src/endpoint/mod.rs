@@ -1,0 +1,241 @@
+//! Endpoints: where calls go, one for each way of connecting.
+
+pub(crate) mod reachability;
+pub(crate) mod usage;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Instant;
+
+use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Host, Warning, shown};
+
+use crate::encoding::Encoding;
+use crate::endpoint::reachability::{Attempt, Reachability};
+use crate::endpoint::usage::Usage;
+use crate::net::descriptors::Descriptors;
+use crate::net::linger;
+use crate::net::tls::context::Contexts;
+use crate::protocol::terminate::OpenConnections;
+
+/// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
+pub type Reader = Box<dyn Fn() -> Result<(ConnInfo, Vec<Warning>), ConnInfoError>>;
+
+/// A database of a partition, as one local user reaches it.
+///
+/// The connection string is what it is by; where that leads may change, as the service file is read, and the password
+/// file, whenever a connection is made. Connections at rest stay where they were made to.
+pub struct Endpoint {
+    id: u64,
+    reader: Reader,
+    shown: RefCell<Shown>,
+    /// How often that changed.
+    changes: Cell<u64>,
+    resources: Rc<Resources>,
+    /// How many of the caller's own values count on it.
+    holders: Cell<usize>,
+    /// Nobody can ask for it any more.
+    retired: Cell<bool>,
+    /// What its sessions speak, once that is known.
+    encoding: Cell<Option<Encoding>>,
+    usage: Rc<Usage>,
+    reachability: Reachability,
+}
+
+/// What all endpoints of a process share.
+pub(crate) struct Resources {
+    /// The host's.
+    pub(crate) encoding: Encoding,
+    pub(crate) contexts: Contexts,
+    pub(crate) open_connections: OpenConnections,
+    pub(crate) descriptors: Rc<Descriptors>,
+    /// There are endpoints that nobody holds any more.
+    pub(crate) let_go: Cell<bool>,
+}
+
+impl Resources {
+    pub(crate) fn new(encoding: Encoding) -> Resources {
+        Resources {
+            encoding,
+            contexts: Contexts::default(),
+            open_connections: OpenConnections::new(),
+            descriptors: Rc::new(Descriptors::new(linger::close_oldest)),
+            let_go: Cell::new(false),
+        }
+    }
+}
+
+/// What may be told of where it led when it was last read.
+#[derive(PartialEq, Eq)]
+struct Shown {
+    /// See [`Endpoint::label`].
+    label: Rc<str>,
+    user: String,
+    hosts: Vec<(String, Option<u16>)>,
+}
+
+impl Shown {
+    fn of(info: &ConnInfo) -> Shown {
+        let hosts = info.hosts.iter();
+        Shown {
+            label: info.label().into(),
+            user: shown(&info.user).to_owned(),
+            hosts: hosts
+                .map(|host| (host.shown(), Host::shown_port(host)))
+                .collect(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Reads the connection string for the first time.
+    pub(crate) fn new(
+        id: u64,
+        reader: Reader,
+        resources: Rc<Resources>,
+    ) -> Result<Endpoint, ConnInfoError> {
+        let (info, _) = reader()?;
+        Ok(Endpoint {
+            id,
+            reader,
+            shown: RefCell::new(Shown::of(&info)),
+            changes: Cell::new(0),
+            resources,
+            holders: Cell::new(0),
+            retired: Cell::new(false),
+            encoding: Cell::new(None),
+            usage: Rc::default(),
+            reachability: Reachability::default(),
+        })
+    }
+
+    /// Reads the connection string, as it is to be done for each connection. May block.
+    pub(crate) fn read(&self) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
+        let (info, warnings) = (self.reader)()?;
+        let shown = Shown::of(&info);
+        if *self.shown.borrow() != shown {
+            self.shown.replace(shown);
+            self.changes.set(self.changes.get() + 1);
+        }
+        Ok((info, warnings))
+    }
+
+    /// Reads anew what may be told of it. May block.
+    pub fn refresh(&self) -> Result<(), ConnInfoError> {
+        self.read().map(drop)
+    }
+
+    /// How often what may be told of it has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Its number, which no other endpoint has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The encoding of the last session that was begun: the host's, or UTF-8 where the server does not have that. `None`:
+    /// there was none yet.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.encoding.get()
+    }
+
+    /// What sessions are asked to speak first.
+    pub fn host_encoding(&self) -> Encoding {
+        self.resources.encoding
+    }
+
+    pub(crate) fn set_encoding(&self, encoding: Encoding) {
+        self.encoding.set(Some(encoding));
+    }
+
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    pub(crate) fn usage(&self) -> &Rc<Usage> {
+        &self.usage
+    }
+
+    /// Whether it could not be connected to a while ago, so that others are better tried first.
+    pub fn is_avoided(&self) -> bool {
+        self.reachability.is_avoided()
+    }
+
+    /// A connection is being made.
+    pub(crate) fn attempt(&self, begun: Instant) -> Attempt<'_> {
+        self.reachability.attempt(begun)
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.holders.get() > 0
+    }
+
+    pub(crate) fn retired(&self) -> &Cell<bool> {
+        &self.retired
+    }
+
+    /// Keeps the endpoint's connections at rest open while the result lives. When the last of the results is gone, they are
+    /// closed, see [`Remote::tidy`](crate::Remote::tidy).
+    pub fn hold(self: &Rc<Self>) -> Hold {
+        self.holders.set(self.holders.get() + 1);
+        Hold(Rc::clone(self))
+    }
+
+    /// The database's name for messages and views. A password that was not encoded makes a URI's parts fall where they do not
+    /// belong, so what is no plain name is not shown.
+    pub fn label(&self) -> Rc<str> {
+        Rc::clone(&self.shown.borrow().label)
+    }
+
+    /// The hosts to try, divided by commas, as they were written; what may be a piece of a password is not shown.
+    pub fn hosts(&self) -> String {
+        let shown = self.shown.borrow();
+        let names: Vec<&str> = shown.hosts.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(",")
+    }
+
+    /// The port, if it is the same for all hosts and may be shown.
+    pub fn port(&self) -> Option<u16> {
+        let shown = self.shown.borrow();
+        let mut ports = shown.hosts.iter().map(|(_, port)| *port);
+        let first = ports.next()?;
+        first.filter(|_| ports.all(|port| port == first))
+    }
+
+    /// The role that connections log in as, for messages and views.
+    pub fn user(&self) -> String {
+        self.shown.borrow().user.clone()
+    }
+}
+
+/// See [`Endpoint::hold`].
+#[derive(Debug)]
+pub struct Hold(Rc<Endpoint>);
+
+impl Hold {
+    /// What is held.
+    pub fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let left = self.0.holders.get() - 1;
+        self.0.holders.set(left);
+        if left == 0 {
+            self.0.resources.let_go.set(true);
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("id", &self.id)
+            .field("dbname", &self.shown.borrow().label)
+            .finish()
+    }
+}

@@ -1,0 +1,95 @@
+//! Cancel requests whose end nobody waits for any more.
+//!
+//! The time for cancelling is short, and a pooler may take longer to pass a request on. Should its sender hang up meanwhile,
+//! the request is lost, and PgBouncer 1.18 even ends with a fatal error. So the socket stays open until the other side has
+//! hung up, which later calls look for. Nothing is sent any more, and what comes is passed over.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use crate::net::descriptors::Descriptor;
+use crate::net::transport::Socket;
+
+/// How many there may be; the oldest goes for one more.
+const MOST: usize = 64;
+/// So many times is one listened to at once.
+const MOST_SAID: usize = 8;
+/// How long one may stay.
+const LONGEST: Duration = Duration::from_secs(60);
+
+thread_local! {
+    static SOCKETS: RefCell<VecDeque<Left>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// A socket that was left open.
+struct Left {
+    since: Instant,
+    socket: socket2::Socket,
+    // Given back after the socket was closed.
+    _descriptor: Descriptor,
+}
+
+/// The socket of a request that was sent. If it is dropped before the other side has hung up, it stays open apart.
+pub(crate) struct Lingering(Option<Socket>);
+
+impl Lingering {
+    pub(crate) fn new(socket: Socket) -> Lingering {
+        Lingering(Some(socket))
+    }
+
+    pub(crate) fn socket(&mut self) -> Option<&mut Socket> {
+        self.0.as_mut()
+    }
+
+    /// The other side has hung up, or the socket has failed.
+    pub(crate) fn close(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(Ok((socket, descriptor))) = self.0.take().map(Socket::into_system) else {
+            return;
+        };
+        SOCKETS.with_borrow_mut(|sockets| {
+            if sockets.len() >= MOST {
+                sockets.pop_front();
+            }
+            sockets.push_back(Left {
+                since: Instant::now(),
+                socket,
+                _descriptor: descriptor,
+            });
+        });
+    }
+}
+
+/// Closes the one that was left first, whatever becomes of its request; false if there is none.
+pub(crate) fn close_oldest() -> bool {
+    SOCKETS.with_borrow_mut(|sockets| sockets.pop_front().is_some())
+}
+
+/// Closes the sockets whose other side has hung up, and those that have stayed too long.
+pub(crate) fn sweep() {
+    SOCKETS.with_borrow_mut(|sockets| {
+        if !sockets.is_empty() {
+            sockets.retain(|left| left.since.elapsed() < LONGEST && is_open(&left.socket));
+        }
+    });
+}
+
+fn is_open(mut socket: &socket2::Socket) -> bool {
+    let mut said = [0; 4096];
+    for _ in 0..MOST_SAID {
+        match socket.read(&mut said) {
+            Ok(0) => return false,
+            // TLS has things to say, such as tickets, which are of no use any more.
+            Ok(_) => {}
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}

@@ -1,0 +1,100 @@
+//! What OpenSSL takes for the socket: it reads from and writes to this.
+//!
+//! What it wants to send is kept here until the socket takes it, so that no write of OpenSSL's is ever left half done, and
+//! reading has a limit after which the runtime has its turn.
+
+use std::io::{self, Read, Write};
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::handshake_tap::Flight;
+
+/// So much may be read by one operation of OpenSSL. What gives no data in that much is not worth waiting for without a look
+/// at the host process.
+pub(super) const BUDGET: usize = 64 * 1024;
+/// A buffer larger than that is given back when it is empty.
+const KEPT: usize = 1024;
+
+/// What OpenSSL takes for the socket.
+pub(super) struct Bridge {
+    pub(super) socket: TcpStream,
+    /// Made by OpenSSL, and not sent from `sent` on.
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// What may still be read before the runtime has its turn.
+    pub(super) budget: usize,
+    /// Read without asking the runtime, which learns of what has arrived only while it waits.
+    pub(super) at_once: bool,
+    /// During the handshake.
+    pub(super) flight: Option<Flight>,
+}
+
+impl Read for Bridge {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.budget == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let limit = buf.len().min(self.budget);
+        let buf = buf.get_mut(..limit).unwrap_or_default();
+        let length = if self.at_once {
+            (&*SockRef::from(&self.socket)).read(buf)
+        } else {
+            self.socket.try_read(buf)
+        }?;
+        self.budget -= length;
+        Ok(length)
+    }
+}
+
+impl Write for Bridge {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if let Some(flight) = &mut self.flight {
+            flight.sent(buf);
+        }
+        self.outgoing.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Bridge {
+    pub(super) fn new(socket: TcpStream) -> Bridge {
+        Bridge {
+            socket,
+            outgoing: Vec::new(),
+            sent: 0,
+            budget: 0,
+            at_once: false,
+            flight: Some(Flight::default()),
+        }
+    }
+
+    pub(super) fn unsent(&self) -> &[u8] {
+        self.outgoing.get(self.sent..).unwrap_or_default()
+    }
+
+    /// Sends what is waiting.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent().is_empty() {
+            match self.socket.try_write(self.unsent()) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(length) => self.sent += length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_write_ready(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        self.sent = 0;
+        self.outgoing.clear();
+        if self.outgoing.capacity() > KEPT {
+            self.outgoing = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,164 @@
+//! The way to TLS, or the decision against it.
+//!
+//! The one place that decides whether a connection may go on in plain text. Everything is meant as libpq means it; the
+//! client library is given a finished stream.
+
+use plproxy_core::conninfo::{CertMode, ConnInfo, Host, TlsMode, TlsNegotiation};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::context::Contexts;
+use super::handshake_tap::Certificate;
+use super::session::Session;
+use crate::diagnostic::words_of_old;
+use crate::error::{ErrorKind, system_words};
+use crate::net::address::Address;
+use crate::net::transport::{Socket, Transport};
+
+/// PostgreSQL's request for TLS: the length, and a number in the place of the protocol's version.
+const REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// How one attempt protects what it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// Not at all.
+    Plain,
+    /// With TLS if the server says that it has it, else not at all.
+    Offered,
+    /// With TLS or not at all.
+    Required,
+}
+
+impl Way {
+    /// The first way to try on an address, and what may be tried after it on the same one.
+    pub(crate) fn of(info: &ConnInfo, address: &Address) -> (Way, Option<Way>) {
+        if let Address::Unix(_) = address {
+            // As libpq: no TLS on Unix sockets, whatever the mode.
+            return (Way::Plain, None);
+        }
+        match info.tls.mode {
+            TlsMode::Disable => (Way::Plain, None),
+            TlsMode::Allow => (Way::Plain, Some(Way::Offered)),
+            TlsMode::Prefer => (Way::Offered, Some(Way::Plain)),
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => (Way::Required, None),
+        }
+    }
+}
+
+/// Why there is no TLS.
+pub(crate) enum Failure {
+    /// There is none to be had with this server: another way may work.
+    Handshake(String),
+    /// The server, or somebody in between, does not play fair.
+    Fatal(String),
+}
+
+impl Failure {
+    fn fatal(words: impl Into<String>) -> Failure {
+        Failure::Fatal(words.into())
+    }
+}
+
+/// Makes a connected socket ready for the protocol.
+pub(crate) async fn negotiate(
+    socket: Socket,
+    way: Way,
+    info: &ConnInfo,
+    host: &Host,
+    contexts: &Contexts,
+) -> Result<Socket, Failure> {
+    let (transport, descriptor) = socket.into_parts();
+    let mut socket = match (way, transport) {
+        (Way::Offered | Way::Required, Transport::Tcp(socket)) => socket,
+        (_, transport) => return Ok(Socket::new(transport, descriptor)),
+    };
+    let direct = info.tls.negotiation == TlsNegotiation::Direct;
+    if !direct {
+        let mut answer = [0];
+        let asked = match socket.write_all(REQUEST).await {
+            // Not one byte more: what follows belongs to TLS.
+            Ok(()) => socket.read_exact(&mut answer).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = asked {
+            return Err(Failure::Fatal(lost(&error)));
+        }
+        match answer {
+            [b'S'] => {}
+            [b'N'] if way == Way::Offered => {
+                return Ok(Socket::new(Transport::Tcp(socket), descriptor));
+            }
+            [b'N'] => {
+                return Err(Failure::fatal(
+                    "server does not support SSL, but SSL was required",
+                ));
+            }
+            [b'E'] => {
+                let mut words = "server sent an error response during SSL exchange".to_owned();
+                // Nobody has shown yet who the server is, so its words are not passed on; unless anybody would be believed.
+                if way == Way::Offered
+                    && let Some(said) = old_words(&socket)
+                {
+                    words.push_str(": ");
+                    words.push_str(&said);
+                }
+                return Err(Failure::Fatal(words));
+            }
+            [other] => {
+                return Err(Failure::fatal(format!(
+                    "received invalid response to SSL negotiation: {}",
+                    other.escape_ascii()
+                )));
+            }
+        }
+        // In TLS it is the client who speaks first.
+        if Socket::has_sent(&socket) {
+            return Err(Failure::fatal(
+                "received unencrypted data after SSL response",
+            ));
+        }
+    }
+    let context = contexts.get(&info.tls).map_err(Failure::Handshake)?;
+    let mut session = Session::new(context, socket, info, host).map_err(Failure::Handshake)?;
+    session.handshake(info).await.map_err(Failure::Handshake)?;
+    if direct {
+        session.check_protocol().map_err(Failure::Handshake)?;
+    }
+    if info.tls.mode == TlsMode::VerifyFull {
+        session.check_name(host).map_err(Failure::Handshake)?;
+    }
+    Ok(Socket::new(Transport::Tls(Box::new(session)), descriptor))
+}
+
+/// What a server has said that could not start a process for the connection; none if it speaks otherwise.
+fn old_words(socket: &TcpStream) -> Option<String> {
+    let mut bytes = [0; 1024];
+    let length = socket.try_read(&mut bytes).ok()?;
+    let words = words_of_old(bytes.get(..length)?);
+    (!words.is_empty()).then_some(words)
+}
+
+/// The connection broke before anything was agreed on.
+fn lost(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => format!(
+            "could not receive data from server: {}",
+            system_words(error)
+        ),
+        None => ErrorKind::Closed.to_string(),
+    }
+}
+
+/// Whether the server asked for the client's certificate and got it, where that is wanted.
+pub(crate) fn check_certificate(socket: &Socket, info: &ConnInfo) -> Result<(), &'static str> {
+    if info.tls.cert_mode != CertMode::Require {
+        return Ok(());
+    }
+    match socket.session().map(Session::certificate) {
+        Some(Certificate::Sent) => Ok(()),
+        Some(Certificate::Withheld) => {
+            Err("server accepted connection without a valid SSL certificate")
+        }
+        Some(Certificate::Unasked) | None => Err("server did not request an SSL certificate"),
+    }
+}

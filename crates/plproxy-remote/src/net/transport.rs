@@ -1,0 +1,213 @@
+//! Connected sockets: TCP, Unix, and TLS over TCP. TLS was agreed on before the client library comes to log in, which is told
+//! of a finished stream, by [`Finished`].
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready as at_once};
+use std::io;
+use std::net::Shutdown;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BufMut;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::tls::{TlsConnect, TlsStream};
+
+use crate::net::blocking::{self, Patience};
+use crate::net::descriptors::Descriptor;
+use crate::net::tls::session::Session;
+
+/// A connected socket.
+pub(crate) struct Socket {
+    transport: Transport,
+    // Given back after the socket was closed.
+    descriptor: Descriptor,
+}
+
+/// What a socket is of, with TLS or without.
+pub(crate) enum Transport {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<Session>),
+}
+
+impl Socket {
+    pub(crate) fn new(transport: Transport, descriptor: Descriptor) -> Socket {
+        Socket {
+            transport,
+            descriptor,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn into_parts(self) -> (Transport, Descriptor) {
+        (self.transport, self.descriptor)
+    }
+
+    /// The TLS session, if there is one.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.transport {
+            Transport::Tls(session) => Some(session),
+            Transport::Tcp(_) | Transport::Unix(_) => None,
+        }
+    }
+
+    /// Our port, of a TCP socket.
+    pub(crate) fn local_port(&self) -> Option<u16> {
+        let address = match &self.transport {
+            Transport::Tcp(socket) => socket.local_addr(),
+            Transport::Tls(session) => session.socket().local_addr(),
+            Transport::Unix(_) => return None,
+        };
+        address.ok().map(|address| address.port())
+    }
+
+    /// The socket by itself, without the runtime; it does not block.
+    pub(crate) fn into_system(self) -> io::Result<(socket2::Socket, Descriptor)> {
+        let socket = match self.transport {
+            Transport::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
+            Transport::Unix(socket) => socket.into_std().map(socket2::Socket::from),
+            // The session goes; a second hold on its socket keeps that open.
+            Transport::Tls(session) => SockRef::from(session.socket()).try_clone(),
+        }?;
+        Ok((socket, self.descriptor))
+    }
+
+    /// Whether the peer is silent, and still there.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let seen = match &mut self.transport {
+            Transport::Tcp(socket) => blocking::peek(socket),
+            Transport::Unix(socket) => blocking::peek(socket),
+            Transport::Tls(session) => return session.is_quiet(),
+        };
+        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Whether there are bytes of the peer's that nobody has read.
+    pub(crate) fn has_sent(socket: &TcpStream) -> bool {
+        matches!(blocking::peek(socket), Ok(true))
+    }
+
+    /// Sends `bytes` if the system takes them at once; only good as a last word.
+    pub(crate) fn send_last(&mut self, bytes: &[u8]) {
+        // Nothing depends on it: the server also notices the end of the stream.
+        let _ = match &mut self.transport {
+            Transport::Tcp(socket) => blocking::send_now(socket, bytes),
+            Transport::Unix(socket) => blocking::send_now(socket, bytes),
+            Transport::Tls(session) => return session.send_last(bytes),
+        };
+    }
+
+    /// Lets [`Socket::append`] wait, for so long at most. False if it cannot.
+    pub(crate) fn prepare(&self, tick: Duration) -> bool {
+        match &self.transport {
+            Transport::Tcp(socket) => blocking::prepare(socket, tick).is_ok(),
+            Transport::Unix(socket) => blocking::prepare(socket, tick).is_ok(),
+            Transport::Tls(_) => false,
+        }
+    }
+
+    /// Appends bytes without the runtime, see [`blocking::append`]. Only after it was prepared.
+    pub(crate) fn append(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> io::Result<Option<usize>> {
+        match &self.transport {
+            Transport::Tcp(socket) => blocking::append(socket, bytes, patience),
+            Transport::Unix(socket) => blocking::append(socket, bytes, patience),
+            Transport::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Appends what there is to `bytes`, up to their capacity, without the runtime and without a wait. `None`: nothing.
+    pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        match &mut self.transport {
+            Transport::Tcp(socket) => blocking::append(socket, bytes, Patience::Look),
+            Transport::Unix(socket) => blocking::append(socket, bytes, Patience::Look),
+            Transport::Tls(session) => session.append_now(bytes),
+        }
+    }
+
+    /// Appends what there is to `bytes`, up to their capacity; none at the end of the stream.
+    pub(crate) fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.transport {
+            Transport::Tcp(socket) => blocking::poll_append(socket, cx, bytes),
+            Transport::Unix(socket) => blocking::poll_append(socket, cx, bytes),
+            Transport::Tls(_) => {
+                let room = bytes.capacity() - bytes.len();
+                pin!(self.read_buf(&mut bytes.limit(room))).poll(cx)
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => blocking::poll_read(socket, cx, buf),
+            Transport::Unix(socket) => blocking::poll_read(socket, cx, buf),
+            Transport::Tls(session) => session.poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => blocking::poll_send(socket, cx, buf),
+            Transport::Unix(socket) => blocking::poll_send(socket, cx, buf),
+            Transport::Tls(session) => session.poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Transport::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Transport::Tls(session) => session.poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().transport {
+            Transport::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Transport::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Transport::Tls(session) => {
+                ready!(session.poll_farewell(cx))?;
+                Poll::Ready(SockRef::from(session.socket()).shutdown(Shutdown::Write))
+            }
+        }
+    }
+}
+
+/// Gives the client library a stream of which it is to believe that it made TLS out of it, whatever it is: the library
+/// asks only such a stream what an authentication can be bound to.
+pub(crate) struct Finished;
+
+impl<S: TlsStream + Unpin> TlsConnect<S> for Finished {
+    type Stream = S;
+    type Error = Infallible;
+    type Future = Ready<Result<S, Infallible>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        at_once(Ok(stream))
+    }
+}

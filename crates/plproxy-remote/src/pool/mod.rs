@@ -1,0 +1,221 @@
+//! The connections at rest.
+//!
+//! A connection is taken out for the time of one statement and comes back only if it is idle. So a call within a call
+//! finds the pool without it and opens another, and what is lost on the way is closed.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use plproxy_core::numbered::NumberHash;
+
+use crate::connection::{Connection, ConnectionInfo, Facts};
+use crate::endpoint::Endpoint;
+use crate::endpoint::usage::LATELY;
+use crate::net::descriptors::{Descriptors, IdleConnections};
+use crate::options::CallOptions;
+
+/// Only one thread looks at it; two is the least the map takes.
+const SHARDS: usize = 2;
+
+/// So few are not worth a look at who is gone.
+const LEAST_FACTS: usize = 16;
+
+pub(crate) struct Pool {
+    descriptors: Rc<Descriptors>,
+    /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
+    #[allow(clippy::vec_box)]
+    idle: DashMap<u64, Vec<Box<Connection>>, NumberHash>,
+    /// No connection at rest is to be closed before that time.
+    due: Cell<Option<Instant>>,
+    /// The endpoints that this transaction has used.
+    used: RefCell<Vec<Rc<Endpoint>>>,
+    /// Some rest that were needed, but not by the last transaction; from that time on it is too long ago.
+    surplus_due: Cell<Option<Instant>>,
+    /// Of all connections, also those in use.
+    facts: RefCell<Vec<Weak<Facts>>>,
+    /// With so many of them it is seen whose connections are gone.
+    facts_due: Cell<usize>,
+}
+
+impl Pool {
+    pub(crate) fn new(descriptors: Rc<Descriptors>) -> Pool {
+        Pool {
+            descriptors,
+            idle: DashMap::with_hasher_and_shard_amount(NumberHash::default(), SHARDS),
+            due: Cell::new(None),
+            used: RefCell::default(),
+            surplus_due: Cell::new(None),
+            facts: RefCell::default(),
+            facts_due: Cell::new(LEAST_FACTS),
+        }
+    }
+
+    /// A connection to the endpoint that is alive and not too old. The others are closed on the way.
+    pub(crate) fn take(
+        &self,
+        endpoint: &Endpoint,
+        lifetime: Option<Duration>,
+        now: Instant,
+    ) -> Option<Box<Connection>> {
+        let mut idle = self.idle.get_mut(&endpoint.id())?;
+        while let Some(mut connection) = idle.pop() {
+            let old = lifetime.is_some_and(|lifetime| connection.is_older_than(lifetime, now));
+            if !old && connection.seems_alive(now) {
+                return Some(connection);
+            }
+            connection.close();
+        }
+        None
+    }
+
+    /// Makes a new connection known.
+    pub(crate) fn register(&self, connection: &Connection) {
+        let mut facts = self.facts.borrow_mut();
+        let new = Rc::downgrade(connection.facts());
+        if facts.iter().any(|known| known.ptr_eq(&new)) {
+            return;
+        }
+        // Those that are gone are left out when they may be as many as the others.
+        if facts.len() >= self.facts_due.get() {
+            facts.retain(|facts| facts.strong_count() > 0);
+            self.facts_due.set(2 * facts.len() + LEAST_FACTS);
+        }
+        facts.push(Rc::downgrade(connection.facts()));
+    }
+
+    /// Takes a connection back, or closes it.
+    pub(crate) fn put(&self, mut connection: Box<Connection>, options: &CallOptions) {
+        connection.end_use();
+        if connection.is_idle() && !connection.endpoint().retired().get() {
+            let due = connection.rests(options.connection_lifetime, options.idle_timeout);
+            self.due
+                .set([self.due.get(), due].into_iter().flatten().min());
+            self.idle
+                .entry(connection.endpoint().id())
+                .or_default()
+                .push(connection);
+        }
+    }
+
+    /// Closes the connections at rest of one endpoint.
+    pub(crate) fn close(&self, endpoint: &Endpoint) {
+        if let Some((_, connections)) = self.idle.remove(&endpoint.id()) {
+            connections.into_iter().for_each(Connection::close);
+        }
+    }
+
+    /// The transaction uses an endpoint, for the first time.
+    pub(crate) fn is_used(&self, endpoint: &Rc<Endpoint>) {
+        self.used.borrow_mut().push(Rc::clone(endpoint));
+    }
+
+    /// The transaction ends. Closes what rests beyond the most that was needed lately.
+    pub(crate) fn end_transaction(&self) {
+        let mut used = self.used.take();
+        if used.is_empty() {
+            return;
+        }
+        used.retain(|endpoint| {
+            let mut rest = self.idle.get_mut(&endpoint.id());
+            // A moment ago, mostly; looking at the clock costs more than all else here.
+            let last = rest.as_ref().and_then(|rest| rest.last());
+            let now = last.map_or_else(Instant::now, |last| last.rests_since());
+            endpoint.usage().end_transaction(now);
+            if let Some(rest) = &mut rest {
+                self.close_surplus(rest, now);
+            }
+            // What is in use still is used by the next one, too.
+            endpoint.usage().in_use() > 0
+        });
+        self.used.replace(used);
+    }
+
+    /// Closes the surplus that was needed until some time ago.
+    fn close_old_surplus(&self) {
+        let Some(due) = self.surplus_due.get() else {
+            return;
+        };
+        let now = Instant::now();
+        if now >= due {
+            self.surplus_due.set(None);
+            for mut rest in self.idle.iter_mut() {
+                self.close_surplus(&mut rest, now);
+            }
+        }
+    }
+
+    #[allow(clippy::vec_box)]
+    fn close_surplus(&self, rest: &mut Vec<Box<Connection>>, now: Instant) {
+        let Some(endpoint) = rest.first().map(|first| Rc::clone(first.endpoint())) else {
+            return;
+        };
+        let usage = endpoint.usage();
+        let needed = usage.lately(now).saturating_sub(usage.in_use());
+        // Those that were put back first were of use last when most were.
+        let surplus = rest.len().saturating_sub(needed.max(1));
+        rest.drain(..surplus).for_each(Connection::close);
+        if rest.len() + usage.in_use() > usage.last().max(1) && self.surplus_due.get().is_none() {
+            self.surplus_due.set(now.checked_add(LATELY));
+        }
+    }
+
+    /// Closes the connections at rest that have rested or lived for too long.
+    pub(crate) fn close_due(&self) {
+        self.close_old_surplus();
+        let Some(due) = self.due.get() else { return };
+        let now = Instant::now();
+        if now < due {
+            return;
+        }
+        let mut next = None;
+        for mut connections in self.idle.iter_mut() {
+            connections
+                .extract_if(.., |connection| {
+                    connection.due().is_some_and(|due| due <= now)
+                })
+                .for_each(Connection::close);
+            let first = connections.iter().filter_map(|rest| rest.due()).min();
+            next = [next, first].into_iter().flatten().min();
+        }
+        self.due.set(next);
+    }
+
+    /// Closes all connections at rest.
+    pub(crate) fn close_all(&self) {
+        for mut connections in self.idle.iter_mut() {
+            connections.drain(..).for_each(Connection::close);
+        }
+        self.idle.clear();
+    }
+
+    /// Cancelling is over.
+    pub(crate) fn end_cancel(&self) {
+        self.descriptors.end_cancel();
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<ConnectionInfo> {
+        self.facts
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|facts| facts.snapshot())
+            .collect()
+    }
+}
+
+impl IdleConnections for Pool {
+    fn close_longest_rested(&self) -> bool {
+        let rests = self.idle.iter();
+        let oldest = rests.filter_map(|rest| {
+            // The last ones were put back last.
+            Some((rest.first()?.rests_since(), *rest.key()))
+        });
+        let Some((_, endpoint)) = oldest.min() else {
+            return false;
+        };
+        let oldest = self.idle.get_mut(&endpoint).map(|mut rest| rest.remove(0));
+        oldest.map(Connection::close).is_some()
+    }
+}

@@ -1,0 +1,174 @@
+//! What comes in: bytes from the socket, message by message.
+
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use plproxy_core::room;
+
+use crate::error::ErrorKind;
+use crate::net::blocking::Patience;
+use crate::net::transport::Socket;
+use crate::protocol::frame::{Frame, HEADER, is_unasked, limit};
+
+/// Room for one read.
+const READ: usize = 8 * 1024;
+/// With less room than that there is no reading.
+const LEAST: usize = 1024;
+/// As much memory is kept from one exchange to the next.
+const KEPT: usize = 16 * 1024;
+/// Rows that take less than that part of the memory are copied, and the memory is kept.
+const SMALL_PART: usize = 4;
+/// Bytes that came in.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    /// All before was seen to.
+    at: usize,
+}
+
+impl Inbox {
+    /// Whether everything was seen to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    /// Whether nothing is here but the beginning of a message that may come at any time. Only when all whole ones were seen
+    /// to.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.bytes.get(self.at).is_none_or(|tag| is_unasked(*tag))
+    }
+
+    /// How many bytes are known to be missing of the message that has come in part.
+    pub(crate) fn missing(&self) -> usize {
+        match self.header() {
+            Some((_, length)) => (self.at + 1)
+                .saturating_add(length)
+                .saturating_sub(self.bytes.len()),
+            None => 0,
+        }
+    }
+
+    /// How many bytes were seen to and are still here.
+    pub(crate) fn seen(&self) -> usize {
+        self.at
+    }
+
+    /// The next message, if it is there as a whole; it counts as seen to. Refused is one of a length that no honest server
+    /// sends, as soon as the length is known.
+    pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ErrorKind> {
+        let Some((tag, length)) = self.header() else {
+            return Ok(None);
+        };
+        if !(4..=limit(tag)).contains(&length) {
+            return Err(ErrorKind::protocol(
+                "server sent a message of an impossible length",
+            ));
+        }
+        let body = self.at + HEADER..self.at + 1 + length;
+        if self.bytes.len() < body.end {
+            return Ok(None);
+        }
+        self.at = body.end;
+        Ok(Some(Frame { tag, body }))
+    }
+
+    /// What was not seen to.
+    pub(crate) fn unseen(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The tag and the length of the next message, if they are there.
+    pub(crate) fn header(&self) -> Option<(u8, usize)> {
+        let header: &[u8; HEADER] = self.bytes.get(self.at..self.at + HEADER)?.try_into().ok()?;
+        let [tag, length @ ..] = header;
+        Some((*tag, u32::from_be_bytes(*length) as usize))
+    }
+
+    pub(crate) fn body(&self, body: &Range<usize>) -> &[u8] {
+        self.bytes.get(body.clone()).unwrap_or_default()
+    }
+
+    /// Reads what there is. Nothing that was taken note of by its place changes its place.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+    ) -> Poll<Result<(), ErrorKind>> {
+        self.reserve()?;
+        Poll::Ready(match ready!(socket.poll_append(cx, &mut self.bytes)) {
+            Ok(0) => Err(ErrorKind::Closed),
+            Ok(_) => Ok(()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        })
+    }
+
+    /// The same without the runtime, on a socket that is prepared for it. False: nothing came for now.
+    pub(crate) fn fill(&mut self, socket: &Socket, patience: Patience) -> Result<bool, ErrorKind> {
+        self.reserve()?;
+        match socket.append(&mut self.bytes, patience) {
+            Ok(Some(0)) => Err(ErrorKind::Closed),
+            Ok(got) => Ok(got.is_some()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        }
+    }
+
+    /// The same on any socket, and without a wait.
+    pub(crate) fn fill_now(&mut self, socket: &mut Socket) -> Result<bool, ErrorKind> {
+        self.reserve()?;
+        match socket.append_now(&mut self.bytes) {
+            Ok(Some(0)) => Err(ErrorKind::Closed),
+            Ok(got) => Ok(got.is_some()),
+            Err(error) => Err(ErrorKind::from_io(&error)),
+        }
+    }
+
+    /// Makes room for a read.
+    fn reserve(&mut self) -> Result<(), ErrorKind> {
+        let missing = self.missing();
+        if self.bytes.capacity() - self.bytes.len() < missing.max(LEAST) {
+            // A server may say whatever length it likes: it must not end the process.
+            if missing > READ {
+                room::reserve_exact(&mut self.bytes, missing)
+            } else {
+                room::reserve(&mut self.bytes, READ)
+            }
+            .map_err(|_| ErrorKind::no_memory_for_message())?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows at these places out, and everything that was seen to with them. The places are changed to those in
+    /// what is handed out.
+    pub(crate) fn take(&mut self, rows: &mut [Range<usize>]) -> Result<Vec<u8>, ErrorKind> {
+        let copy = |bytes: Option<&[u8]>| {
+            room::copy(bytes.unwrap_or_default()).map_err(|_| ErrorKind::no_memory_for_message())
+        };
+        let Some(first) = rows.first().map(|row| row.start) else {
+            self.forget();
+            return Ok(Vec::new());
+        };
+        if self.at - first < self.bytes.capacity() / SMALL_PART {
+            let taken = copy(self.bytes.get(first..self.at))?;
+            for row in rows {
+                *row = row.start - first..row.end - first;
+            }
+            self.forget();
+            return Ok(taken);
+        }
+        let rest = copy(self.bytes.get(self.at..))?;
+        self.at = 0;
+        Ok(std::mem::replace(&mut self.bytes, rest))
+    }
+
+    /// Makes room of what was seen to.
+    pub(crate) fn forget(&mut self) {
+        if !self.is_empty() {
+            self.bytes.drain(..self.at);
+        } else if self.bytes.capacity() > KEPT {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.clear();
+        }
+        self.at = 0;
+    }
+}

@@ -1,0 +1,459 @@
+//! What goes out: the messages of one exchange, written in one piece.
+//!
+//! A large parameter is not copied: the messages are written with a gap where it belongs, and it is sent from where it is.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use plproxy_core::room::is_room_for;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend::{self, BindError};
+use tokio::io::AsyncWrite;
+
+use crate::error::ErrorKind;
+use crate::protocol::columns::{Format, ResultFormats};
+use crate::protocol::param::Param;
+
+/// From that many bytes on a parameter is large.
+const LARGE: usize = 256 * 1024;
+/// From that many bytes on it is seen first whether there is memory for a statement, and for the small ones of a message.
+const PROBED: usize = 1 << 18;
+/// All parameters of one message together: PostgreSQL takes no more.
+const LIMIT: usize = (1 << 30) - 1;
+/// As much memory is kept from one exchange to the next.
+const KEPT: usize = 64 * 1024;
+
+/// Messages on their way.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    bytes: BytesMut,
+    /// How much of `bytes` is sent.
+    sent: usize,
+    gaps: Vec<Gap>,
+    params: Option<Rc<[Param]>>,
+    /// Something is to be sent, or was taken by TLS and not passed on yet.
+    busy: bool,
+}
+
+/// Where a large parameter belongs.
+struct Gap {
+    at: usize,
+    param: usize,
+    /// How much of it is sent.
+    sent: usize,
+}
+
+impl Outgoing {
+    /// Begins anew; what was not sent is forgotten.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent = 0;
+        self.gaps.clear();
+        self.params = None;
+        self.busy = false;
+    }
+
+    /// All is written, and is to be sent.
+    pub(crate) fn begin(&mut self) {
+        self.busy = true;
+    }
+
+    /// A string of statements by the simple protocol.
+    pub(crate) fn query(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
+        self.message(b'Q', &[sql.as_ref()], &[])
+    }
+
+    /// A message of texts, each with a zero byte at its end, and something behind them. The library's functions take UTF-8
+    /// only.
+    fn message(&mut self, tag: u8, texts: &[&[u8]], rest: &[u8]) -> Result<(), ErrorKind> {
+        let sizes = texts.iter().map(|text| text.len() + 1);
+        let size = sizes.fold(4 + rest.len(), usize::saturating_add);
+        if size > PROBED && !is_room_for(size.saturating_mul(3)) {
+            return Err(ErrorKind::Encode("out of memory for the statement".into()));
+        }
+        if texts.iter().any(|text| text.contains(&0)) {
+            return Err(ErrorKind::Encode("a text contains a zero byte".into()));
+        }
+        let size = i32::try_from(size)
+            .map_err(|_| ErrorKind::Encode("a value is too large to be sent".into()))?;
+        self.bytes.extend_from_slice(&[tag]);
+        self.bytes.extend_from_slice(&size.to_be_bytes());
+        for text in texts {
+            self.bytes.extend_from_slice(text);
+            self.bytes.extend_from_slice(&[0]);
+        }
+        self.bytes.extend_from_slice(rest);
+        Ok(())
+    }
+
+    /// A string of statements, of which nobody knows how many they are. One goes by the extended protocol: there are poolers
+    /// that refuse the simple one.
+    pub(crate) fn script(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
+        let mut one = sql;
+        while let [before @ .., byte] = one
+            && (byte.is_ascii_whitespace() || *byte == b';')
+        {
+            one = before;
+        }
+        if one.contains(&b';') {
+            self.query(sql)
+        } else {
+            self.ask(one)
+        }
+    }
+
+    /// One statement without parameters, whose results come as text, by the extended protocol.
+    pub(crate) fn ask(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        let none: Rc<[Param]> = Rc::new([]);
+        self.bind("", &none, &ResultFormats::All(Format::Text))?;
+        self.describe()?;
+        self.execute()
+    }
+
+    /// One more statement of a round, without parameters, whose results come as text and undescribed.
+    pub(crate) fn alongside(&mut self, sql: &str) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        let none: Rc<[Param]> = Rc::new([]);
+        self.bind("", &none, &ResultFormats::All(Format::Text))?;
+        self.execute_bound()
+    }
+
+    /// Ends a prepared statement.
+    pub(crate) fn close(&mut self, name: &str) -> Result<(), ErrorKind> {
+        frontend::close(b'S', name, &mut self.bytes).map_err(refused)
+    }
+
+    /// Parses a statement. The types of its parameters are left to the server, which sees the casts.
+    pub(crate) fn parse(&mut self, name: &str, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
+        self.parse_typed(name, sql, &[])
+    }
+
+    /// The same with the types of the first of its parameters; 0 is left to the server.
+    pub(crate) fn parse_typed(
+        &mut self,
+        name: &str,
+        sql: impl AsRef<[u8]>,
+        types: &[u32],
+    ) -> Result<(), ErrorKind> {
+        let count = u16::try_from(types.len())
+            .map_err(|_| ErrorKind::Encode("there are too many parameters".into()))?;
+        let mut rest = count.to_be_bytes().to_vec();
+        rest.extend(types.iter().flat_map(|number| number.to_be_bytes()));
+        self.message(b'P', &[name.as_bytes(), sql.as_ref()], &rest)
+    }
+
+    /// Gives a statement its parameters.
+    pub(crate) fn bind(
+        &mut self,
+        name: &str,
+        params: &Rc<[Param]>,
+        results: &ResultFormats,
+    ) -> Result<(), ErrorKind> {
+        let sizes = params.iter().filter_map(large).map(<[u8]>::len);
+        let large_size = sizes.fold(0, usize::saturating_add);
+        if large_size > LIMIT {
+            return Err(ErrorKind::Encode(
+                "the parameters are too large to be sent".into(),
+            ));
+        }
+        // The others are copied, to memory that is taken by doubling, and that ends the process where there is none.
+        let small = params.iter().filter(|param| large(param).is_none());
+        let small = small.fold(0, |all: usize, param| all.saturating_add(param.len()));
+        if small > PROBED && !is_room_for(small.saturating_mul(3)) {
+            return Err(ErrorKind::Encode("out of memory for the parameters".into()));
+        }
+        let begin = self.bytes.len();
+        let gaps = &mut self.gaps;
+        frontend::bind(
+            "",
+            name,
+            params.iter().map(|param| match param {
+                Param::Binary(_) => 1,
+                Param::Null | Param::Text(_) => 0,
+            }),
+            params.iter().enumerate(),
+            |(at, param), bytes| {
+                match param {
+                    Param::Null => return Ok(IsNull::Yes),
+                    param if large(param).is_some() => gaps.push(Gap {
+                        at: bytes.len(),
+                        param: at,
+                        sent: 0,
+                    }),
+                    Param::Text(value) | Param::Binary(value) => bytes.extend_from_slice(value),
+                }
+                Ok(IsNull::No)
+            },
+            results.codes(),
+            &mut self.bytes,
+        )
+        .map_err(|error| match error {
+            BindError::Serialization(error) => refused(error),
+            BindError::Conversion(error) => ErrorKind::Encode(error.to_string()),
+        })?;
+        if large_size > 0 {
+            self.fill_in_lengths(begin, params, large_size)
+                .ok_or_else(|| ErrorKind::Encode("a value is too large to be sent".into()))?;
+            self.params = Some(params.clone());
+        }
+        Ok(())
+    }
+
+    /// Gives the message at `begin`, and the values left out of it, their true lengths.
+    fn fill_in_lengths(&mut self, begin: usize, params: &[Param], large_size: usize) -> Option<()> {
+        for gap in self.gaps.iter().filter(|gap| gap.at > begin) {
+            let size = params.get(gap.param).and_then(large)?.len();
+            let length = self.bytes.get_mut(gap.at.checked_sub(4)?..gap.at)?;
+            length.copy_from_slice(&u32::try_from(size).ok()?.to_be_bytes());
+        }
+        let length = self.bytes.len() - begin - 1 + large_size;
+        self.bytes
+            .get_mut(begin + 1..begin + 5)?
+            .copy_from_slice(&i32::try_from(length).ok()?.to_be_bytes());
+        Some(())
+    }
+
+    /// Parses a statement, and asks for its parameters and the columns of its result.
+    pub(crate) fn describe_statement(
+        &mut self,
+        sql: &[u8],
+        types: &[u32],
+    ) -> Result<(), ErrorKind> {
+        self.parse_and_describe(sql, types)?;
+        self.end_round();
+        Ok(())
+    }
+
+    /// The same as a part of a round.
+    pub(crate) fn parse_and_describe(
+        &mut self,
+        sql: &[u8],
+        types: &[u32],
+    ) -> Result<(), ErrorKind> {
+        self.parse_typed("", sql, types)?;
+        frontend::describe(b'S', "", &mut self.bytes).map_err(refused)
+    }
+
+    /// Parses a statement without a name, which the next one replaces. The server refuses a text in which it reads more than one:
+    /// what counts is how *it* reads it, by its version and its settings.
+    pub(crate) fn parse_alone(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
+        self.parse("", sql)?;
+        frontend::sync(&mut self.bytes);
+        Ok(())
+    }
+
+    /// Asks for the columns of the result.
+    pub(crate) fn describe(&mut self) -> Result<(), ErrorKind> {
+        frontend::describe(b'P', "", &mut self.bytes).map_err(refused)
+    }
+
+    /// Runs what was bound, to the end, and ends the round.
+    pub(crate) fn execute(&mut self) -> Result<(), ErrorKind> {
+        self.execute_bound()?;
+        self.end_round();
+        Ok(())
+    }
+
+    /// Runs what was bound, to the end.
+    pub(crate) fn execute_bound(&mut self) -> Result<(), ErrorKind> {
+        frontend::execute("", 0, &mut self.bytes).map_err(refused)
+    }
+
+    /// Ends the round.
+    pub(crate) fn end_round(&mut self) {
+        frontend::sync(&mut self.bytes);
+    }
+
+    /// Whether everything is on its way.
+    pub(crate) fn is_sent(&self) -> bool {
+        !self.busy
+    }
+
+    /// Whether nothing of it is sent.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.sent == 0 && self.gaps.first().is_none_or(|gap| gap.sent == 0)
+    }
+
+    /// Sends what the socket takes. Ready when everything is sent.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut socket: Pin<&mut impl AsyncWrite>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let gap = self.gaps.first_mut();
+            let end = gap.as_ref().map_or(self.bytes.len(), |gap| gap.at);
+            let piece = match self.bytes.get(self.sent..end).unwrap_or_default() {
+                [] => match gap {
+                    None => break,
+                    Some(gap) => {
+                        let params = self.params.as_deref().unwrap_or_default();
+                        let value = params.get(gap.param).and_then(large).unwrap_or_default();
+                        let piece = value.get(gap.sent..).unwrap_or_default();
+                        if piece.is_empty() {
+                            self.gaps.remove(0);
+                            continue;
+                        }
+                        let sent = ready!(socket.as_mut().poll_write(cx, piece))?;
+                        gap.sent += sent;
+                        some(sent)?;
+                        continue;
+                    }
+                },
+                piece => piece,
+            };
+            let sent = ready!(socket.as_mut().poll_write(cx, piece))?;
+            self.sent += sent;
+            some(sent)?;
+        }
+        ready!(socket.as_mut().poll_flush(cx))?;
+        self.busy = false;
+        if self.bytes.capacity() > KEPT {
+            self.bytes = BytesMut::new();
+            self.sent = 0;
+        }
+        // Nobody else may need it any more, and it is large.
+        self.params = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The bytes of a parameter that is large.
+fn large(param: &Param) -> Option<&[u8]> {
+    match param {
+        Param::Text(bytes) | Param::Binary(bytes) if bytes.len() >= LARGE => Some(bytes),
+        _ => None,
+    }
+}
+
+fn some(sent: usize) -> io::Result<()> {
+    match sent {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        _ => Ok(()),
+    }
+}
+
+fn refused(error: io::Error) -> ErrorKind {
+    ErrorKind::from_io(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+    }
+
+    /// A message that binds these parameters.
+    fn bound(params: &[Param], results: &ResultFormats) -> Vec<u8> {
+        let count = (params.len() as u16).to_be_bytes();
+        let mut body = [b"\0s1\0", &count[..]].concat();
+        for param in params {
+            body.extend_from_slice(&[0, u8::from(matches!(param, Param::Binary(_)))]);
+        }
+        body.extend_from_slice(&count);
+        for param in params {
+            match param {
+                Param::Null => body.extend_from_slice(&[0xff; 4]),
+                Param::Text(value) | Param::Binary(value) => {
+                    body.extend_from_slice(&(value.len() as u32).to_be_bytes());
+                    body.extend_from_slice(value);
+                }
+            }
+        }
+        let codes: Vec<i16> = results.codes().collect();
+        body.extend_from_slice(&(codes.len() as u16).to_be_bytes());
+        codes
+            .iter()
+            .for_each(|code| body.extend_from_slice(&code.to_be_bytes()));
+        message(b'B', &body)
+    }
+
+    /// Takes so many bytes at a time, and is busy every other time.
+    struct Slow(Vec<u8>, usize, bool);
+
+    impl AsyncWrite for Slow {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let this = self.get_mut();
+            this.2 = !this.2;
+            if this.2 {
+                return Poll::Pending;
+            }
+            let taken = bytes.len().min(this.1);
+            this.0.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn values_of_all_sizes_go_out_whole() {
+        let check = |params: Vec<Param>, results: &ResultFormats| {
+            let mut outgoing = Outgoing::default();
+            let shared: Rc<[Param]> = params.clone().into();
+            outgoing.parse("s1", "select").unwrap();
+            outgoing.bind("s1", &shared, results).unwrap();
+            outgoing.execute().unwrap();
+            outgoing.begin();
+            let mut socket = Slow(Vec::new(), 100_000, false);
+            let mut cx = Context::from_waker(Waker::noop());
+            while outgoing
+                .poll_send(&mut cx, Pin::new(&mut socket))
+                .is_pending()
+            {
+                assert!(!outgoing.is_sent());
+            }
+            assert!(outgoing.is_sent());
+            assert_eq!(Rc::strong_count(&shared), 1);
+            let execute = message(b'E', b"\0\0\0\0\0");
+            let wanted = [
+                message(b'P', b"s1\0select\0\0\0"),
+                bound(&params, results),
+                execute,
+                message(b'S', b""),
+            ];
+            assert!(socket.0 == wanted.concat(), "{params:?} {results:?}");
+        };
+        let small = || Param::Text(b"small".to_vec());
+        let large = |byte| Param::Binary(vec![byte; LARGE]);
+        for results in [
+            &Format::Binary.into(),
+            &Format::Text.into(),
+            &ResultFormats::of_columns([Format::Text, Format::Binary, Format::Text]),
+        ] {
+            check(vec![], results);
+            check(vec![small(), Param::Null], results);
+            check(vec![large(1)], results);
+            check(vec![small(), large(1), Param::Null], results);
+            check(vec![large(1), large(2), small(), large(3)], results);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let zero = Outgoing::default().parse("s1", "select '\0'");
+        assert!(matches!(zero, Err(ErrorKind::Encode(_))), "{zero:?}");
+        let half = Param::Text(vec![0; LIMIT / 2 + 1]);
+        let both: Rc<[Param]> = vec![half.clone(), half].into();
+        let both = Outgoing::default().bind("s1", &both, &Format::Binary.into());
+        assert!(matches!(both, Err(ErrorKind::Encode(_))), "{both:?}");
+    }
+}

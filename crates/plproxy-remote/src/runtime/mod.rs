@@ -1,0 +1,221 @@
+//! Where the thread waits, but for a request that is alone and waits by itself ([`crate::net::blocking`]).
+//!
+//! A tokio runtime on the current thread, entered by [`Runtime::wait`] and by nothing else. It has no worker threads and
+//! nothing here uses its pool of blocking threads, so the process keeps the threads it has.
+
+pub(crate) mod fast_path;
+pub(crate) mod host_interrupts;
+pub(crate) mod resolver;
+pub(crate) mod wait_event;
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::EnterGuard;
+use tokio::task::coop;
+use tokio::time::{Instant, Sleep};
+
+use crate::runtime::host_interrupts::Gate;
+
+/// The longest sleep. It covers the moment between the look at the host's flag and the sleep, and clocks the deadlines.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+/// How soon the host is told again while its flag stays up.
+const REMINDER: Duration = Duration::from_millis(10);
+/// Polls without a look at the sockets, before those get their turn.
+const ROUNDS: usize = 16;
+/// Waits that may be over before they begin: so long servers that never stop talking keep the others' sockets from their
+/// turn.
+const STREAK: u32 = 16;
+
+pub(crate) struct Runtime {
+    tokio: tokio::runtime::Runtime,
+    gate: Arc<Gate>,
+    waker: Waker,
+    /// One timer for all waits: it is set anew only when it has gone off, so that most waits do not touch it.
+    tick: RefCell<Pin<Box<Sleep>>>,
+    /// Waits in a row that were over before they began.
+    streak: Cell<u32>,
+    /// See [`Runtime::look`].
+    look: Cell<bool>,
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.gate.forget();
+    }
+}
+
+impl Runtime {
+    pub(crate) fn new(interrupted: fn() -> bool) -> io::Result<Runtime> {
+        let gate = Gate::new(interrupted);
+        let (park, unpark) = (gate.clone(), gate.clone());
+        let tokio = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .on_thread_park(move || park.sleeps())
+            .on_thread_unpark(move || unpark.awakes())
+            .build()?;
+        let tick = {
+            let _guard = tokio.enter();
+            RefCell::new(Box::pin(tokio::time::sleep(TICK)))
+        };
+        Ok(Runtime {
+            tokio,
+            waker: Waker::from(gate.clone()),
+            gate,
+            tick,
+            streak: Cell::new(0),
+            look: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// For making timers outside of a wait.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.tokio.enter()
+    }
+
+    /// Polls until `poll` is ready, and sleeps in between. `poll` is told whether the clock ticked since it last ran.
+    pub(crate) fn wait<T>(&self, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> T {
+        let mut kept = None;
+        self.tokio.block_on(poll_fn(|outer| {
+            if let Some(value) = kept.take() {
+                return Poll::Ready(value);
+            }
+            if self.streak.get() >= STREAK {
+                self.streak.set(0);
+                outer.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.gate.enter(outer.waker());
+            let mut context = Context::from_waker(&self.waker);
+            let mut ticked = self.ticked(&mut context);
+            for _ in 0..ROUNDS {
+                self.gate.take_woken();
+                if let Poll::Ready(value) = poll(&mut context, ticked) {
+                    self.streak.set(self.streak.get() + 1);
+                    if coop::has_budget_remaining() {
+                        return Poll::Ready(value);
+                    }
+                    // What the runtime refused, as one poll had done much already, it wakes after the next look at the
+                    // sockets, if it comes to that: an end now would be forgotten by it, and nobody would wake them.
+                    kept = Some(value);
+                    outer.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                let look = self.look.take();
+                if look || !self.gate.take_woken() {
+                    if look {
+                        outer.waker().wake_by_ref();
+                    }
+                    self.streak.set(0);
+                    self.gate.leave();
+                    return Poll::Pending;
+                }
+                ticked = false;
+            }
+            outer.waker().wake_by_ref();
+            Poll::Pending
+        }))
+    }
+
+    /// Polls once what waits by itself, outside of the runtime.
+    pub(crate) fn poll_alone<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        self.gate.stays_awake();
+        poll(&mut Context::from_waker(&self.waker))
+    }
+
+    /// To be called by a poll that is about to be pending: it is to be polled again at once, but for a look at the sockets.
+    pub(crate) fn look(&self) {
+        self.look.set(true);
+    }
+
+    /// The thread was away: sockets and timers have their turn before anything else.
+    pub(crate) fn owes_a_turn(&self) {
+        self.streak.set(STREAK);
+    }
+
+    /// Whether the timer went off; it is set again if so. A host that was told and still has its flag up is reminded
+    /// then, and so the timer is shorter as long as it does.
+    fn ticked(&self, context: &mut Context<'_>) -> bool {
+        let mut tick = self.tick.borrow_mut();
+        let now_due = tick.as_mut().poll(context).is_ready();
+        let held = self.gate.held();
+        if now_due {
+            if held {
+                self.gate.remind();
+            }
+            tick.as_mut().reset(Instant::now() + TICK);
+        } else if held && tick.deadline() > Instant::now() + REMINDER {
+            tick.as_mut().reset(Instant::now() + REMINDER);
+        } else {
+            return false;
+        }
+        // A timer wakes only whom it was polled by since it was set.
+        if tick.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+        now_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Notes that it was woken.
+    struct Note(AtomicBool);
+
+    impl Wake for Note {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_was_refused_is_woken_although_the_wait_is_over() {
+        let runtime = Runtime::new(|| false).expect("a runtime");
+        let note = Arc::new(Note(AtomicBool::new(false)));
+        let waker = Waker::from(note.clone());
+        let done = runtime.wait(|_, _| {
+            let mut context = Context::from_waker(&waker);
+            for done in 0.. {
+                match coop::poll_proceed(&mut context) {
+                    Poll::Ready(allowed) => allowed.made_progress(),
+                    Poll::Pending => return Poll::Ready(done),
+                }
+            }
+            Poll::Pending
+        });
+        assert!(done > 0);
+        assert!(note.0.load(Relaxed));
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_runtime() {
+        let gone = |_| {
+            let runtime = Runtime::new(|| false).expect("a runtime");
+            let mut first = true;
+            runtime.wait(|context, _| {
+                if std::mem::take(&mut first) {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            });
+            Arc::downgrade(&runtime.gate)
+        };
+        assert!((0..3).map(gone).all(|gate| gate.upgrade().is_none()));
+    }
+}
