@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
+use crate::protocol::batch::Batch;
 use crate::protocol::columns::ColumnDescription;
-use crate::protocol::row::Batch;
 
 /// Something to do for the caller.
 pub enum Event {

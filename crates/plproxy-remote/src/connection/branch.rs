@@ -8,9 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use crate::connection::Connection;
 use crate::connection::backend_identity::Direct;
+use crate::connection::info::ConnectionInfo;
 use crate::connection::session::{Origin, Session};
-use crate::connection::{Connection, ConnectionInfo};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 

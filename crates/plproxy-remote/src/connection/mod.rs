@@ -8,6 +8,7 @@ pub(crate) mod cancel;
 pub(crate) mod connect;
 pub(crate) mod dialog;
 pub(crate) mod exchange;
+pub(crate) mod info;
 pub(crate) mod login;
 pub(crate) mod restore;
 pub(crate) mod session;
@@ -17,7 +18,6 @@ pub(crate) mod statements;
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,6 +26,7 @@ use plproxy_core::numbered::NumberMap;
 
 use crate::connection::backend_identity::Direct;
 use crate::connection::cancel::CancelKey;
+use crate::connection::info::{ConnectionInfo, Facts, Shown};
 use crate::connection::login::handshake::LoggedIn;
 use crate::connection::session_settings::Settings;
 use crate::connection::state::SessionState;
@@ -52,82 +53,6 @@ const WHOLE: u32 = 1000;
 
 /// Who was there so short a time ago is taken to be there still.
 const MOMENT: Duration = Duration::from_millis(10);
-
-/// Where a connection goes, but for what may be a piece of a password.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    /// The host.
-    pub host: String,
-    /// The port; `None` where it must not be seen.
-    pub port: Option<u16>,
-    /// The database.
-    pub dbname: String,
-    /// The role.
-    pub user: String,
-}
-
-/// What can be told of a connection to whom it may concern.
-#[derive(Debug, Clone)]
-pub struct ConnectionInfo {
-    /// The host as the connection string has it.
-    pub host: String,
-    /// The address that the connection string gives for it, if it gives one.
-    pub hostaddr: Option<IpAddr>,
-    /// The port.
-    pub port: u16,
-    /// The database.
-    pub dbname: String,
-    /// The role.
-    pub user: String,
-    /// The same four as a view may have them.
-    pub shown: Shown,
-    /// The endpoint's number, as [`Endpoint::id`] has it.
-    pub endpoint: u64,
-    /// The server's version, as the server gave it.
-    pub server_version: String,
-    /// The server's process id, as the server gave it.
-    pub process_id: i32,
-    /// When it was made.
-    pub connected_at: SystemTime,
-    /// When a call last began to use it.
-    pub last_used_at: SystemTime,
-    /// How many statements it ran.
-    pub calls: u64,
-    /// How many statements are prepared on it.
-    pub prepared_statements: usize,
-    /// Whether a call, or a transaction of several calls, has it at the moment.
-    pub in_use: bool,
-    /// Whether a transaction of several calls has it.
-    pub in_transaction: bool,
-    /// The version of TLS that protects it, as in `TLSv1.3`; `None` where nothing does.
-    pub tls: Option<String>,
-}
-
-/// The same, as it changes.
-pub(crate) struct Facts {
-    fixed: ConnectionInfo,
-    /// The moment of `connected_at` on the clock that is never set.
-    opened: Instant,
-    last_used: Cell<Instant>,
-    calls: Cell<u64>,
-    prepared_statements: Cell<usize>,
-    in_use: Cell<bool>,
-    in_transaction: Cell<bool>,
-}
-
-impl Facts {
-    pub(crate) fn snapshot(&self) -> ConnectionInfo {
-        ConnectionInfo {
-            last_used_at: self.fixed.connected_at
-                + self.last_used.get().saturating_duration_since(self.opened),
-            calls: self.calls.get(),
-            prepared_statements: self.prepared_statements.get(),
-            in_use: self.in_use.get(),
-            in_transaction: self.in_transaction.get(),
-            ..self.fixed.clone()
-        }
-    }
-}
 
 pub(crate) struct Connection {
     pub(crate) state: SessionState,

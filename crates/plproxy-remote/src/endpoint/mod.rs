@@ -1,6 +1,7 @@
 //! Endpoints: where calls go, one for each way of connecting.
 
 pub(crate) mod reachability;
+pub(crate) mod resources;
 pub(crate) mod usage;
 
 use std::cell::{Cell, RefCell};
@@ -12,11 +13,8 @@ use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Host, Warning, shown};
 
 use crate::encoding::Encoding;
 use crate::endpoint::reachability::{Attempt, Reachability};
+use crate::endpoint::resources::Resources;
 use crate::endpoint::usage::Usage;
-use crate::net::descriptors::Descriptors;
-use crate::net::linger;
-use crate::net::tls::context::Contexts;
-use crate::protocol::terminate::OpenConnections;
 
 /// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
 pub type Reader = Box<dyn Fn() -> Result<(ConnInfo, Vec<Warning>), ConnInfoError>>;
@@ -40,29 +38,6 @@ pub struct Endpoint {
     encoding: Cell<Option<Encoding>>,
     usage: Rc<Usage>,
     reachability: Reachability,
-}
-
-/// What all endpoints of a process share.
-pub(crate) struct Resources {
-    /// The host's.
-    pub(crate) encoding: Encoding,
-    pub(crate) contexts: Contexts,
-    pub(crate) open_connections: OpenConnections,
-    pub(crate) descriptors: Rc<Descriptors>,
-    /// There are endpoints that nobody holds any more.
-    pub(crate) let_go: Cell<bool>,
-}
-
-impl Resources {
-    pub(crate) fn new(encoding: Encoding) -> Resources {
-        Resources {
-            encoding,
-            contexts: Contexts::default(),
-            open_connections: OpenConnections::new(),
-            descriptors: Rc::new(Descriptors::new(linger::close_oldest)),
-            let_go: Cell::new(false),
-        }
-    }
 }
 
 /// What may be told of where it led when it was last read.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use plproxy_core::numbered::NumberHash;
 
-use crate::connection::{Connection, ConnectionInfo, Facts};
+use crate::connection::Connection;
+use crate::connection::info::{ConnectionInfo, Facts};
 use crate::endpoint::Endpoint;
 use crate::endpoint::usage::LATELY;
 use crate::net::descriptors::{Descriptors, IdleConnections};

@@ -1,5 +1,6 @@
 //! The messages of the protocol, to and from bytes, and what they carry.
 
+pub(crate) mod batch;
 pub(crate) mod columns;
 pub(crate) mod error_response;
 pub(crate) mod frame;

@@ -18,6 +18,7 @@ const LEAST: usize = 1024;
 const KEPT: usize = 16 * 1024;
 /// Rows that take less than that part of the memory are copied, and the memory is kept.
 const SMALL_PART: usize = 4;
+
 /// Bytes that came in.
 #[derive(Default)]
 pub(crate) struct Inbox {

@@ -6,8 +6,8 @@ use std::task::Wake;
 
 use super::*;
 use crate::encoding::Encoding;
+use crate::protocol::batch::{Batch, Places, Reading};
 use crate::protocol::columns::Format;
-use crate::protocol::row::{Batch, Places, Reading};
 
 #[test]
 fn who_has_ended_keeps_nobody_waiting() {

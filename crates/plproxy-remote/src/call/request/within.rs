@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{READ_ONLY, TAKEN, Task, is_missing, is_stale, learn, never_ran};
+use super::attempts::{learn, never_ran};
+use super::refusal::{TAKEN, is_missing, is_stale};
+use super::{READ_ONLY, Task};
 use crate::connection::Connection;
 use crate::connection::branch::{Branch, Lease};
 use crate::connection::dialog::{Description, Unread};
-use crate::connection::exchange::{Exchange, Exchanged, ResultSink};
+use crate::connection::exchange::sink::ResultSink;
+use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::statements::Plan;
 use crate::error::ErrorKind;
 use crate::protocol::statement::Statement;

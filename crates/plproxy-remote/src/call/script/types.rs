@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::connection::ConnectionInfo;
+use crate::connection::info::ConnectionInfo;
 use crate::connection::session::{Origin, Session};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;

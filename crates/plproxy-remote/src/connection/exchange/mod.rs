@@ -9,6 +9,8 @@
 //! room for rows nothing is read, so that the socket and at last the server wait.
 
 mod reply;
+pub(crate) mod sink;
+mod write;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -18,61 +20,23 @@ use std::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection::backend_identity::Direct;
-use crate::connection::branch::{ASK_WRITTEN, Branch};
+use crate::connection::exchange::sink::ResultSink;
 use crate::connection::session_settings::Change;
-use crate::connection::statements::{Columns, Plan, PreparedStatement, new_name};
+use crate::connection::statements::{Columns, Plan, PreparedStatement};
 use crate::diagnostic::Diagnostic;
-use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::net::blocking::Patience;
+use crate::protocol::batch::{Batch, Places, Reading};
 use crate::protocol::columns::{ColumnDescription, ResultFormats};
-use crate::protocol::param::Param;
-use crate::protocol::row::{Batch, Places, Reading};
 use crate::protocol::statement::Statement;
 use crate::protocol::text_style::TextNeeds;
 use crate::runtime::TICK;
-use crate::runtime::fast_path::FastPath;
 
 /// So much may come between rows before they are handed over.
 const ROOM: usize = 64 * 1024;
-/// Asks the server which process it is.
-const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
 
 /// Text that means something else under the one and the other cannot be told apart.
 const STYLE_CHANGED: &str = "DateStyle or IntervalStyle was changed within the statement, so that its result cannot be read";
-
-/// What has a statement run: it gives the parameters, takes what comes, and says how to wait.
-pub(crate) trait ResultSink {
-    /// The parameters for a session of that encoding.
-    fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind>;
-
-    /// They are not needed any more, and may be large.
-    fn drop_params(&self);
-
-    /// The transaction that the statement runs in, unless it is one of its own.
-    fn branch(&self) -> Option<&Branch>;
-
-    /// Rows are handed over in batches of about that many bytes, or of what is there.
-    fn batch_size(&self) -> usize;
-
-    /// Ready when there is room for rows; `handed_over`: whether some were handed over before.
-    fn poll_room(&self, handed_over: bool, cx: &mut Context<'_>) -> Poll<()>;
-
-    /// Takes some rows, which are not the last.
-    fn rows(&self, batch: Batch);
-
-    /// Takes a notice.
-    fn notice(&self, notice: Box<Diagnostic>);
-
-    /// How to wait.
-    fn fast_path(&self) -> &FastPath;
-
-    /// Whether the caller has something to do.
-    fn is_wanted(&self) -> bool;
-
-    /// Whether the time is over, so that nothing is to be waited for once the statement is answered.
-    fn is_hurried(&self) -> bool;
-}
 
 /// A statement under way.
 pub(crate) struct Exchange<'a, S> {
@@ -251,86 +215,6 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         };
         if !stands {
             self.result = Some(Err(kind));
-        }
-    }
-
-    /// Writes all messages; says how many rounds they are.
-    fn write(&mut self, plan: Plan, begins: bool) -> Result<u64, ErrorKind> {
-        let branch = self.sink.branch();
-        let prologue = branch.map(|branch| branch.prologue(self.connection, begins));
-        let (prologue, identifies) = prologue.unwrap_or_default();
-        (self.alongside, self.identifies) = (prologue.len(), identifies);
-        let Connection {
-            outgoing,
-            statements,
-            direct,
-            state,
-            ..
-        } = &mut *self.connection;
-        let statement = self.statement;
-        let sql = statement.sql().bytes(state.encoding())?;
-        outgoing.clear();
-        if let Some(change) = &self.change {
-            outgoing.ask(change.sql())?;
-        }
-        for name in statements.forgotten() {
-            outgoing.close(name)?;
-        }
-        for sql in &prologue {
-            outgoing.alongside(sql)?;
-        }
-        let params = self.sink.params(state.encoding())?;
-        match plan {
-            Plan::Prepared(PreparedStatement { name, columns }) => {
-                // A pooler may lead to another session every time, which parsed it at another time.
-                let columns = match direct {
-                    Direct::Yes => columns,
-                    Direct::No | Direct::Unknown => Columns::Unknown,
-                };
-                outgoing.bind(&name, &params, &self.formats)?;
-                if matches!(columns, Columns::Unknown) {
-                    (self.name, self.parsed) = (Some(name), true);
-                }
-                self.columns = columns;
-            }
-            Plan::Prepare => {
-                let name = new_name();
-                outgoing.parse_typed(&name, sql, statement.types())?;
-                outgoing.bind(&name, &params, &self.formats)?;
-                self.name = Some(name);
-            }
-            Plan::Unnamed | Plan::UnnamedAndAsk => {
-                outgoing.parse_typed("", sql, statement.types())?;
-                outgoing.bind("", &params, &self.formats)?;
-            }
-        }
-        if matches!(self.columns, Columns::Unknown) {
-            outgoing.describe()?;
-        }
-        outgoing.execute_bound()?;
-        if branch.is_some() {
-            outgoing.alongside(ASK_WRITTEN)?;
-        }
-        outgoing.end_round();
-        if self.asks {
-            outgoing.ask(ASK_PROCESS)?;
-        }
-        statements.forgotten_are_closed();
-        if let Some(branch) = branch {
-            branch.prologue_is_sent();
-        }
-        if self.change.is_none() {
-            self.round = self.first_round();
-        }
-        Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
-    }
-
-    /// What is answered first in the round of the statement.
-    fn first_round(&self) -> Round {
-        if self.alongside > 0 {
-            Round::Prologue
-        } else {
-            Round::Statement
         }
     }
 

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use plproxy_core::room;
 
-use super::{Exchange, ResultSink, Round};
+use super::{Exchange, Round};
 use crate::connection::Connection;
 use crate::connection::backend_identity::Direct;
+use crate::connection::exchange::sink::ResultSink;
 use crate::connection::session_settings::Change;
 use crate::connection::statements::Columns;
 use crate::diagnostic::Diagnostic;

@@ -1,4 +1,4 @@
-//! What a connection remembers of statements.
+//! What is prepared, and what is forgotten.
 
 use super::*;
 

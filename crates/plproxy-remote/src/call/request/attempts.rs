@@ -1,0 +1,150 @@
+//! Running a statement on a connection, in another form if the first is refused before it ran.
+
+use std::rc::Rc;
+
+use super::Task;
+use super::refusal::{TAKEN, is_missing, is_stale};
+use crate::connection::Connection;
+use crate::connection::dialog::Description;
+use crate::connection::exchange::sink::ResultSink;
+use crate::connection::exchange::{Exchange, Exchanged};
+use crate::connection::statements::Plan;
+use crate::error::ErrorKind;
+use crate::options::Prepared;
+use crate::protocol::statement::Statement;
+use crate::protocol::write_buffer::Outgoing;
+
+/// Of so many statements a connection remembers the columns at most.
+const DESCRIBED: usize = 256;
+
+impl Task {
+    /// Whether to prepare.
+    pub(super) fn prepared(&self) -> Prepared {
+        match &self.common.options.reset {
+            Some(reset) if reset.discards() => Prepared::Off,
+            _ => self.common.options.prepared,
+        }
+    }
+
+    /// Learns the types of the result's columns, where the form to ask for depends on them. Nothing runs by that. The way it
+    /// ended if it did not work.
+    pub(super) async fn describe(
+        &self,
+        statement: &Statement,
+        connection: &mut Connection,
+    ) -> Option<Exchanged> {
+        if !statement.is_typed() || connection.described.contains_key(&statement.id()) {
+            return None;
+        }
+        self.common.state.fast_path.in_runtime().await;
+        let notice = |notice| self.notice(notice);
+        let mut listener = Description::new(&notice);
+        let encoding = connection.state.encoding();
+        let write = |out: &mut Outgoing| {
+            out.describe_statement(statement.sql().bytes(encoding)?, statement.types())
+        };
+        match connection.converse(1, write, &mut listener).await {
+            Ok(()) => {
+                learn(&listener, statement, connection);
+                None
+            }
+            Err(kind) => Some(never_ran(kind, connection)),
+        }
+    }
+
+    pub(super) async fn execute(&self, connection: &mut Connection) -> Exchanged {
+        let statement = &self.common.statement;
+        let exchanged = self.execute_one(statement, connection).await;
+        let Some(otherwise) = statement.otherwise() else {
+            return exchanged;
+        };
+        let missing =
+            matches!(&exchanged.result, Err(ErrorKind::Db(diagnostic)) if is_missing(diagnostic));
+        if exchanged.parsed
+            || exchanged.opened
+            || !missing
+            || connection.broken
+            || self.common.state.events.is_closed()
+        {
+            return exchanged;
+        }
+        // It was refused before it ran.
+        let other = self.execute_one(otherwise, connection).await;
+        if other.parsed || other.opened || !matches!(other.result, Err(ErrorKind::Db(_))) {
+            other
+        } else {
+            exchanged
+        }
+    }
+
+    async fn execute_one(
+        &self,
+        statement: &Rc<Statement>,
+        connection: &mut Connection,
+    ) -> Exchanged {
+        if let Some(exchanged) = self.describe(statement, connection).await {
+            return exchanged;
+        }
+        let plan = connection
+            .statements
+            .plan(statement, self.prepared(), connection.direct);
+        let (reused, prepares) = (
+            matches!(plan, Plan::Prepared(_)),
+            matches!(plan, Plan::Prepare),
+        );
+        let mut exchanged = Exchange::run(self, statement, connection, plan).await;
+        if !exchanged.opened
+            && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
+        {
+            // The prepared form was refused before it ran, so that this is no repetition. What is prepared only now may be
+            // refused so, too: a pooler may have parsed it long ago, for somebody else.
+            let refused = (reused || prepares && exchanged.parsed) && is_stale(diagnostic)
+                || prepares && diagnostic.code == *TAKEN
+                // Another number of columns than it was.
+                || statement.is_typed() && diagnostic.code == *b"08P01";
+            if refused && !connection.broken && !self.common.state.events.is_closed() {
+                if reused {
+                    connection.statements.forget(statement);
+                } else if prepares {
+                    connection.statements.give_up(statement);
+                }
+                connection.described.remove(&statement.id());
+                if let Some(exchanged) = self.describe(statement, connection).await {
+                    return exchanged;
+                }
+                exchanged = Exchange::run(self, statement, connection, Plan::Unnamed).await;
+            }
+        }
+        exchanged
+    }
+}
+
+/// The connection knows from now on how to ask for the columns of a statement, if that depends on them.
+pub(super) fn learn(
+    description: &Description<'_>,
+    statement: &Statement,
+    connection: &mut Connection,
+) {
+    if !statement.is_typed() {
+        return;
+    }
+    let columns = description.columns.as_deref().unwrap_or_default();
+    let asked = statement.asks_for(columns, connection.state.encoding());
+    if connection.described.len() >= DESCRIBED {
+        connection.described.clear();
+    }
+    connection.described.insert(statement.id(), asked);
+}
+
+/// The end of a statement of which the server has run nothing.
+pub(super) fn never_ran(kind: ErrorKind, connection: &Connection) -> Exchanged {
+    Exchanged {
+        // As if it had been found dead before.
+        missed: connection.broken,
+        parsed: false,
+        opened: false,
+        result: Err(kind),
+        batch: None,
+        columns: None,
+    }
+}

@@ -1,0 +1,186 @@
+//! One attempt on one address: the socket, TLS, the log-in, and whether the session is what was asked for.
+
+use plproxy_core::conninfo::{Host, PasswordRule, TargetSessionAttrs};
+use rustix::io::Errno;
+
+use super::Target;
+use super::failure::{Failure, Next, not_logged_in, refused};
+use crate::connection::Connection;
+use crate::connection::auth_policy::{Authentication, Channel};
+use crate::connection::login::log_in;
+use crate::encoding::Encoding;
+use crate::error::{ErrorKind, system_words};
+use crate::net::address::Address;
+use crate::net::peer;
+use crate::net::socket::open_socket;
+use crate::net::tls::negotiate::{self, Way, negotiate};
+
+impl Target {
+    /// One attempt on one address. A server that cannot speak the host's encoding is asked for UTF-8.
+    pub(super) async fn attempt(
+        &self,
+        host: &Host,
+        address: &Address,
+        way: Way,
+        wanted: TargetSessionAttrs,
+    ) -> Result<Box<Connection>, Failure> {
+        let encoding = (self.endpoint.encoding()).unwrap_or(self.endpoint.host_encoding());
+        let first = self.attempt_in(encoding, host, address, way, wanted).await;
+        let refused = matches!(&first, Err(why) if refuses(encoding, &why.kind));
+        if !refused || encoding == Encoding::UTF8 {
+            return first;
+        }
+        let second = self.attempt_in(Encoding::UTF8, host, address, way, wanted);
+        match second.await {
+            // Both alike: what was asked for first is what is to be told.
+            Err(why) if refuses(Encoding::UTF8, &why.kind) => first,
+            second => second,
+        }
+    }
+
+    async fn attempt_in(
+        &self,
+        encoding: Encoding,
+        host: &Host,
+        address: &Address,
+        way: Way,
+        wanted: TargetSessionAttrs,
+    ) -> Result<Box<Connection>, Failure> {
+        let (info, endpoint) = (&*self.info, &self.endpoint);
+        let resources = endpoint.resources();
+        let descriptor = resources.descriptors.acquire();
+        let descriptor = descriptor.ok_or(ErrorKind::NoDescriptor)?;
+        let opened = open_socket(address, info, descriptor).await;
+        let socket = opened.map_err(|error| {
+            if has_no_descriptor(&error) {
+                return ErrorKind::NoDescriptor.into();
+            }
+            let words = format!("{}{}", system_words(&error), hint(address));
+            Failure {
+                kind: ErrorKind::Connect {
+                    message: String::new(),
+                    diagnostic: None,
+                },
+                words,
+                next: Next::Address,
+                other_way: false,
+            }
+        })?;
+        if let Some(user) = &info.require_peer {
+            peer::check(&socket, user, &self.outside)
+                .await
+                .map_err(refused)?;
+        }
+        let socket = negotiate(socket, way, info, host, &resources.contexts)
+            .await
+            .map_err(|failure| match failure {
+                negotiate::Failure::Handshake(words) => Failure {
+                    other_way: true,
+                    ..refused(words)
+                },
+                negotiate::Failure::Fatal(words) => refused(words),
+            })?;
+        let channel = Channel::of(&socket, info);
+        let encrypted = channel.encrypted;
+        let authentication = Authentication::new(info.require_auth.clone(), channel);
+        let begun = log_in(socket, info, host, encoding, authentication)
+            .await
+            .map_err(|refused| not_logged_in(refused, encrypted, way))?;
+        negotiate::check_certificate(&begun.socket, info).map_err(refused)?;
+        endpoint.set_encoding(encoding);
+        let used_password = begun.authentication.used_password();
+        let mut connection = Box::new(Connection::new(
+            begun,
+            address.clone(),
+            host,
+            self.info.clone(),
+            endpoint.clone(),
+        ));
+        // As dblink and postgres_fdw have it: a server that asks for none may know this process by what is not the user's
+        // own.
+        let rule = self.info.password_rule;
+        if rule != PasswordRule::Free && !used_password {
+            connection.close();
+            return Err(Failure {
+                kind: ErrorKind::PasswordUnused {
+                    of_mapping: rule == PasswordRule::RequiredOfMapping,
+                },
+                words: String::new(),
+                next: Next::Nothing,
+                other_way: false,
+            });
+        }
+        match check_session(&mut connection, wanted).await? {
+            None => Ok(connection),
+            Some(words) => {
+                connection.close();
+                Err(Failure {
+                    kind: ErrorKind::Connect {
+                        message: String::new(),
+                        diagnostic: None,
+                    },
+                    words: words.into(),
+                    next: Next::Host,
+                    other_way: false,
+                })
+            }
+        }
+    }
+}
+
+/// Whether a server has no conversion between its encoding and the one that was asked for, or does not know it.
+fn refuses(encoding: Encoding, kind: &ErrorKind) -> bool {
+    // feature_not_supported; invalid_parameter_value. Names are in the message whatever language that is in.
+    matches!(kind, ErrorKind::Db(diagnostic) if diagnostic.fatal
+        && matches!(&diagnostic.code, b"0A000" | b"22023")
+        && [encoding.name(), "client_encoding"].iter().any(|name| diagnostic.message.contains(name)))
+}
+
+/// What is wrong with the session, in libpq's words, if it lacks what is wanted.
+async fn check_session(
+    connection: &mut Connection,
+    wanted: TargetSessionAttrs,
+) -> Result<Option<&'static str>, ErrorKind> {
+    let (question, welcome, words) = match wanted {
+        TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => return Ok(None),
+        TargetSessionAttrs::ReadWrite => {
+            ("show transaction_read_only", "off", "session is read-only")
+        }
+        TargetSessionAttrs::ReadOnly => (
+            "show transaction_read_only",
+            "on",
+            "session is not read-only",
+        ),
+        TargetSessionAttrs::Primary => (
+            "select pg_catalog.pg_is_in_recovery()",
+            "f",
+            "server is in hot standby mode",
+        ),
+        TargetSessionAttrs::Standby => (
+            "select pg_catalog.pg_is_in_recovery()",
+            "t",
+            "server is not in hot standby mode",
+        ),
+    };
+    let answer = connection.ask(question).await?;
+    Ok((answer != welcome).then_some(words))
+}
+
+/// Whether this process, or the whole machine, has no file descriptor left.
+fn has_no_descriptor(error: &std::io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|number| error.raw_os_error() == Some(number.raw_os_error()))
+}
+
+/// The hint that libpq gives where a connection cannot be made, whatever the reason.
+fn hint(address: &Address) -> &'static str {
+    match address {
+        Address::Unix(_) => {
+            "\n\tIs the server running locally and accepting connections on that socket?"
+        }
+        Address::Tcp(_) => {
+            "\n\tIs the server running on that host and accepting TCP/IP connections?"
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Why an attempt to connect failed, and what may be tried after it.
+
+use plproxy_core::room::cut;
+
+use crate::connection::login::handshake::{Refusal, Refused};
+use crate::error::ErrorKind;
+use crate::net::tls::negotiate::Way;
+
+/// Why one attempt failed.
+pub(super) struct Failure {
+    pub(super) kind: ErrorKind,
+    /// What to say of it, in libpq's words; empty lines and addresses are added by the caller.
+    pub(super) words: String,
+    pub(super) next: Next,
+    /// With TLS instead of without, or the reverse, it may work.
+    pub(super) other_way: bool,
+}
+
+/// What to try after a failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The host's next address.
+    Address,
+    /// The next host.
+    Host,
+    /// Nothing: the server said no, and as in libpq that is the answer.
+    Nothing,
+}
+
+/// Of what one server says so many bytes are enough.
+const MOST_WORDS: usize = 8 * 1024;
+
+/// `cannot_connect_now`: starting up, shutting down, in recovery without hot standby.
+const NOT_NOW: &[u8; 5] = b"57P03";
+
+/// The kind of the last failure, the words of all.
+pub(super) fn summary(last: ErrorKind, message: String) -> ErrorKind {
+    match last {
+        kind @ ErrorKind::PasswordUnused { .. } => kind,
+        ErrorKind::Resolve { .. } => ErrorKind::Resolve { message },
+        ErrorKind::ConnectTimeout { .. } => ErrorKind::ConnectTimeout { message },
+        ErrorKind::Unsupported(text) if message.is_empty() => ErrorKind::Unsupported(text),
+        ErrorKind::Unsupported(_) => ErrorKind::Unsupported(message),
+        ErrorKind::Protocol(_) => ErrorKind::Protocol(message),
+        // Nothing that has to do with a server.
+        ErrorKind::NoDescriptor => ErrorKind::NoDescriptor,
+        ErrorKind::Db(diagnostic) => ErrorKind::Connect {
+            message,
+            diagnostic: Some(diagnostic),
+        },
+        _ => ErrorKind::Connect {
+            message,
+            diagnostic: None,
+        },
+    }
+}
+
+pub(super) fn expired() -> Failure {
+    let words = String::from("timeout expired");
+    Failure {
+        kind: ErrorKind::ConnectTimeout {
+            message: words.clone(),
+        },
+        words,
+        next: Next::Address,
+        other_way: false,
+    }
+}
+
+impl From<ErrorKind> for Failure {
+    fn from(kind: ErrorKind) -> Failure {
+        let mut words = match &kind {
+            ErrorKind::Db(diagnostic) => diagnostic.lines(),
+            other => other.to_string(),
+        };
+        // Of each of many hosts it is kept what it said.
+        words.truncate(cut(&words, MOST_WORDS).len());
+        let next = match &kind {
+            ErrorKind::Db(diagnostic) if diagnostic.code == *NOT_NOW => Next::Host,
+            ErrorKind::Db(_) | ErrorKind::Unsupported(_) | ErrorKind::NoDescriptor => Next::Nothing,
+            _ => Next::Address,
+        };
+        Failure {
+            kind,
+            words,
+            next,
+            other_way: false,
+        }
+    }
+}
+
+/// A failure to connect after which no other server is tried, as in libpq.
+pub(super) fn refused(words: impl Into<String>) -> Failure {
+    Failure {
+        kind: ErrorKind::Connect {
+            message: String::new(),
+            diagnostic: None,
+        },
+        words: words.into(),
+        next: Next::Nothing,
+        other_way: false,
+    }
+}
+
+/// A server that did not let us in.
+pub(super) fn not_logged_in(refused: Refused, encrypted: bool, way: Way) -> Failure {
+    let mut failure = match refused.kind {
+        Refusal::Failed(kind) => Failure::from(kind),
+        Refusal::Words(words) => self::refused(words),
+    };
+    // Only what the server says before it knows us, and says for good, may be meant for the way.
+    failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
+        && failure.next == Next::Nothing
+        && !refused.authenticated
+        && (encrypted || way == Way::Plain);
+    if encrypted && failure.next == Next::Address {
+        failure.next = Next::Nothing;
+    }
+    failure
+}

@@ -1,0 +1,94 @@
+//! Writing the messages of a statement, all in one piece.
+
+use super::{Exchange, Round};
+use crate::connection::Connection;
+use crate::connection::backend_identity::Direct;
+use crate::connection::branch::ASK_WRITTEN;
+use crate::connection::exchange::sink::ResultSink;
+use crate::connection::statements::{Columns, Plan, PreparedStatement, new_name};
+use crate::error::ErrorKind;
+
+/// Asks the server which process it is.
+const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
+
+impl<S: ResultSink> Exchange<'_, S> {
+    /// Writes all messages; says how many rounds they are.
+    pub(super) fn write(&mut self, plan: Plan, begins: bool) -> Result<u64, ErrorKind> {
+        let branch = self.sink.branch();
+        let prologue = branch.map(|branch| branch.prologue(self.connection, begins));
+        let (prologue, identifies) = prologue.unwrap_or_default();
+        (self.alongside, self.identifies) = (prologue.len(), identifies);
+        let Connection {
+            outgoing,
+            statements,
+            direct,
+            state,
+            ..
+        } = &mut *self.connection;
+        let statement = self.statement;
+        let sql = statement.sql().bytes(state.encoding())?;
+        outgoing.clear();
+        if let Some(change) = &self.change {
+            outgoing.ask(change.sql())?;
+        }
+        for name in statements.forgotten() {
+            outgoing.close(name)?;
+        }
+        for sql in &prologue {
+            outgoing.alongside(sql)?;
+        }
+        let params = self.sink.params(state.encoding())?;
+        match plan {
+            Plan::Prepared(PreparedStatement { name, columns }) => {
+                // A pooler may lead to another session every time, which parsed it at another time.
+                let columns = match direct {
+                    Direct::Yes => columns,
+                    Direct::No | Direct::Unknown => Columns::Unknown,
+                };
+                outgoing.bind(&name, &params, &self.formats)?;
+                if matches!(columns, Columns::Unknown) {
+                    (self.name, self.parsed) = (Some(name), true);
+                }
+                self.columns = columns;
+            }
+            Plan::Prepare => {
+                let name = new_name();
+                outgoing.parse_typed(&name, sql, statement.types())?;
+                outgoing.bind(&name, &params, &self.formats)?;
+                self.name = Some(name);
+            }
+            Plan::Unnamed | Plan::UnnamedAndAsk => {
+                outgoing.parse_typed("", sql, statement.types())?;
+                outgoing.bind("", &params, &self.formats)?;
+            }
+        }
+        if matches!(self.columns, Columns::Unknown) {
+            outgoing.describe()?;
+        }
+        outgoing.execute_bound()?;
+        if branch.is_some() {
+            outgoing.alongside(ASK_WRITTEN)?;
+        }
+        outgoing.end_round();
+        if self.asks {
+            outgoing.ask(ASK_PROCESS)?;
+        }
+        statements.forgotten_are_closed();
+        if let Some(branch) = branch {
+            branch.prologue_is_sent();
+        }
+        if self.change.is_none() {
+            self.round = self.first_round();
+        }
+        Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
+    }
+
+    /// What is answered first in the round of the statement.
+    pub(super) fn first_round(&self) -> Round {
+        if self.alongside > 0 {
+            Round::Prologue
+        } else {
+            Round::Statement
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Which settings are changed when, and changed back.
+
+use super::*;
+
+const NEEDED: TextNeeds = TextNeeds {
+    digits: true,
+    zones: true,
+};
+
+fn style(dates: &str) -> TextStyle {
+    TextStyle {
+        dates: dates.into(),
+        intervals: "postgres".into(),
+    }
+}
+
+/// The values that a change of these settings would set.
+fn values(settings: &Settings, needs: TextNeeds, dates: &str) -> Vec<String> {
+    let change = settings.change(needs, &style(dates), 7, Direct::Unknown);
+    let sql = change.map(|change| change.sql).unwrap_or_default();
+    let mut values = Vec::new();
+    for part in sql.split("set_config('").skip(1) {
+        values.push(part.split('\'').nth(2).unwrap().to_owned());
+    }
+    values
+}
+
+fn apply(settings: &mut Settings, needs: TextNeeds, dates: &str, before: i32, done: [bool; 3]) {
+    let change = settings
+        .change(needs, &style(dates), 7, Direct::Unknown)
+        .unwrap();
+    settings.changed(&change, before, done);
+}
+
+#[test]
+fn good_settings_are_asked_for_and_pinned_once() {
+    let mut settings = Settings::default();
+    assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+    assert_eq!(
+        values(&settings, NEEDED, "ISO, MDY"),
+        ["1", "ISO, MDY", "postgres"]
+    );
+    apply(&mut settings, NEEDED, "ISO, MDY", 1, [false, true, true]);
+    assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
+    assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+    assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
+    settings.reset(true);
+    assert_eq!(
+        values(&settings, NEEDED, "ISO, MDY"),
+        ["1", "ISO, MDY", "postgres"]
+    );
+}
+
+#[test]
+fn others_are_changed_and_changed_back() {
+    let mut settings = Settings::default();
+    assert_eq!(
+        values(&settings, NEEDED, "German, DMY"),
+        ["1", "ISO", "postgres"]
+    );
+    apply(&mut settings, NEEDED, "German, DMY", -15, [true; 3]);
+    assert!(values(&settings, NEEDED, "ISO, DMY").is_empty());
+    let none = TextNeeds::default();
+    assert_eq!(values(&settings, none, "ISO, DMY"), ["-15", "German, DMY"]);
+    apply(&mut settings, none, "ISO, DMY", 1, [true, true, false]);
+    assert!(values(&settings, none, "German, DMY").is_empty());
+    assert_eq!(
+        values(&settings, NEEDED, "German, DMY"),
+        ["1", "ISO", "postgres"]
+    );
+}
+
+#[test]
+fn intervals_are_written_so_that_all_read_them() {
+    let mut settings = Settings::default();
+    let style = |intervals: &str| TextStyle {
+        dates: "ISO, MDY".into(),
+        intervals: intervals.into(),
+    };
+    let sql = |settings: &Settings, needs, intervals| {
+        let change = settings.change(needs, &style(intervals), 7, Direct::Unknown);
+        change.map(|change| change.sql).unwrap_or_default()
+    };
+    let change = settings.change(NEEDED, &style("sql_standard"), 7, Direct::Unknown);
+    settings.changed(&change.unwrap(), 1, [false, true, true]);
+    assert_eq!(sql(&settings, NEEDED, "postgres"), "");
+    let back = sql(&settings, TextNeeds::default(), "postgres");
+    assert!(back.contains("'intervalstyle', 'sql_standard'"), "{back}");
+}
+
+#[test]
+fn a_session_that_was_reset_is_changed_again() {
+    let mut settings = Settings::default();
+    apply(&mut settings, NEEDED, "SQL, DMY", 1, [false, true, true]);
+    assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
+    assert!(values(&settings, TextNeeds::default(), "SQL, DMY").is_empty());
+}
+
+#[test]
+fn a_reset_of_something_else_is_not_trusted() {
+    const DIGITS: TextNeeds = TextNeeds {
+        digits: true,
+        zones: false,
+    };
+    let none = TextNeeds::default();
+    let mut settings = Settings::default();
+    apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
+    settings.reset(false);
+    // Either way it is seen to, however often that is.
+    settings.reset(false);
+    assert_eq!(values(&settings, none, "ISO, MDY"), ["0"]);
+    assert_eq!(values(&settings, DIGITS, "ISO, MDY"), ["1"]);
+    let mut other = Settings {
+        digits: settings.digits,
+        ..Settings::default()
+    };
+    apply(&mut other, none, "ISO, MDY", 3, [false; 3]);
+    assert!(values(&other, none, "ISO, MDY").is_empty());
+    apply(&mut settings, DIGITS, "ISO, MDY", 1, [false; 3]);
+    assert!(values(&settings, DIGITS, "ISO, MDY").is_empty());
+    apply(&mut settings, none, "ISO, MDY", 1, [true, false, false]);
+    assert!(values(&settings, none, "ISO, MDY").is_empty());
+    apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
+    settings.reset(true);
+    assert!(values(&settings, none, "ISO, MDY").is_empty());
+    assert_eq!(values(&settings, DIGITS, "ISO, MDY"), ["1"]);
+}
+
+#[test]
+fn a_pooler_is_left_alone() {
+    let settings = Settings::default();
+    let change = settings.change(NEEDED, &style("SQL, DMY"), 7, Direct::No);
+    assert!(change.is_none());
+}
+
+#[test]
+fn what_a_server_says_is_not_taken_for_sql() {
+    assert!(values(&Settings::default(), NEEDED, "SQL', 'x").is_empty());
+}
