@@ -57,7 +57,7 @@ impl Remote {
 
     /// Has `show` called before every wait, with what it is for, and after it. It must be cheap, and must not unwind.
     pub fn show_waits(&self, show: fn(Option<Wait>)) {
-        self.runtime.gate().show_waits(show);
+        self.runtime.host_interrupts().show_waits(show);
     }
 
     /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `reader`
@@ -96,7 +96,7 @@ impl Remote {
     fn sweep(&self) {
         self.endpoints.retain(|_, endpoint| {
             if !endpoint.is_held() {
-                endpoint.retired().set(true);
+                endpoint.closed().set(true);
                 self.pool.close(endpoint);
             }
             endpoint.is_held()

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use futures::Stream;
 use futures::stream::FuturesUnordered;
 
-use crate::call::cancel_by_server::Together;
+use crate::call::cancel_by_server::ServerCancel;
 use crate::connection::Connection;
 use crate::connection::cancel::{CancelKey, Sent, Server};
 
@@ -31,7 +31,7 @@ type Confirming = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Requests under way.
 pub(crate) struct Cancelling {
-    together: HashMap<Server, Together>,
+    by_server: HashMap<Server, ServerCancel>,
     waiting: VecDeque<Rc<CancelKey>>,
     sending: FuturesUnordered<Sending>,
     confirming: FuturesUnordered<Confirming>,
@@ -42,7 +42,7 @@ pub(crate) struct Cancelling {
 impl Cancelling {
     pub(crate) fn new(keys: Vec<Rc<CancelKey>>) -> Cancelling {
         let mut cancelling = Cancelling {
-            together: HashMap::new(),
+            by_server: HashMap::new(),
             waiting: VecDeque::new(),
             sending: FuturesUnordered::new(),
             confirming: FuturesUnordered::new(),
@@ -61,12 +61,12 @@ impl Cancelling {
             servers.entry(key.server()).or_default().push(key);
         }
         for (server, keys) in servers {
-            let together = server.map(|server| {
-                let known = self.together.entry(server);
-                known.or_insert_with(Together::new)
+            let by_server = server.map(|server| {
+                let known = self.by_server.entry(server);
+                known.or_insert_with(ServerCancel::new)
             });
-            match together.filter(|together| together.takes(keys.len())) {
-                Some(together) => keys.into_iter().for_each(|key| together.push(key)),
+            match by_server.filter(|by_server| by_server.takes(keys.len())) {
+                Some(by_server) => keys.into_iter().for_each(|key| by_server.push(key)),
                 None => self.waiting.extend(keys),
             }
         }
@@ -76,7 +76,7 @@ impl Cancelling {
     pub(crate) fn is_unsent(&self) -> bool {
         !self.waiting.is_empty()
             || !self.sending.is_empty()
-            || self.together.values().any(Together::is_unsent)
+            || self.by_server.values().any(ServerCancel::is_unsent)
     }
 
     /// Whether all requests were sent and seen to, or failed.
@@ -86,22 +86,22 @@ impl Cancelling {
 
     /// Whether a connection to some server would be of use.
     pub(crate) fn wants_connection(&self) -> bool {
-        self.together.values().any(Together::wants_connection)
+        self.by_server.values().any(ServerCancel::wants_connection)
     }
 
     /// Takes a connection, if it is of use.
     pub(crate) fn offer(&mut self, connection: Box<Connection>) {
         let server = connection.cancel_key().server();
-        if let Some(together) = server.and_then(|server| self.together.get_mut(&server)) {
-            together.offer(connection);
+        if let Some(by_server) = server.and_then(|server| self.by_server.get_mut(&server)) {
+            by_server.offer(connection);
         }
     }
 
     /// Goes on. To be polled every [`PACE`], too.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         loop {
-            for together in self.together.values_mut() {
-                self.waiting.extend(together.poll(cx));
+            for by_server in self.by_server.values_mut() {
+                self.waiting.extend(by_server.poll(cx));
             }
             self.start();
             let mut sent = false;
@@ -145,8 +145,8 @@ impl Cancelling {
 
 impl Drop for Cancelling {
     fn drop(&mut self) {
-        let together = self.together.values().flat_map(Together::keys);
-        let undone = self.waiting.iter().chain(together);
+        let by_server = self.by_server.values().flat_map(ServerCancel::keys);
+        let undone = self.waiting.iter().chain(by_server);
         undone.for_each(|key| key.set_queued(false));
     }
 }

@@ -23,15 +23,15 @@ pub(crate) const MANY: usize = 8;
 /// After that time each gets a request of its own.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-type Work = Pin<Box<dyn Future<Output = Option<(Box<Connection>, HashSet<i32>)>>>>;
+type CancelFuture = Pin<Box<dyn Future<Output = Option<(Box<Connection>, HashSet<i32>)>>>>;
 
 /// The statements of one server.
-pub(crate) struct Together {
+pub(crate) struct ServerCancel {
     /// Waiting for the connection.
     queued: Vec<Rc<CancelKey>>,
     /// Being cancelled.
     under_way: Vec<Rc<CancelKey>>,
-    work: Option<Work>,
+    work: Option<CancelFuture>,
     begun: Instant,
     /// Its connection is being made.
     connecting: bool,
@@ -40,9 +40,9 @@ pub(crate) struct Together {
     failed: bool,
 }
 
-impl Together {
-    pub(crate) fn new() -> Together {
-        Together {
+impl ServerCancel {
+    pub(crate) fn new() -> ServerCancel {
+        ServerCancel {
             queued: Vec::new(),
             under_way: Vec::new(),
             work: None,
@@ -138,7 +138,7 @@ async fn cancel(
     let sql = statement(places);
     // From now on it may hit them at any time, until the server has answered.
     let before: Vec<bool> = keys.iter().map(|key| key.set_pursued(true)).collect();
-    let reached = connection.numbers(&sql, keys.len()).await;
+    let reached = connection.query_numbers(&sql, keys.len()).await;
     let is_answered = match &reached {
         Ok(_) => true,
         Err(ErrorKind::Db(diagnostic)) => !diagnostic.fatal,
@@ -172,8 +172,8 @@ fn statement(places: impl Iterator<Item = (i32, u16)>) -> String {
 impl CancelKey {
     /// A connection to the same server, by the same role, to which nothing else is known.
     async fn connect_beside(&self) -> Option<Box<Connection>> {
-        let target = connect::Target::of(self.endpoint(), self.info());
-        let connecting = target.connect_to(self.host(), self.address(), self.way());
+        let target = connect::Destination::of(self.endpoint(), self.info());
+        let connecting = target.connect_to(self.host(), self.address(), self.ssl());
         connecting.await.ok()
     }
 }

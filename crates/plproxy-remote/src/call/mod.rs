@@ -23,9 +23,9 @@ use futures::FutureExt;
 
 use crate::call::event::Event;
 use crate::call::queue::Item;
-use crate::call::request::Task;
-use crate::call::request::context::Common;
-use crate::call::request_futures::{Tasks, Work};
+use crate::call::request::PartitionRequest;
+use crate::call::request::context::CallContext;
+use crate::call::request_futures::{RequestFuture, RequestFutures};
 use crate::call::state::CallState;
 use crate::connection::branch::Branch;
 use crate::endpoint::Endpoint;
@@ -59,11 +59,11 @@ pub struct Call<'a> {
     runtime: &'a Runtime,
     pool: &'a Rc<Pool>,
     state: Rc<CallState>,
-    tasks: Tasks,
+    futures: RequestFutures,
     requests: usize,
     query_timeout: Option<Duration>,
     /// Of a tolerant call, for what is run once more.
-    common: Option<Rc<Common>>,
+    context: Option<Rc<CallContext>>,
     /// All that had come when a tolerant call's time was over was looked at.
     looked: bool,
     /// When the caller turned to other things.
@@ -89,9 +89,9 @@ impl<'a> Call<'a> {
     ) -> Call<'a> {
         linger::sweep();
         let count = requests.len();
-        let alone = (count == 1).then(|| runtime.gate().clone());
+        let alone = (count == 1).then(|| runtime.host_interrupts().clone());
         let state = CallState::new(alone, options.tolerant);
-        let common = Rc::new(Common {
+        let context = Rc::new(CallContext {
             statement: statement.clone(),
             options: options.clone(),
             state: state.clone(),
@@ -101,57 +101,59 @@ impl<'a> Call<'a> {
         });
         let branches = branches.into_iter().flatten().map(Some);
         let requests = requests.into_iter().zip(branches.chain(repeat(None)));
-        let mut works = requests.enumerate().map(|(request, (wanted, branch))| {
-            work(Task {
+        let mut pending = requests.enumerate().map(|(request, (wanted, branch))| {
+            work(PartitionRequest {
                 request,
                 endpoint: wanted.endpoint,
                 params: RefCell::new(Some(wanted.params)),
                 branch,
-                common: common.clone(),
+                context: context.clone(),
             })
         });
-        let gate = runtime.gate();
-        let tasks = match (works.next(), count) {
-            (None, _) => Tasks::None,
-            (Some(work), 1) => Tasks::One(work),
-            (Some(work), _) => Tasks::many(std::iter::once(work).chain(works), gate),
+        let interrupts = runtime.host_interrupts();
+        let futures = match (pending.next(), count) {
+            (None, _) => RequestFutures::None,
+            (Some(work), 1) => RequestFutures::One(work),
+            (Some(work), _) => {
+                RequestFutures::many(std::iter::once(work).chain(pending), interrupts)
+            }
         };
-        let mut call = Call::of_tasks(runtime, pool, state, tasks, count, options.query_timeout);
-        call.common = options.tolerant.then_some(common);
+        let mut call = Call::new_with(runtime, pool, state, futures, count, options.query_timeout);
+        call.context = options.tolerant.then_some(context);
         call
     }
 
     /// A call of other work than one statement.
-    pub(crate) fn of_works(
+    pub(crate) fn of_futures(
         runtime: &'a Runtime,
         pool: &'a Rc<Pool>,
         state: Rc<CallState>,
-        works: Vec<Work>,
+        pending: Vec<RequestFuture>,
     ) -> Call<'a> {
-        let requests = works.len();
-        let tasks = if works.is_empty() {
-            Tasks::None
+        let requests = pending.len();
+        let futures = if pending.is_empty() {
+            RequestFutures::None
         } else {
-            Tasks::many(works.into_iter(), runtime.gate())
+            RequestFutures::many(pending.into_iter(), runtime.host_interrupts())
         };
-        Call::of_tasks(runtime, pool, state, tasks, requests, None)
+        Call::new_with(runtime, pool, state, futures, requests, None)
     }
 
-    fn of_tasks(
+    fn new_with(
         runtime: &'a Runtime,
         pool: &'a Rc<Pool>,
         state: Rc<CallState>,
-        tasks: Tasks,
+        futures: RequestFutures,
         requests: usize,
         query_timeout: Option<Duration>,
     ) -> Call<'a> {
         Call {
             runtime,
             pool,
-            tasks,
+            futures,
             requests,
             query_timeout,
-            common: None,
+            context: None,
             looked: false,
             state,
             resting_since: None,
@@ -167,7 +169,7 @@ impl<'a> Call<'a> {
             self.rested = self.rested.saturating_add(since.elapsed());
         }
         loop {
-            if self.runtime.gate().interrupted() {
+            if self.runtime.host_interrupts().interrupted() {
                 return Ok(Event::Interrupted);
             }
             match self.state.events.take() {
@@ -178,7 +180,7 @@ impl<'a> Call<'a> {
                 }
                 None => {}
             }
-            if matches!(self.tasks, Tasks::None) {
+            if matches!(self.futures, RequestFutures::None) {
                 return Ok(Event::Finished);
             }
             if self.is_overdue() {
@@ -187,7 +189,7 @@ impl<'a> Call<'a> {
                 }
                 return self.time_out();
             }
-            self.ask_outside();
+            self.run_blocking_call();
             match self.wait() {
                 Woken::Interrupted => return Ok(Event::Interrupted),
                 Woken::Wanted => {}
@@ -198,17 +200,17 @@ impl<'a> Call<'a> {
     /// Runs a request, of that place in the list, which has failed, once more, on an endpoint that may be another, and in a
     /// transaction that goes on, if one is given.
     pub fn restart(&mut self, request: usize, again: Request, branch: Option<Rc<Branch>>) {
-        if let Some(common) = &self.common {
+        if let Some(context) = &self.context {
             self.state.events.fails_no_more();
             let Request { endpoint, params } = again;
-            let work = work(Task {
+            let work = work(PartitionRequest {
                 request,
                 endpoint,
                 params: RefCell::new(Some(params)),
                 branch,
-                common: common.clone(),
+                context: context.clone(),
             });
-            self.tasks.push(work, self.runtime.gate());
+            self.futures.push(work, self.runtime.host_interrupts());
         }
     }
 
@@ -239,48 +241,49 @@ impl<'a> Call<'a> {
         let runtime = self.runtime;
         let mut joins = self.state.fast_path.is_blocking();
         if joins {
-            runtime.poll_alone(|cx| self.tasks.poll(cx));
+            runtime.poll_directly(|cx| self.futures.poll(cx));
             if !self.state.fast_path.take_waited() {
                 self.state.fast_path.enter_runtime();
             }
-            if self.state.fast_path.is_blocking() || matches!(self.tasks, Tasks::None) {
+            if self.state.fast_path.is_blocking() || matches!(self.futures, RequestFutures::None) {
                 return Woken::Wanted;
             }
         }
         // What it joined the runtime for does not wait until the caller, who may have rows to see to, comes back.
         let mut looked = false;
         runtime.wait(|cx, ticked| {
-            if !std::mem::take(&mut joins) && runtime.gate().interrupted() {
+            if !std::mem::take(&mut joins) && runtime.host_interrupts().interrupted() {
                 return Poll::Ready(Woken::Interrupted);
             }
-            self.tasks.poll(cx);
+            self.futures.poll(cx);
             let mut wanted = self.state.is_wanted();
-            if !wanted && self.state.events.has_ahead() {
+            if !wanted && self.state.events.has_read_ahead() {
                 if looked {
-                    self.state.events.falls_idle();
-                    self.tasks.poll(cx);
+                    self.state.events.current_is_idle();
+                    self.futures.poll(cx);
                     wanted = self.state.is_wanted();
                 } else {
                     // What the turn's server has sent meanwhile goes first.
                     looked = true;
-                    runtime.look();
+                    runtime.check_io();
                 }
             }
-            if wanted || matches!(self.tasks, Tasks::None) || ticked && self.is_overdue() {
+            if wanted || matches!(self.futures, RequestFutures::None) || ticked && self.is_overdue()
+            {
                 return Poll::Ready(Woken::Wanted);
             }
             Poll::Pending
         })
     }
 
-    /// Asks one question of the system, which may block.
-    fn ask_outside(&self) {
-        if let Some(question) = self.state.outside.next() {
+    /// Makes one call of the system that may block.
+    fn run_blocking_call(&self) {
+        if let Some(blocking) = self.state.resolver.next() {
             let runtime = self.runtime;
-            runtime.gate().show(Some(Wait::Connect));
-            question.ask();
-            runtime.gate().show(None);
-            runtime.owes_a_turn();
+            runtime.host_interrupts().show(Some(Wait::Connect));
+            blocking.run();
+            runtime.host_interrupts().show(None);
+            runtime.io_is_due();
         }
     }
 
@@ -289,7 +292,7 @@ impl<'a> Call<'a> {
             return false;
         };
         // What finds nobody to send to has to end, too, if it goes from one to the next.
-        let started = || self.common.as_ref().map(|common| common.started);
+        let started = || self.context.as_ref().map(|context| context.started);
         self.state
             .running
             .first_sent()
@@ -300,23 +303,23 @@ impl<'a> Call<'a> {
     /// A last look before the only request times out: whether its answer is there, all but the telling. In a tolerant call,
     /// in which each counts for itself, whether anything is there.
     fn finds_the_end(&mut self) -> bool {
-        let each = self.common.is_some() && !std::mem::replace(&mut self.looked, true);
-        if !each && !matches!(self.tasks, Tasks::One(_)) {
+        let each = self.context.is_some() && !std::mem::replace(&mut self.looked, true);
+        if !each && !matches!(self.futures, RequestFutures::One(_)) {
             return false;
         }
         self.state.fast_path.enter_runtime();
-        self.state.hurry();
+        self.state.set_out_of_time();
         let runtime = self.runtime;
         let mut looked = false;
         runtime.wait(|cx, _| {
-            self.tasks.poll(cx);
+            self.futures.poll(cx);
             let found = self.state.holds_the_end() || each && self.state.is_wanted();
             if looked || found {
                 return Poll::Ready(found);
             }
             // What came while the caller was at other things.
             looked = true;
-            runtime.look();
+            runtime.check_io();
             Poll::Pending
         })
     }
@@ -338,14 +341,14 @@ impl<'a> Call<'a> {
 
 /// A request as work to be polled. A panic in it is a defect of ours or of the library's that a server found: it must
 /// end the call and nothing else. What it had, its connection among that, is dropped.
-fn work(task: Task) -> Work {
-    let (request, common) = (task.request, task.common.clone());
+fn work(task: PartitionRequest) -> RequestFuture {
+    let (request, context) = (task.request, task.context.clone());
     let done = AssertUnwindSafe(task.run()).catch_unwind();
     Box::pin(done.map(move |done| {
         if done.is_err() {
-            common.state.ends(request);
+            context.state.ends(request);
             let kind = ErrorKind::protocol("server sent what could not be understood");
-            common.state.fail(request, kind);
+            context.state.fail(request, kind);
         }
     }))
 }

@@ -28,12 +28,12 @@ struct State {
     /// others from speaking.
     waiting: WaitQueue,
     /// The first request that is not over: the caller wants its rows next.
-    turn: usize,
+    current: usize,
     /// Later requests that are over.
     over: BTreeSet<usize>,
     /// Requests with more rows to come that wait for as long as the turn's has some to give: the caller would have to put
     /// their rows aside.
-    ahead: WaitQueue,
+    read_ahead: WaitQueue,
     /// The turn's request has nothing to give at the moment, and nobody needs to wait for it.
     idle: bool,
     /// How many requests have come to an end that is not the call's.
@@ -44,7 +44,7 @@ struct State {
 
 impl State {
     /// The request does not wait for room any more.
-    fn gives_way(&mut self, request: usize) {
+    fn withdraw(&mut self, request: usize) {
         if self.waiting.remove(request).is_some() {
             self.wake_next();
         }
@@ -54,7 +54,7 @@ impl State {
     /// go on.
     fn wake_next(&mut self) {
         if !self.waiting.wake_first() && self.idle {
-            self.ahead.wake_first();
+            self.read_ahead.wake_first();
         }
     }
 }
@@ -67,7 +67,7 @@ impl EventQueue {
     pub(crate) fn event(&self, event: Event, size: usize) {
         if let Event::Rows { request, .. } = &event {
             let mut state = self.0.borrow_mut();
-            if *request == state.turn {
+            if *request == state.current {
                 state.idle = false;
             }
         }
@@ -106,12 +106,12 @@ impl EventQueue {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let mut state = self.0.borrow_mut();
-        if handed_over && request > state.turn && !state.idle && !state.closed {
-            state.ahead.push(request, cx.waker());
-            state.gives_way(request);
+        if handed_over && request > state.current && !state.idle && !state.closed {
+            state.read_ahead.push(request, cx.waker());
+            state.withdraw(request);
             return Poll::Pending;
         }
-        let was_ahead = state.ahead.remove(request).is_some();
+        let was_ahead = state.read_ahead.remove(request).is_some();
         let next = state.waiting.first();
         if state.closed || (state.size < BUDGET && next.is_none_or(|next| next == request)) {
             let waited = state.waiting.remove(request).is_some();
@@ -142,12 +142,12 @@ impl EventQueue {
     }
 
     /// Whether requests wait because it is not their turn.
-    pub(crate) fn has_ahead(&self) -> bool {
-        !self.0.borrow().ahead.is_empty()
+    pub(crate) fn has_read_ahead(&self) -> bool {
+        !self.0.borrow().read_ahead.is_empty()
     }
 
     /// The request whose turn it is has nothing to give: those ahead of it may go on until it has.
-    pub(crate) fn falls_idle(&self) {
+    pub(crate) fn current_is_idle(&self) {
         let mut state = self.0.borrow_mut();
         state.idle = true;
         state.wake_next();
@@ -156,23 +156,23 @@ impl EventQueue {
     /// A request is over: it has nothing more to say.
     pub(crate) fn ends(&self, request: usize) {
         let mut state = self.0.borrow_mut();
-        if request > state.turn {
+        if request > state.current {
             state.over.insert(request);
-        } else if request == state.turn {
-            state.turn += 1;
-            let mut turn = state.turn;
-            while state.over.remove(&turn) {
-                turn += 1;
+        } else if request == state.current {
+            state.current += 1;
+            let mut current = state.current;
+            while state.over.remove(&current) {
+                current += 1;
             }
-            state.turn = turn;
+            state.current = current;
             // It may be one of those that were ahead: it is no more.
-            if let Some(waker) = state.ahead.remove(turn) {
+            if let Some(waker) = state.read_ahead.remove(current) {
                 waker.wake();
             }
         }
         // A server that hangs up may end it while it waits: then nobody would come for its turn.
-        state.gives_way(request);
-        if state.ahead.remove(request).is_some() {
+        state.withdraw(request);
+        if state.read_ahead.remove(request).is_some() {
             state.wake_next();
         }
     }
@@ -200,7 +200,7 @@ impl EventQueue {
         state.size = 0;
         let items = (state.first.take(), std::mem::take(&mut state.items));
         let mut waiting = state.waiting.drain();
-        waiting.append(&mut state.ahead.drain());
+        waiting.append(&mut state.read_ahead.drain());
         drop(state);
         drop(items);
         waiting

@@ -8,42 +8,47 @@ use std::task::{Context, Poll};
 use futures::Stream;
 use futures::stream::FuturesUnordered;
 
-use crate::runtime::host_interrupts::Gate;
+use crate::runtime::host_interrupts::HostInterrupts;
 
-pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type RequestFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// One is polled directly; of several, only those that can make progress.
-pub(crate) enum Tasks {
+pub(crate) enum RequestFutures {
     None,
-    One(Work),
-    Many(FuturesUnordered<Work>),
+    One(RequestFuture),
+    Many(FuturesUnordered<RequestFuture>),
 }
 
-impl Tasks {
+impl RequestFutures {
     /// Between two of them the host has its say: one may take milliseconds of computing, as for a password, and there may be
     /// a thousand.
-    pub(crate) fn many(works: impl Iterator<Item = Work>, gate: &Arc<Gate>) -> Tasks {
-        Tasks::Many(works.map(|work| polite(work, gate)).collect())
+    pub(crate) fn many(
+        pending: impl Iterator<Item = RequestFuture>,
+        interrupts: &Arc<HostInterrupts>,
+    ) -> RequestFutures {
+        RequestFutures::Many(pending.map(|work| polite(work, interrupts)).collect())
     }
 
     /// One more.
-    pub(crate) fn push(&mut self, work: Work, gate: &Arc<Gate>) {
-        *self = match std::mem::replace(self, Tasks::None) {
-            Tasks::None => Tasks::One(work),
-            Tasks::One(first) => Tasks::many([first, work].into_iter(), gate),
-            Tasks::Many(works) => {
-                works.push(polite(work, gate));
-                Tasks::Many(works)
+    pub(crate) fn push(&mut self, work: RequestFuture, interrupts: &Arc<HostInterrupts>) {
+        *self = match std::mem::replace(self, RequestFutures::None) {
+            RequestFutures::None => RequestFutures::One(work),
+            RequestFutures::One(first) => {
+                RequestFutures::many([first, work].into_iter(), interrupts)
+            }
+            RequestFutures::Many(pending) => {
+                pending.push(polite(work, interrupts));
+                RequestFutures::Many(pending)
             }
         };
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let done = match self {
-            Tasks::None => true,
-            Tasks::One(work) => work.as_mut().poll(cx).is_ready(),
-            Tasks::Many(works) => loop {
-                match Pin::new(&mut *works).poll_next(cx) {
+            RequestFutures::None => true,
+            RequestFutures::One(work) => work.as_mut().poll(cx).is_ready(),
+            RequestFutures::Many(pending) => loop {
+                match Pin::new(&mut *pending).poll_next(cx) {
                     Poll::Ready(Some(())) => {}
                     Poll::Ready(None) => break true,
                     Poll::Pending => break false,
@@ -51,16 +56,16 @@ impl Tasks {
             },
         };
         if done {
-            *self = Tasks::None;
+            *self = RequestFutures::None;
         }
     }
 }
 
-/// Work that waits while the host wants attention.
-fn polite(mut work: Work, gate: &Arc<Gate>) -> Work {
-    let gate = Arc::clone(gate);
+/// RequestFuture that waits while the host wants attention.
+fn polite(mut work: RequestFuture, interrupts: &Arc<HostInterrupts>) -> RequestFuture {
+    let interrupts = Arc::clone(interrupts);
     Box::pin(poll_fn(move |cx| {
-        if gate.is_wanted() {
+        if interrupts.is_pending() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -55,7 +55,7 @@ impl Keys {
 
 impl Running {
     /// A request's statement is about to be sent.
-    pub(crate) fn sends(&self, request: usize, key: &Rc<CancelKey>, timed: bool) {
+    pub(crate) fn starts(&self, request: usize, key: &Rc<CancelKey>, timed: bool) {
         if timed && self.first_sent.get().is_none() {
             self.first_sent.set(Some(Instant::now()));
         }
@@ -63,7 +63,7 @@ impl Running {
     }
 
     /// It turned out not to have been sent, or not to have been looked at.
-    pub(crate) fn unsends(&self, request: usize) {
+    pub(crate) fn never_started(&self, request: usize) {
         self.statements.borrow_mut().remove(request);
     }
 

@@ -15,8 +15,8 @@ use crate::connection::cancel::CancelKey;
 use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::runtime::fast_path::FastPath;
-use crate::runtime::host_interrupts::Gate;
-use crate::runtime::resolver::Outside;
+use crate::runtime::host_interrupts::HostInterrupts;
+use crate::runtime::resolver::Resolver;
 
 /// See the module.
 #[derive(Default)]
@@ -25,11 +25,11 @@ pub(crate) struct CallState {
     pub(crate) running: Running,
     pub(crate) fast_path: FastPath,
     /// What is asked of the system while the runtime is not entered.
-    pub(crate) outside: Outside,
+    pub(crate) resolver: Resolver,
     /// The failure of a request is not the call's.
     tolerant: bool,
     /// The time is over: a request that has the answer is not to wait for anything else.
-    hurried: Cell<bool>,
+    out_of_time: Cell<bool>,
     /// Connections that are made though the caller wants no more are of use for cancelling.
     wants_spares: Cell<bool>,
     // Connections are large, and move.
@@ -40,7 +40,7 @@ pub(crate) struct CallState {
 impl CallState {
     /// `alone`: for the only request of a call, which waits by itself; `tolerant`: whether the failure of a request is not the
     /// call's.
-    pub(crate) fn new(alone: Option<Arc<Gate>>, tolerant: bool) -> Rc<CallState> {
+    pub(crate) fn new(alone: Option<Arc<HostInterrupts>>, tolerant: bool) -> Rc<CallState> {
         Rc::new(CallState {
             fast_path: alone.map(FastPath::blocking).unwrap_or_default(),
             tolerant,
@@ -50,7 +50,7 @@ impl CallState {
 
     /// Whether the caller has something to do.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.events.has_event() || self.outside.is_wanted()
+        self.events.has_event() || self.resolver.is_wanted()
     }
 
     pub(crate) fn notice(&self, request: usize, notice: Box<Diagnostic>) {
@@ -94,11 +94,11 @@ impl CallState {
     }
 
     /// A request's statement is about to be sent. False if it no longer should be.
-    pub(crate) fn sends(&self, request: usize, key: &Rc<CancelKey>, timed: bool) -> bool {
+    pub(crate) fn starts(&self, request: usize, key: &Rc<CancelKey>, timed: bool) -> bool {
         if self.events.is_closed() {
             return false;
         }
-        self.running.sends(request, key, timed);
+        self.running.starts(request, key, timed);
         true
     }
 
@@ -113,12 +113,12 @@ impl CallState {
         self.events.has_event() && !self.running.has_statements()
     }
 
-    pub(crate) fn hurry(&self) {
-        self.hurried.set(true);
+    pub(crate) fn set_out_of_time(&self) {
+        self.out_of_time.set(true);
     }
 
-    pub(crate) fn is_hurried(&self) -> bool {
-        self.hurried.get()
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.out_of_time.get()
     }
 
     /// Makes a connection unless the caller wants no more, or until then.
@@ -157,7 +157,7 @@ impl CallState {
         // What is still to be done is not to keep the thread.
         self.fast_path.enter_runtime();
         let waiting = self.events.close();
-        self.outside.close();
+        self.resolver.close();
         waiting.into_iter().for_each(Waker::wake);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Call;
 use crate::call::cancel_all::{Cancelling, PACE};
-use crate::call::request_futures::Tasks;
+use crate::call::request_futures::RequestFutures;
 
 /// How long the sending of cancel requests may take at the most, whatever the bound for the rest.
 const UNTIL_SENT: Duration = Duration::from_millis(500);
@@ -17,7 +17,7 @@ impl Call<'_> {
         if self.state.running.is_busy() {
             let runtime = self.runtime;
             // The wait is short in any case, and what it does must not be left half done.
-            let _quiet = runtime.gate().hush();
+            let _quiet = runtime.host_interrupts().suppress();
             let (mut limit, mut last, mut pace) = {
                 let _guard = runtime.enter();
                 (
@@ -38,7 +38,7 @@ impl Call<'_> {
                 cancelling.poll(cx);
                 if drain {
                     self.state.set_wants_spares(cancelling.wants_connection());
-                    self.tasks.poll(cx);
+                    self.futures.poll(cx);
                     for connection in self.state.take_spares() {
                         cancelling.offer(connection);
                         cx.waker().wake_by_ref();
@@ -87,7 +87,7 @@ impl Call<'_> {
             self.state.set_wants_spares(false);
             self.pool.end_cancel();
         }
-        self.tasks = Tasks::None;
+        self.futures = RequestFutures::None;
         self.state.running.forget();
     }
 }

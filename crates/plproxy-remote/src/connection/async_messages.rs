@@ -19,16 +19,16 @@ const LONG: usize = 64 * 1024;
 
 impl Connection {
     /// Takes in what the server has said since the connection rests; false if that was the end.
-    pub(crate) fn listens(&mut self) -> bool {
-        if self.inbox.is_empty() && self.socket.borrow_mut().is_quiet() {
+    pub(crate) fn read_async_messages(&mut self) -> bool {
+        if self.read_buffer.is_empty() && self.socket.borrow_mut().is_quiet() {
             return true;
         }
         let mut heard = 0;
         loop {
             loop {
-                match self.inbox.frame() {
+                match self.read_buffer.frame() {
                     Ok(Some(frame)) => {
-                        if !self.take_unasked(&frame) {
+                        if !self.take_async_message(&frame) {
                             return false;
                         }
                     }
@@ -36,15 +36,15 @@ impl Connection {
                     Err(_) => return false,
                 }
             }
-            heard += self.inbox.seen();
-            self.inbox.forget();
-            if !self.inbox.is_at_rest() {
+            heard += self.read_buffer.seen();
+            self.read_buffer.forget();
+            if !self.read_buffer.has_no_reply() {
                 return false;
             }
-            if heard > LOOK || self.notices.size() > KEPT || self.inbox.missing() > LONG {
+            if heard > LOOK || self.notices.size() > KEPT || self.read_buffer.missing() > LONG {
                 return true;
             }
-            match self.inbox.fill_now(&mut self.socket.borrow_mut()) {
+            match self.read_buffer.fill_now(&mut self.socket.borrow_mut()) {
                 Ok(true) => {}
                 Ok(false) => return true,
                 Err(_) => return false,
@@ -53,12 +53,12 @@ impl Connection {
     }
 
     /// Sees to a message that came without a question; false if it is none that may.
-    fn take_unasked(&mut self, frame: &Frame) -> bool {
-        let body = self.inbox.body(&frame.body);
+    fn take_async_message(&mut self, frame: &Frame) -> bool {
+        let body = self.read_buffer.body(&frame.body);
         match frame.tag {
             // Nobody here listens to notifications.
             b'A' => true,
-            b'S' => self.state.take_status(body).is_ok(),
+            b'S' => self.state.parameter_status(body).is_ok(),
             // Bytes that are no text take three times their room.
             b'N' if is_room_for(body.len().saturating_mul(4)) => {
                 let Some(notice) = Diagnostic::of_message(body, self.state.encoding()) else {

@@ -34,7 +34,7 @@ impl Channel {
 }
 
 /// How far the questions went.
-pub(crate) struct Authentication {
+pub(crate) struct AuthPolicy {
     required: RequireAuth,
     channel: Channel,
     /// The server asked who we are.
@@ -45,9 +45,9 @@ pub(crate) struct Authentication {
     done: bool,
 }
 
-impl Authentication {
-    pub(crate) fn new(required: RequireAuth, channel: Channel) -> Authentication {
-        Authentication {
+impl AuthPolicy {
+    pub(crate) fn new(required: RequireAuth, channel: Channel) -> AuthPolicy {
+        AuthPolicy {
             required,
             channel,
             questioned: false,
@@ -67,7 +67,7 @@ impl Authentication {
     }
 
     /// Looks at the body of a question; an error if it must not be answered.
-    pub(crate) fn question(&mut self, body: &[u8]) -> Result<(), String> {
+    pub(crate) fn check(&mut self, body: &[u8]) -> Result<(), String> {
         let (code, body) = body.split_first_chunk::<4>().unwrap_or((&[0xff; 4], &[]));
         let method = match u32::from_be_bytes(*code) {
             0 => {
@@ -96,9 +96,7 @@ impl Authentication {
                 AuthMethod::Gss => "server requested GSSAPI authentication",
                 AuthMethod::Sspi => "server requested SSPI authentication",
                 AuthMethod::None => "server did not complete authentication",
-                AuthMethod::ScramSha256 | AuthMethod::OAuth => {
-                    "server requested SASL authentication"
-                }
+                AuthMethod::ScramSha256 | AuthMethod::OAuth => "server requested SASL authentication",
             };
             return Err(format!(
                 "authentication method requirement \"{}\" failed: {what}",
@@ -120,8 +118,7 @@ impl Authentication {
             }
             _ => {
                 return Err(
-                    "channel binding required but not supported by server's authentication request"
-                        .into(),
+                    "channel binding required but not supported by server's authentication request".into(),
                 );
             }
         }

@@ -2,8 +2,8 @@
 
 /// Whether a connection reaches one real server process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direct {
+pub(crate) enum BackendIdentity {
     Unknown,
-    Yes,
-    No,
+    Confirmed,
+    Mismatched,
 }

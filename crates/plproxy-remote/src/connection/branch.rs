@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::connection::Connection;
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::info::ConnectionInfo;
 use crate::connection::session::{Origin, Session};
 use crate::endpoint::Endpoint;
@@ -187,7 +187,7 @@ impl Branch {
         let known = connection
             .identity
             .as_ref()
-            .filter(|_| connection.direct == Direct::Yes);
+            .filter(|_| connection.backend == BackendIdentity::Confirmed);
         let mut statements = self.begin.clone();
         match known {
             Some(identity) => self.identify(identity, connection),
@@ -202,7 +202,7 @@ impl Branch {
     }
 
     pub(crate) fn identify(&self, identity: &Rc<str>, connection: &Connection) {
-        let info = connection.facts().snapshot();
+        let info = connection.live_info().snapshot();
         self.identity.replace(Some((Rc::clone(identity), info)));
     }
 

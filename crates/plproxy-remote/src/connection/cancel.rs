@@ -9,13 +9,13 @@ use plproxy_core::conninfo::{ConnInfo, Host};
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::endpoint::Endpoint;
 use crate::net::address::Address;
 use crate::net::descriptors::Descriptor;
 use crate::net::linger::Lingering;
 use crate::net::socket::open_socket;
-use crate::net::tls::negotiate::{Way, negotiate};
+use crate::net::tls::negotiate::{SslAttempt, negotiate};
 use crate::net::transport::Socket;
 
 /// All that is needed to cancel the statement of a connection.
@@ -25,14 +25,14 @@ pub(crate) struct CancelKey {
     address: Address,
     host: Host,
     /// The key goes the way that it came: over TLS if the connection does.
-    way: Way,
+    ssl: SslAttempt,
     info: Rc<ConnInfo>,
     endpoint: Rc<Endpoint>,
     /// Our port, of a TCP socket.
     port: Option<u16>,
-    direct: Cell<Direct>,
+    backend: Cell<BackendIdentity>,
     /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
-    astray: Cell<bool>,
+    unconfirmed: Cell<bool>,
     /// A statement that cancels it was sent on another connection, and its answer has not come.
     pursued: Cell<bool>,
     /// One is to be made.
@@ -44,7 +44,7 @@ pub(crate) struct CancelKey {
 pub(crate) struct Server {
     address: SocketAddr,
     user: String,
-    way: Way,
+    ssl: SslAttempt,
 }
 
 /// A request that was sent. Dropped, its socket stays open apart, see [`crate::net::linger`].
@@ -52,7 +52,7 @@ pub(crate) struct Sent {
     key: Rc<CancelKey>,
     socket: Lingering,
     /// Whether an earlier one was under way.
-    astray: bool,
+    unconfirmed: bool,
 }
 
 impl Sent {
@@ -63,7 +63,7 @@ impl Sent {
             return;
         };
         if matches!(socket.read(&mut nothing).await, Ok(0)) {
-            self.key.astray.set(self.astray);
+            self.key.unconfirmed.set(self.unconfirmed);
         }
         self.socket.close();
     }
@@ -85,30 +85,34 @@ impl CancelKey {
             secret_key,
             address,
             host: host.clone(),
-            way: if encrypted { Way::Required } else { Way::Plain },
+            ssl: if encrypted {
+                SslAttempt::Required
+            } else {
+                SslAttempt::Plain
+            },
             info,
             endpoint,
             port: socket.local_port(),
-            direct: Cell::new(Direct::Unknown),
-            astray: Cell::new(false),
+            backend: Cell::new(BackendIdentity::Unknown),
+            unconfirmed: Cell::new(false),
             pursued: Cell::new(false),
             queued: Cell::new(false),
         }
     }
 
     /// What is known by now of who answers.
-    pub(crate) fn set_direct(&self, direct: Direct) {
-        self.direct.set(direct);
+    pub(crate) fn set_backend(&self, backend: BackendIdentity) {
+        self.backend.set(backend);
     }
 
     /// The server that it is for, as one role reaches it; none where that is of no use.
     pub(crate) fn server(&self) -> Option<Server> {
-        match (&self.address, self.direct.get()) {
-            (_, Direct::No) | (Address::Unix(_), _) => None,
+        match (&self.address, self.backend.get()) {
+            (_, BackendIdentity::Mismatched) | (Address::Unix(_), _) => None,
             (Address::Tcp(address), _) => Some(Server {
                 address: *address,
                 user: self.info.user.clone(),
-                way: self.way,
+                ssl: self.ssl,
             }),
         }
     }
@@ -137,8 +141,8 @@ impl CancelKey {
         &self.address
     }
 
-    pub(crate) fn way(&self) -> Way {
-        self.way
+    pub(crate) fn ssl(&self) -> SslAttempt {
+        self.ssl
     }
 
     /// A descriptor for a request, if there is one.
@@ -159,9 +163,9 @@ impl CancelKey {
     /// Sends the request, if that can be.
     pub(crate) async fn send(self: Rc<Self>, descriptor: Descriptor) -> Option<Sent> {
         // What became of an earlier request, this one's end does not tell.
-        let astray = self.astray.replace(true);
+        let unconfirmed = self.unconfirmed.replace(true);
         let Some(mut socket) = self.connect(descriptor).await else {
-            self.astray.set(astray);
+            self.unconfirmed.set(unconfirmed);
             return None;
         };
         let mut message = BytesMut::new();
@@ -176,7 +180,7 @@ impl CancelKey {
         sent.is_ok().then(|| Sent {
             key: self,
             socket: Lingering::new(socket),
-            astray,
+            unconfirmed,
         })
     }
 
@@ -184,7 +188,7 @@ impl CancelKey {
         let info = &*self.info;
         let socket = open_socket(&self.address, info, descriptor).await.ok()?;
         let contexts = &self.endpoint.resources().contexts;
-        negotiate(socket, self.way, info, &self.host, contexts)
+        negotiate(socket, self.ssl, info, &self.host, contexts)
             .await
             .ok()
     }
@@ -196,7 +200,7 @@ impl CancelKey {
 
     /// Whether a request is to be made, or may be under way.
     pub(crate) fn is_busy(&self) -> bool {
-        self.queued.get() || self.astray.get()
+        self.queued.get() || self.unconfirmed.get()
     }
 
     /// Notes whether a statement that cancels may be under way; says what was noted before.
@@ -206,7 +210,7 @@ impl CancelKey {
 
     /// Whether a request, or a statement that does the same, may still be under way, so that the connection cannot be used
     /// again.
-    pub(crate) fn is_astray(&self) -> bool {
-        self.astray.get() || self.pursued.get()
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed.get() || self.pursued.get()
     }
 }

@@ -55,7 +55,7 @@ pub struct ConnectionInfo {
 }
 
 /// The same, as it changes.
-pub(crate) struct Facts {
+pub(crate) struct LiveInfo {
     pub(super) fixed: ConnectionInfo,
     /// The moment of `connected_at` on the clock that is never set.
     pub(super) opened: Instant,
@@ -66,7 +66,7 @@ pub(crate) struct Facts {
     pub(super) in_transaction: Cell<bool>,
 }
 
-impl Facts {
+impl LiveInfo {
     pub(crate) fn snapshot(&self) -> ConnectionInfo {
         ConnectionInfo {
             last_used_at: self.fixed.connected_at

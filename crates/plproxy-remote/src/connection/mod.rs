@@ -6,11 +6,11 @@ pub(crate) mod backend_identity;
 pub(crate) mod branch;
 pub(crate) mod cancel;
 pub(crate) mod connect;
-pub(crate) mod dialog;
 pub(crate) mod exchange;
 pub(crate) mod info;
 pub(crate) mod login;
 pub(crate) mod restore;
+pub(crate) mod round_trip;
 pub(crate) mod session;
 pub(crate) mod session_settings;
 pub(crate) mod state;
@@ -24,25 +24,25 @@ use std::time::{Duration, Instant, SystemTime};
 use plproxy_core::conninfo::{ConnInfo, Host};
 use plproxy_core::numbered::NumberMap;
 
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::cancel::CancelKey;
-use crate::connection::info::{ConnectionInfo, Facts, Shown};
+use crate::connection::info::{ConnectionInfo, LiveInfo, Shown};
 use crate::connection::login::handshake::LoggedIn;
-use crate::connection::session_settings::Settings;
+use crate::connection::session_settings::SessionSettings;
 use crate::connection::state::SessionState;
-use crate::connection::statements::Statements;
+use crate::connection::statements::StatementCache;
 use crate::endpoint::Endpoint;
 use crate::endpoint::usage::InUse;
 use crate::error::ErrorKind;
 use crate::net::address::Address;
-use crate::net::blocking::Patience;
+use crate::net::blocking::RecvMode;
 use crate::net::transport::Socket;
 use crate::protocol::columns::ResultFormats;
 use crate::protocol::notices::Notices;
-use crate::protocol::read_buffer::Inbox;
+use crate::protocol::read_buffer::ReadBuffer;
 use crate::protocol::terminate::TerminateOnDrop;
 use crate::protocol::text_style::TextNeeds;
-use crate::protocol::write_buffer::Outgoing;
+use crate::protocol::write_buffer::WriteBuffer;
 use crate::runtime::TICK;
 
 /// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
@@ -56,13 +56,13 @@ const MOMENT: Duration = Duration::from_millis(10);
 
 pub(crate) struct Connection {
     pub(crate) state: SessionState,
-    pub(crate) outgoing: Outgoing,
-    pub(crate) inbox: Inbox,
-    pub(crate) statements: Statements,
+    pub(crate) write_buffer: WriteBuffer,
+    pub(crate) read_buffer: ReadBuffer,
+    pub(crate) statements: StatementCache,
     /// How the columns of statements are asked for whose types had to be learnt, by the statement's number.
     pub(crate) described: NumberMap<u64, (ResultFormats, TextNeeds)>,
-    pub(crate) direct: Direct,
-    pub(crate) settings: Settings,
+    pub(crate) backend: BackendIdentity,
+    pub(crate) settings: SessionSettings,
     /// What the server says of itself, if it was asked.
     pub(crate) identity: Option<Rc<str>>,
     /// What the server has noticed while the connection rested.
@@ -77,10 +77,10 @@ pub(crate) struct Connection {
     /// When it is to be closed if nobody uses it until then.
     due: Option<Instant>,
     /// Since when nobody uses it.
-    rested: Instant,
+    idle_since: Instant,
     /// Whether the socket is prepared for waiting on it alone; `None`: it was not tried.
     waits: Option<bool>,
-    facts: Rc<Facts>,
+    live_info: Rc<LiveInfo>,
     in_use: Option<InUse>,
     /// When the others are gone, it is the last that holds the socket.
     pub(crate) terminate: Rc<TerminateOnDrop>,
@@ -97,7 +97,7 @@ impl Connection {
     ) -> Connection {
         let LoggedIn {
             socket,
-            inbox,
+            read_buffer,
             state,
             notices,
             ..
@@ -126,7 +126,7 @@ impl Connection {
             in_transaction: false,
             tls: socket.session().map(|session| session.version().to_owned()),
         };
-        let facts = Facts {
+        let live_info = LiveInfo {
             fixed,
             opened,
             last_used: Cell::new(opened),
@@ -152,12 +152,12 @@ impl Connection {
             in_use: None,
             cancel: Rc::new(cancel),
             state,
-            outgoing: Outgoing::default(),
-            inbox,
-            statements: Statements::default(),
+            write_buffer: WriteBuffer::default(),
+            read_buffer,
+            statements: StatementCache::default(),
             described: NumberMap::default(),
-            direct: Direct::Unknown,
-            settings: Settings::default(),
+            backend: BackendIdentity::Unknown,
+            settings: SessionSettings::default(),
             identity: None,
             notices,
             broken: false,
@@ -165,14 +165,14 @@ impl Connection {
             endpoint,
             share: share(RandomState::new().hash_one(std::process::id())),
             due: None,
-            rested: opened,
+            idle_since: opened,
             waits: None,
-            facts: Rc::new(facts),
+            live_info: Rc::new(live_info),
         }
     }
 
-    pub(crate) fn facts(&self) -> &Rc<Facts> {
-        &self.facts
+    pub(crate) fn live_info(&self) -> &Rc<LiveInfo> {
+        &self.live_info
     }
 
     pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
@@ -184,26 +184,29 @@ impl Connection {
     }
 
     pub(crate) fn is_older_than(&self, lifetime: Duration, now: Instant) -> bool {
-        now.saturating_duration_since(self.facts.opened) >= shared(lifetime, self.share)
+        now.saturating_duration_since(self.live_info.opened) >= shared(lifetime, self.share)
     }
 
     /// It goes to rest. Says when it is to be closed.
-    pub(crate) fn rests(
+    pub(crate) fn becomes_idle(
         &mut self,
         lifetime: Option<Duration>,
         idle: Option<Duration>,
     ) -> Option<Instant> {
-        let end = lifetime
-            .and_then(|lifetime| self.facts.opened.checked_add(shared(lifetime, self.share)));
-        self.rested = Instant::now();
-        let idle = idle.and_then(|idle| self.rested.checked_add(idle));
+        let end = lifetime.and_then(|lifetime| {
+            self.live_info
+                .opened
+                .checked_add(shared(lifetime, self.share))
+        });
+        self.idle_since = Instant::now();
+        let idle = idle.and_then(|idle| self.idle_since.checked_add(idle));
         self.due = [end, idle].into_iter().flatten().min();
         self.due
     }
 
     /// Since when it rests.
-    pub(crate) fn rests_since(&self) -> Instant {
-        self.rested
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.idle_since
     }
 
     /// When it is to be closed.
@@ -213,26 +216,26 @@ impl Connection {
 
     /// Whether a statement may be sent on it, as far as can be seen without sending anything.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.is_usable() && self.listens()
+        self.is_usable() && self.read_async_messages()
     }
 
     /// The same for who takes a farewell in the answer's place for what it is, which only a server of whom nobody stands in
     /// between is trusted with: one that was in use a moment ago is not looked at, as a server may go between the look and
     /// the sending, too.
     pub(crate) fn seems_alive(&mut self, now: Instant) -> bool {
-        let fresh =
-            self.direct == Direct::Yes && now.saturating_duration_since(self.rested) < MOMENT;
-        self.is_usable() && (fresh || self.listens()) && self.state.is_idle()
+        let fresh = self.backend == BackendIdentity::Confirmed
+            && now.saturating_duration_since(self.idle_since) < MOMENT;
+        self.is_usable() && (fresh || self.read_async_messages()) && self.state.is_idle()
     }
 
     /// Whether nothing speaks against it that is known here.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.broken && !self.cancel.is_astray()
+        !self.broken && !self.cancel.is_unconfirmed()
     }
 
     /// Reads bytes, without the runtime; false: nothing came for now. Not every connection can.
-    pub(crate) fn fill(&mut self, patience: Patience) -> Result<bool, ErrorKind> {
-        self.inbox.fill(&self.socket.borrow(), patience)
+    pub(crate) fn fill(&mut self, mode: RecvMode) -> Result<bool, ErrorKind> {
+        self.read_buffer.fill(&self.socket.borrow(), mode)
     }
 
     /// Whether [`Connection::fill`] can be used.
@@ -251,15 +254,15 @@ impl Connection {
     pub(crate) fn is_answered(&self) -> bool {
         !self.broken
             && self.state.is_answered()
-            && self.outgoing.is_sent()
-            && self.inbox.is_at_rest()
+            && self.write_buffer.is_sent()
+            && self.read_buffer.has_no_reply()
     }
 
     /// A call began at that time. Says whether it is the first of the transaction to the endpoint.
     pub(crate) fn begin_use(&mut self, at: Instant) -> bool {
-        self.facts.in_use.set(true);
-        self.facts.last_used.set(at);
-        self.facts.calls.set(self.facts.calls.get() + 1);
+        self.live_info.in_use.set(true);
+        self.live_info.last_used.set(at);
+        self.live_info.calls.set(self.live_info.calls.get() + 1);
         let (in_use, first) = InUse::begin(self.endpoint.usage());
         self.in_use = Some(in_use);
         first
@@ -267,21 +270,21 @@ impl Connection {
 
     /// Another call began in the same transaction.
     pub(crate) fn goes_on(&mut self, at: Instant) {
-        self.facts.last_used.set(at);
-        self.facts.calls.set(self.facts.calls.get() + 1);
+        self.live_info.last_used.set(at);
+        self.live_info.calls.set(self.live_info.calls.get() + 1);
     }
 
     /// Whether it belongs to a transaction of several calls.
     pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
-        self.facts.in_transaction.set(in_transaction);
+        self.live_info.in_transaction.set(in_transaction);
     }
 
     /// A call is over.
     pub(crate) fn end_use(&mut self) {
         self.in_use = None;
-        self.facts.in_use.set(false);
-        self.facts.in_transaction.set(false);
-        self.facts
+        self.live_info.in_use.set(false);
+        self.live_info.in_transaction.set(false);
+        self.live_info
             .prepared_statements
             .set(self.statements.prepared());
     }

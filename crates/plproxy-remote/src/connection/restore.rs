@@ -1,9 +1,9 @@
 //! Bringing a session back to how it was when it was new.
 
 use crate::connection::Connection;
-use crate::connection::dialog::Unread;
+use crate::connection::round_trip::IgnoreReply;
 use crate::error::ErrorKind;
-use crate::protocol::write_buffer::Outgoing;
+use crate::protocol::write_buffer::WriteBuffer;
 use crate::reset::Reset;
 
 impl Connection {
@@ -14,8 +14,8 @@ impl Connection {
             self.statements.forget_prepared();
         }
         let encoding = self.state.encoding();
-        let write = |out: &mut Outgoing| out.script(reset.sql().bytes(encoding)?);
-        self.converse(1, write, &mut Unread).await
+        let write = |out: &mut WriteBuffer| out.script(reset.sql().bytes(encoding)?);
+        self.round_trip(1, write, &mut IgnoreReply).await
     }
 
     /// Leaves nothing of what was done in the session. Behind a pooler that goes back to the pooler's own session, which may
@@ -27,6 +27,7 @@ impl Connection {
         }
         let encoding = self.state.encoding().name();
         let sql = format!("set client_encoding = '{encoding}'");
-        self.converse(1, |out| out.ask(&sql), &mut Unread).await
+        self.round_trip(1, |out| out.extended_query(&sql), &mut IgnoreReply)
+            .await
     }
 }

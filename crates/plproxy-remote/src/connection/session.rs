@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::connection::Connection;
 use crate::connection::cancel::CancelKey;
-use crate::connection::connect::{Limits, Target};
+use crate::connection::connect::{Destination, Limits};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 
@@ -44,9 +44,9 @@ impl Origin {
     /// A new connection to that very server.
     pub(crate) async fn connect_again(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
         let Origin(key) = self;
-        let target = Target::of(key.endpoint(), key.info());
-        target
-            .connect_again(key.host(), key.address(), key.way(), limits)
+        let destination = Destination::of(key.endpoint(), key.info());
+        destination
+            .connect_again(key.host(), key.address(), key.ssl(), limits)
             .await
     }
 }

@@ -9,14 +9,14 @@
 //! Through a pooler the session is another one every time,
 //! and others use it too: there nothing is changed.
 
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::protocol::row::Row;
 use crate::protocol::text_style::TextNeeds;
 use crate::protocol::text_style::TextStyle;
 
 /// What is known of a session.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct SessionSettings {
     digits: Digits,
     /// The session's own `DateStyle`, if it has another for the time being.
     own_dates: Option<String>,
@@ -56,7 +56,7 @@ impl Change {
     }
 }
 
-impl Settings {
+impl SessionSettings {
     /// The session was reset, all of it or not. Of `DateStyle` the server tells.
     pub(crate) fn reset(&mut self, all: bool) {
         self.pinned = false;
@@ -79,9 +79,9 @@ impl Settings {
         needs: TextNeeds,
         style: &TextStyle,
         process_id: i32,
-        direct: Direct,
+        backend: BackendIdentity,
     ) -> Option<Change> {
-        if direct == Direct::No {
+        if backend == BackendIdentity::Mismatched {
             return None;
         }
         let digits = match (self.digits, needs.digits) {
@@ -151,15 +151,15 @@ impl Settings {
     }
 
     /// Learns from the answer. Whether the session is the one that the start-up named, if it says so.
-    pub(crate) fn learn(&mut self, change: &Change, answer: Row<'_>) -> Option<Direct> {
+    pub(crate) fn learn(&mut self, change: &Change, answer: Row<'_>) -> Option<BackendIdentity> {
         let value = |column| answer.get(column);
         let number = |column| answer.number(column);
         let done = [2, 3, 4].map(|column| value(column).is_some());
         self.changed(change, number(1)?, done);
         Some(if number(0)? == change.process_id {
-            Direct::Yes
+            BackendIdentity::Confirmed
         } else {
-            Direct::No
+            BackendIdentity::Mismatched
         })
     }
 

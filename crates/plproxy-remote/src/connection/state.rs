@@ -100,7 +100,7 @@ impl SessionState {
     }
 
     /// The body of a `BackendKeyData`.
-    pub(crate) fn take_key(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+    pub(crate) fn backend_key_data(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         let [process_id, secret_key] = body
             .as_chunks::<4>()
             .0
@@ -113,12 +113,12 @@ impl SessionState {
     }
 
     /// So many rounds are sent.
-    pub(crate) fn asks(&mut self, rounds: u64) {
+    pub(crate) fn rounds_sent(&mut self, rounds: u64) {
         self.asked += rounds;
     }
 
     /// The body of a `ReadyForQuery`: a round is over.
-    pub(crate) fn take_ready(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+    pub(crate) fn ready_for_query(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         let [transaction] = body else {
             return Err(ErrorKind::unexpected_message());
         };
@@ -134,7 +134,7 @@ impl SessionState {
     }
 
     /// The body of a `ParameterStatus`: a setting, name and value, each with a zero byte at its end.
-    pub(crate) fn take_status(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+    pub(crate) fn parameter_status(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         self.status_bytes += body.len();
         if self.status_bytes > STATUS_LIMIT {
             return Err(ErrorKind::protocol("server reported too many settings"));

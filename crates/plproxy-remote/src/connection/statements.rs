@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use plproxy_core::numbered::NumberMap;
 
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::options::Prepared;
 use crate::protocol::columns::ColumnDescription;
 use crate::protocol::statement::Statement;
@@ -70,7 +70,7 @@ struct Entry {
 
 /// What a connection remembers.
 #[derive(Default)]
-pub(crate) struct Statements {
+pub(crate) struct StatementCache {
     entries: NumberMap<u64, Entry>,
     clock: u64,
     prepared: usize,
@@ -78,13 +78,13 @@ pub(crate) struct Statements {
     forgotten: Vec<Rc<str>>,
 }
 
-impl Statements {
+impl StatementCache {
     /// How to run `statement` now. May forget the statement that was not used for the longest time.
     pub(crate) fn plan(
         &mut self,
         statement: &Statement,
         prepared: Prepared,
-        direct: Direct,
+        backend: BackendIdentity,
     ) -> Plan {
         if prepared == Prepared::Off {
             return Plan::Unnamed;
@@ -108,16 +108,18 @@ impl Statements {
         entry.uses = entry.uses.saturating_add(1);
         match &entry.state {
             // It has turned out that others answer here, too.
-            State::Prepared(_) if prepared == Prepared::Auto && direct != Direct::Yes => {
+            State::Prepared(_)
+                if prepared == Prepared::Auto && backend != BackendIdentity::Confirmed =>
+            {
                 Plan::Unnamed
             }
             State::Prepared(form) => Plan::Prepared(form.clone()),
             State::Never => Plan::Unnamed,
             State::Counting if entry.uses < 2 => Plan::Unnamed,
-            State::Counting => match (prepared, direct) {
-                (Prepared::On, _) | (_, Direct::Yes) => Plan::Prepare,
-                (_, Direct::Unknown) => Plan::UnnamedAndAsk,
-                (_, Direct::No) => Plan::Unnamed,
+            State::Counting => match (prepared, backend) {
+                (Prepared::On, _) | (_, BackendIdentity::Confirmed) => Plan::Prepare,
+                (_, BackendIdentity::Unknown) => Plan::UnnamedAndAsk,
+                (_, BackendIdentity::Mismatched) => Plan::Unnamed,
             },
         }
     }

@@ -33,7 +33,7 @@ pub struct Endpoint {
     /// How many of the caller's own values count on it.
     holders: Cell<usize>,
     /// Nobody can ask for it any more.
-    retired: Cell<bool>,
+    closed: Cell<bool>,
     /// What its sessions speak, once that is known.
     encoding: Cell<Option<Encoding>>,
     usage: Rc<Usage>,
@@ -77,7 +77,7 @@ impl Endpoint {
             changes: Cell::new(0),
             resources,
             holders: Cell::new(0),
-            retired: Cell::new(false),
+            closed: Cell::new(false),
             encoding: Cell::new(None),
             usage: Rc::default(),
             reachability: Reachability::default(),
@@ -147,8 +147,8 @@ impl Endpoint {
         self.holders.get() > 0
     }
 
-    pub(crate) fn retired(&self) -> &Cell<bool> {
-        &self.retired
+    pub(crate) fn closed(&self) -> &Cell<bool> {
+        &self.closed
     }
 
     /// Keeps the endpoint's connections at rest open while the result lives. When the last of the results is gone, they are

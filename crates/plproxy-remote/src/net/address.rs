@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use plproxy_core::conninfo::{Host, HostName};
 
 use crate::error::system_words;
-use crate::runtime::resolver::{Found, Outside};
+use crate::runtime::resolver::{Found, Resolver};
 
 /// Bytes of a socket's path, by the system's address structure less the zero byte at its end.
 const LONGEST_SOCKET: usize = 107;
@@ -32,7 +32,7 @@ impl Address {
 }
 
 /// All addresses of a host, in order; or why there are none, in libpq's words.
-pub(crate) async fn resolve(host: &Host, outside: &Outside) -> Result<Vec<Address>, String> {
+pub(crate) async fn resolve(host: &Host, resolver: &Resolver) -> Result<Vec<Address>, String> {
     if let Some(path) = host.socket_path() {
         if path.as_os_str().len() > LONGEST_SOCKET {
             return Err(format!(
@@ -55,7 +55,7 @@ pub(crate) async fn resolve(host: &Host, outside: &Outside) -> Result<Vec<Addres
     if let Ok(ip) = name.parse::<IpAddr>() {
         return Ok(vec![Address::Tcp((ip, host.port).into())]);
     }
-    match outside.look_up(name, ask).await {
+    match resolver.look_up(name, ask).await {
         Ok(mut found) => {
             found
                 .iter_mut()

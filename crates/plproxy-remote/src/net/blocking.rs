@@ -17,16 +17,16 @@ use tokio::io::{Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// What the two kinds of sockets have in common.
-pub(crate) trait Plain: AsFd {
+pub(crate) trait RawSocket: AsFd {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Runs `f`. If that would have to wait, the runtime is told so.
     fn attempt<T>(&self, of: Interest, f: impl FnOnce() -> io::Result<T>) -> io::Result<T>;
 }
 
-macro_rules! plain {
+macro_rules! raw_socket {
     ($socket:ty) => {
-        impl Plain for $socket {
+        impl RawSocket for $socket {
             fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.poll_read_ready(cx)
             }
@@ -41,12 +41,12 @@ macro_rules! plain {
         }
     };
 }
-plain!(TcpStream);
-plain!(UnixStream);
+raw_socket!(TcpStream);
+raw_socket!(UnixStream);
 
 /// Appends what there is to `bytes`, up to its capacity; none at the end of the stream.
 pub(crate) fn poll_append(
-    socket: &impl Plain,
+    socket: &impl RawSocket,
     cx: &mut Context<'_>,
     bytes: &mut Vec<u8>,
 ) -> Poll<io::Result<usize>> {
@@ -58,7 +58,7 @@ pub(crate) fn poll_append(
 
 /// The same for the client library.
 pub(crate) fn poll_read(
-    socket: &impl Plain,
+    socket: &impl RawSocket,
     cx: &mut Context<'_>,
     buf: &mut ReadBuf<'_>,
 ) -> Poll<io::Result<()>> {
@@ -71,7 +71,7 @@ pub(crate) fn poll_read(
 }
 
 fn poll_receive(
-    socket: &impl Plain,
+    socket: &impl RawSocket,
     cx: &mut Context<'_>,
     room: usize,
     mut receive: impl FnMut() -> io::Result<usize>,
@@ -97,7 +97,7 @@ fn poll_receive(
 
 /// Sends what the system takes.
 pub(crate) fn poll_send(
-    socket: &impl Plain,
+    socket: &impl RawSocket,
     cx: &mut Context<'_>,
     bytes: &[u8],
 ) -> Poll<io::Result<usize>> {
@@ -138,10 +138,10 @@ pub(crate) fn prepare(socket: &impl AsFd, tick: Duration) -> io::Result<()> {
 
 /// Whether to wait for bytes that are not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum RecvMode {
     /// On a socket that was prepared for it.
-    Wait,
-    Look,
+    Block,
+    NonBlock,
 }
 
 /// Appends what comes to `bytes`, up to its capacity. `None`: nothing has come yet, and if that was waited for, a signal came or
@@ -149,11 +149,11 @@ pub(crate) enum Patience {
 pub(crate) fn append(
     socket: &impl AsFd,
     bytes: &mut Vec<u8>,
-    patience: Patience,
+    mode: RecvMode,
 ) -> io::Result<Option<usize>> {
-    let flags = match patience {
-        Patience::Wait => RecvFlags::empty(),
-        Patience::Look => RecvFlags::DONTWAIT,
+    let flags = match mode {
+        RecvMode::Block => RecvFlags::empty(),
+        RecvMode::NonBlock => RecvFlags::DONTWAIT,
     };
     match recv(socket, spare_capacity(bytes), flags) {
         Ok((got, _)) => Ok(Some(got)),

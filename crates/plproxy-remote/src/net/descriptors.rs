@@ -37,7 +37,7 @@ pub struct DescriptorAccount {
 /// What has connections at rest, and can close one.
 pub(crate) trait IdleConnections {
     /// Closes the connection that has rested for the longest time; false if none rests.
-    fn close_longest_rested(&self) -> bool;
+    fn close_longest_idle(&self) -> bool;
 }
 
 /// The descriptors of this process.
@@ -100,7 +100,7 @@ impl Descriptors {
         };
         while !self.take(&account) {
             let idle = self.idle.borrow().as_ref().and_then(Weak::upgrade);
-            if !(self.close_lingering)() && !idle.is_some_and(|idle| idle.close_longest_rested()) {
+            if !(self.close_lingering)() && !idle.is_some_and(|idle| idle.close_longest_idle()) {
                 return None;
             }
         }

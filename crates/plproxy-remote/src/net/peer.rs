@@ -4,10 +4,14 @@ use plproxy_core::conninfo::{shown, user_name};
 
 use crate::error::system_words;
 use crate::net::transport::{Socket, Transport};
-use crate::runtime::resolver::Outside;
+use crate::runtime::resolver::Resolver;
 
 /// Refuses a server that runs as somebody else, in libpq's words. Only Unix sockets tell; others are not asked.
-pub(crate) async fn check(socket: &Socket, wanted: &str, outside: &Outside) -> Result<(), String> {
+pub(crate) async fn check(
+    socket: &Socket,
+    wanted: &str,
+    resolver: &Resolver,
+) -> Result<(), String> {
     let Transport::Unix(socket) = socket.transport() else {
         return Ok(());
     };
@@ -16,7 +20,7 @@ pub(crate) async fn check(socket: &Socket, wanted: &str, outside: &Outside) -> R
         format!("could not get peer credentials: {words}")
     })?;
     let uid = peer.uid();
-    let name = outside.ask(move || user_name(uid)).await?;
+    let name = resolver.call(move || user_name(uid)).await?;
     if name == wanted {
         return Ok(());
     }
@@ -37,7 +41,7 @@ mod tests {
             .enable_io()
             .build()
             .unwrap();
-        let outside = Outside::default();
+        let resolver = Resolver::default();
         let (outcomes, name) = runtime.block_on(async {
             let (ours, _theirs) = tokio::net::UnixStream::pair().unwrap();
             let uid = ours.peer_cred().unwrap().uid();
@@ -45,11 +49,11 @@ mod tests {
                 user_name(uid).unwrap(),
                 Socket::new(Transport::Unix(ours), Descriptor::uncounted()),
             );
-            let right = check(&socket, &name, &outside);
-            let wrong = check(&socket, "nobody_of_that_name", &outside);
+            let right = check(&socket, &name, &resolver);
+            let wrong = check(&socket, "nobody_of_that_name", &resolver);
             let answers = async {
-                while let Some(question) = outside.next() {
-                    question.ask();
+                while let Some(blocking) = resolver.next() {
+                    blocking.run();
                 }
             };
             let (right, wrong, ()) = futures::future::join3(right, wrong, answers).await;

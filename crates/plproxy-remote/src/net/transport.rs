@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{TlsConnect, TlsStream};
 
-use crate::net::blocking::{self, Patience};
+use crate::net::blocking::{self, RecvMode};
 use crate::net::descriptors::Descriptor;
 use crate::net::tls::session::Session;
 
@@ -113,14 +113,10 @@ impl Socket {
     }
 
     /// Appends bytes without the runtime, see [`blocking::append`]. Only after it was prepared.
-    pub(crate) fn append(
-        &self,
-        bytes: &mut Vec<u8>,
-        patience: Patience,
-    ) -> io::Result<Option<usize>> {
+    pub(crate) fn append(&self, bytes: &mut Vec<u8>, mode: RecvMode) -> io::Result<Option<usize>> {
         match &self.transport {
-            Transport::Tcp(socket) => blocking::append(socket, bytes, patience),
-            Transport::Unix(socket) => blocking::append(socket, bytes, patience),
+            Transport::Tcp(socket) => blocking::append(socket, bytes, mode),
+            Transport::Unix(socket) => blocking::append(socket, bytes, mode),
             Transport::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -128,8 +124,8 @@ impl Socket {
     /// Appends what there is to `bytes`, up to their capacity, without the runtime and without a wait. `None`: nothing.
     pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
         match &mut self.transport {
-            Transport::Tcp(socket) => blocking::append(socket, bytes, Patience::Look),
-            Transport::Unix(socket) => blocking::append(socket, bytes, Patience::Look),
+            Transport::Tcp(socket) => blocking::append(socket, bytes, RecvMode::NonBlock),
+            Transport::Unix(socket) => blocking::append(socket, bytes, RecvMode::NonBlock),
             Transport::Tls(session) => session.append_now(bytes),
         }
     }
@@ -191,7 +187,7 @@ impl AsyncWrite for Socket {
             Transport::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Transport::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
             Transport::Tls(session) => {
-                ready!(session.poll_farewell(cx))?;
+                ready!(session.poll_close_notify(cx))?;
                 Poll::Ready(SockRef::from(session.socket()).shutdown(Shutdown::Write))
             }
         }

@@ -3,25 +3,25 @@
 //! A connection is taken out for the time of one statement and comes back only if it is idle. So a call within a call
 //! finds the pool without it and opens another, and what is lost on the way is closed.
 
+mod registry;
+
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use plproxy_core::numbered::NumberHash;
 
 use crate::connection::Connection;
-use crate::connection::info::{ConnectionInfo, Facts};
+use crate::connection::info::ConnectionInfo;
 use crate::endpoint::Endpoint;
 use crate::endpoint::usage::LATELY;
 use crate::net::descriptors::{Descriptors, IdleConnections};
 use crate::options::CallOptions;
+use registry::ConnectionRegistry;
 
 /// Only one thread looks at it; two is the least the map takes.
 const SHARDS: usize = 2;
-
-/// So few are not worth a look at who is gone.
-const LEAST_FACTS: usize = 16;
 
 pub(crate) struct Pool {
     descriptors: Rc<Descriptors>,
@@ -34,10 +34,7 @@ pub(crate) struct Pool {
     used: RefCell<Vec<Rc<Endpoint>>>,
     /// Some rest that were needed, but not by the last transaction; from that time on it is too long ago.
     surplus_due: Cell<Option<Instant>>,
-    /// Of all connections, also those in use.
-    facts: RefCell<Vec<Weak<Facts>>>,
-    /// With so many of them it is seen whose connections are gone.
-    facts_due: Cell<usize>,
+    registry: ConnectionRegistry,
 }
 
 impl Pool {
@@ -48,8 +45,7 @@ impl Pool {
             due: Cell::new(None),
             used: RefCell::default(),
             surplus_due: Cell::new(None),
-            facts: RefCell::default(),
-            facts_due: Cell::new(LEAST_FACTS),
+            registry: ConnectionRegistry::new(),
         }
     }
 
@@ -71,26 +67,16 @@ impl Pool {
         None
     }
 
-    /// Makes a new connection known.
+    /// Makes a connection known.
     pub(crate) fn register(&self, connection: &Connection) {
-        let mut facts = self.facts.borrow_mut();
-        let new = Rc::downgrade(connection.facts());
-        if facts.iter().any(|known| known.ptr_eq(&new)) {
-            return;
-        }
-        // Those that are gone are left out when they may be as many as the others.
-        if facts.len() >= self.facts_due.get() {
-            facts.retain(|facts| facts.strong_count() > 0);
-            self.facts_due.set(2 * facts.len() + LEAST_FACTS);
-        }
-        facts.push(Rc::downgrade(connection.facts()));
+        self.registry.add(connection);
     }
 
     /// Takes a connection back, or closes it.
     pub(crate) fn put(&self, mut connection: Box<Connection>, options: &CallOptions) {
         connection.end_use();
-        if connection.is_idle() && !connection.endpoint().retired().get() {
-            let due = connection.rests(options.connection_lifetime, options.idle_timeout);
+        if connection.is_idle() && !connection.endpoint().closed().get() {
+            let due = connection.becomes_idle(options.connection_lifetime, options.idle_timeout);
             self.due
                 .set([self.due.get(), due].into_iter().flatten().min());
             self.idle
@@ -122,7 +108,7 @@ impl Pool {
             let mut rest = self.idle.get_mut(&endpoint.id());
             // A moment ago, mostly; looking at the clock costs more than all else here.
             let last = rest.as_ref().and_then(|rest| rest.last());
-            let now = last.map_or_else(Instant::now, |last| last.rests_since());
+            let now = last.map_or_else(Instant::now, |last| last.idle_since());
             endpoint.usage().end_transaction(now);
             if let Some(rest) = &mut rest {
                 self.close_surplus(rest, now);
@@ -196,22 +182,18 @@ impl Pool {
         self.descriptors.end_cancel();
     }
 
+    /// All connections, also those in use.
     pub(crate) fn snapshot(&self) -> Vec<ConnectionInfo> {
-        self.facts
-            .borrow()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .map(|facts| facts.snapshot())
-            .collect()
+        self.registry.snapshot()
     }
 }
 
 impl IdleConnections for Pool {
-    fn close_longest_rested(&self) -> bool {
+    fn close_longest_idle(&self) -> bool {
         let rests = self.idle.iter();
         let oldest = rests.filter_map(|rest| {
             // The last ones were put back last.
-            Some((rest.first()?.rests_since(), *rest.key()))
+            Some((rest.first()?.idle_since(), *rest.key()))
         });
         let Some((_, endpoint)) = oldest.min() else {
             return false;

@@ -20,7 +20,7 @@ const LARGE: usize = 4 << 20;
 const PIECE: usize = 4 << 20;
 
 /// Where rows are.
-pub(crate) type Places = SmallVec<[Range<usize>; 1]>;
+pub(crate) type RowRanges = SmallVec<[Range<usize>; 1]>;
 
 /// Some rows of one request.
 pub struct Batch {
@@ -28,7 +28,7 @@ pub struct Batch {
     /// The bodies of the messages, and what else came between them.
     bytes: Vec<u8>,
     /// Where in `bytes` the values of each row are.
-    rows: Places,
+    rows: RowRanges,
     reading: Reading,
     size: usize,
     dbname: Rc<str>,
@@ -45,7 +45,7 @@ impl Batch {
     /// `size`: about the bytes that the rows take; `dbname`: whose rows they are, for messages.
     pub(crate) fn new(
         bytes: Vec<u8>,
-        rows: Places,
+        rows: RowRanges,
         columns: Rc<[ColumnDescription]>,
         reading: Reading,
         size: usize,

@@ -29,6 +29,6 @@ pub(crate) struct Frame {
 }
 
 /// Whether a message with that tag may come at any time, and changes nothing.
-pub(crate) fn is_unasked(tag: u8) -> bool {
+pub(crate) fn is_async(tag: u8) -> bool {
     matches!(tag, b'A' | b'N' | b'S')
 }

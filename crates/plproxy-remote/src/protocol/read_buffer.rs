@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use plproxy_core::room;
 
 use crate::error::ErrorKind;
-use crate::net::blocking::Patience;
+use crate::net::blocking::RecvMode;
 use crate::net::transport::Socket;
-use crate::protocol::frame::{Frame, HEADER, is_unasked, limit};
+use crate::protocol::frame::{Frame, HEADER, is_async, limit};
 
 /// Room for one read.
 const READ: usize = 8 * 1024;
@@ -21,13 +21,13 @@ const SMALL_PART: usize = 4;
 
 /// Bytes that came in.
 #[derive(Default)]
-pub(crate) struct Inbox {
+pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
     /// All before was seen to.
     at: usize,
 }
 
-impl Inbox {
+impl ReadBuffer {
     /// Whether everything was seen to.
     pub(crate) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
@@ -35,8 +35,8 @@ impl Inbox {
 
     /// Whether nothing is here but the beginning of a message that may come at any time. Only when all whole ones were seen
     /// to.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.bytes.get(self.at).is_none_or(|tag| is_unasked(*tag))
+    pub(crate) fn has_no_reply(&self) -> bool {
+        self.bytes.get(self.at).is_none_or(|tag| is_async(*tag))
     }
 
     /// How many bytes are known to be missing of the message that has come in part.
@@ -104,9 +104,9 @@ impl Inbox {
     }
 
     /// The same without the runtime, on a socket that is prepared for it. False: nothing came for now.
-    pub(crate) fn fill(&mut self, socket: &Socket, patience: Patience) -> Result<bool, ErrorKind> {
+    pub(crate) fn fill(&mut self, socket: &Socket, mode: RecvMode) -> Result<bool, ErrorKind> {
         self.reserve()?;
-        match socket.append(&mut self.bytes, patience) {
+        match socket.append(&mut self.bytes, mode) {
             Ok(Some(0)) => Err(ErrorKind::Closed),
             Ok(got) => Ok(got.is_some()),
             Err(error) => Err(ErrorKind::from_io(&error)),

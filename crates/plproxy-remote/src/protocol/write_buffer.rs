@@ -28,7 +28,7 @@ const KEPT: usize = 64 * 1024;
 
 /// Messages on their way.
 #[derive(Default)]
-pub(crate) struct Outgoing {
+pub(crate) struct WriteBuffer {
     bytes: BytesMut,
     /// How much of `bytes` is sent.
     sent: usize,
@@ -46,7 +46,7 @@ struct Gap {
     sent: usize,
 }
 
-impl Outgoing {
+impl WriteBuffer {
     /// Begins anew; what was not sent is forgotten.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
@@ -62,7 +62,7 @@ impl Outgoing {
     }
 
     /// A string of statements by the simple protocol.
-    pub(crate) fn query(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
+    pub(crate) fn simple_query(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
         self.message(b'Q', &[sql.as_ref()], &[])
     }
 
@@ -99,14 +99,14 @@ impl Outgoing {
             one = before;
         }
         if one.contains(&b';') {
-            self.query(sql)
+            self.simple_query(sql)
         } else {
-            self.ask(one)
+            self.extended_query(one)
         }
     }
 
     /// One statement without parameters, whose results come as text, by the extended protocol.
-    pub(crate) fn ask(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
+    pub(crate) fn extended_query(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         let none: Rc<[Param]> = Rc::new([]);
         self.bind("", &none, &ResultFormats::All(Format::Text))?;
@@ -115,7 +115,7 @@ impl Outgoing {
     }
 
     /// One more statement of a round, without parameters, whose results come as text and undescribed.
-    pub(crate) fn alongside(&mut self, sql: &str) -> Result<(), ErrorKind> {
+    pub(crate) fn pipeline(&mut self, sql: &str) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         let none: Rc<[Param]> = Rc::new([]);
         self.bind("", &none, &ResultFormats::All(Format::Text))?;

@@ -5,12 +5,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::runtime::host_interrupts::Gate;
+use crate::runtime::host_interrupts::HostInterrupts;
 
 /// How the only request of a call waits; of several, all wait in the runtime.
 #[derive(Default)]
 pub(crate) struct FastPath {
-    gate: Option<Arc<Gate>>,
+    interrupts: Option<Arc<HostInterrupts>>,
     /// The request waits by itself.
     blocking: Cell<bool>,
     /// It has waited.
@@ -19,9 +19,9 @@ pub(crate) struct FastPath {
 
 impl FastPath {
     /// For a request that is alone and waits by itself.
-    pub(crate) fn blocking(gate: Arc<Gate>) -> FastPath {
+    pub(crate) fn blocking(interrupts: Arc<HostInterrupts>) -> FastPath {
         FastPath {
-            gate: Some(gate),
+            interrupts: Some(interrupts),
             blocking: Cell::new(true),
             waited: Cell::new(false),
         }
@@ -53,8 +53,8 @@ impl FastPath {
 
     /// Lets the request wait by itself. `None` if it does not, or if the host wants attention.
     pub(crate) fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
-        let gate = self.gate.as_ref().filter(|_| self.is_blocking())?;
-        let ended = gate.wait(wait);
+        let interrupts = self.interrupts.as_ref().filter(|_| self.is_blocking())?;
+        let ended = interrupts.wait(wait);
         if ended.is_some() {
             self.waited.set(true);
         }

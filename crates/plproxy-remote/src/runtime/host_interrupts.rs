@@ -1,6 +1,6 @@
 //! How the host process gets its attention in the middle of a wait, and how the wait knows that it is over.
 //!
-//! One [`Gate`] belongs to a runtime. It is the waker of everything that is polled there, and it looks at the host's
+//! One [`HostInterrupts`] belongs to a runtime. It is the waker of everything that is polled there, and it looks at the host's
 //! flag whenever the thread goes to sleep or awakes. A wake-up that comes while the work is being polled is only noted
 //! (the poll loop sees it), so that it costs no system call.
 
@@ -13,12 +13,12 @@ use futures::task::AtomicWaker;
 use crate::runtime::wait_event::{self, Wait};
 
 /// Everything happens on one thread; the atomics are there because a `Waker` must be `Sync`.
-pub(crate) struct Gate {
+pub(crate) struct HostInterrupts {
     interrupted: fn() -> bool,
     /// The host was told and has not come back with its flag down yet: telling again at once would spin.
-    told: AtomicBool,
+    reported: AtomicBool,
     /// A wait that is bounded by itself goes on and is not to be disturbed.
-    hushed: AtomicBool,
+    suppressed: AtomicBool,
     /// Something can make progress.
     woken: AtomicBool,
     /// The poll is over and the thread may sleep: a wake-up must go on to the runtime.
@@ -29,20 +29,20 @@ pub(crate) struct Gate {
 }
 
 /// While it lives, interrupts are not looked at.
-pub(crate) struct Hush<'a>(&'a Gate);
+pub(crate) struct Suppressed<'a>(&'a HostInterrupts);
 
-impl Drop for Hush<'_> {
+impl Drop for Suppressed<'_> {
     fn drop(&mut self) {
-        self.0.hushed.store(false, Relaxed);
+        self.0.suppressed.store(false, Relaxed);
     }
 }
 
-impl Gate {
-    pub(crate) fn new(interrupted: fn() -> bool) -> Arc<Gate> {
-        Arc::new(Gate {
+impl HostInterrupts {
+    pub(crate) fn new(interrupted: fn() -> bool) -> Arc<HostInterrupts> {
+        Arc::new(HostInterrupts {
             interrupted,
-            told: AtomicBool::new(false),
-            hushed: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
+            suppressed: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             runtime: AtomicWaker::new(),
@@ -74,55 +74,55 @@ impl Gate {
     }
 
     /// Called before every sleep.
-    pub(crate) fn sleeps(&self) {
+    pub(crate) fn before_park(&self) {
         self.show(Some(wait_event::current()));
-        self.look();
+        self.check();
     }
 
     /// Called after every sleep.
-    pub(crate) fn awakes(&self) {
+    pub(crate) fn after_unpark(&self) {
         self.show(None);
-        self.look();
+        self.check();
     }
 
-    fn look(&self) {
-        if self.is_wanted() {
+    fn check(&self) {
+        if self.is_pending() {
             self.signal();
         }
     }
 
     /// Whether the host wants attention and was not told so yet.
-    pub(crate) fn is_wanted(&self) -> bool {
-        !self.hushed.load(Relaxed) && !self.told.load(Relaxed) && (self.interrupted)()
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.suppressed.load(Relaxed) && !self.reported.load(Relaxed) && (self.interrupted)()
     }
 
     /// The same; if so it counts as told.
     pub(crate) fn interrupted(&self) -> bool {
         if !(self.interrupted)() {
-            self.told.store(false, Relaxed);
+            self.reported.store(false, Relaxed);
             return false;
         }
-        !self.told.swap(true, Relaxed)
+        !self.reported.swap(true, Relaxed)
     }
 
     /// Whether the host's flag is still up although it was told.
-    pub(crate) fn held(&self) -> bool {
-        let held = self.told.load(Relaxed) && (self.interrupted)();
-        if !held {
-            self.told.store(false, Relaxed);
+    pub(crate) fn still_pending(&self) -> bool {
+        let still_pending = self.reported.load(Relaxed) && (self.interrupted)();
+        if !still_pending {
+            self.reported.store(false, Relaxed);
         }
-        held
+        still_pending
     }
 
     /// Keeps still about interrupts while the result lives.
-    pub(crate) fn hush(&self) -> Hush<'_> {
-        self.hushed.store(true, Relaxed);
-        Hush(self)
+    pub(crate) fn suppress(&self) -> Suppressed<'_> {
+        self.suppressed.store(true, Relaxed);
+        Suppressed(self)
     }
 
     /// Tell the host again if its flag is up.
-    pub(crate) fn remind(&self) {
-        self.told.store(false, Relaxed);
+    pub(crate) fn rearm(&self) {
+        self.reported.store(false, Relaxed);
     }
 
     /// What is polled without the runtime needs no wake-up of it.
@@ -159,7 +159,7 @@ impl Gate {
     }
 }
 
-impl Wake for Gate {
+impl Wake for HostInterrupts {
     fn wake(self: Arc<Self>) {
         self.signal();
     }
@@ -177,24 +177,24 @@ mod tests {
 
     #[test]
     fn the_host_is_told_once_until_its_flag_falls() {
-        let gate = Gate::new(|| FLAG.load(Relaxed));
-        assert!(!gate.interrupted());
+        let interrupts = HostInterrupts::new(|| FLAG.load(Relaxed));
+        assert!(!interrupts.interrupted());
         FLAG.store(true, Relaxed);
-        gate.look();
-        assert!(gate.take_woken());
-        assert!(gate.interrupted());
-        assert!(!gate.interrupted());
-        gate.look();
+        interrupts.check();
+        assert!(interrupts.take_woken());
+        assert!(interrupts.interrupted());
+        assert!(!interrupts.interrupted());
+        interrupts.check();
         assert!(
-            !gate.take_woken(),
-            "a host that was told must not be woken for it again"
+            !interrupts.take_woken(),
+            "a host that was reported must not be woken for it again"
         );
-        gate.remind();
-        assert!(gate.interrupted());
+        interrupts.rearm();
+        assert!(interrupts.interrupted());
         FLAG.store(false, Relaxed);
-        assert!(!gate.interrupted());
+        assert!(!interrupts.interrupted());
         FLAG.store(true, Relaxed);
-        assert!(gate.interrupted());
+        assert!(interrupts.interrupted());
         FLAG.store(false, Relaxed);
     }
 }

@@ -20,7 +20,7 @@ use tokio::runtime::EnterGuard;
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 
-use crate::runtime::host_interrupts::Gate;
+use crate::runtime::host_interrupts::HostInterrupts;
 
 /// The longest sleep. It covers the moment between the look at the host's flag and the sleep, and clocks the deadlines.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -34,31 +34,31 @@ const STREAK: u32 = 16;
 
 pub(crate) struct Runtime {
     tokio: tokio::runtime::Runtime,
-    gate: Arc<Gate>,
+    interrupts: Arc<HostInterrupts>,
     waker: Waker,
     /// One timer for all waits: it is set anew only when it has gone off, so that most waits do not touch it.
     tick: RefCell<Pin<Box<Sleep>>>,
     /// Waits in a row that were over before they began.
     streak: Cell<u32>,
     /// See [`Runtime::look`].
-    look: Cell<bool>,
+    check_io: Cell<bool>,
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.gate.forget();
+        self.interrupts.forget();
     }
 }
 
 impl Runtime {
     pub(crate) fn new(interrupted: fn() -> bool) -> io::Result<Runtime> {
-        let gate = Gate::new(interrupted);
-        let (park, unpark) = (gate.clone(), gate.clone());
+        let interrupts = HostInterrupts::new(interrupted);
+        let (park, unpark) = (interrupts.clone(), interrupts.clone());
         let tokio = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .on_thread_park(move || park.sleeps())
-            .on_thread_unpark(move || unpark.awakes())
+            .on_thread_park(move || park.before_park())
+            .on_thread_unpark(move || unpark.after_unpark())
             .build()?;
         let tick = {
             let _guard = tokio.enter();
@@ -66,16 +66,16 @@ impl Runtime {
         };
         Ok(Runtime {
             tokio,
-            waker: Waker::from(gate.clone()),
-            gate,
+            waker: Waker::from(interrupts.clone()),
+            interrupts,
             tick,
             streak: Cell::new(0),
-            look: Cell::new(false),
+            check_io: Cell::new(false),
         })
     }
 
-    pub(crate) fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+    pub(crate) fn host_interrupts(&self) -> &Arc<HostInterrupts> {
+        &self.interrupts
     }
 
     /// For making timers outside of a wait.
@@ -95,11 +95,11 @@ impl Runtime {
                 outer.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            self.gate.enter(outer.waker());
+            self.interrupts.enter(outer.waker());
             let mut context = Context::from_waker(&self.waker);
             let mut ticked = self.ticked(&mut context);
             for _ in 0..ROUNDS {
-                self.gate.take_woken();
+                self.interrupts.take_woken();
                 if let Poll::Ready(value) = poll(&mut context, ticked) {
                     self.streak.set(self.streak.get() + 1);
                     if coop::has_budget_remaining() {
@@ -111,13 +111,13 @@ impl Runtime {
                     outer.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                let look = self.look.take();
-                if look || !self.gate.take_woken() {
-                    if look {
+                let check_io = self.check_io.take();
+                if check_io || !self.interrupts.take_woken() {
+                    if check_io {
                         outer.waker().wake_by_ref();
                     }
                     self.streak.set(0);
-                    self.gate.leave();
+                    self.interrupts.leave();
                     return Poll::Pending;
                 }
                 ticked = false;
@@ -128,18 +128,18 @@ impl Runtime {
     }
 
     /// Polls once what waits by itself, outside of the runtime.
-    pub(crate) fn poll_alone<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        self.gate.stays_awake();
+    pub(crate) fn poll_directly<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        self.interrupts.stays_awake();
         poll(&mut Context::from_waker(&self.waker))
     }
 
     /// To be called by a poll that is about to be pending: it is to be polled again at once, but for a look at the sockets.
-    pub(crate) fn look(&self) {
-        self.look.set(true);
+    pub(crate) fn check_io(&self) {
+        self.check_io.set(true);
     }
 
     /// The thread was away: sockets and timers have their turn before anything else.
-    pub(crate) fn owes_a_turn(&self) {
+    pub(crate) fn io_is_due(&self) {
         self.streak.set(STREAK);
     }
 
@@ -148,13 +148,13 @@ impl Runtime {
     fn ticked(&self, context: &mut Context<'_>) -> bool {
         let mut tick = self.tick.borrow_mut();
         let now_due = tick.as_mut().poll(context).is_ready();
-        let held = self.gate.held();
+        let still_pending = self.interrupts.still_pending();
         if now_due {
-            if held {
-                self.gate.remind();
+            if still_pending {
+                self.interrupts.rearm();
             }
             tick.as_mut().reset(Instant::now() + TICK);
-        } else if held && tick.deadline() > Instant::now() + REMINDER {
+        } else if still_pending && tick.deadline() > Instant::now() + REMINDER {
             tick.as_mut().reset(Instant::now() + REMINDER);
         } else {
             return false;
@@ -214,8 +214,12 @@ mod tests {
                 }
                 Poll::Ready(())
             });
-            Arc::downgrade(&runtime.gate)
+            Arc::downgrade(&runtime.interrupts)
         };
-        assert!((0..3).map(gone).all(|gate| gate.upgrade().is_none()));
+        assert!(
+            (0..3)
+                .map(gone)
+                .all(|interrupts| interrupts.upgrade().is_none())
+        );
     }
 }

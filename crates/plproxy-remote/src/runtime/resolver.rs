@@ -1,7 +1,9 @@
-//! What blocks: the system's resolver, its user database, files. It is asked outside of the runtime, between two waits.
+//! Calls of the system that block: its resolver, its user database, files. They are made outside of the runtime, between two
+//! waits.
 //!
-//! No interrupt reaches such a question, and no timer. So they are asked one at a time, in their order, and between two of
-//! them the host is looked at, and the sockets and timers have their turn. What nobody waits for any more is not asked.
+//! No interrupt and no timer reaches such a call. So they are made one at a time, in the order in which they were queued, and
+//! between two of them the host's interrupts are checked, and sockets and timers are polled. A call whose result nobody waits
+//! for any more is not made.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -10,88 +12,91 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// The addresses of a name, or why there are none.
+/// The addresses of a host name, or why there are none.
 pub(crate) type Found = Result<Vec<SocketAddr>, String>;
 
-/// A question to be asked.
-pub(crate) struct Question {
-    ask: Box<dyn FnOnce()>,
+/// A call that blocks.
+pub(crate) struct BlockingCall {
+    run: Box<dyn FnOnce()>,
     waker: Waker,
 }
 
-impl Question {
-    /// Asks it. Blocks.
-    pub(crate) fn ask(self) {
-        (self.ask)();
+impl BlockingCall {
+    /// Makes the call, and wakes the future that waits for its result. Blocks.
+    pub(crate) fn run(self) {
+        (self.run)();
         self.waker.wake();
     }
 }
 
-/// The questions of one call.
+/// The blocking calls that the requests of one call have queued.
 #[derive(Clone, Default)]
-pub(crate) struct Outside(Rc<Questions>);
+pub(crate) struct Resolver(Rc<Shared>);
 
 #[derive(Default)]
-struct Questions {
-    open: RefCell<VecDeque<Question>>,
-    /// The names that were asked for: each is asked for once.
+struct Shared {
+    queue: RefCell<VecDeque<BlockingCall>>,
+    /// The host names that were looked up: each is looked up once.
     names: RefCell<HashMap<String, Found>>,
 }
 
-impl Outside {
-    /// Whether there is something to ask.
+impl Resolver {
+    /// Whether a call is queued.
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.0.open.borrow().is_empty()
+        !self.0.queue.borrow().is_empty()
     }
 
-    /// The next question.
-    pub(crate) fn next(&self) -> Option<Question> {
-        self.0.open.borrow_mut().pop_front()
+    /// Takes the next call from the queue.
+    pub(crate) fn next(&self) -> Option<BlockingCall> {
+        self.0.queue.borrow_mut().pop_front()
     }
 
-    /// Nobody wants to know any more.
+    /// Drops all calls that are queued.
     pub(crate) fn close(&self) {
-        let open = self.0.open.take();
-        drop(open);
+        let queue = self.0.queue.take();
+        drop(queue);
     }
 
-    /// Has `question` asked while the runtime is not entered.
-    pub(crate) async fn ask<T: 'static>(&self, question: impl FnOnce() -> T + 'static) -> T {
-        let answer = Rc::new(RefCell::new(None));
-        let mut question = Some(question);
+    /// Has `blocking` called while the runtime is not entered.
+    pub(crate) async fn call<T: 'static>(&self, blocking: impl FnOnce() -> T + 'static) -> T {
+        let result = Rc::new(RefCell::new(None));
+        let mut blocking = Some(blocking);
         poll_fn(|cx| {
-            if let Some(found) = answer.borrow_mut().take() {
+            if let Some(found) = result.borrow_mut().take() {
                 return Poll::Ready(found);
             }
-            if let Some(question) = question.take() {
-                let slot = Rc::downgrade(&answer);
-                let ask = Box::new(move || {
+            if let Some(blocking) = blocking.take() {
+                let slot = Rc::downgrade(&result);
+                let run = Box::new(move || {
                     if let Some(slot) = slot.upgrade() {
-                        let found = question();
+                        let found = blocking();
                         *slot.borrow_mut() = Some(found);
                     }
                 });
                 let waker = cx.waker().clone();
-                self.0.open.borrow_mut().push_back(Question { ask, waker });
+                self.0
+                    .queue
+                    .borrow_mut()
+                    .push_back(BlockingCall { run, waker });
             }
             Poll::Pending
         })
         .await
     }
 
-    /// Has a name looked up by `ask`, unless the call knows it already.
-    pub(crate) async fn look_up(&self, name: &str, ask: fn(&str) -> Found) -> Found {
+    /// Has a host name looked up by `look_up`, unless that was done before.
+    pub(crate) async fn look_up(&self, name: &str, look_up: fn(&str) -> Found) -> Found {
         if let Some(found) = self.0.names.borrow().get(name) {
             return found.clone();
         }
-        let (questions, name) = (Rc::clone(&self.0), name.to_owned());
-        self.ask(move || {
-            // Others may have asked for it meanwhile.
-            if let Some(found) = questions.names.borrow().get(&name) {
+        let (shared, name) = (Rc::clone(&self.0), name.to_owned());
+        self.call(move || {
+            // Another request may have looked it up meanwhile.
+            if let Some(found) = shared.names.borrow().get(&name) {
                 return found.clone();
             }
-            let found = ask(&name);
-            questions.names.borrow_mut().insert(name, found.clone());
+            let found = look_up(&name);
+            shared.names.borrow_mut().insert(name, found.clone());
             found
         })
         .await
@@ -108,11 +113,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        static ASKED: Cell<usize> = const { Cell::new(0) };
+        static LOOKED_UP: Cell<usize> = const { Cell::new(0) };
     }
 
-    fn ask(name: &str) -> Found {
-        ASKED.set(ASKED.get() + 1);
+    fn look_up(name: &str) -> Found {
+        LOOKED_UP.set(LOOKED_UP.get() + 1);
         Err(name.to_owned())
     }
 
@@ -121,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_asked_for_once() {
-        let outside = Outside::default();
-        let mut first = pin!(outside.look_up("a", ask));
-        let mut second = pin!(outside.look_up("a", ask));
+    fn a_host_name_is_looked_up_once() {
+        let resolver = Resolver::default();
+        let mut first = pin!(resolver.look_up("a", look_up));
+        let mut second = pin!(resolver.look_up("a", look_up));
         assert!(poll(first.as_mut()).is_pending() && poll(second.as_mut()).is_pending());
-        while let Some(question) = outside.next() {
-            question.ask();
+        while let Some(blocking) = resolver.next() {
+            blocking.run();
         }
-        let mut third = pin!(outside.look_up("a", ask));
+        let mut third = pin!(resolver.look_up("a", look_up));
         for found in [
             poll(first.as_mut()),
             poll(second.as_mut()),
@@ -137,20 +142,20 @@ mod tests {
         ] {
             assert_eq!(found, Poll::Ready(Err("a".into())));
         }
-        assert_eq!(ASKED.get(), 1);
+        assert_eq!(LOOKED_UP.get(), 1);
     }
 
     #[test]
-    fn what_nobody_waits_for_is_not_asked() {
-        let outside = Outside::default();
-        let asked = Rc::new(Cell::new(false));
-        let note = Rc::clone(&asked);
-        let mut waiting = Box::pin(outside.ask(move || note.set(true)));
+    fn a_call_that_nobody_waits_for_is_not_made() {
+        let resolver = Resolver::default();
+        let made = Rc::new(Cell::new(false));
+        let note = Rc::clone(&made);
+        let mut waiting = Box::pin(resolver.call(move || note.set(true)));
         assert!(poll(waiting.as_mut()).is_pending());
         drop(waiting);
-        while let Some(question) = outside.next() {
-            question.ask();
+        while let Some(blocking) = resolver.next() {
+            blocking.run();
         }
-        assert!(!asked.get());
+        assert!(!made.get());
     }
 }

@@ -6,7 +6,7 @@ use std::task::Wake;
 
 use super::*;
 use crate::encoding::Encoding;
-use crate::protocol::batch::{Batch, Places, Reading};
+use crate::protocol::batch::{Batch, Reading, RowRanges};
 use crate::protocol::columns::Format;
 
 #[test]
@@ -24,7 +24,7 @@ fn who_has_ended_keeps_nobody_waiting() {
 fn rows(request: usize) -> Event {
     let batch = Batch::new(
         Vec::new(),
-        Places::new(),
+        RowRanges::new(),
         Rc::from([]),
         Reading {
             formats: Format::Text.into(),
@@ -51,9 +51,9 @@ fn who_is_ahead_goes_on_only_while_the_turn_has_nothing() {
         "its first rows"
     );
     assert!(events.poll_room(1, true, &mut cx).is_pending());
-    assert!(events.has_ahead());
+    assert!(events.has_read_ahead());
     assert!(events.poll_room(0, true, &mut cx).is_ready());
-    events.falls_idle();
+    events.current_is_idle();
     assert!(events.poll_room(1, true, &mut cx).is_ready());
     // It waits for room when the turn has something again: then it waits for that, and in nobody's way.
     events.event(rows(1), BUDGET);
@@ -116,8 +116,11 @@ fn polls(requests: usize, pieces: usize) -> usize {
             }
         }
         while events.take().is_some() {}
-        if woken.lock().unwrap().is_empty() && waits_for_server.is_empty() && events.has_ahead() {
-            events.falls_idle();
+        if woken.lock().unwrap().is_empty()
+            && waits_for_server.is_empty()
+            && events.has_read_ahead()
+        {
+            events.current_is_idle();
         }
     }
     polls

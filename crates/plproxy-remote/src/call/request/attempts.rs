@@ -2,27 +2,27 @@
 
 use std::rc::Rc;
 
-use super::Task;
+use super::PartitionRequest;
 use super::refusal::{TAKEN, is_missing, is_stale};
 use crate::connection::Connection;
-use crate::connection::dialog::Description;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
+use crate::connection::round_trip::Description;
 use crate::connection::statements::Plan;
 use crate::error::ErrorKind;
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
-use crate::protocol::write_buffer::Outgoing;
+use crate::protocol::write_buffer::WriteBuffer;
 
 /// Of so many statements a connection remembers the columns at most.
 const DESCRIBED: usize = 256;
 
-impl Task {
+impl PartitionRequest {
     /// Whether to prepare.
     pub(super) fn prepared(&self) -> Prepared {
-        match &self.common.options.reset {
+        match &self.context.options.reset {
             Some(reset) if reset.discards() => Prepared::Off,
-            _ => self.common.options.prepared,
+            _ => self.context.options.prepared,
         }
     }
 
@@ -36,16 +36,16 @@ impl Task {
         if !statement.is_typed() || connection.described.contains_key(&statement.id()) {
             return None;
         }
-        self.common.state.fast_path.in_runtime().await;
+        self.context.state.fast_path.in_runtime().await;
         let notice = |notice| self.notice(notice);
-        let mut listener = Description::new(&notice);
+        let mut handler = Description::new(&notice);
         let encoding = connection.state.encoding();
-        let write = |out: &mut Outgoing| {
+        let write = |out: &mut WriteBuffer| {
             out.describe_statement(statement.sql().bytes(encoding)?, statement.types())
         };
-        match connection.converse(1, write, &mut listener).await {
+        match connection.round_trip(1, write, &mut handler).await {
             Ok(()) => {
-                learn(&listener, statement, connection);
+                learn(&handler, statement, connection);
                 None
             }
             Err(kind) => Some(never_ran(kind, connection)),
@@ -53,7 +53,7 @@ impl Task {
     }
 
     pub(super) async fn execute(&self, connection: &mut Connection) -> Exchanged {
-        let statement = &self.common.statement;
+        let statement = &self.context.statement;
         let exchanged = self.execute_one(statement, connection).await;
         let Some(otherwise) = statement.otherwise() else {
             return exchanged;
@@ -61,16 +61,16 @@ impl Task {
         let missing =
             matches!(&exchanged.result, Err(ErrorKind::Db(diagnostic)) if is_missing(diagnostic));
         if exchanged.parsed
-            || exchanged.opened
+            || exchanged.bound
             || !missing
             || connection.broken
-            || self.common.state.events.is_closed()
+            || self.context.state.events.is_closed()
         {
             return exchanged;
         }
         // It was refused before it ran.
         let other = self.execute_one(otherwise, connection).await;
-        if other.parsed || other.opened || !matches!(other.result, Err(ErrorKind::Db(_))) {
+        if other.parsed || other.bound || !matches!(other.result, Err(ErrorKind::Db(_))) {
             other
         } else {
             exchanged
@@ -87,13 +87,13 @@ impl Task {
         }
         let plan = connection
             .statements
-            .plan(statement, self.prepared(), connection.direct);
+            .plan(statement, self.prepared(), connection.backend);
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
             matches!(plan, Plan::Prepare),
         );
         let mut exchanged = Exchange::run(self, statement, connection, plan).await;
-        if !exchanged.opened
+        if !exchanged.bound
             && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
         {
             // The prepared form was refused before it ran, so that this is no repetition. What is prepared only now may be
@@ -102,7 +102,7 @@ impl Task {
                 || prepares && diagnostic.code == *TAKEN
                 // Another number of columns than it was.
                 || statement.is_typed() && diagnostic.code == *b"08P01";
-            if refused && !connection.broken && !self.common.state.events.is_closed() {
+            if refused && !connection.broken && !self.context.state.events.is_closed() {
                 if reused {
                     connection.statements.forget(statement);
                 } else if prepares {
@@ -140,9 +140,9 @@ pub(super) fn learn(
 pub(super) fn never_ran(kind: ErrorKind, connection: &Connection) -> Exchanged {
     Exchanged {
         // As if it had been found dead before.
-        missed: connection.broken,
+        never_received: connection.broken,
         parsed: false,
-        opened: false,
+        bound: false,
         result: Err(kind),
         batch: None,
         columns: None,

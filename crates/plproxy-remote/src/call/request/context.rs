@@ -9,7 +9,7 @@ use crate::pool::Pool;
 use crate::protocol::statement::Statement;
 
 /// What the requests of a call have in common.
-pub(crate) struct Common {
+pub(crate) struct CallContext {
     pub(crate) statement: Rc<Statement>,
     pub(crate) options: CallOptions,
     pub(crate) state: Rc<CallState>,

@@ -14,7 +14,7 @@ use std::time::Instant;
 use plproxy_core::room;
 
 use crate::call::event::Event;
-use crate::call::request::context::Common;
+use crate::call::request::context::CallContext;
 use crate::connection::Connection;
 use crate::connection::branch::Branch;
 use crate::connection::connect::{Limits, connect};
@@ -28,14 +28,14 @@ use crate::protocol::param::Params;
 use crate::reset::Reset;
 
 /// All that one request needs.
-pub(crate) struct Task {
+pub(crate) struct PartitionRequest {
     pub(crate) request: usize,
     pub(crate) endpoint: Rc<Endpoint>,
     /// Until the server has them.
     pub(crate) params: RefCell<Option<Params>>,
     /// The transaction that it runs in, unless it is one of its own.
     pub(crate) branch: Option<Rc<Branch>>,
-    pub(crate) common: Rc<Common>,
+    pub(crate) context: Rc<CallContext>,
 }
 
 /// From that many bytes on a parameter is large.
@@ -47,56 +47,56 @@ const READ_ONLY: &[u8; 5] = b"25006";
 /// The end of a statement: its last rows, and its columns if they are known.
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 
-impl Task {
+impl PartitionRequest {
     /// Runs the request; all that is to be told becomes events.
     pub(crate) async fn run(self) {
         if self.is_large() {
-            self.common.state.fast_path.in_runtime().await;
+            self.context.state.fast_path.in_runtime().await;
         }
         if let Some(branch) = self.branch.clone() {
             return self.run_in(&branch).await;
         }
-        let mut now = self.common.started;
+        let mut now = self.context.started;
         loop {
-            let (mut connection, new) = match self.at_rest(now) {
+            let (mut connection, new) = match self.idle_connection(now) {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
-                    Err(kind) => return self.common.state.fail_unreached(self.request, kind),
+                    Err(kind) => return self.context.state.fail_unreached(self.request, kind),
                 },
             };
-            if self.common.state.fast_path.is_blocking() && !connection.can_wait() {
+            if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
                 // A caller who goes away meanwhile is to find it at rest.
-                self.common.pool.put(connection, &self.common.options);
-                self.common.state.fast_path.in_runtime().await;
+                self.context.pool.put(connection, &self.context.options);
+                self.context.state.fast_path.in_runtime().await;
                 now = Instant::now();
                 continue;
             }
-            connection.cancel_key().set_direct(connection.direct);
-            if !self.common.state.sends(
+            connection.cancel_key().set_backend(connection.backend);
+            if !self.context.state.starts(
                 self.request,
                 connection.cancel_key(),
-                self.common.options.query_timeout.is_some(),
+                self.context.options.query_timeout.is_some(),
             ) {
                 // One that was used before may have another role by now.
                 let left = if new {
-                    self.common.state.spare(connection)
+                    self.context.state.spare(connection)
                 } else {
                     Some(connection)
                 };
                 if let Some(connection) = left {
-                    self.common.pool.put(connection, &self.common.options);
+                    self.context.pool.put(connection, &self.context.options);
                 }
                 return;
             }
             if connection.begin_use(if new { Instant::now() } else { now }) {
-                self.common.pool.is_used(&self.endpoint);
+                self.context.pool.is_used(&self.endpoint);
             }
             self.pass_on_notices(&mut connection).await;
             let exchanged = self.execute(&mut connection).await;
-            if exchanged.missed && !new && !self.common.state.events.is_closed() {
+            if exchanged.never_received && !new && !self.context.state.events.is_closed() {
                 // It had rested for too long, and nothing has run: as if it had been found dead before.
-                self.common.state.running.unsends(self.request);
+                self.context.state.running.never_started(self.request);
                 now = Instant::now();
                 continue;
             }
@@ -113,8 +113,8 @@ impl Task {
     }
 
     /// A connection that rests.
-    fn at_rest(&self, now: Instant) -> Option<Box<Connection>> {
-        let Common { pool, options, .. } = &*self.common;
+    fn idle_connection(&self, now: Instant) -> Option<Box<Connection>> {
+        let CallContext { pool, options, .. } = &*self.context;
         pool.take(&self.endpoint, options.connection_lifetime, now)
     }
 
@@ -127,26 +127,26 @@ impl Task {
 
     /// A new connection.
     async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
-        self.common.state.fast_path.in_runtime().await;
+        self.context.state.fast_path.in_runtime().await;
         let begun = Instant::now();
         let attempt = self.endpoint.attempt(begun);
         // Rare and large: apart, so that the common case stays small.
         let limits = Limits {
-            each: self.common.options.connect_timeout,
+            each: self.context.options.connect_timeout,
             default: None,
         };
-        let state = &self.common.state;
+        let state = &self.context.state;
         let mut warn = |warning| state.warning(self.request, warning);
-        let connecting = Box::pin(connect(&self.endpoint, limits, &state.outside, &mut warn));
+        let connecting = Box::pin(connect(&self.endpoint, limits, &state.resolver, &mut warn));
         let connected = state.unless_closed(connecting).await;
         let connected = connected.unwrap_or(Err(ErrorKind::Closed));
         attempt.ends(connected.as_ref().map(drop));
         let connection = connected?;
-        self.common
+        self.context
             .state
             .running
             .connected(self.request, begun.elapsed());
-        self.common.pool.register(&connection);
+        self.context.pool.register(&connection);
         Ok(connection)
     }
 
@@ -163,17 +163,17 @@ impl Task {
             result => result.map(|()| (batch, columns)),
         };
         let reset = self.reset_after(&end);
-        self.common.state.ends(self.request);
+        self.context.state.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
             connection.close();
-            self.common.pool.close(&self.endpoint);
+            self.context.pool.close(&self.endpoint);
             return self.tell(end);
         }
         match reset {
             Some(reset) if connection.is_idle() => self.reset(connection, reset, end).await,
             _ => {
-                self.common.pool.put(connection, &self.common.options);
+                self.context.pool.put(connection, &self.context.options);
                 self.tell(end);
             }
         }
@@ -185,7 +185,7 @@ impl Task {
         match end {
             Ok((Some(batch), _)) => {
                 let size = batch.size();
-                self.common.state.events.done(
+                self.context.state.events.done(
                     Event::Rows {
                         request,
                         batch,
@@ -195,21 +195,21 @@ impl Task {
                 );
             }
             Ok((None, columns)) => self
-                .common
+                .context
                 .state
                 .events
                 .done(Event::RequestDone { request, columns }, 0),
-            Err(kind) => self.common.state.fail(request, kind),
+            Err(kind) => self.context.state.fail(request, kind),
         }
     }
 
     /// What is to be run before the connection rests.
     fn reset_after(&self, end: &Result<End, ErrorKind>) -> Option<&Reset> {
         let after_error = match end {
-            Err(ErrorKind::Db(_)) => self.common.options.reset_after_error.as_deref(),
+            Err(ErrorKind::Db(_)) => self.context.options.reset_after_error.as_deref(),
             _ => None,
         };
-        self.common.options.reset.as_deref().or(after_error)
+        self.context.options.reset.as_deref().or(after_error)
     }
 
     /// Tells how the request ended, which what follows does not change: the connection is reset and goes to rest, or is closed
@@ -221,16 +221,16 @@ impl Task {
         end: Result<End, ErrorKind>,
     ) {
         let request = self.request;
-        self.common
+        self.context
             .state
             .running
             .resets(request, connection.cancel_key());
         self.tell(end);
-        self.common.state.fast_path.in_runtime().await;
+        self.context.state.fast_path.in_runtime().await;
         let done = connection.reset(reset).await;
-        self.common.state.ends(request);
+        self.context.state.ends(request);
         match done {
-            Ok(()) => self.common.pool.put(connection, &self.common.options),
+            Ok(()) => self.context.pool.put(connection, &self.context.options),
             Err(ErrorKind::Db(mut notice)) if reset.is_told() && !notice.fatal => {
                 notice.message = room::join(&["reset query failed: ", &notice.message]);
                 notice.position = None;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::Task;
+use super::PartitionRequest;
 use crate::call::event::Event;
 use crate::connection::branch::Branch;
 use crate::connection::exchange::sink::ResultSink;
@@ -14,7 +14,7 @@ use crate::protocol::batch::Batch;
 use crate::protocol::param::Param;
 use crate::runtime::fast_path::FastPath;
 
-impl ResultSink for Task {
+impl ResultSink for PartitionRequest {
     fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind> {
         match &*self.params.borrow() {
             Some(params) => params.of(encoding).cloned(),
@@ -31,17 +31,17 @@ impl ResultSink for Task {
     }
 
     fn batch_size(&self) -> usize {
-        self.common.batch
+        self.context.batch
     }
 
     fn poll_room(&self, handed_over: bool, cx: &mut Context<'_>) -> Poll<()> {
-        let events = &self.common.state.events;
+        let events = &self.context.state.events;
         events.poll_room(self.request, handed_over, cx)
     }
 
     fn rows(&self, batch: Batch) {
         let (request, size) = (self.request, batch.size());
-        self.common.state.events.event(
+        self.context.state.events.event(
             Event::Rows {
                 request,
                 batch,
@@ -52,18 +52,18 @@ impl ResultSink for Task {
     }
 
     fn notice(&self, notice: Box<Diagnostic>) {
-        self.common.state.notice(self.request, notice);
+        self.context.state.notice(self.request, notice);
     }
 
     fn fast_path(&self) -> &FastPath {
-        &self.common.state.fast_path
+        &self.context.state.fast_path
     }
 
     fn is_wanted(&self) -> bool {
-        self.common.state.is_wanted()
+        self.context.state.is_wanted()
     }
 
-    fn is_hurried(&self) -> bool {
-        self.common.state.is_hurried()
+    fn is_out_of_time(&self) -> bool {
+        self.context.state.is_out_of_time()
     }
 }

@@ -5,57 +5,57 @@ use std::time::Instant;
 
 use super::attempts::{learn, never_ran};
 use super::refusal::{TAKEN, is_missing, is_stale};
-use super::{READ_ONLY, Task};
+use super::{PartitionRequest, READ_ONLY};
 use crate::connection::Connection;
 use crate::connection::branch::{Branch, Lease};
-use crate::connection::dialog::{Description, Unread};
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
+use crate::connection::round_trip::{Description, IgnoreReply};
 use crate::connection::statements::Plan;
 use crate::error::ErrorKind;
 use crate::protocol::statement::Statement;
-use crate::protocol::write_buffer::Outgoing;
+use crate::protocol::write_buffer::WriteBuffer;
 
 /// Around what may be refused though the transaction is to go on.
 const PROBE: &str = "savepoint plproxy_probe";
 const PROBED: &str = "release savepoint plproxy_probe";
 const REFUSED: &str = "rollback to savepoint plproxy_probe";
 
-impl Task {
+impl PartitionRequest {
     /// Runs the request on the transaction's connection. The first one gets it, from those at rest or a new one.
     pub(super) async fn run_in(&self, branch: &Rc<Branch>) {
-        let mut now = self.common.started;
+        let mut now = self.context.started;
         loop {
             let (mut lease, open) = match branch.lend() {
                 Ok(lent) => lent,
-                Err(kind) => return self.common.state.fail(self.request, kind),
+                Err(kind) => return self.context.state.fail(self.request, kind),
             };
             let begins = open.is_none();
-            let (mut connection, new) = match open.or_else(|| self.at_rest(now)) {
+            let (mut connection, new) = match open.or_else(|| self.idle_connection(now)) {
                 Some(connection) => (connection, false),
                 None => match self.connect().await {
                     Ok(connection) => (connection, true),
-                    Err(kind) => return self.common.state.fail_unreached(self.request, kind),
+                    Err(kind) => return self.context.state.fail_unreached(self.request, kind),
                 },
             };
-            if self.common.state.fast_path.is_blocking() && !connection.can_wait() {
+            if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
                 self.give_back(lease, connection, begins);
-                self.common.state.fast_path.in_runtime().await;
+                self.context.state.fast_path.in_runtime().await;
                 now = Instant::now();
                 continue;
             }
-            connection.cancel_key().set_direct(connection.direct);
-            if !self.common.state.sends(
+            connection.cancel_key().set_backend(connection.backend);
+            if !self.context.state.starts(
                 self.request,
                 connection.cancel_key(),
-                self.common.options.query_timeout.is_some(),
+                self.context.options.query_timeout.is_some(),
             ) {
                 return self.give_back(lease, connection, begins);
             }
             let begun = if new { Instant::now() } else { now };
             if begins {
                 if connection.begin_use(begun) {
-                    self.common.pool.is_used(&self.endpoint);
+                    self.context.pool.is_used(&self.endpoint);
                 }
                 connection.set_in_transaction(true);
             } else {
@@ -64,9 +64,10 @@ impl Task {
             self.pass_on_notices(&mut connection).await;
             lease.begins();
             let exchanged = self.execute_in(&mut connection, begins).await;
-            if exchanged.missed && begins && !new && !self.common.state.events.is_closed() {
+            if exchanged.never_received && begins && !new && !self.context.state.events.is_closed()
+            {
                 // It had rested for too long, and nothing has run.
-                self.common.state.running.unsends(self.request);
+                self.context.state.running.never_started(self.request);
                 lease.never_began();
                 now = Instant::now();
                 continue;
@@ -79,14 +80,14 @@ impl Task {
     fn give_back(&self, lease: Lease, connection: Box<Connection>, begins: bool) {
         if !begins {
             lease.give_back(connection);
-        } else if let Some(connection) = self.common.state.spare(connection) {
-            self.common.pool.put(connection, &self.common.options);
+        } else if let Some(connection) = self.context.state.spare(connection) {
+            self.context.pool.put(connection, &self.context.options);
         }
     }
 
     /// Runs the statement, or what takes its place.
     async fn execute_in(&self, connection: &mut Connection, begins: bool) -> Exchanged {
-        let statement = &self.common.statement;
+        let statement = &self.context.statement;
         let exchanged = self.execute_one_in(statement, connection, begins).await;
         let Some(otherwise) = statement.otherwise() else {
             return exchanged;
@@ -95,9 +96,9 @@ impl Task {
             matches!(&exchanged.result, Err(ErrorKind::Db(diagnostic)) if is_missing(diagnostic));
         if !missing
             || exchanged.parsed
-            || exchanged.opened
+            || exchanged.bound
             || connection.broken
-            || self.common.state.events.is_closed()
+            || self.context.state.events.is_closed()
         {
             return exchanged;
         }
@@ -106,7 +107,7 @@ impl Task {
             return exchanged;
         }
         let other = self.execute_one_in(otherwise, connection, begins).await;
-        if other.parsed || other.opened || !matches!(other.result, Err(ErrorKind::Db(_))) {
+        if other.parsed || other.bound || !matches!(other.result, Err(ErrorKind::Db(_))) {
             other
         } else {
             exchanged
@@ -128,7 +129,7 @@ impl Task {
             return exchanged;
         }
         let statements = &mut connection.statements;
-        let plan = match statements.plan(statement, self.prepared(), connection.direct) {
+        let plan = match statements.plan(statement, self.prepared(), connection.backend) {
             // A question of its own would need a round of its own, and has no place in a transaction that has failed.
             Plan::UnnamedAndAsk => Plan::Unnamed,
             plan => plan,
@@ -141,7 +142,7 @@ impl Task {
         let Err(ErrorKind::Db(diagnostic)) = &exchanged.result else {
             return exchanged;
         };
-        let refused = !exchanged.opened
+        let refused = !exchanged.bound
             && ((reused || prepares && exchanged.parsed) && is_stale(diagnostic)
                 || prepares && diagnostic.code == *TAKEN
                 // Another number of columns than it was.
@@ -156,7 +157,7 @@ impl Task {
         }
         connection.described.remove(&statement.id());
         // With the transaction nothing else is lost only if this was to be its first statement.
-        if !begins || self.common.state.events.is_closed() || !self.begins_anew(connection).await {
+        if !begins || self.context.state.events.is_closed() || !self.begins_anew(connection).await {
             return exchanged;
         }
         if let Some(exchanged) = self.describe(statement, connection).await {
@@ -170,9 +171,9 @@ impl Task {
         if connection.is_idle() {
             return true;
         }
-        self.common.state.fast_path.in_runtime().await;
-        let write = |out: &mut Outgoing| out.ask("rollback");
-        let rolled_back = connection.converse(1, write, &mut Unread).await;
+        self.context.state.fast_path.in_runtime().await;
+        let write = |out: &mut WriteBuffer| out.extended_query("rollback");
+        let rolled_back = connection.round_trip(1, write, &mut IgnoreReply).await;
         rolled_back.is_ok() && connection.is_idle()
     }
 
@@ -185,31 +186,31 @@ impl Task {
         if !learns && !may_miss {
             return None;
         }
-        self.common.state.fast_path.in_runtime().await;
+        self.context.state.fast_path.in_runtime().await;
         let encoding = connection.state.encoding();
         let notice = |notice| self.notice(notice);
-        let mut listener = Description::new(&notice);
-        let write = |out: &mut Outgoing| {
-            out.alongside(PROBE)?;
+        let mut handler = Description::new(&notice);
+        let write = |out: &mut WriteBuffer| {
+            out.pipeline(PROBE)?;
             out.parse_and_describe(statement.sql().bytes(encoding)?, statement.types())?;
-            out.alongside(PROBED)?;
+            out.pipeline(PROBED)?;
             out.end_round();
             Ok(())
         };
-        match connection.converse(1, write, &mut listener).await {
+        match connection.round_trip(1, write, &mut handler).await {
             Ok(()) => {
-                learn(&listener, statement, connection);
+                learn(&handler, statement, connection);
                 None
             }
             Err(kind) => {
                 if matches!(kind, ErrorKind::Db(_)) && connection.state.is_failed() {
-                    let write = |out: &mut Outgoing| {
-                        out.alongside(REFUSED)?;
-                        out.alongside(PROBED)?;
+                    let write = |out: &mut WriteBuffer| {
+                        out.pipeline(REFUSED)?;
+                        out.pipeline(PROBED)?;
                         out.end_round();
                         Ok(())
                     };
-                    let undone = connection.converse(1, write, &mut Unread).await;
+                    let undone = connection.round_trip(1, write, &mut IgnoreReply).await;
                     connection.broken |= undone.is_err();
                 }
                 Some(never_ran(kind, connection))
@@ -232,14 +233,14 @@ impl Task {
             columns,
             ..
         } = exchanged;
-        self.common.state.ends(self.request);
+        self.context.state.ends(self.request);
         if matches!(&result, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             branch.set_read_only();
         }
         if begins && result.is_err() && connection.is_idle() {
             // It could not begin.
             lease.never_began();
-            self.common.pool.put(connection, &self.common.options);
+            self.context.pool.put(connection, &self.context.options);
         } else {
             if result.is_ok() && !connection.state.is_in_transaction() {
                 result = Err(ErrorKind::protocol("server has ended the transaction"));

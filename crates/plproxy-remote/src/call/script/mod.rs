@@ -43,7 +43,7 @@ impl<'a> Errands<'a> {
         let state = CallState::new(None, false);
         let outcomes: Outcomes = Rc::new(RefCell::new(Vec::new()));
         outcomes.borrow_mut().resize_with(errands.len(), || None);
-        let works = errands
+        let pending = errands
             .into_iter()
             .enumerate()
             .map(|(number, errand)| {
@@ -69,7 +69,7 @@ impl<'a> Errands<'a> {
             })
             .collect();
         Errands {
-            call: Call::of_works(runtime, pool, state, works),
+            call: Call::of_futures(runtime, pool, state, pending),
             outcomes,
         }
     }

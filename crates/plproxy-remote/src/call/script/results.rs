@@ -3,7 +3,7 @@
 use plproxy_core::room::{self, hold};
 
 use super::types::Done;
-use crate::connection::dialog::Listener;
+use crate::connection::round_trip::ReplyHandler;
 use crate::diagnostic::Diagnostic;
 use crate::encoding::{Encoding, is_same_everywhere};
 use crate::error::ErrorKind;
@@ -62,7 +62,7 @@ impl<'a> Script<'a> {
     }
 }
 
-impl Listener for Script<'_> {
+impl ReplyHandler for Script<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         match tag {
             b'T' => self.first = None,

@@ -8,13 +8,13 @@ use super::types::{Done, Errand, On, Outcome, Step, StepOutcome};
 use crate::call::state::CallState;
 use crate::connection::Connection;
 use crate::connection::connect::{Limits, connect};
-use crate::connection::dialog::{Description, Unread};
+use crate::connection::round_trip::{Description, IgnoreReply};
 use crate::connection::session::{Origin, Session};
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::options::ErrandOptions;
-use crate::protocol::write_buffer::Outgoing;
+use crate::protocol::write_buffer::WriteBuffer;
 
 /// How long a server that ran out of time has to take notice of its cancelling.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
@@ -51,13 +51,13 @@ impl Runner {
             drop(self.state.spare(connection));
             return Outcome::failed(ErrorKind::Closed);
         }
-        let info = connection.facts().snapshot();
+        let info = connection.live_info().snapshot();
         let mut steps = Vec::with_capacity(errand.steps.len());
         let started = Instant::now();
         for step in errand.steps {
             if !self
                 .state
-                .sends(self.number, connection.cancel_key(), false)
+                .starts(self.number, connection.cancel_key(), false)
             {
                 break;
             }
@@ -136,7 +136,7 @@ impl Runner {
             None => return Err(ErrorKind::Closed),
             Some(Place::Endpoint(endpoint)) => {
                 let mut warn = |warning| self.state.warning(self.number, warning);
-                let connecting = connect(&endpoint, limits, &self.state.outside, &mut warn);
+                let connecting = connect(&endpoint, limits, &self.state.resolver, &mut warn);
                 self.state.unless_closed(connecting).await
             }
             Some(Place::Origin(origin)) => {
@@ -155,18 +155,18 @@ impl Runner {
         let encoding = connection.state.encoding();
         match step {
             Step::Run(sql) => {
-                let write = |out: &mut Outgoing| out.script(sql.bytes(encoding)?);
+                let write = |out: &mut WriteBuffer| out.script(sql.bytes(encoding)?);
                 self.run_sql(connection, write).await
             }
             Step::Statement(sql) => {
-                let write = |out: &mut Outgoing| out.ask(sql.bytes(encoding)?);
+                let write = |out: &mut WriteBuffer| out.extended_query(sql.bytes(encoding)?);
                 self.run_sql(connection, write).await
             }
             Step::Describe(sql) => {
                 let notice = |notice| self.notice(notice);
                 let mut description = Description::new(&notice);
                 connection
-                    .converse(
+                    .round_trip(
                         1,
                         |out| out.describe_statement(sql.bytes(encoding)?, &[]),
                         &mut description,
@@ -176,7 +176,11 @@ impl Runner {
             }
             Step::Parse(sql) => {
                 connection
-                    .converse(1, |out| out.parse_alone(sql.bytes(encoding)?), &mut Unread)
+                    .round_trip(
+                        1,
+                        |out| out.parse_alone(sql.bytes(encoding)?),
+                        &mut IgnoreReply,
+                    )
                     .await?;
                 Ok(Done::nothing())
             }
@@ -195,11 +199,11 @@ impl Runner {
     async fn run_sql(
         &self,
         connection: &mut Connection,
-        write: impl FnOnce(&mut Outgoing) -> Result<(), ErrorKind>,
+        write: impl FnOnce(&mut WriteBuffer) -> Result<(), ErrorKind>,
     ) -> Result<Done, ErrorKind> {
         let notice = |notice| self.notice(notice);
         let mut script = Script::new(&notice, connection.state.encoding());
-        connection.converse(1, write, &mut script).await?;
+        connection.round_trip(1, write, &mut script).await?;
         // How the session ends up is known now that the server is ready again.
         let done = script.done(!connection.state.is_encoding_lost());
         connection.broken |= done.is_err();

@@ -17,8 +17,8 @@ fn check(
         wanted,
         unbindable: None,
     };
-    let mut authentication = Authentication::new(RequireAuth::Any, channel);
-    let found = authentication.question(&[&code.to_be_bytes(), body].concat());
+    let mut policy = AuthPolicy::new(RequireAuth::Any, channel);
+    let found = policy.check(&[&code.to_be_bytes(), body].concat());
     assert_eq!(
         found,
         expected.map_err(str::to_owned),
@@ -103,10 +103,10 @@ fn a_binding_that_cannot_be_made_is_no_binding() {
         wanted: ChannelBinding::Prefer,
         unbindable: Some("could not find digest for NID UNDEF".into()),
     };
-    let mut authentication = Authentication::new(RequireAuth::Any, channel);
+    let mut policy = AuthPolicy::new(RequireAuth::Any, channel);
     let message = [&10_u32.to_be_bytes(), BOTH].concat();
     assert_eq!(
-        authentication.question(&message),
+        policy.check(&message),
         Err("could not find digest for NID UNDEF".into())
     );
 }

@@ -3,34 +3,34 @@
 use plproxy_core::conninfo::{Host, PasswordRule, TargetSessionAttrs};
 use rustix::io::Errno;
 
-use super::Target;
+use super::Destination;
 use super::failure::{Failure, Next, not_logged_in, refused};
 use crate::connection::Connection;
-use crate::connection::auth_policy::{Authentication, Channel};
+use crate::connection::auth_policy::{AuthPolicy, Channel};
 use crate::connection::login::log_in;
 use crate::encoding::Encoding;
 use crate::error::{ErrorKind, system_words};
 use crate::net::address::Address;
 use crate::net::peer;
 use crate::net::socket::open_socket;
-use crate::net::tls::negotiate::{self, Way, negotiate};
+use crate::net::tls::negotiate::{self, SslAttempt, negotiate};
 
-impl Target {
+impl Destination {
     /// One attempt on one address. A server that cannot speak the host's encoding is asked for UTF-8.
     pub(super) async fn attempt(
         &self,
         host: &Host,
         address: &Address,
-        way: Way,
+        ssl: SslAttempt,
         wanted: TargetSessionAttrs,
     ) -> Result<Box<Connection>, Failure> {
         let encoding = (self.endpoint.encoding()).unwrap_or(self.endpoint.host_encoding());
-        let first = self.attempt_in(encoding, host, address, way, wanted).await;
+        let first = self.attempt_in(encoding, host, address, ssl, wanted).await;
         let refused = matches!(&first, Err(why) if refuses(encoding, &why.kind));
         if !refused || encoding == Encoding::UTF8 {
             return first;
         }
-        let second = self.attempt_in(Encoding::UTF8, host, address, way, wanted);
+        let second = self.attempt_in(Encoding::UTF8, host, address, ssl, wanted);
         match second.await {
             // Both alike: what was asked for first is what is to be told.
             Err(why) if refuses(Encoding::UTF8, &why.kind) => first,
@@ -43,7 +43,7 @@ impl Target {
         encoding: Encoding,
         host: &Host,
         address: &Address,
-        way: Way,
+        ssl: SslAttempt,
         wanted: TargetSessionAttrs,
     ) -> Result<Box<Connection>, Failure> {
         let (info, endpoint) = (&*self.info, &self.endpoint);
@@ -63,32 +63,32 @@ impl Target {
                 },
                 words,
                 next: Next::Address,
-                other_way: false,
+                other_ssl: false,
             }
         })?;
         if let Some(user) = &info.require_peer {
-            peer::check(&socket, user, &self.outside)
+            peer::check(&socket, user, &self.resolver)
                 .await
                 .map_err(refused)?;
         }
-        let socket = negotiate(socket, way, info, host, &resources.contexts)
+        let socket = negotiate(socket, ssl, info, host, &resources.contexts)
             .await
             .map_err(|failure| match failure {
                 negotiate::Failure::Handshake(words) => Failure {
-                    other_way: true,
+                    other_ssl: true,
                     ..refused(words)
                 },
                 negotiate::Failure::Fatal(words) => refused(words),
             })?;
         let channel = Channel::of(&socket, info);
         let encrypted = channel.encrypted;
-        let authentication = Authentication::new(info.require_auth.clone(), channel);
-        let begun = log_in(socket, info, host, encoding, authentication)
+        let auth = AuthPolicy::new(info.require_auth.clone(), channel);
+        let begun = log_in(socket, info, host, encoding, auth)
             .await
-            .map_err(|refused| not_logged_in(refused, encrypted, way))?;
+            .map_err(|refused| not_logged_in(refused, encrypted, ssl))?;
         negotiate::check_certificate(&begun.socket, info).map_err(refused)?;
         endpoint.set_encoding(encoding);
-        let used_password = begun.authentication.used_password();
+        let used_password = begun.auth.used_password();
         let mut connection = Box::new(Connection::new(
             begun,
             address.clone(),
@@ -107,7 +107,7 @@ impl Target {
                 },
                 words: String::new(),
                 next: Next::Nothing,
-                other_way: false,
+                other_ssl: false,
             });
         }
         match check_session(&mut connection, wanted).await? {
@@ -121,7 +121,7 @@ impl Target {
                     },
                     words: words.into(),
                     next: Next::Host,
-                    other_way: false,
+                    other_ssl: false,
                 })
             }
         }
@@ -162,7 +162,7 @@ async fn check_session(
             "server is not in hot standby mode",
         ),
     };
-    let answer = connection.ask(question).await?;
+    let answer = connection.query_value(question).await?;
     Ok((answer != welcome).then_some(words))
 }
 

@@ -4,7 +4,7 @@ use plproxy_core::room::cut;
 
 use crate::connection::login::handshake::{Refusal, Refused};
 use crate::error::ErrorKind;
-use crate::net::tls::negotiate::Way;
+use crate::net::tls::negotiate::SslAttempt;
 
 /// Why one attempt failed.
 pub(super) struct Failure {
@@ -13,7 +13,7 @@ pub(super) struct Failure {
     pub(super) words: String,
     pub(super) next: Next,
     /// With TLS instead of without, or the reverse, it may work.
-    pub(super) other_way: bool,
+    pub(super) other_ssl: bool,
 }
 
 /// What to try after a failure.
@@ -63,7 +63,7 @@ pub(super) fn expired() -> Failure {
         },
         words,
         next: Next::Address,
-        other_way: false,
+        other_ssl: false,
     }
 }
 
@@ -84,7 +84,7 @@ impl From<ErrorKind> for Failure {
             kind,
             words,
             next,
-            other_way: false,
+            other_ssl: false,
         }
     }
 }
@@ -98,21 +98,21 @@ pub(super) fn refused(words: impl Into<String>) -> Failure {
         },
         words: words.into(),
         next: Next::Nothing,
-        other_way: false,
+        other_ssl: false,
     }
 }
 
 /// A server that did not let us in.
-pub(super) fn not_logged_in(refused: Refused, encrypted: bool, way: Way) -> Failure {
+pub(super) fn not_logged_in(refused: Refused, encrypted: bool, ssl: SslAttempt) -> Failure {
     let mut failure = match refused.kind {
         Refusal::Failed(kind) => Failure::from(kind),
         Refusal::Words(words) => self::refused(words),
     };
     // Only what the server says before it knows us, and says for good, may be meant for the way.
-    failure.other_way = matches!(failure.kind, ErrorKind::Db(_))
+    failure.other_ssl = matches!(failure.kind, ErrorKind::Db(_))
         && failure.next == Next::Nothing
         && !refused.authenticated
-        && (encrypted || way == Way::Plain);
+        && (encrypted || ssl == SslAttempt::Plain);
     if encrypted && failure.next == Next::Address {
         failure.next = Next::Nothing;
     }

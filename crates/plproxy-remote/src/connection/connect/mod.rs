@@ -2,7 +2,7 @@
 
 mod attempt;
 mod failure;
-mod texts;
+mod messages;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 use crate::net::address::{self, Address};
-use crate::net::tls::negotiate::Way;
-use crate::runtime::resolver::Outside;
+use crate::net::tls::negotiate::SslAttempt;
+use crate::runtime::resolver::Resolver;
 use crate::runtime::wait_event::Connecting;
 use failure::{Failure, Next, expired, summary};
-use texts::Texts;
+use messages::FailureMessages;
 
 /// A new connection takes no more than that.
 const CONNECTION: usize = 128 * 1024;
@@ -43,10 +43,10 @@ impl Limits {
 }
 
 /// Where to connect to, by what was read for this connection.
-pub(crate) struct Target {
+pub(crate) struct Destination {
     endpoint: Rc<Endpoint>,
     info: Rc<ConnInfo>,
-    outside: Outside,
+    resolver: Resolver,
 }
 
 /// Connects to the first server of the endpoint that can be reached and has the properties asked for. The connection string
@@ -54,7 +54,7 @@ pub(crate) struct Target {
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
     limits: Limits,
-    outside: &Outside,
+    resolver: &Resolver,
     warn: &mut dyn FnMut(String),
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
@@ -63,28 +63,28 @@ pub(crate) async fn connect(
         return Err(ErrorKind::OutOfMemory);
     };
     let reader = Rc::clone(endpoint);
-    let (info, warnings) = outside
-        .ask(move || reader.read())
+    let (info, warnings) = resolver
+        .call(move || reader.read())
         .await
         .map_err(|error| ErrorKind::Settings(error.to_string()))?;
     for warning in warnings {
         warn(warning.to_string());
     }
-    let target = Target {
+    let destination = Destination {
         endpoint: Rc::clone(endpoint),
         info: Rc::new(info),
-        outside: outside.clone(),
+        resolver: resolver.clone(),
     };
-    target.connect(limits).await
+    destination.connect(limits).await
 }
 
-impl Target {
+impl Destination {
     /// What another connection was made by.
-    pub(crate) fn of(endpoint: &Rc<Endpoint>, info: &Rc<ConnInfo>) -> Target {
-        Target {
+    pub(crate) fn of(endpoint: &Rc<Endpoint>, info: &Rc<ConnInfo>) -> Destination {
+        Destination {
             endpoint: Rc::clone(endpoint),
             info: Rc::clone(info),
-            outside: Outside::default(),
+            resolver: Resolver::default(),
         }
     }
 
@@ -93,9 +93,9 @@ impl Target {
         &self,
         host: &Host,
         address: &Address,
-        way: Way,
+        ssl: SslAttempt,
     ) -> Result<Box<Connection>, ErrorKind> {
-        let attempt = self.attempt(host, address, way, TargetSessionAttrs::Any);
+        let attempt = self.attempt(host, address, ssl, TargetSessionAttrs::Any);
         attempt.await.map_err(|failure| failure.kind)
     }
 
@@ -104,10 +104,10 @@ impl Target {
         &self,
         host: &Host,
         address: &Address,
-        way: Way,
+        ssl: SslAttempt,
         limits: Limits,
     ) -> Result<Box<Connection>, ErrorKind> {
-        let attempt = self.attempt(host, address, way, TargetSessionAttrs::Any);
+        let attempt = self.attempt(host, address, ssl, TargetSessionAttrs::Any);
         within(limits.of(&self.info), attempt)
             .await
             .map_err(|failure| {
@@ -131,14 +131,14 @@ impl Target {
             }
             _ => std::slice::from_ref(&wanted),
         };
-        let mut texts = Texts::default();
+        let mut messages = FailureMessages::default();
         let mut last = ErrorKind::Unsupported("no host to connect to".into());
         for wanted in rounds {
             for host in &hosts {
-                let mut addresses = match address::resolve(host, &self.outside).await {
+                let mut addresses = match address::resolve(host, &self.resolver).await {
                     Ok(addresses) => addresses,
                     Err(message) => {
-                        texts.push(message.clone());
+                        messages.push(message.clone());
                         last = ErrorKind::Resolve { message };
                         continue;
                     }
@@ -147,46 +147,46 @@ impl Target {
                     shuffle(&mut addresses);
                 }
                 for address in addresses {
-                    let attempt = self.both_ways(host, &address, *wanted, &mut texts);
+                    let attempt = self.with_and_without_ssl(host, &address, *wanted, &mut messages);
                     match within(timeout, attempt).await {
                         Ok(connection) => return Ok(connection),
                         Err(failure) => {
-                            texts.push(format!(
+                            messages.push(format!(
                                 "{}: {}",
                                 describe(host, address.ip()),
                                 failure.words
                             ));
                             if let Some(blame) = passfile_to_blame(&failure.kind, info, host) {
-                                texts.push(blame);
+                                messages.push(blame);
                             }
                             last = failure.kind;
                             match failure.next {
                                 Next::Address => {}
                                 Next::Host => break,
-                                Next::Nothing => return Err(summary(last, texts.join())),
+                                Next::Nothing => return Err(summary(last, messages.join())),
                             }
                         }
                     }
                 }
             }
         }
-        Err(summary(last, texts.join()))
+        Err(summary(last, messages.join()))
     }
 
     /// The attempts on one address: with TLS and without, as `sslmode` has it. What the first says goes to `texts`.
-    async fn both_ways(
+    async fn with_and_without_ssl(
         &self,
         host: &Host,
         address: &Address,
         wanted: TargetSessionAttrs,
-        texts: &mut Texts,
+        messages: &mut FailureMessages,
     ) -> Result<Box<Connection>, Failure> {
-        let (first, second) = Way::of(&self.info, address);
+        let (first, second) = SslAttempt::of(&self.info, address);
         let first = self.attempt(host, address, first, wanted).await;
         match (first, second) {
-            (Err(failure), Some(second)) if failure.other_way => {
+            (Err(failure), Some(second)) if failure.other_ssl => {
                 let place = describe(host, address.ip());
-                texts.push(format!("{place}: {}", failure.words));
+                messages.push(format!("{place}: {}", failure.words));
                 self.attempt(host, address, second, wanted).await
             }
             (first, _) => first,

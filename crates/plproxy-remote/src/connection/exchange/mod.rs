@@ -1,6 +1,6 @@
 //! One statement's exchange with a server, on one connection.
 //!
-//! What is not a call (resets, questions, errands) goes by [`crate::connection::dialog`]. The messages of a call are written here, in one
+//! What is not a call (resets, questions, errands) goes by [`crate::connection::round_trip`]. The messages of a call are written here, in one
 //! piece, and its answers read where they lie. One flight may hold three rounds: a change of settings, the statement, and the
 //! question which process the server is.
 //! Messages and their order: PostgreSQL's documentation, "Message Flow" and "Message Formats".
@@ -19,14 +19,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use crate::connection::Connection;
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::session_settings::Change;
 use crate::connection::statements::{Columns, Plan, PreparedStatement};
 use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
-use crate::net::blocking::Patience;
-use crate::protocol::batch::{Batch, Places, Reading};
+use crate::net::blocking::RecvMode;
+use crate::protocol::batch::{Batch, Reading, RowRanges};
 use crate::protocol::columns::{ColumnDescription, ResultFormats};
 use crate::protocol::statement::Statement;
 use crate::protocol::text_style::TextNeeds;
@@ -58,7 +58,7 @@ pub(crate) struct Exchange<'a, S> {
     name: Option<Rc<str>>,
     columns: Columns,
     /// Rows that came in and were not handed over yet: where their values lie.
-    rows: Places,
+    rows: RowRanges,
     size: usize,
     /// Some rows went out already, a batch full.
     handed_over: bool,
@@ -69,16 +69,16 @@ pub(crate) struct Exchange<'a, S> {
     /// It was not.
     mixed_styles: bool,
     /// Nothing of it went out.
-    kept: bool,
+    unsent: bool,
     /// Something was answered.
-    heard: bool,
+    got_reply: bool,
     parsed: bool,
-    opened: bool,
+    bound: bool,
     result: Option<Result<(), ErrorKind>>,
     /// The settings were not changed, as the server was told to stop: the statement's rows may lack something.
     canceled: Option<Box<Diagnostic>>,
     /// Why not all could be sent.
-    unsent: Option<ErrorKind>,
+    send_error: Option<ErrorKind>,
 }
 
 /// What the server answers to at the moment.
@@ -118,11 +118,11 @@ impl Reads {
 /// How it went.
 pub(crate) struct Exchanged {
     /// The server had gone before it looked at any of it.
-    pub(crate) missed: bool,
+    pub(crate) never_received: bool,
     /// The statement was parsed under its name.
     pub(crate) parsed: bool,
     /// It has its parameters and began to run.
-    pub(crate) opened: bool,
+    pub(crate) bound: bool,
     pub(crate) result: Result<(), ErrorKind>,
     /// The last rows.
     pub(crate) batch: Option<Batch>,
@@ -155,7 +155,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             };
             needs.and_then(|needs| {
                 let settings = &connection.settings;
-                settings.change(needs, style, process_id, connection.direct)
+                settings.change(needs, style, process_id, connection.backend)
             })
         };
         let mut exchange = Exchange {
@@ -171,29 +171,29 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             identifies: false,
             name: None,
             columns: Columns::Unknown,
-            rows: Places::new(),
+            rows: RowRanges::new(),
             size: 0,
             handed_over: false,
             depends_on_encoding: false,
             needs_style: needs.zones,
             mixed_styles: false,
-            kept: false,
-            heard: false,
+            unsent: false,
+            got_reply: false,
             parsed: false,
-            opened: false,
+            bound: false,
             result: None,
             canceled: None,
-            unsent: None,
+            send_error: None,
         };
         match exchange.write(plan, begins) {
             // Nothing is sent.
             Err(kind) => {
-                exchange.connection.outgoing.clear();
+                exchange.connection.write_buffer.clear();
                 exchange.result = Some(Err(kind));
             }
             Ok(rounds) => {
-                exchange.connection.outgoing.begin();
-                exchange.connection.state.asks(rounds);
+                exchange.connection.write_buffer.begin();
+                exchange.connection.state.rounds_sent(rounds);
                 if let Err(kind) = poll_fn(|cx| exchange.poll(cx)).await {
                     exchange.fail(kind);
                 }
@@ -223,16 +223,16 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         let mut reads = Reads::default();
         loop {
             ready!(self.sink.poll_room(self.handed_over, cx));
-            if !self.connection.outgoing.is_sent() {
+            if !self.connection.write_buffer.is_sent() {
                 self.send(cx);
-                let sent = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                let sent = self.connection.write_buffer.is_sent() && self.send_error.is_none();
                 if !sent && self.sink.fast_path().is_blocking() {
                     // To send and to receive at once is for the runtime, which polls this next.
                     self.sink.fast_path().enter_runtime();
                     return Poll::Pending;
                 }
             }
-            while let Some(frame) = self.connection.inbox.frame()? {
+            while let Some(frame) = self.connection.read_buffer.frame()? {
                 self.take(frame)?;
                 if self.size >= self.sink.batch_size() {
                     self.flush();
@@ -242,22 +242,22 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             }
             if self.round == Round::Over {
                 // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
-                let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                let asked = self.connection.write_buffer.is_sent() && self.send_error.is_none();
                 return Poll::Ready(if asked {
                     Ok(())
                 } else {
                     Err(ErrorKind::unexpected_message())
                 });
             }
-            if self.round == Round::Process && self.sink.is_hurried() {
+            if self.round == Round::Process && self.sink.is_out_of_time() {
                 return Poll::Ready(Err(ErrorKind::Closed));
             }
             // A row's place holds on to all that came behind it, which may be anything.
-            if self.connection.inbox.seen() > self.sink.batch_size() + ROOM {
+            if self.connection.read_buffer.seen() > self.sink.batch_size() + ROOM {
                 self.flush();
             }
             if self.rows.is_empty() {
-                self.connection.inbox.forget();
+                self.connection.read_buffer.forget();
             }
             match self.fill(cx, &mut reads) {
                 Poll::Ready(filled) => filled?,
@@ -275,18 +275,18 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
     /// Sends what the socket takes.
     fn send(&mut self, cx: &mut Context<'_>) {
         let Connection {
-            outgoing,
+            write_buffer,
             socket,
             terminate,
             ..
         } = &mut *self.connection;
-        let polled = outgoing.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
-        terminate.set_in_message(!outgoing.is_sent() && !outgoing.is_untouched());
+        let polled = write_buffer.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
+        terminate.set_in_message(!write_buffer.is_sent() && !write_buffer.is_untouched());
         if let Poll::Ready(Err(error)) = polled {
             // A server that hung up may have said why, which is still to be read.
-            self.unsent = Some(ErrorKind::from_send(&error));
-            self.kept = outgoing.is_untouched();
-            outgoing.clear();
+            self.send_error = Some(ErrorKind::from_send(&error));
+            self.unsent = write_buffer.is_untouched();
+            write_buffer.clear();
         }
     }
 
@@ -297,10 +297,10 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             // The caller gets first what there is for him, unless more is there already.
             let wanted = self.sink.is_wanted() || self.result.is_none() && !self.rows.is_empty();
             let filled = if !reads.begin() && !wanted {
-                fast_path.wait(|| self.connection.fill(Patience::Wait))
+                fast_path.wait(|| self.connection.fill(RecvMode::Block))
             } else {
                 fast_path.stay_blocking();
-                (!reads.are_over()).then(|| self.connection.fill(Patience::Look))
+                (!reads.are_over()).then(|| self.connection.fill(RecvMode::NonBlock))
             };
             return match filled {
                 Some(Ok(true)) => Poll::Ready(Ok(())),
@@ -308,8 +308,15 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
                 Some(Ok(false)) | None => Poll::Pending,
             };
         }
-        let Connection { inbox, socket, .. } = &mut *self.connection;
-        match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
+        let Connection {
+            read_buffer,
+            socket,
+            ..
+        } = &mut *self.connection;
+        match (
+            read_buffer.poll_fill(cx, &mut socket.borrow_mut()),
+            &self.send_error,
+        ) {
             (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
             (filled, _) => filled,
         }
@@ -323,7 +330,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             return None;
         }
         let mut rows = std::mem::take(&mut self.rows);
-        let bytes = match self.connection.inbox.take(&mut rows) {
+        let bytes = match self.connection.read_buffer.take(&mut rows) {
             Ok(bytes) => bytes,
             Err(kind) => {
                 // What lacks rows is no result.
@@ -370,9 +377,9 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             self.result = Some(Err(ErrorKind::Unsupported(STYLE_CHANGED.to_owned())));
             batch = None;
         }
-        self.connection.inbox.forget();
+        self.connection.read_buffer.forget();
         if self.connection.broken {
-            self.connection.outgoing.clear();
+            self.connection.write_buffer.clear();
         }
         let result = self.result.take().unwrap_or(Err(ErrorKind::Closed));
         if self.parsed
@@ -383,18 +390,18 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             statements.keep(self.statement, PreparedStatement { name, columns });
         }
         // A server answers in the order in which it works, but for somebody in between nothing of that is known.
-        let missed = !self.heard
+        let never_received = !self.got_reply
             && match &result {
-                Err(ErrorKind::Db(diagnostic)) if is_farewell(diagnostic) => {
-                    self.kept || self.connection.direct == Direct::Yes
+                Err(ErrorKind::Db(diagnostic)) if is_admin_shutdown(diagnostic) => {
+                    self.unsent || self.connection.backend == BackendIdentity::Confirmed
                 }
-                Err(_) => self.kept,
+                Err(_) => self.unsent,
                 Ok(()) => false,
             };
         Exchanged {
-            missed,
+            never_received,
             parsed: self.parsed,
-            opened: self.opened,
+            bound: self.bound,
             result,
             batch,
             columns: self.columns.described(),
@@ -403,7 +410,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
 }
 
 /// Whether a server says that it ends the session, for reasons that have nothing to do with what the session does.
-fn is_farewell(diagnostic: &Diagnostic) -> bool {
+fn is_admin_shutdown(diagnostic: &Diagnostic) -> bool {
     // admin_shutdown; idle_session_timeout.
     diagnostic.fatal && matches!(&diagnostic.code, b"57P01" | b"57P05")
 }

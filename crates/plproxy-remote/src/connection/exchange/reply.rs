@@ -7,7 +7,7 @@ use plproxy_core::room;
 
 use super::{Exchange, Round};
 use crate::connection::Connection;
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::session_settings::Change;
 use crate::connection::statements::Columns;
@@ -30,7 +30,7 @@ impl<S: ResultSink> Exchange<'_, S> {
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), ErrorKind> {
         let Frame { tag, body } = frame;
         // Of what comes at any time nothing can be concluded, and an end of the session may be such, too.
-        self.heard |= !matches!(tag, b'E' | b'N' | b'S' | b'A');
+        self.got_reply |= !matches!(tag, b'E' | b'N' | b'S' | b'A');
         match tag {
             b'D' => self.take_row(body),
             b'E' => {
@@ -44,24 +44,26 @@ impl<S: ResultSink> Exchange<'_, S> {
                 Ok(())
             }
             b'S' => {
-                let Connection { inbox, state, .. } = &mut *self.connection;
-                let status = inbox.body(&body);
+                let Connection {
+                    read_buffer, state, ..
+                } = &mut *self.connection;
+                let status = read_buffer.body(&body);
                 if self.result.is_some() {
                     // From 14 on servers report only now what the statement has changed while its rows were written.
                     let before = state.style().clone();
-                    state.take_status(status)?;
+                    state.parameter_status(status)?;
                     let its = matches!(self.round, Round::Statement | Round::Written);
                     let mixed = its && !state.style().is_like(&before);
                     self.mixed_styles |= mixed;
                     return Ok(());
                 }
                 if self.rows.is_empty() {
-                    return state.take_status(status);
+                    return state.parameter_status(status);
                 }
                 // The rows before it were written under the settings before it. Handing them over moves what is in the inbox.
                 let status = room::copy(status).map_err(|_| ErrorKind::no_memory_for_message())?;
                 self.flush();
-                self.connection.state.take_status(&status)
+                self.connection.state.parameter_status(&status)
             }
             // Nobody here listens to notifications.
             b'A' => Ok(()),
@@ -84,7 +86,7 @@ impl<S: ResultSink> Exchange<'_, S> {
                 Ok(())
             }
             b'2' => {
-                self.opened = true;
+                self.bound = true;
                 // The server has them all.
                 self.sink.drop_params();
                 Ok(())
@@ -98,7 +100,7 @@ impl<S: ResultSink> Exchange<'_, S> {
                 Ok(())
             }
             b'T' => {
-                let columns = describe(self.connection.inbox.body(&body));
+                let columns = describe(self.connection.read_buffer.body(&body));
                 let columns = columns.ok_or_else(ErrorKind::malformed_description)?;
                 let encoding = self.connection.state.encoding();
                 let statement = self.statement;
@@ -111,7 +113,7 @@ impl<S: ResultSink> Exchange<'_, S> {
                 self.columns = Columns::Some(columns);
                 Ok(())
             }
-            b'C' | b'I' if self.opened && self.result.is_none() => {
+            b'C' | b'I' if self.bound && self.result.is_none() => {
                 self.result = Some(match self.canceled.take() {
                     Some(diagnostic) => Err(ErrorKind::Db(diagnostic)),
                     None => Ok(()),
@@ -143,7 +145,7 @@ impl<S: ResultSink> Exchange<'_, S> {
     fn take_answer(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
         let (Some(branch), Some(row)) = (
             self.sink.branch(),
-            Row::of_message(self.connection.inbox.body(body), 1),
+            Row::of_message(self.connection.read_buffer.body(body), 1),
         ) else {
             return Err(ErrorKind::unexpected_message());
         };
@@ -167,7 +169,7 @@ impl<S: ResultSink> Exchange<'_, S> {
     }
 
     fn take_row(&mut self, body: Range<usize>) -> Result<(), ErrorKind> {
-        let bytes = self.connection.inbox.body(&body);
+        let bytes = self.connection.read_buffer.body(&body);
         match (self.round, &self.columns) {
             (Round::Statement, Columns::Some(columns)) if self.result.is_none() => {
                 if Row::of_message(bytes, columns.len()).is_none() {
@@ -187,10 +189,10 @@ impl<S: ResultSink> Exchange<'_, S> {
             (Round::Process, _) => {
                 let process = Row::of_message(bytes, 1).and_then(|row| row.number(0));
                 let known = self.connection.state.process_id();
-                self.connection.direct = if process == Some(known) {
-                    Direct::Yes
+                self.connection.backend = if process == Some(known) {
+                    BackendIdentity::Confirmed
                 } else {
-                    Direct::No
+                    BackendIdentity::Mismatched
                 };
                 Ok(())
             }
@@ -203,7 +205,7 @@ impl<S: ResultSink> Exchange<'_, S> {
         if diagnostic.fatal {
             return Err(ErrorKind::Db(diagnostic));
         }
-        self.heard = true;
+        self.got_reply = true;
         match self.round {
             Round::Prologue | Round::Statement | Round::Written => {
                 if matches!(self.result, Some(Err(_))) {
@@ -221,7 +223,7 @@ impl<S: ResultSink> Exchange<'_, S> {
                 }
             }
             Round::Process if diagnostic.code == *CANCELED => {}
-            Round::Process => self.connection.direct = Direct::No,
+            Round::Process => self.connection.backend = BackendIdentity::Mismatched,
             Round::Over => return Err(ErrorKind::unexpected_message()),
         }
         Ok(())
@@ -231,16 +233,18 @@ impl<S: ResultSink> Exchange<'_, S> {
     fn learn_settings(&mut self) {
         if let Some(change) = self.change.take()
             && let Some(row) = Row::of_message(&self.settings, Change::COLUMNS)
-            && let Some(direct) = self.connection.settings.learn(&change, row)
+            && let Some(backend) = self.connection.settings.learn(&change, row)
         {
-            self.connection.direct = direct;
+            self.connection.backend = backend;
         }
     }
 
     /// The server is ready for the next round.
     fn take_end(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
-        let Connection { inbox, state, .. } = &mut *self.connection;
-        state.take_ready(inbox.body(body))?;
+        let Connection {
+            read_buffer, state, ..
+        } = &mut *self.connection;
+        state.ready_for_query(read_buffer.body(body))?;
         self.round = match self.round {
             Round::Settings => {
                 self.learn_settings();
@@ -262,7 +266,9 @@ impl<S: ResultSink> Exchange<'_, S> {
     }
 
     fn diagnostic(&self, body: &Range<usize>) -> Result<Box<Diagnostic>, ErrorKind> {
-        let Connection { inbox, state, .. } = &*self.connection;
-        diagnostic(inbox.body(body), state.encoding())
+        let Connection {
+            read_buffer, state, ..
+        } = &*self.connection;
+        diagnostic(read_buffer.body(body), state.encoding())
     }
 }

@@ -41,5 +41,5 @@ pub(crate) trait ResultSink {
     fn is_wanted(&self) -> bool;
 
     /// Whether the time is over, so that nothing is to be waited for once the statement is answered.
-    fn is_hurried(&self) -> bool;
+    fn is_out_of_time(&self) -> bool;
 }

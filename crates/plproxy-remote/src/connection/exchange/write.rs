@@ -2,7 +2,7 @@
 
 use super::{Exchange, Round};
 use crate::connection::Connection;
-use crate::connection::backend_identity::Direct;
+use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::branch::ASK_WRITTEN;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::statements::{Columns, Plan, PreparedStatement, new_name};
@@ -19,33 +19,33 @@ impl<S: ResultSink> Exchange<'_, S> {
         let (prologue, identifies) = prologue.unwrap_or_default();
         (self.alongside, self.identifies) = (prologue.len(), identifies);
         let Connection {
-            outgoing,
+            write_buffer,
             statements,
-            direct,
+            backend,
             state,
             ..
         } = &mut *self.connection;
         let statement = self.statement;
         let sql = statement.sql().bytes(state.encoding())?;
-        outgoing.clear();
+        write_buffer.clear();
         if let Some(change) = &self.change {
-            outgoing.ask(change.sql())?;
+            write_buffer.extended_query(change.sql())?;
         }
         for name in statements.forgotten() {
-            outgoing.close(name)?;
+            write_buffer.close(name)?;
         }
         for sql in &prologue {
-            outgoing.alongside(sql)?;
+            write_buffer.pipeline(sql)?;
         }
         let params = self.sink.params(state.encoding())?;
         match plan {
             Plan::Prepared(PreparedStatement { name, columns }) => {
                 // A pooler may lead to another session every time, which parsed it at another time.
-                let columns = match direct {
-                    Direct::Yes => columns,
-                    Direct::No | Direct::Unknown => Columns::Unknown,
+                let columns = match backend {
+                    BackendIdentity::Confirmed => columns,
+                    BackendIdentity::Mismatched | BackendIdentity::Unknown => Columns::Unknown,
                 };
-                outgoing.bind(&name, &params, &self.formats)?;
+                write_buffer.bind(&name, &params, &self.formats)?;
                 if matches!(columns, Columns::Unknown) {
                     (self.name, self.parsed) = (Some(name), true);
                 }
@@ -53,25 +53,25 @@ impl<S: ResultSink> Exchange<'_, S> {
             }
             Plan::Prepare => {
                 let name = new_name();
-                outgoing.parse_typed(&name, sql, statement.types())?;
-                outgoing.bind(&name, &params, &self.formats)?;
+                write_buffer.parse_typed(&name, sql, statement.types())?;
+                write_buffer.bind(&name, &params, &self.formats)?;
                 self.name = Some(name);
             }
             Plan::Unnamed | Plan::UnnamedAndAsk => {
-                outgoing.parse_typed("", sql, statement.types())?;
-                outgoing.bind("", &params, &self.formats)?;
+                write_buffer.parse_typed("", sql, statement.types())?;
+                write_buffer.bind("", &params, &self.formats)?;
             }
         }
         if matches!(self.columns, Columns::Unknown) {
-            outgoing.describe()?;
+            write_buffer.describe()?;
         }
-        outgoing.execute_bound()?;
+        write_buffer.execute_bound()?;
         if branch.is_some() {
-            outgoing.alongside(ASK_WRITTEN)?;
+            write_buffer.pipeline(ASK_WRITTEN)?;
         }
-        outgoing.end_round();
+        write_buffer.end_round();
         if self.asks {
-            outgoing.ask(ASK_PROCESS)?;
+            write_buffer.extended_query(ASK_PROCESS)?;
         }
         statements.forgotten_are_closed();
         if let Some(branch) = branch {

@@ -11,7 +11,7 @@ use plproxy_core::room::is_room_for;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use crate::connection::auth_policy::Authentication;
+use crate::connection::auth_policy::AuthPolicy;
 use crate::connection::state::SessionState;
 use crate::diagnostic::words_of_old;
 use crate::encoding::Encoding;
@@ -20,7 +20,7 @@ use crate::net::transport::Socket;
 use crate::protocol::error_response::diagnostic;
 use crate::protocol::frame::Frame;
 use crate::protocol::notices::{KEPT, Notices};
-use crate::protocol::read_buffer::Inbox;
+use crate::protocol::read_buffer::ReadBuffer;
 
 /// All that may come before the server is ready for the first time.
 const MOST: usize = 1 << 20;
@@ -32,11 +32,11 @@ const ERROR_LENGTHS: std::ops::RangeInclusive<usize> = 8..=30_000;
 pub(crate) struct LoggedIn {
     pub(crate) socket: Socket,
     /// What came behind the first readiness.
-    pub(crate) inbox: Inbox,
+    pub(crate) read_buffer: ReadBuffer,
     pub(crate) state: SessionState,
     /// What the server had to say on the way.
     pub(crate) notices: Notices,
-    pub(crate) authentication: Authentication,
+    pub(crate) auth: AuthPolicy,
 }
 
 /// Why there is no session.
@@ -56,9 +56,9 @@ pub(crate) enum Refusal {
 /// A log-in under way.
 pub(super) struct Handshake {
     socket: Socket,
-    inbox: Inbox,
+    read_buffer: ReadBuffer,
     state: SessionState,
-    authentication: Authentication,
+    auth: AuthPolicy,
     notices: Notices,
     /// Bytes that came.
     received: usize,
@@ -86,13 +86,13 @@ impl Handshake {
         socket: Socket,
         start_up: BytesMut,
         encoding: Encoding,
-        authentication: Authentication,
+        auth: AuthPolicy,
     ) -> Handshake {
         Handshake {
             socket,
-            inbox: Inbox::default(),
+            read_buffer: ReadBuffer::default(),
             state: SessionState::new(encoding),
-            authentication,
+            auth,
             notices: Notices::default(),
             received: 0,
             messages: 0,
@@ -109,7 +109,7 @@ impl Handshake {
         self,
         ended: Result<(), tokio_postgres::Error>,
     ) -> Result<LoggedIn, Refused> {
-        let authenticated = self.authentication.is_done();
+        let authenticated = self.auth.is_done();
         let kind = match (self.refusal, ended) {
             (Some(refusal), _) => refusal,
             (None, Err(error)) => Refusal::Failed(ErrorKind::from_library(&error)),
@@ -117,10 +117,10 @@ impl Handshake {
             (None, Ok(())) => {
                 return Ok(LoggedIn {
                     socket: self.socket,
-                    inbox: self.inbox,
+                    read_buffer: self.read_buffer,
                     state: self.state,
                     notices: self.notices,
-                    authentication: self.authentication,
+                    auth: self.auth,
                 });
             }
         };
@@ -136,21 +136,21 @@ impl Handshake {
             if self.messages == 0 && self.is_old_error() {
                 return self.poll_old_error(cx).map(Err);
             }
-            if let Some(frame) = self.inbox.frame().map_err(Refusal::Failed)? {
+            if let Some(frame) = self.read_buffer.frame().map_err(Refusal::Failed)? {
                 self.messages += 1;
                 self.take(&frame).map_err(Refusal::Failed)?;
                 continue;
             }
-            self.inbox.forget();
+            self.read_buffer.forget();
             ready!(self.poll_fill(cx)).map_err(Refusal::Failed)?;
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
-        let before = self.inbox.unseen().len();
-        ready!(self.inbox.poll_fill(cx, &mut self.socket))?;
-        self.received += self.inbox.unseen().len() - before;
+        let before = self.read_buffer.unseen().len();
+        ready!(self.read_buffer.poll_fill(cx, &mut self.socket))?;
+        self.received += self.read_buffer.unseen().len() - before;
         Poll::Ready(if self.received > MOST {
             Err(ErrorKind::protocol(
                 "server sent too much before it was ready",
@@ -162,7 +162,7 @@ impl Handshake {
 
     /// Whether what comes is no message of the protocol, but an error all the same.
     fn is_old_error(&self) -> bool {
-        match self.inbox.header() {
+        match self.read_buffer.header() {
             Some((b'E', length)) => !ERROR_LENGTHS.contains(&length),
             _ => false,
         }
@@ -171,7 +171,7 @@ impl Handshake {
     /// Ready with its words, which end with a zero byte or the stream.
     fn poll_old_error(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
         loop {
-            let text = self.inbox.unseen().get(1..).unwrap_or_default();
+            let text = self.read_buffer.unseen().get(1..).unwrap_or_default();
             if text.contains(&0) {
                 return Poll::Ready(Refusal::Words(words_of_old(text)));
             }
@@ -181,7 +181,7 @@ impl Handshake {
             match ready!(self.poll_fill(cx)) {
                 Ok(()) => {}
                 Err(ErrorKind::Closed) => {
-                    let text = self.inbox.unseen().get(1..).unwrap_or_default();
+                    let text = self.read_buffer.unseen().get(1..).unwrap_or_default();
                     return Poll::Ready(Refusal::Words(words_of_old(text)));
                 }
                 Err(kind) => return Poll::Ready(Refusal::Failed(kind)),
@@ -191,18 +191,15 @@ impl Handshake {
 
     /// Sees to a message. Only the questions are the library's affair.
     fn take(&mut self, frame: &Frame) -> Result<(), ErrorKind> {
-        let body = self.inbox.body(&frame.body);
+        let body = self.read_buffer.body(&frame.body);
         match frame.tag {
-            b'R' => self
-                .authentication
-                .question(body)
-                .map_err(ErrorKind::protocol)?,
+            b'R' => self.auth.check(body).map_err(ErrorKind::protocol)?,
             b'Z' => {
-                self.state.take_ready(body)?;
+                self.state.ready_for_query(body)?;
                 self.ready = true;
             }
-            b'S' => return self.state.take_status(body),
-            b'K' => return self.state.take_key(body),
+            b'S' => return self.state.parameter_status(body),
+            b'K' => return self.state.backend_key_data(body),
             b'N' => {
                 // What is more than anybody reads is not kept.
                 if self.notices.size() < KEPT {

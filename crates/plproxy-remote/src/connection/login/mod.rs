@@ -3,7 +3,7 @@
 //! The client library answers the questions (SCRAM, MD5, channel binding), over a stream of ours that stands between it and the
 //! socket. The start-up message is ours, as the library's asks for UTF-8, whatever it is told; what the server says beside its
 //! questions is noted here and kept from the library. When the server is ready for the first time the library has done its work
-//! and is dropped; whatever comes after that is for [`crate::connection::exchange`] and [`crate::connection::dialog`].
+//! and is dropped; whatever comes after that is for [`crate::connection::exchange`] and [`crate::connection::round_trip`].
 //!
 //! Messages and their order: PostgreSQL's documentation, "Start-up" in "Message Flow".
 
@@ -18,7 +18,7 @@ use postgres_protocol::message::frontend;
 use tokio_postgres::Config;
 use tokio_postgres::config::{self, SslMode, SslNegotiation};
 
-use crate::connection::auth_policy::Authentication;
+use crate::connection::auth_policy::AuthPolicy;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::net::transport::{Finished, Socket};
@@ -33,7 +33,7 @@ pub(crate) async fn log_in(
     info: &ConnInfo,
     host: &Host,
     encoding: Encoding,
-    authentication: Authentication,
+    auth: AuthPolicy,
 ) -> Result<LoggedIn, Refused> {
     let unsent = |kind| Refused {
         kind: Refusal::Failed(kind),
@@ -41,10 +41,7 @@ pub(crate) async fn log_in(
     };
     let start_up = start_up(info, encoding).map_err(unsent)?;
     let handshake = Rc::new(RefCell::new(Handshake::new(
-        socket,
-        start_up,
-        encoding,
-        authentication,
+        socket, start_up, encoding, auth,
     )));
     let stream = StartUpStream::new(handshake.clone());
     let ended = config(info, host).connect_raw(stream, Finished).await;

@@ -15,8 +15,8 @@ fn style(dates: &str) -> TextStyle {
 }
 
 /// The values that a change of these settings would set.
-fn values(settings: &Settings, needs: TextNeeds, dates: &str) -> Vec<String> {
-    let change = settings.change(needs, &style(dates), 7, Direct::Unknown);
+fn values(settings: &SessionSettings, needs: TextNeeds, dates: &str) -> Vec<String> {
+    let change = settings.change(needs, &style(dates), 7, BackendIdentity::Unknown);
     let sql = change.map(|change| change.sql).unwrap_or_default();
     let mut values = Vec::new();
     for part in sql.split("set_config('").skip(1) {
@@ -25,16 +25,22 @@ fn values(settings: &Settings, needs: TextNeeds, dates: &str) -> Vec<String> {
     values
 }
 
-fn apply(settings: &mut Settings, needs: TextNeeds, dates: &str, before: i32, done: [bool; 3]) {
+fn apply(
+    settings: &mut SessionSettings,
+    needs: TextNeeds,
+    dates: &str,
+    before: i32,
+    done: [bool; 3],
+) {
     let change = settings
-        .change(needs, &style(dates), 7, Direct::Unknown)
+        .change(needs, &style(dates), 7, BackendIdentity::Unknown)
         .unwrap();
     settings.changed(&change, before, done);
 }
 
 #[test]
 fn good_settings_are_asked_for_and_pinned_once() {
-    let mut settings = Settings::default();
+    let mut settings = SessionSettings::default();
     assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
     assert_eq!(
         values(&settings, NEEDED, "ISO, MDY"),
@@ -53,7 +59,7 @@ fn good_settings_are_asked_for_and_pinned_once() {
 
 #[test]
 fn others_are_changed_and_changed_back() {
-    let mut settings = Settings::default();
+    let mut settings = SessionSettings::default();
     assert_eq!(
         values(&settings, NEEDED, "German, DMY"),
         ["1", "ISO", "postgres"]
@@ -72,16 +78,16 @@ fn others_are_changed_and_changed_back() {
 
 #[test]
 fn intervals_are_written_so_that_all_read_them() {
-    let mut settings = Settings::default();
+    let mut settings = SessionSettings::default();
     let style = |intervals: &str| TextStyle {
         dates: "ISO, MDY".into(),
         intervals: intervals.into(),
     };
-    let sql = |settings: &Settings, needs, intervals| {
-        let change = settings.change(needs, &style(intervals), 7, Direct::Unknown);
+    let sql = |settings: &SessionSettings, needs, intervals| {
+        let change = settings.change(needs, &style(intervals), 7, BackendIdentity::Unknown);
         change.map(|change| change.sql).unwrap_or_default()
     };
-    let change = settings.change(NEEDED, &style("sql_standard"), 7, Direct::Unknown);
+    let change = settings.change(NEEDED, &style("sql_standard"), 7, BackendIdentity::Unknown);
     settings.changed(&change.unwrap(), 1, [false, true, true]);
     assert_eq!(sql(&settings, NEEDED, "postgres"), "");
     let back = sql(&settings, TextNeeds::default(), "postgres");
@@ -90,7 +96,7 @@ fn intervals_are_written_so_that_all_read_them() {
 
 #[test]
 fn a_session_that_was_reset_is_changed_again() {
-    let mut settings = Settings::default();
+    let mut settings = SessionSettings::default();
     apply(&mut settings, NEEDED, "SQL, DMY", 1, [false, true, true]);
     assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
     assert!(values(&settings, TextNeeds::default(), "SQL, DMY").is_empty());
@@ -103,16 +109,16 @@ fn a_reset_of_something_else_is_not_trusted() {
         zones: false,
     };
     let none = TextNeeds::default();
-    let mut settings = Settings::default();
+    let mut settings = SessionSettings::default();
     apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
     settings.reset(false);
     // Either way it is seen to, however often that is.
     settings.reset(false);
     assert_eq!(values(&settings, none, "ISO, MDY"), ["0"]);
     assert_eq!(values(&settings, DIGITS, "ISO, MDY"), ["1"]);
-    let mut other = Settings {
+    let mut other = SessionSettings {
         digits: settings.digits,
-        ..Settings::default()
+        ..SessionSettings::default()
     };
     apply(&mut other, none, "ISO, MDY", 3, [false; 3]);
     assert!(values(&other, none, "ISO, MDY").is_empty());
@@ -128,12 +134,12 @@ fn a_reset_of_something_else_is_not_trusted() {
 
 #[test]
 fn a_pooler_is_left_alone() {
-    let settings = Settings::default();
-    let change = settings.change(NEEDED, &style("SQL, DMY"), 7, Direct::No);
+    let settings = SessionSettings::default();
+    let change = settings.change(NEEDED, &style("SQL, DMY"), 7, BackendIdentity::Mismatched);
     assert!(change.is_none());
 }
 
 #[test]
 fn what_a_server_says_is_not_taken_for_sql() {
-    assert!(values(&Settings::default(), NEEDED, "SQL', 'x").is_empty());
+    assert!(values(&SessionSettings::default(), NEEDED, "SQL', 'x").is_empty());
 }

@@ -3,18 +3,18 @@
 use super::*;
 
 fn ready(state: &mut SessionState, transaction: u8) {
-    state.asks(1);
-    state.take_ready(&[transaction]).unwrap();
+    state.rounds_sent(1);
+    state.ready_for_query(&[transaction]).unwrap();
 }
 
 fn started(encoding: Encoding) -> SessionState {
     let mut state = SessionState::new(encoding);
     let status = format!("client_encoding\0{}\0", encoding.name());
-    state.take_status(status.as_bytes()).unwrap();
+    state.parameter_status(status.as_bytes()).unwrap();
     state
-        .take_key(&[0, 0, 1, 2, 0xff, 0xff, 0xff, 0xfe])
+        .backend_key_data(&[0, 0, 1, 2, 0xff, 0xff, 0xff, 0xfe])
         .unwrap();
-    state.take_ready(b"I").unwrap();
+    state.ready_for_query(b"I").unwrap();
     state
 }
 
@@ -23,12 +23,12 @@ fn the_start_up_is_the_first_round() {
     let mut state = started(Encoding::UTF8);
     assert_eq!((state.process_id(), state.secret_key()), (258, -2));
     assert!(state.is_idle());
-    state.asks(2);
+    state.rounds_sent(2);
     assert!(!state.is_answered());
-    state.take_ready(b"I").unwrap();
-    state.take_ready(b"T").unwrap();
+    state.ready_for_query(b"I").unwrap();
+    state.ready_for_query(b"T").unwrap();
     assert!(state.is_answered() && !state.is_idle());
-    assert!(state.take_ready(b"I").is_err(), "nobody asked");
+    assert!(state.ready_for_query(b"I").is_err(), "nobody asked");
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn another_encoding_than_agreed_is_noticed() {
         let mut state = started(agreed);
         for name in reported {
             let report = format!("client_encoding\0{name}\0");
-            state.take_status(report.as_bytes()).unwrap();
+            state.parameter_status(report.as_bytes()).unwrap();
             ready(&mut state, b'I');
         }
         assert_eq!(state.is_idle(), expected, "{agreed:?} {reported:?}");
@@ -55,13 +55,13 @@ fn styles_and_the_version_are_learnt() {
     let mut state = started(Encoding::UTF8);
     assert_eq!(state.peculiar_style(), None);
     state
-        .take_status(b"server_version\x0015.4 (Debian)\0")
+        .parameter_status(b"server_version\x0015.4 (Debian)\0")
         .unwrap();
     assert_eq!(state.server_version(), "15.4 (Debian)");
-    state.take_status(b"DateStyle\0German, DMY\0").unwrap();
+    state.parameter_status(b"DateStyle\0German, DMY\0").unwrap();
     let style = state.peculiar_style().unwrap();
     assert_eq!(style.dates, "German, DMY");
-    state.take_status(b"DateStyle\0ISO, DMY\0").unwrap();
+    state.parameter_status(b"DateStyle\0ISO, DMY\0").unwrap();
     assert_eq!(state.peculiar_style(), None);
     assert_eq!(state.style().dates, "ISO, DMY");
 }
@@ -69,17 +69,17 @@ fn styles_and_the_version_are_learnt() {
 #[test]
 fn what_no_server_reports_is_refused() {
     let mut state = started(Encoding::UTF8);
-    assert!(state.take_key(&[0; 7]).is_err());
-    assert!(state.take_key(&[0; 9]).is_err());
-    assert!(state.take_ready(b"").is_err());
-    assert!(state.take_ready(b"II").is_err());
+    assert!(state.backend_key_data(&[0; 7]).is_err());
+    assert!(state.backend_key_data(&[0; 9]).is_err());
+    assert!(state.ready_for_query(b"").is_err());
+    assert!(state.ready_for_query(b"II").is_err());
     let long = [&b"x\0"[..], &[b'y'; STATUS_LIMIT / 2], b"\0"].concat();
-    state.take_status(&long).unwrap();
-    assert!(state.take_status(&long).is_err());
+    state.parameter_status(&long).unwrap();
+    assert!(state.parameter_status(&long).is_err());
     // Round by round there is no end to what may change.
     let mut state = started(Encoding::UTF8);
     for _ in 0..4 {
-        state.take_status(&long).unwrap();
+        state.parameter_status(&long).unwrap();
         ready(&mut state, b'I');
     }
 }

@@ -3,11 +3,11 @@
 use super::*;
 
 /// Runs one statement several times and notes how.
-fn check(prepared: Prepared, direct: Direct, expected: &[&str]) {
+fn check(prepared: Prepared, backend: BackendIdentity, expected: &[&str]) {
     let statement = Statement::call("select 1".into());
-    let mut statements = Statements::default();
+    let mut statements = StatementCache::default();
     for (turn, expected) in expected.iter().enumerate() {
-        let plan = match statements.plan(&statement, prepared, direct) {
+        let plan = match statements.plan(&statement, prepared, backend) {
             Plan::Prepared(_) => "prepared",
             Plan::Prepare => {
                 let name = new_name();
@@ -18,33 +18,36 @@ fn check(prepared: Prepared, direct: Direct, expected: &[&str]) {
             Plan::Unnamed => "unnamed",
             Plan::UnnamedAndAsk => "ask",
         };
-        assert_eq!(plan, *expected, "{prepared:?} {direct:?} turn {turn}");
+        assert_eq!(plan, *expected, "{prepared:?} {backend:?} turn {turn}");
     }
 }
 
 #[test]
 fn the_second_use_is_worth_preparing() {
-    use Direct::{No, Unknown, Yes};
-    check(Prepared::Off, Yes, &["unnamed"; 3]);
-    check(Prepared::Auto, No, &["unnamed"; 3]);
+    use BackendIdentity::{Confirmed, Mismatched, Unknown};
+    check(Prepared::Off, Confirmed, &["unnamed"; 3]);
+    check(Prepared::Auto, Mismatched, &["unnamed"; 3]);
     check(Prepared::Auto, Unknown, &["unnamed", "ask", "ask"]);
     let all = ["unnamed", "prepare", "prepared", "prepared"];
-    check(Prepared::Auto, Yes, &all);
-    check(Prepared::On, No, &all);
+    check(Prepared::Auto, Confirmed, &all);
+    check(Prepared::On, Mismatched, &all);
 }
 
 #[test]
 fn what_was_prepared_is_not_used_where_others_answer() {
     let statement = Statement::call("select 1".into());
-    let mut statements = Statements::default();
-    let mut plan = |direct| statements.plan(&statement, Prepared::Auto, direct);
-    plan(Direct::Yes);
-    assert!(matches!(plan(Direct::Yes), Plan::Prepare));
+    let mut statements = StatementCache::default();
+    let mut plan = |backend| statements.plan(&statement, Prepared::Auto, backend);
+    plan(BackendIdentity::Confirmed);
+    assert!(matches!(plan(BackendIdentity::Confirmed), Plan::Prepare));
     let (name, columns) = (new_name(), Columns::Unknown);
     statements.keep(&statement, PreparedStatement { name, columns });
-    let mut plan = |direct| statements.plan(&statement, Prepared::Auto, direct);
-    assert!(matches!(plan(Direct::No), Plan::Unnamed));
-    assert!(matches!(plan(Direct::Yes), Plan::Prepared(_)));
+    let mut plan = |backend| statements.plan(&statement, Prepared::Auto, backend);
+    assert!(matches!(plan(BackendIdentity::Mismatched), Plan::Unnamed));
+    assert!(matches!(
+        plan(BackendIdentity::Confirmed),
+        Plan::Prepared(_)
+    ));
 }
 
 #[test]
@@ -53,9 +56,9 @@ fn what_is_forgotten_is_closed_once() {
         Statement::call("first".into()),
         Statement::call("second".into()),
     );
-    let mut statements = Statements::default();
+    let mut statements = StatementCache::default();
     for statement in [&first, &second] {
-        statements.plan(statement, Prepared::On, Direct::Yes);
+        statements.plan(statement, Prepared::On, BackendIdentity::Confirmed);
         let name = std::str::from_utf8(statement.sql().host()).unwrap().into();
         let columns = Columns::Unknown;
         statements.keep(statement, PreparedStatement { name, columns });
@@ -76,14 +79,18 @@ fn what_is_forgotten_is_closed_once() {
 
 #[test]
 fn memory_is_bounded_and_the_oldest_goes_first() {
-    let mut statements = Statements::default();
+    let mut statements = StatementCache::default();
     let first = Statement::call("first".into());
     let second = Statement::call("second".into());
-    statements.plan(&first, Prepared::On, Direct::Yes);
-    statements.plan(&second, Prepared::On, Direct::Yes);
-    statements.plan(&first, Prepared::On, Direct::Yes);
+    statements.plan(&first, Prepared::On, BackendIdentity::Confirmed);
+    statements.plan(&second, Prepared::On, BackendIdentity::Confirmed);
+    statements.plan(&first, Prepared::On, BackendIdentity::Confirmed);
     for _ in 0..REMEMBERED - 1 {
-        statements.plan(&Statement::call("other".into()), Prepared::On, Direct::Yes);
+        statements.plan(
+            &Statement::call("other".into()),
+            Prepared::On,
+            BackendIdentity::Confirmed,
+        );
     }
     assert_eq!(statements.entries.len(), REMEMBERED);
     assert!(statements.entries.contains_key(&first.id()));

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::handshake_tap::Flight;
+use super::handshake_tap::HandshakeTap;
 
 /// So much may be read by one operation of OpenSSL. What gives no data in that much is not worth waiting for without a look
 /// at the host process.
@@ -18,7 +18,7 @@ pub(super) const BUDGET: usize = 64 * 1024;
 const KEPT: usize = 1024;
 
 /// What OpenSSL takes for the socket.
-pub(super) struct Bridge {
+pub(super) struct Bio {
     pub(super) socket: TcpStream,
     /// Made by OpenSSL, and not sent from `sent` on.
     outgoing: Vec<u8>,
@@ -28,10 +28,10 @@ pub(super) struct Bridge {
     /// Read without asking the runtime, which learns of what has arrived only while it waits.
     pub(super) at_once: bool,
     /// During the handshake.
-    pub(super) flight: Option<Flight>,
+    pub(super) tap: Option<HandshakeTap>,
 }
 
-impl Read for Bridge {
+impl Read for Bio {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.budget == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -48,10 +48,10 @@ impl Read for Bridge {
     }
 }
 
-impl Write for Bridge {
+impl Write for Bio {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if let Some(flight) = &mut self.flight {
-            flight.sent(buf);
+        if let Some(tap) = &mut self.tap {
+            tap.sent(buf);
         }
         self.outgoing.extend_from_slice(buf);
         Ok(buf.len())
@@ -62,15 +62,15 @@ impl Write for Bridge {
     }
 }
 
-impl Bridge {
-    pub(super) fn new(socket: TcpStream) -> Bridge {
-        Bridge {
+impl Bio {
+    pub(super) fn new(socket: TcpStream) -> Bio {
+        Bio {
             socket,
             outgoing: Vec::new(),
             sent: 0,
             budget: 0,
             at_once: false,
-            flight: Some(Flight::default()),
+            tap: Some(HandshakeTap::default()),
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) enum Certificate {
     /// The server did not ask.
     Unasked,
     /// The server asked and got none.
-    Withheld,
+    NotSent,
     /// The server asked and got one.
     Sent,
 }
@@ -24,7 +24,7 @@ const CERTIFICATE_VERIFY: u8 = 15;
 
 /// What went out so far.
 #[derive(Default)]
-pub(super) struct Flight {
+pub(super) struct HandshakeTap {
     record: Vec<u8>,
     ciphered: bool,
     encrypted: usize,
@@ -32,7 +32,7 @@ pub(super) struct Flight {
     proved: bool,
 }
 
-impl Flight {
+impl HandshakeTap {
     /// Looks at bytes that go out.
     pub(super) fn sent(&mut self, bytes: &[u8]) {
         self.record.extend_from_slice(bytes);
@@ -60,9 +60,9 @@ impl Flight {
     pub(super) fn certificate(&self) -> Certificate {
         match self.encrypted {
             0 if self.proved => Certificate::Sent,
-            0 if self.asked => Certificate::Withheld,
+            0 if self.asked => Certificate::NotSent,
             0 | 1 => Certificate::Unasked,
-            2 => Certificate::Withheld,
+            2 => Certificate::NotSent,
             _ => Certificate::Sent,
         }
     }

@@ -20,7 +20,7 @@ const REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// How one attempt protects what it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Way {
+pub(crate) enum SslAttempt {
     /// Not at all.
     Plain,
     /// With TLS if the server says that it has it, else not at all.
@@ -29,18 +29,20 @@ pub(crate) enum Way {
     Required,
 }
 
-impl Way {
+impl SslAttempt {
     /// The first way to try on an address, and what may be tried after it on the same one.
-    pub(crate) fn of(info: &ConnInfo, address: &Address) -> (Way, Option<Way>) {
+    pub(crate) fn of(info: &ConnInfo, address: &Address) -> (SslAttempt, Option<SslAttempt>) {
         if let Address::Unix(_) = address {
             // As libpq: no TLS on Unix sockets, whatever the mode.
-            return (Way::Plain, None);
+            return (SslAttempt::Plain, None);
         }
         match info.tls.mode {
-            TlsMode::Disable => (Way::Plain, None),
-            TlsMode::Allow => (Way::Plain, Some(Way::Offered)),
-            TlsMode::Prefer => (Way::Offered, Some(Way::Plain)),
-            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => (Way::Required, None),
+            TlsMode::Disable => (SslAttempt::Plain, None),
+            TlsMode::Allow => (SslAttempt::Plain, Some(SslAttempt::Offered)),
+            TlsMode::Prefer => (SslAttempt::Offered, Some(SslAttempt::Plain)),
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => {
+                (SslAttempt::Required, None)
+            }
         }
     }
 }
@@ -62,14 +64,14 @@ impl Failure {
 /// Makes a connected socket ready for the protocol.
 pub(crate) async fn negotiate(
     socket: Socket,
-    way: Way,
+    ssl: SslAttempt,
     info: &ConnInfo,
     host: &Host,
     contexts: &Contexts,
 ) -> Result<Socket, Failure> {
     let (transport, descriptor) = socket.into_parts();
-    let mut socket = match (way, transport) {
-        (Way::Offered | Way::Required, Transport::Tcp(socket)) => socket,
+    let mut socket = match (ssl, transport) {
+        (SslAttempt::Offered | SslAttempt::Required, Transport::Tcp(socket)) => socket,
         (_, transport) => return Ok(Socket::new(transport, descriptor)),
     };
     let direct = info.tls.negotiation == TlsNegotiation::Direct;
@@ -85,7 +87,7 @@ pub(crate) async fn negotiate(
         }
         match answer {
             [b'S'] => {}
-            [b'N'] if way == Way::Offered => {
+            [b'N'] if ssl == SslAttempt::Offered => {
                 return Ok(Socket::new(Transport::Tcp(socket), descriptor));
             }
             [b'N'] => {
@@ -96,7 +98,7 @@ pub(crate) async fn negotiate(
             [b'E'] => {
                 let mut words = "server sent an error response during SSL exchange".to_owned();
                 // Nobody has shown yet who the server is, so its words are not passed on; unless anybody would be believed.
-                if way == Way::Offered
+                if ssl == SslAttempt::Offered
                     && let Some(said) = old_words(&socket)
                 {
                     words.push_str(": ");
@@ -156,7 +158,7 @@ pub(crate) fn check_certificate(socket: &Socket, info: &ConnInfo) -> Result<(), 
     }
     match socket.session().map(Session::certificate) {
         Some(Certificate::Sent) => Ok(()),
-        Some(Certificate::Withheld) => {
+        Some(Certificate::NotSent) => {
             Err("server accepted connection without a valid SSL certificate")
         }
         Some(Certificate::Unasked) | None => Err("server did not request an SSL certificate"),

@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::task::coop;
 
-use super::bio::{BUDGET, Bridge};
+use super::bio::{BUDGET, Bio};
 use super::channel_binding;
 use super::context::Context;
 use super::errors::{clear_errors, reason};
@@ -36,7 +36,7 @@ const VERSION_REASONS: &[i32] = &[116, 166, 191, 252, 254, 258, 259, 266, 267, 3
 
 /// A TLS session.
 pub(crate) struct Session {
-    stream: SslStream<Bridge>,
+    stream: SslStream<Bio>,
     peer: Option<X509>,
     certificate: Certificate,
     /// What the session is made by stays where the next one finds it.
@@ -74,7 +74,7 @@ impl Session {
         }
         ssl.set_alpn_protos(PROTOCOL)
             .map_err(|error| format!("could not set SSL ALPN extension: {}", reason(&error)))?;
-        let stream = SslStream::new(ssl, Bridge::new(socket)).map_err(failed)?;
+        let stream = SslStream::new(ssl, Bio::new(socket)).map_err(failed)?;
         Ok(Session {
             stream,
             peer: None,
@@ -86,8 +86,8 @@ impl Session {
     /// Agrees with the server on everything, and takes its certificate.
     pub(super) async fn handshake(&mut self, info: &ConnInfo) -> Result<(), String> {
         std::future::poll_fn(|cx| self.poll_handshake(cx, info)).await?;
-        if let Some(flight) = self.stream.get_mut().flight.take() {
-            self.certificate = flight.certificate();
+        if let Some(tap) = self.stream.get_mut().tap.take() {
+            self.certificate = tap.certificate();
         }
         self.peer = self.stream.ssl().peer_certificate();
         match self.peer {
@@ -208,7 +208,7 @@ impl Session {
     /// Runs one operation of OpenSSL.
     fn operate<T>(
         &mut self,
-        operation: impl FnOnce(&mut SslStream<Bridge>) -> Result<T, openssl::ssl::Error>,
+        operation: impl FnOnce(&mut SslStream<Bio>) -> Result<T, openssl::ssl::Error>,
     ) -> Result<T, openssl::ssl::Error> {
         clear_errors();
         self.stream.get_mut().budget = BUDGET;
@@ -218,13 +218,13 @@ impl Session {
     }
 
     fn poll_readable(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        let bridge = self.stream.get_mut();
-        if bridge.budget == 0 {
+        let bio = self.stream.get_mut();
+        if bio.budget == 0 {
             // There may be more to read, of which nobody would tell.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        bridge.socket.poll_read_ready(cx)
+        bio.socket.poll_read_ready(cx)
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<Done> {
@@ -304,7 +304,7 @@ impl Session {
     }
 
     /// Says that nothing more will be sent.
-    pub(crate) fn poll_farewell(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_close_notify(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let _ = self.operate(SslStream::shutdown);
         self.poll_flush(cx)
     }
@@ -314,9 +314,9 @@ impl Session {
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.stream.get_mut().at_once = true;
         let told = self.operate(|stream| stream.ssl_peek(&mut [0]));
-        let bridge = self.stream.get_mut();
-        bridge.at_once = false;
-        matches!(told, Err(error) if error.code() == ErrorCode::WANT_READ) && bridge.budget > 0
+        let bio = self.stream.get_mut();
+        bio.at_once = false;
+        matches!(told, Err(error) if error.code() == ErrorCode::WANT_READ) && bio.budget > 0
     }
 
     /// Appends what the server has told, up to the capacity of `bytes`. `None`: nothing.
@@ -345,9 +345,9 @@ impl Session {
         }
         if self.operate(|stream| stream.ssl_write(bytes)).is_ok() {
             let _ = self.operate(SslStream::shutdown);
-            let bridge = self.stream.get_ref();
+            let bio = self.stream.get_ref();
             // Nothing depends on it: the server also notices the end of the stream.
-            let _ = send_now(&bridge.socket, bridge.unsent());
+            let _ = send_now(&bio.socket, bio.unsent());
         }
     }
 }

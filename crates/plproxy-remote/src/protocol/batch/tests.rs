@@ -14,7 +14,7 @@ fn a_large_value_comes_out_whole() {
         bytes.extend_from_slice(b"after");
         Batch::new(
             bytes,
-            Places::from_buf([row]),
+            RowRanges::from_buf([row]),
             Rc::from([]),
             Reading {
                 formats: Format::Binary.into(),
@@ -58,7 +58,7 @@ fn only_text_is_looked_at_for_more_than_ascii() {
             style: None,
             encoding: Encoding::UTF8,
         };
-        let rows = Places::from_buf([row]);
+        let rows = RowRanges::from_buf([row]);
         Batch::new(bytes, rows, Rc::new([column]), reading, 0, "".into()).depends_on_encoding()
     };
     assert!(!depends(Format::Text, TEXT, b"a"));

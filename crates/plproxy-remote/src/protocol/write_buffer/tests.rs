@@ -64,21 +64,21 @@ impl AsyncWrite for Slow {
 #[test]
 fn values_of_all_sizes_go_out_whole() {
     let check = |params: Vec<Param>, results: &ResultFormats| {
-        let mut outgoing = Outgoing::default();
+        let mut write_buffer = WriteBuffer::default();
         let shared: Rc<[Param]> = params.clone().into();
-        outgoing.parse("s1", "select").unwrap();
-        outgoing.bind("s1", &shared, results).unwrap();
-        outgoing.execute().unwrap();
-        outgoing.begin();
+        write_buffer.parse("s1", "select").unwrap();
+        write_buffer.bind("s1", &shared, results).unwrap();
+        write_buffer.execute().unwrap();
+        write_buffer.begin();
         let mut socket = Slow(Vec::new(), 100_000, false);
         let mut cx = Context::from_waker(Waker::noop());
-        while outgoing
+        while write_buffer
             .poll_send(&mut cx, Pin::new(&mut socket))
             .is_pending()
         {
-            assert!(!outgoing.is_sent());
+            assert!(!write_buffer.is_sent());
         }
-        assert!(outgoing.is_sent());
+        assert!(write_buffer.is_sent());
         assert_eq!(Rc::strong_count(&shared), 1);
         let execute = message(b'E', b"\0\0\0\0\0");
         let wanted = [
@@ -106,10 +106,10 @@ fn values_of_all_sizes_go_out_whole() {
 
 #[test]
 fn what_cannot_be_sent_is_refused() {
-    let zero = Outgoing::default().parse("s1", "select '\0'");
+    let zero = WriteBuffer::default().parse("s1", "select '\0'");
     assert!(matches!(zero, Err(ErrorKind::Encode(_))), "{zero:?}");
     let half = Param::Text(vec![0; LIMIT / 2 + 1]);
     let both: Rc<[Param]> = vec![half.clone(), half].into();
-    let both = Outgoing::default().bind("s1", &both, &Format::Binary.into());
+    let both = WriteBuffer::default().bind("s1", &both, &Format::Binary.into());
     assert!(matches!(both, Err(ErrorKind::Encode(_))), "{both:?}");
 }

@@ -5,22 +5,22 @@ const MOST: usize = 64 * 1024;
 
 /// Where there are too many to tell all: the first ones and the last.
 #[derive(Default)]
-pub(super) struct Texts {
-    texts: Vec<String>,
+pub(super) struct FailureMessages {
+    messages: Vec<String>,
     size: usize,
 }
 
-impl Texts {
+impl FailureMessages {
     pub(super) fn push(&mut self, text: String) {
         if self.size > MOST {
-            self.size -= self.texts.pop().map_or(0, |text| text.len());
+            self.size -= self.messages.pop().map_or(0, |text| text.len());
         }
         self.size += text.len();
-        self.texts.push(text);
+        self.messages.push(text);
     }
 
     pub(super) fn join(&self) -> String {
-        self.texts.join("\n")
+        self.messages.join("\n")
     }
 }
 
@@ -30,15 +30,15 @@ mod tests {
 
     #[test]
     fn the_first_ones_and_the_last_are_told() {
-        let mut texts = Texts::default();
+        let mut messages = FailureMessages::default();
         for text in ["a", "b"] {
-            texts.push(text.to_owned());
+            messages.push(text.to_owned());
         }
-        assert_eq!(texts.join(), "a\nb");
+        assert_eq!(messages.join(), "a\nb");
         for number in 0..10_000 {
-            texts.push(format!("{number:0100}"));
+            messages.push(format!("{number:0100}"));
         }
-        let told = texts.join();
+        let told = messages.join();
         assert!(
             told.starts_with("a\nb\n") && told.ends_with("0009999"),
             "{told}"

@@ -15,13 +15,13 @@ use crate::error::{COPY, ErrorKind};
 use crate::protocol::columns::{ColumnDescription, describe};
 use crate::protocol::error_response::diagnostic;
 use crate::protocol::row::Row;
-use crate::protocol::write_buffer::Outgoing;
+use crate::protocol::write_buffer::WriteBuffer;
 
 /// What a server tells of itself is shorter.
 const LONGEST_VALUE: usize = 1 << 15;
 
 /// What takes the answers.
-pub(crate) trait Listener {
+pub(crate) trait ReplyHandler {
     /// A message of the answer, other than errors and what may come at any time. An error means that nothing more can be
     /// expected of the connection.
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind>;
@@ -31,9 +31,9 @@ pub(crate) trait Listener {
 }
 
 /// For answers of which nobody wants anything but that there was no error.
-pub(crate) struct Unread;
+pub(crate) struct IgnoreReply;
 
-impl Listener for Unread {
+impl ReplyHandler for IgnoreReply {
     fn take(&mut self, _: u8, _: &[u8]) -> Result<(), ErrorKind> {
         Ok(())
     }
@@ -55,7 +55,7 @@ impl<'a> Description<'a> {
     }
 }
 
-impl Listener for Description<'_> {
+impl ReplyHandler for Description<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'T' {
             self.columns = Some(describe(body).ok_or_else(ErrorKind::malformed_description)?);
@@ -79,7 +79,7 @@ impl FirstValue {
     }
 }
 
-impl Listener for FirstValue {
+impl ReplyHandler for FirstValue {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' && self.0.is_none() {
             let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
@@ -97,7 +97,7 @@ struct Numbers {
     found: HashSet<i32>,
 }
 
-impl Listener for Numbers {
+impl ReplyHandler for Numbers {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' {
             let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
@@ -115,33 +115,33 @@ impl Listener for Numbers {
 impl Connection {
     /// Sends what `write` writes, which is so many rounds, and reads all answers. The first error of the server's is the
     /// result, when the server is ready again; after any other the connection is broken.
-    pub(crate) async fn converse(
+    pub(crate) async fn round_trip(
         &mut self,
         rounds: u64,
-        write: impl FnOnce(&mut Outgoing) -> Result<(), ErrorKind>,
-        listener: &mut impl Listener,
+        write: impl FnOnce(&mut WriteBuffer) -> Result<(), ErrorKind>,
+        handler: &mut impl ReplyHandler,
     ) -> Result<(), ErrorKind> {
-        self.outgoing.clear();
-        if let Err(kind) = write(&mut self.outgoing) {
+        self.write_buffer.clear();
+        if let Err(kind) = write(&mut self.write_buffer) {
             // Nothing is sent.
-            self.outgoing.clear();
+            self.write_buffer.clear();
             return Err(kind);
         }
-        self.outgoing.begin();
-        self.state.asks(rounds);
-        let mut dialog = Dialog {
+        self.write_buffer.begin();
+        self.state.rounds_sent(rounds);
+        let mut round = RoundTrip {
             connection: self,
-            listener,
+            handler,
             refused: None,
-            unsent: None,
+            send_error: None,
         };
-        let ended = poll_fn(|cx| dialog.poll(cx)).await;
-        let refused = dialog.refused.take();
+        let ended = poll_fn(|cx| round.poll(cx)).await;
+        let refused = round.refused.take();
         let Err(kind) = ended else {
             return refused.map_or(Ok(()), |diagnostic| Err(ErrorKind::Db(diagnostic)));
         };
         self.broken = true;
-        self.outgoing.clear();
+        self.write_buffer.clear();
         Err(match (kind, refused) {
             // Before it hung up it had said why.
             (ErrorKind::Closed | ErrorKind::Io(_), Some(diagnostic)) => ErrorKind::Db(diagnostic),
@@ -150,9 +150,9 @@ impl Connection {
     }
 
     /// Asks the server something about itself, by the extended protocol: there are poolers that refuse the simple one.
-    pub(crate) async fn ask(&mut self, question: &str) -> Result<String, ErrorKind> {
+    pub(crate) async fn query_value(&mut self, question: &str) -> Result<String, ErrorKind> {
         let mut answer = FirstValue::default();
-        self.converse(1, |out| out.ask(question), &mut answer)
+        self.round_trip(1, |out| out.extended_query(question), &mut answer)
             .await?;
         answer
             .into_text()
@@ -160,51 +160,59 @@ impl Connection {
     }
 
     /// Runs a statement that gives numbers, and no more different ones than that.
-    pub(crate) async fn numbers(
+    pub(crate) async fn query_numbers(
         &mut self,
         sql: &str,
         most: usize,
     ) -> Result<HashSet<i32>, ErrorKind> {
         let found = HashSet::new();
         let mut numbers = Numbers { most, found };
-        self.converse(1, |out| out.ask(sql), &mut numbers).await?;
+        self.round_trip(1, |out| out.extended_query(sql), &mut numbers)
+            .await?;
         Ok(numbers.found)
     }
 }
 
 /// A conversation under way.
-struct Dialog<'a, L> {
+struct RoundTrip<'a, L> {
     connection: &'a mut Connection,
-    listener: &'a mut L,
+    handler: &'a mut L,
     /// The server's first error.
     refused: Option<Box<Diagnostic>>,
     /// Why not all could be sent.
-    unsent: Option<ErrorKind>,
+    send_error: Option<ErrorKind>,
 }
 
-impl<L: Listener> Dialog<'_, L> {
+impl<L: ReplyHandler> RoundTrip<'_, L> {
     /// Sends and reads until everything is answered. Reading begins before all is sent, as a server that cannot get rid of
     /// what it has to say takes nothing more.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
         loop {
-            if !self.connection.outgoing.is_sent() {
+            if !self.connection.write_buffer.is_sent() {
                 self.send(cx);
             }
-            while let Some(frame) = self.connection.inbox.frame()? {
+            while let Some(frame) = self.connection.read_buffer.frame()? {
                 self.take(frame.tag, frame.body)?;
             }
             if self.connection.state.is_answered() {
                 // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
-                let asked = self.connection.outgoing.is_sent() && self.unsent.is_none();
+                let asked = self.connection.write_buffer.is_sent() && self.send_error.is_none();
                 return Poll::Ready(if asked {
                     Ok(())
                 } else {
                     Err(ErrorKind::unexpected_message())
                 });
             }
-            let Connection { inbox, socket, .. } = &mut *self.connection;
-            inbox.forget();
-            match (inbox.poll_fill(cx, &mut socket.borrow_mut()), &self.unsent) {
+            let Connection {
+                read_buffer,
+                socket,
+                ..
+            } = &mut *self.connection;
+            read_buffer.forget();
+            match (
+                read_buffer.poll_fill(cx, &mut socket.borrow_mut()),
+                &self.send_error,
+            ) {
                 // The server may have said why before it hung up; now it has.
                 (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => {
                     return Poll::Ready(Err(kind.clone()));
@@ -216,22 +224,24 @@ impl<L: Listener> Dialog<'_, L> {
 
     fn send(&mut self, cx: &mut Context<'_>) {
         let Connection {
-            outgoing,
+            write_buffer,
             socket,
             terminate,
             ..
         } = &mut *self.connection;
-        let polled = outgoing.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
-        terminate.set_in_message(!outgoing.is_sent() && !outgoing.is_untouched());
+        let polled = write_buffer.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
+        terminate.set_in_message(!write_buffer.is_sent() && !write_buffer.is_untouched());
         if let Poll::Ready(Err(error)) = polled {
-            self.unsent = Some(ErrorKind::from_send(&error));
-            outgoing.clear();
+            self.send_error = Some(ErrorKind::from_send(&error));
+            write_buffer.clear();
         }
     }
 
     fn take(&mut self, tag: u8, body: std::ops::Range<usize>) -> Result<(), ErrorKind> {
-        let Connection { inbox, state, .. } = &mut *self.connection;
-        let body = inbox.body(&body);
+        let Connection {
+            read_buffer, state, ..
+        } = &mut *self.connection;
+        let body = read_buffer.body(&body);
         match tag {
             b'E' => {
                 let diagnostic = diagnostic(body, state.encoding())?;
@@ -242,18 +252,18 @@ impl<L: Listener> Dialog<'_, L> {
                 Ok(())
             }
             b'N' => {
-                self.listener.notice(diagnostic(body, state.encoding())?);
+                self.handler.notice(diagnostic(body, state.encoding())?);
                 Ok(())
             }
-            b'S' => state.take_status(body),
+            b'S' => state.parameter_status(body),
             // Nobody here listens to notifications.
             b'A' => Ok(()),
-            b'Z' => state.take_ready(body),
+            b'Z' => state.ready_for_query(body),
             // The connection is of no use any more: the server waits for data, or sends them.
             b'G' | b'H' | b'W' => Err(ErrorKind::protocol(COPY)),
             // Parsed, bound, closed; parameters, columns, none; a row; the end of a statement, of an empty one.
             b'1' | b'2' | b'3' | b't' | b'T' | b'n' | b'D' | b'C' | b'I' => {
-                self.listener.take(tag, body)
+                self.handler.take(tag, body)
             }
             _ => Err(ErrorKind::unexpected_message()),
         }
