@@ -1,4 +1,4 @@
-//! Calls: one statement on some endpoints at once, and what comes of it, event by event.
+//! A call: one statement on some endpoints at once, and its results, event by event.
 
 pub(crate) mod cancel_all;
 pub(crate) mod cancel_by_server;
@@ -40,21 +40,21 @@ use crate::runtime::wait_event::Wait;
 
 /// How long the other requests of a failed call may take to end.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
-/// How long the cancelling may take after a timeout, which has used up the caller's patience already.
+/// How long cancelling may take after a timeout, when the caller has waited for long enough.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
-/// Rows of all requests together, in bytes, that one round of polling may take in.
+/// Bytes of rows, of all requests together, that are read in one round of polling.
 const ROUND: usize = 64 * 1024;
 
-/// One run of the statement.
+/// The statement on one endpoint.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Where.
+    /// Where to run it.
     pub endpoint: Rc<Endpoint>,
-    /// With what; requests may share it.
+    /// Its parameters; requests may share them.
     pub params: Params,
 }
 
-/// A call under way. Dropping it hangs up on the servers that still work on it, without a wait.
+/// A call that is running. Dropping it closes the connections to the servers that still execute its statement, without a wait.
 pub struct Call<'a> {
     runtime: &'a Runtime,
     pool: &'a Rc<Pool>,
@@ -62,13 +62,13 @@ pub struct Call<'a> {
     futures: RequestFutures,
     requests: usize,
     query_timeout: Option<Duration>,
-    /// Of a tolerant call, for what is run once more.
+    /// Of a tolerant call, for requests that are restarted.
     context: Option<Rc<CallContext>>,
-    /// All that had come when a tolerant call's time was over was looked at.
-    looked: bool,
-    /// When the caller turned to other things.
+    /// A tolerant call has timed out, and all that had arrived by then was read.
+    drained: bool,
+    /// Since when the caller does something else.
     resting_since: Option<Instant>,
-    /// How long it did so in all.
+    /// How long it did so, in all.
     rested: Duration,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
         let branches = branches.into_iter().flatten().map(Some);
         let requests = requests.into_iter().zip(branches.chain(repeat(None)));
         let mut pending = requests.enumerate().map(|(request, (wanted, branch))| {
-            work(PartitionRequest {
+            future_of(PartitionRequest {
                 request,
                 endpoint: wanted.endpoint,
                 params: RefCell::new(Some(wanted.params)),
@@ -113,9 +113,9 @@ impl<'a> Call<'a> {
         let interrupts = runtime.host_interrupts();
         let futures = match (pending.next(), count) {
             (None, _) => RequestFutures::None,
-            (Some(work), 1) => RequestFutures::One(work),
-            (Some(work), _) => {
-                RequestFutures::many(std::iter::once(work).chain(pending), interrupts)
+            (Some(first), 1) => RequestFutures::One(first),
+            (Some(first), _) => {
+                RequestFutures::many(std::iter::once(first).chain(pending), interrupts)
             }
         };
         let mut call = Call::new_with(runtime, pool, state, futures, count, options.query_timeout);
@@ -123,7 +123,7 @@ impl<'a> Call<'a> {
         call
     }
 
-    /// A call of other work than one statement.
+    /// A call whose requests are other futures than those of one statement.
     pub(crate) fn of_futures(
         runtime: &'a Runtime,
         pool: &'a Rc<Pool>,
@@ -154,15 +154,15 @@ impl<'a> Call<'a> {
             requests,
             query_timeout,
             context: None,
-            looked: false,
+            drained: false,
             state,
             resting_since: None,
             rested: Duration::ZERO,
         }
     }
 
-    /// Waits until there is something to do. After `Interrupted` the caller sees to its interrupts and may come back.
-    // Not an iterator: after an interrupt or an error the caller decides whether to come back.
+    /// Waits for the next event. After `Interrupted` the caller handles its interrupts and may call this again.
+    // Not an iterator: after an interrupt or an error the caller decides whether to go on.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Event, Error> {
         if let Some(since) = self.resting_since.take() {
@@ -184,7 +184,7 @@ impl<'a> Call<'a> {
                 return Ok(Event::Finished);
             }
             if self.is_overdue() {
-                if self.finds_the_end() {
+                if self.reads_the_end() {
                     continue;
                 }
                 return self.time_out();
@@ -197,50 +197,50 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Runs a request, of that place in the list, which has failed, once more, on an endpoint that may be another, and in a
-    /// transaction that goes on, if one is given.
+    /// Restarts a request that has failed, by its place in the list, on an endpoint that may be another one, and in a
+    /// transaction of several calls if one is given.
     pub fn restart(&mut self, request: usize, again: Request, branch: Option<Rc<Branch>>) {
         if let Some(context) = &self.context {
-            self.state.events.fails_no_more();
+            self.state.events.is_restarted();
             let Request { endpoint, params } = again;
-            let work = work(PartitionRequest {
+            let future = future_of(PartitionRequest {
                 request,
                 endpoint,
                 params: RefCell::new(Some(params)),
                 branch,
                 context: context.clone(),
             });
-            self.futures.push(work, self.runtime.host_interrupts());
+            self.futures.push(future, self.runtime.host_interrupts());
         }
     }
 
-    /// Ends a tolerant call for a failure that is not to be tolerated, as others end by themselves.
+    /// Ends a tolerant call for a failure that is not tolerated, as other calls end by themselves.
     pub fn fail(&mut self) {
         self.stop(AFTER_ERROR, true);
     }
 
-    /// The caller turns to other things: until the next call of `next` the time does not count for `query_timeout`.
+    /// The caller does something else: until the next call of `next` the time does not count for `query_timeout`.
     pub fn rest(&mut self) {
         if self.query_timeout.is_some() && self.resting_since.is_none() {
             self.resting_since = Some(Instant::now());
         }
     }
 
-    /// Cancels what is still running, on new connections to all servers at once, and reads what they still send, all
-    /// within `bound`. Connections that become idle are kept, the rest is closed. The call is finished then.
+    /// Cancels the statements that are still running, on new connections to all servers at once, and reads their replies,
+    /// all within `bound`. Connections that become idle are kept, the others are closed. The call is finished then.
     pub fn cancel(&mut self, bound: Duration) {
         self.stop(bound, true);
     }
 
-    /// The connections made for requests since the last time that it was asked, and how long each took.
+    /// The connections made for requests since this was last called, and how long each took to make.
     pub fn take_connects(&self) -> Vec<(usize, Duration)> {
         self.state.running.take_connects()
     }
 
     fn wait(&mut self) -> Woken {
         let runtime = self.runtime;
-        let mut joins = self.state.fast_path.is_blocking();
-        if joins {
+        let mut entering = self.state.fast_path.is_blocking();
+        if entering {
             runtime.poll_directly(|cx| self.futures.poll(cx));
             if !self.state.fast_path.take_waited() {
                 self.state.fast_path.enter_runtime();
@@ -249,22 +249,22 @@ impl<'a> Call<'a> {
                 return Woken::Wanted;
             }
         }
-        // What it joined the runtime for does not wait until the caller, who may have rows to see to, comes back.
-        let mut looked = false;
+        // A request that has just entered the runtime is polled before the caller handles an interrupt.
+        let mut checked = false;
         runtime.wait(|cx, ticked| {
-            if !std::mem::take(&mut joins) && runtime.host_interrupts().interrupted() {
+            if !std::mem::take(&mut entering) && runtime.host_interrupts().interrupted() {
                 return Poll::Ready(Woken::Interrupted);
             }
             self.futures.poll(cx);
             let mut wanted = self.state.is_wanted();
             if !wanted && self.state.events.has_read_ahead() {
-                if looked {
+                if checked {
                     self.state.events.current_is_idle();
                     self.futures.poll(cx);
                     wanted = self.state.is_wanted();
                 } else {
-                    // What the turn's server has sent meanwhile goes first.
-                    looked = true;
+                    // Whatever the current request's server has sent meanwhile comes first.
+                    checked = true;
                     runtime.check_io();
                 }
             }
@@ -291,7 +291,7 @@ impl<'a> Call<'a> {
         let Some(limit) = self.query_timeout else {
             return false;
         };
-        // What finds nobody to send to has to end, too, if it goes from one to the next.
+        // A request that finds no server, and goes from one host to the next, has to end, too.
         let started = || self.context.as_ref().map(|context| context.started);
         self.state
             .running
@@ -300,25 +300,25 @@ impl<'a> Call<'a> {
             .is_some_and(|since| since.elapsed().saturating_sub(self.rested) >= limit)
     }
 
-    /// A last look before the only request times out: whether its answer is there, all but the telling. In a tolerant call,
-    /// in which each counts for itself, whether anything is there.
-    fn finds_the_end(&mut self) -> bool {
-        let each = self.context.is_some() && !std::mem::replace(&mut self.looked, true);
+    /// A last check before the only request times out: whether its reply has arrived in whole. In a tolerant call, in which
+    /// each request counts for itself, whether anything has arrived.
+    fn reads_the_end(&mut self) -> bool {
+        let each = self.context.is_some() && !std::mem::replace(&mut self.drained, true);
         if !each && !matches!(self.futures, RequestFutures::One(_)) {
             return false;
         }
         self.state.fast_path.enter_runtime();
         self.state.set_out_of_time();
         let runtime = self.runtime;
-        let mut looked = false;
+        let mut checked = false;
         runtime.wait(|cx, _| {
             self.futures.poll(cx);
-            let found = self.state.holds_the_end() || each && self.state.is_wanted();
-            if looked || found {
+            let found = self.state.is_complete() || each && self.state.is_wanted();
+            if checked || found {
                 return Poll::Ready(found);
             }
-            // What came while the caller was at other things.
-            looked = true;
+            // Whatever arrived while the caller did something else.
+            checked = true;
             runtime.check_io();
             Poll::Pending
         })
@@ -326,7 +326,7 @@ impl<'a> Call<'a> {
 
     fn time_out(&mut self) -> Result<Event, Error> {
         if self.state.events.done_count() == self.requests {
-            // What is still under way has no part in the result: connections that are being reset. They are closed.
+            // Only connections are still being reset, which has no part in the result. They are closed.
             self.stop(AFTER_TIMEOUT, false);
             return Ok(Event::Finished);
         }
@@ -339,16 +339,16 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A request as work to be polled. A panic in it is a defect of ours or of the library's that a server found: it must
-/// end the call and nothing else. What it had, its connection among that, is dropped.
-fn work(task: PartitionRequest) -> RequestFuture {
-    let (request, context) = (task.request, task.context.clone());
-    let done = AssertUnwindSafe(task.run()).catch_unwind();
+/// The future of a request. A panic in it is a defect of this crate or of a library that a server has provoked: it must end
+/// the call and nothing else. All that the request owns, its connection included, is dropped.
+fn future_of(request: PartitionRequest) -> RequestFuture {
+    let (number, context) = (request.request, request.context.clone());
+    let done = AssertUnwindSafe(request.run()).catch_unwind();
     Box::pin(done.map(move |done| {
         if done.is_err() {
-            context.state.ends(request);
+            context.state.ends(number);
             let kind = ErrorKind::protocol("server sent what could not be understood");
-            context.state.fail(request, kind);
+            context.state.fail(number, kind);
         }
     }))
 }

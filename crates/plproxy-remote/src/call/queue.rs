@@ -1,4 +1,4 @@
-//! What has happened in a call and waits for its caller, and which request may add to it.
+//! The events of a call that its caller has not taken yet, and which request may add to them.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -8,11 +8,11 @@ use crate::call::event::Event;
 use crate::call::wait_queue::WaitQueue;
 use crate::error::{Error, ErrorKind};
 
-/// Bytes of rows and notices that may wait for the caller. A request that comes upon more waits itself, and with it, by
-/// way of its socket, the server.
+/// Bytes of rows and notices that may be queued. A request that finds more waits, and so does, by flow control, its
+/// server.
 const BUDGET: usize = 64 * 1024;
 
-/// Something for the caller.
+/// What `Call::next` returns.
 pub(crate) enum Item {
     Event(Event),
     Failed(Error),
@@ -20,38 +20,38 @@ pub(crate) enum Item {
 
 #[derive(Default)]
 struct State {
-    /// The oldest one, which mostly is the only one, and those after it.
+    /// The oldest item, which mostly is the only one, and those after it.
     first: Option<(Item, usize)>,
     items: VecDeque<(Item, usize)>,
     size: usize,
-    /// Requests that wait for room, in the order in which they will get it: one that has much to say must not keep the
-    /// others from speaking.
+    /// Requests that wait for room, in the order in which they will get it: one with many rows must not keep the others
+    /// from queueing theirs.
     waiting: WaitQueue,
-    /// The first request that is not over: the caller wants its rows next.
+    /// The first request that is not done: the caller wants its rows next.
     current: usize,
-    /// Later requests that are over.
+    /// Later requests that are done.
     over: BTreeSet<usize>,
-    /// Requests with more rows to come that wait for as long as the turn's has some to give: the caller would have to put
-    /// their rows aside.
+    /// Later requests with more rows to come. They wait as long as the current request has rows to give, as the caller would
+    /// have to put theirs aside.
     read_ahead: WaitQueue,
-    /// The turn's request has nothing to give at the moment, and nobody needs to wait for it.
+    /// The current request has nothing to give at the moment, and the others need not wait for it.
     idle: bool,
-    /// How many requests have come to an end that is not the call's.
+    /// How many requests are done without having failed the call.
     done: usize,
-    /// The caller wants no more: nothing is kept.
+    /// The call has ended: nothing is queued any more.
     closed: bool,
 }
 
 impl State {
-    /// The request does not wait for room any more.
+    /// A request does not wait for room any more.
     fn withdraw(&mut self, request: usize) {
         if self.waiting.remove(request).is_some() {
             self.wake_next();
         }
     }
 
-    /// Wakes who is next to get room: who waits for nothing else, then who is ahead of its turn, one by one, as long as they may
-    /// go on.
+    /// Wakes the request that gets room next: one that waits for nothing else, then, as long as they may go on, those that read
+    /// ahead.
     fn wake_next(&mut self) {
         if !self.waiting.wake_first() && self.idle {
             self.read_ahead.wake_first();
@@ -79,8 +79,8 @@ impl EventQueue {
         self.put(Item::Failed(kind.of(request)), 0);
     }
 
-    /// A request that had failed is run once more.
-    pub(crate) fn fails_no_more(&self) {
+    /// A request that had failed is restarted.
+    pub(crate) fn is_restarted(&self) {
         let mut state = self.0.borrow_mut();
         state.done = state.done.saturating_sub(1);
     }
@@ -97,8 +97,8 @@ impl EventQueue {
         }
     }
 
-    /// Ready when there is room, no other request has waited for it longer, and, for one that has handed over rows before,
-    /// it is its turn or the request whose turn it is has nothing to give.
+    /// Ready when there is room, no other request has waited for it longer, and, for a request that has handed over rows
+    /// before, it is the current one or the current one is idle.
     pub(crate) fn poll_room(
         &self,
         request: usize,
@@ -136,24 +136,24 @@ impl EventQueue {
         Some(item)
     }
 
-    /// Whether there is something for the caller.
+    /// Whether there is an event.
     pub(crate) fn has_event(&self) -> bool {
         self.0.borrow().first.is_some()
     }
 
-    /// Whether requests wait because it is not their turn.
+    /// Whether requests wait for the current one, with rows of their own.
     pub(crate) fn has_read_ahead(&self) -> bool {
         !self.0.borrow().read_ahead.is_empty()
     }
 
-    /// The request whose turn it is has nothing to give: those ahead of it may go on until it has.
+    /// The current request has nothing to give: those that read ahead may go on until it has.
     pub(crate) fn current_is_idle(&self) {
         let mut state = self.0.borrow_mut();
         state.idle = true;
         state.wake_next();
     }
 
-    /// A request is over: it has nothing more to say.
+    /// A request is done.
     pub(crate) fn ends(&self, request: usize) {
         let mut state = self.0.borrow_mut();
         if request > state.current {
@@ -165,35 +165,35 @@ impl EventQueue {
                 current += 1;
             }
             state.current = current;
-            // It may be one of those that were ahead: it is no more.
+            // It may be one of those that read ahead.
             if let Some(waker) = state.read_ahead.remove(current) {
                 waker.wake();
             }
         }
-        // A server that hangs up may end it while it waits: then nobody would come for its turn.
+        // A server that closes the connection may end a request that waits, which would not take the room any more.
         state.withdraw(request);
         if state.read_ahead.remove(request).is_some() {
             state.wake_next();
         }
     }
 
-    /// The last event of a request.
+    /// Queues the last event of a request.
     pub(crate) fn done(&self, event: Event, size: usize) {
         self.0.borrow_mut().done += 1;
         self.event(event, size);
     }
 
-    /// How many requests have come to such an end.
+    /// How many requests have queued their last event.
     pub(crate) fn done_count(&self) -> usize {
         self.0.borrow().done
     }
 
-    /// Whether the caller wants no more.
+    /// Whether the call has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.borrow().closed
     }
 
-    /// Drops what is there and all that will come. Gives those that waited for room, who are to be woken.
+    /// Ends the call: drops all events, those that are still to come as well. Gives the wakers of the requests that wait.
     pub(crate) fn close(&self) -> Vec<Waker> {
         let mut state = self.0.borrow_mut();
         state.closed = true;

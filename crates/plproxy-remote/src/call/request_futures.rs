@@ -1,4 +1,4 @@
-//! The requests of a call that are not done, as work to be polled.
+//! The futures of a call's requests that are not done.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::runtime::host_interrupts::HostInterrupts;
 
 pub(crate) type RequestFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// One is polled directly; of several, only those that can make progress.
+/// A single one is polled directly; of several, those that were woken.
 pub(crate) enum RequestFutures {
     None,
     One(RequestFuture),
@@ -20,24 +20,24 @@ pub(crate) enum RequestFutures {
 }
 
 impl RequestFutures {
-    /// Between two of them the host has its say: one may take milliseconds of computing, as for a password, and there may be
-    /// a thousand.
+    /// Between polling two of them interrupts are checked: one may compute for milliseconds, as for a password, and there may
+    /// be a thousand.
     pub(crate) fn many(
         pending: impl Iterator<Item = RequestFuture>,
         interrupts: &Arc<HostInterrupts>,
     ) -> RequestFutures {
-        RequestFutures::Many(pending.map(|work| polite(work, interrupts)).collect())
+        RequestFutures::Many(pending.map(|future| yielding(future, interrupts)).collect())
     }
 
     /// One more.
-    pub(crate) fn push(&mut self, work: RequestFuture, interrupts: &Arc<HostInterrupts>) {
+    pub(crate) fn push(&mut self, future: RequestFuture, interrupts: &Arc<HostInterrupts>) {
         *self = match std::mem::replace(self, RequestFutures::None) {
-            RequestFutures::None => RequestFutures::One(work),
+            RequestFutures::None => RequestFutures::One(future),
             RequestFutures::One(first) => {
-                RequestFutures::many([first, work].into_iter(), interrupts)
+                RequestFutures::many([first, future].into_iter(), interrupts)
             }
             RequestFutures::Many(pending) => {
-                pending.push(polite(work, interrupts));
+                pending.push(yielding(future, interrupts));
                 RequestFutures::Many(pending)
             }
         };
@@ -46,7 +46,7 @@ impl RequestFutures {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let done = match self {
             RequestFutures::None => true,
-            RequestFutures::One(work) => work.as_mut().poll(cx).is_ready(),
+            RequestFutures::One(future) => future.as_mut().poll(cx).is_ready(),
             RequestFutures::Many(pending) => loop {
                 match Pin::new(&mut *pending).poll_next(cx) {
                     Poll::Ready(Some(())) => {}
@@ -61,14 +61,14 @@ impl RequestFutures {
     }
 }
 
-/// RequestFuture that waits while the host wants attention.
-fn polite(mut work: RequestFuture, interrupts: &Arc<HostInterrupts>) -> RequestFuture {
+/// The same future, pending as long as an interrupt is.
+fn yielding(mut future: RequestFuture, interrupts: &Arc<HostInterrupts>) -> RequestFuture {
     let interrupts = Arc::clone(interrupts);
     Box::pin(poll_fn(move |cx| {
         if interrupts.is_pending() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        work.as_mut().poll(cx)
+        future.as_mut().poll(cx)
     }))
 }

@@ -1,4 +1,4 @@
-//! The requests of a call that are with a server: how to cancel them, since when, and on what.
+//! The requests of a call whose statements servers execute: how to cancel them, and since when they run.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use crate::connection::cancel::CancelKey;
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Running {
-    /// The requests whose statements are with a server.
+    /// The requests whose statements are running.
     statements: RefCell<Keys>,
     /// The requests whose connections are being reset.
     resets: RefCell<Keys>,
     first_sent: Cell<Option<Instant>>,
-    /// Connections made for requests, with the time that it took.
+    /// Connections made for requests, and how long each took to make.
     connects: RefCell<Vec<(usize, Duration)>>,
 }
 
@@ -54,7 +54,7 @@ impl Keys {
 }
 
 impl Running {
-    /// A request's statement is about to be sent.
+    /// A request is about to send its statement.
     pub(crate) fn starts(&self, request: usize, key: &Rc<CancelKey>, timed: bool) {
         if timed && self.first_sent.get().is_none() {
             self.first_sent.set(Some(Instant::now()));
@@ -62,55 +62,55 @@ impl Running {
         self.statements.borrow_mut().insert(request, key);
     }
 
-    /// It turned out not to have been sent, or not to have been looked at.
+    /// The statement turned out not to have been received.
     pub(crate) fn never_started(&self, request: usize) {
         self.statements.borrow_mut().remove(request);
     }
 
-    /// A request's connection is about to be reset.
+    /// A request is about to reset its connection.
     pub(crate) fn resets(&self, request: usize, key: &Rc<CancelKey>) {
         self.resets.borrow_mut().insert(request, key);
     }
 
-    /// A request's statement is over, or its connection's reset.
+    /// A request's statement is done, or the reset of its connection.
     pub(crate) fn ends(&self, request: usize) {
         self.statements.borrow_mut().remove(request);
         self.resets.borrow_mut().remove(request);
     }
 
-    /// No request is with a server any more.
+    /// No request is running any more.
     pub(crate) fn forget(&self) {
         let keys = (self.statements.take(), self.resets.take());
         drop(keys);
     }
 
-    /// How to cancel the statements.
+    /// The cancel keys of all statements.
     pub(crate) fn statements(&self) -> Vec<Rc<CancelKey>> {
         self.statements.borrow().iter().collect()
     }
 
-    /// The same, and how to cancel the resets.
+    /// The cancel keys of all statements and resets.
     pub(crate) fn all(&self) -> Vec<Rc<CancelKey>> {
         let (statements, resets) = (self.statements.borrow(), self.resets.borrow());
         statements.iter().chain(resets.iter()).collect()
     }
 
-    /// Whether a statement is with a server.
+    /// Whether a statement is running.
     pub(crate) fn has_statements(&self) -> bool {
         self.statements.borrow().count > 0
     }
 
-    /// Whether something is with a server, a statement or a reset.
+    /// Whether a statement or a reset is running.
     pub(crate) fn is_busy(&self) -> bool {
         self.has_statements() || self.resets.borrow().count > 0
     }
 
-    /// The first in the list of the requests whose statements are with a server, for a timeout's report.
+    /// The first of the requests whose statements are running, for the report of a timeout.
     pub(crate) fn first(&self) -> Option<usize> {
         self.statements.borrow().first()
     }
 
-    /// When the first statement was sent, if somebody wanted to know.
+    /// When the first statement was sent, if the call has a timeout.
     pub(crate) fn first_sent(&self) -> Option<Instant> {
         self.first_sent.get()
     }

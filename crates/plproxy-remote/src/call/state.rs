@@ -24,22 +24,22 @@ pub(crate) struct CallState {
     pub(crate) events: EventQueue,
     pub(crate) running: Running,
     pub(crate) fast_path: FastPath,
-    /// What is asked of the system while the runtime is not entered.
+    /// Calls of the system that block.
     pub(crate) resolver: Resolver,
-    /// The failure of a request is not the call's.
+    /// The failure of one request does not fail the call.
     tolerant: bool,
-    /// The time is over: a request that has the answer is not to wait for anything else.
+    /// The call has timed out: a request whose statement is done is not to wait for anything else.
     out_of_time: Cell<bool>,
-    /// Connections that are made though the caller wants no more are of use for cancelling.
+    /// Connections that are nearly made when the call ends are of use for cancelling.
     wants_spares: Cell<bool>,
-    // Connections are large, and move.
+    // Boxed, as connections are large and move.
     #[allow(clippy::vec_box)]
     spares: RefCell<Vec<Box<Connection>>>,
 }
 
 impl CallState {
-    /// `alone`: for the only request of a call, which waits by itself; `tolerant`: whether the failure of a request is not the
-    /// call's.
+    /// `alone`: for the only request of a call, which may block outside of the runtime; `tolerant`: whether the failure of one
+    /// request does not fail the call.
     pub(crate) fn new(alone: Option<Arc<HostInterrupts>>, tolerant: bool) -> Rc<CallState> {
         Rc::new(CallState {
             fast_path: alone.map(FastPath::blocking).unwrap_or_default(),
@@ -67,7 +67,7 @@ impl CallState {
         self.fails(request, kind, false);
     }
 
-    /// The same where there was no connection for it.
+    /// The same where no connection could be made.
     pub(crate) fn fail_unreached(&self, request: usize, kind: ErrorKind) {
         self.fails(request, kind, true);
     }
@@ -76,7 +76,7 @@ impl CallState {
         if !self.tolerant {
             return self.events.fail(request, kind);
         }
-        // It is nobody's turn any more.
+        // The next request becomes the current one.
         self.ends(request);
         let size = match &kind {
             ErrorKind::Db(diagnostic) => diagnostic.size(),
@@ -93,7 +93,7 @@ impl CallState {
         );
     }
 
-    /// A request's statement is about to be sent. False if it no longer should be.
+    /// A request is about to send its statement. False if the call has ended.
     pub(crate) fn starts(&self, request: usize, key: &Rc<CancelKey>, timed: bool) -> bool {
         if self.events.is_closed() {
             return false;
@@ -102,14 +102,14 @@ impl CallState {
         true
     }
 
-    /// A request's statement is over, or its connection's reset.
+    /// A request's statement is done, or the reset of its connection.
     pub(crate) fn ends(&self, request: usize) {
         self.running.ends(request);
         self.events.ends(request);
     }
 
-    /// Whether there is something for the caller, and no statement that could add to it.
-    pub(crate) fn holds_the_end(&self) -> bool {
+    /// Whether there is an event for the caller, and no statement is running that could add to it.
+    pub(crate) fn is_complete(&self) -> bool {
         self.events.has_event() && !self.running.has_statements()
     }
 
@@ -121,24 +121,24 @@ impl CallState {
         self.out_of_time.get()
     }
 
-    /// Makes a connection unless the caller wants no more, or until then.
-    pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    /// Awaits `connecting` until the call ends.
+    pub(crate) async fn unless_closed<T>(&self, connecting: impl Future<Output = T>) -> Option<T> {
+        let mut connecting = pin!(connecting);
         poll_fn(
             |cx| match self.events.is_closed() && !self.wants_spares.get() {
                 true => Poll::Ready(None),
-                false => work.as_mut().poll(cx).map(Some),
+                false => connecting.as_mut().poll(cx).map(Some),
             },
         )
         .await
     }
 
-    /// Whether connections that are made though the caller wants no more are of use for cancelling.
+    /// Sets whether connections that are nearly made when the call ends are of use for cancelling.
     pub(crate) fn set_wants_spares(&self, wants: bool) {
         self.wants_spares.set(wants);
     }
 
-    /// Takes a connection for which there is nothing to do any more; gives it back if it is of no use.
+    /// Takes a connection that its request does not need any more; gives it back if it is of no use.
     pub(crate) fn spare(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
         if !self.wants_spares.get() {
             return Some(connection);
@@ -152,9 +152,9 @@ impl CallState {
         self.spares.take()
     }
 
-    /// The caller wants no more: drops what is there and all that will come.
+    /// Ends the call: drops all events, those that are still to come as well.
     pub(crate) fn close(&self) {
-        // What is still to be done is not to keep the thread.
+        // No request may block the thread any more.
         self.fast_path.enter_runtime();
         let waiting = self.events.close();
         self.resolver.close();

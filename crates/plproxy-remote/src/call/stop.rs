@@ -1,4 +1,4 @@
-//! The end of a call before its requests are done: what is with servers is cancelled, and read to its end.
+//! The end of a call whose requests are not done: their statements are cancelled, and their replies read to the end.
 
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -7,16 +7,16 @@ use super::Call;
 use crate::call::cancel_all::{Cancelling, PACE};
 use crate::call::request_futures::RequestFutures;
 
-/// How long the sending of cancel requests may take at the most, whatever the bound for the rest.
+/// How long sending cancel requests may take at least, whatever the bound for the rest.
 const UNTIL_SENT: Duration = Duration::from_millis(500);
 
 impl Call<'_> {
-    /// Ends the call within `bound`. If the servers' answers are not waited for, their connections are closed.
+    /// Ends the call within `bound`. Unless `drain`, connections are closed instead of reading the servers' replies.
     pub(super) fn stop(&mut self, bound: Duration, drain: bool) {
         self.state.close();
         if self.state.running.is_busy() {
             let runtime = self.runtime;
-            // The wait is short in any case, and what it does must not be left half done.
+            // The wait is short in any case, and must not be left half done.
             let _quiet = runtime.host_interrupts().suppress();
             let (mut limit, mut last, mut pace) = {
                 let _guard = runtime.enter();
@@ -26,7 +26,7 @@ impl Call<'_> {
                     Box::pin(tokio::time::sleep(PACE)),
                 )
             };
-            // A reset is nearly over, and is given the time until the requests are repeated.
+            // A reset is nearly over: it is cancelled only when the cancel requests are repeated.
             let mut cancelling = Cancelling::new(if drain {
                 self.state.running.statements()
             } else {
@@ -50,11 +50,11 @@ impl Call<'_> {
                 }
                 while pace.as_mut().poll(cx).is_ready() {
                     pace.as_mut().reset(tokio::time::Instant::now() + PACE);
-                    // A server process that had not read its statement yet has taken no notice. Each time it is given longer
-                    // to do so, as every request costs its server a process.
+                    // A server process that had not read its statement yet has ignored the request. The pauses grow, as every
+                    // request costs its server a process.
                     if running && started.elapsed() >= repeat {
                         repeat = repeat.saturating_mul(2);
-                        // One that takes long is no reason to leave the others alone.
+                        // A request that takes long is no reason not to repeat the others.
                         let all = cancelling.is_over();
                         let mut again = self.state.running.all();
                         again.retain(|key| all || !key.is_busy());
@@ -62,9 +62,9 @@ impl Call<'_> {
                     }
                     cx.waker().wake_by_ref();
                 }
-                // By the clock: a server that never stops talking uses up what the runtime allows one poll, and its timers
-                // would never seem to go off. Over a slow network the bound may be too short even to send the requests, and
-                // a statement that nobody stops runs on.
+                // By the clock: a server that never stops sending uses up the budget of every poll, so that timers would
+                // never go off. Over a slow network the bound may be too short even to send the requests, and a statement
+                // that was not cancelled runs on.
                 let bound = if cancelling.is_unsent() {
                     bound.max(UNTIL_SENT)
                 } else {

@@ -1,24 +1,24 @@
-//! Requests that wait for their turn to speak, in the order in which they came.
+//! Requests that wait, in the order in which they began to.
 //!
-//! Everything takes the same time however many there are: a call may go to a thousand partitions, and each of them comes by
-//! with every piece of its rows.
+//! Every operation takes constant time: a call may go to a thousand partitions, and each of them waits before every batch of
+//! its rows.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
-/// See the module. A request is in it once.
+/// See the module. A request is in it at most once.
 #[derive(Default)]
 pub(crate) struct WaitQueue {
     /// By request: the number under which it stands in the order, and its waker.
     waiting: Vec<Option<(u64, Waker)>>,
-    /// With some that have left in between.
+    /// Requests that have left are still among them.
     order: VecDeque<(u64, usize)>,
     next: u64,
     count: usize,
 }
 
 impl WaitQueue {
-    /// Puts a request at the end, unless it is in it.
+    /// Adds a request at the end, unless it is queued already.
     pub(crate) fn push(&mut self, request: usize, waker: &Waker) {
         if self.waiting.len() <= request {
             self.waiting.resize_with(request + 1, || None);
@@ -35,14 +35,14 @@ impl WaitQueue {
         }
     }
 
-    /// Takes a request out, if it is in it.
+    /// Removes a request, if it is queued.
     pub(crate) fn remove(&mut self, request: usize) -> Option<Waker> {
         let (_, waker) = self.waiting.get_mut(request)?.take()?;
         self.count -= 1;
         Some(waker)
     }
 
-    /// The one that has waited longest.
+    /// The request that has waited longest.
     pub(crate) fn first(&mut self) -> Option<usize> {
         while let Some((number, request)) = self.order.front() {
             let slot = self.waiting.get(*request).and_then(Option::as_ref);
@@ -54,7 +54,7 @@ impl WaitQueue {
         None
     }
 
-    /// Wakes the one that has waited longest, if there is one.
+    /// Wakes the request that has waited longest, if there is one.
     pub(crate) fn wake_first(&mut self) -> bool {
         let first = self.first();
         let slot = first.and_then(|first| self.waiting.get(first)?.as_ref());
@@ -68,7 +68,7 @@ impl WaitQueue {
         self.count == 0
     }
 
-    /// Takes all of them out.
+    /// Removes all requests.
     pub(crate) fn drain(&mut self) -> Vec<Waker> {
         self.order.clear();
         self.count = 0;
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_waited_longest_is_first() {
+    fn the_request_that_has_waited_longest_is_first() {
         let mut queue = WaitQueue::default();
         assert!(queue.is_empty() && queue.first().is_none() && !queue.wake_first());
         for request in [3, 1, 2, 1] {

@@ -1,4 +1,4 @@
-//! The way past the runtime: a request that is alone waits by itself, in the call of the system that takes the answer.
+//! The way past the runtime: the only request of a call blocks in the very `recv` that takes the reply.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -7,18 +7,18 @@ use std::task::Poll;
 
 use crate::runtime::host_interrupts::HostInterrupts;
 
-/// How the only request of a call waits; of several, all wait in the runtime.
+/// How the only request of a call waits. Several requests all wait in the runtime.
 #[derive(Default)]
 pub(crate) struct FastPath {
     interrupts: Option<Arc<HostInterrupts>>,
-    /// The request waits by itself.
+    /// The request blocks outside of the runtime.
     blocking: Cell<bool>,
-    /// It has waited.
+    /// It has blocked.
     waited: Cell<bool>,
 }
 
 impl FastPath {
-    /// For a request that is alone and waits by itself.
+    /// For the only request of a call.
     pub(crate) fn blocking(interrupts: Arc<HostInterrupts>) -> FastPath {
         FastPath {
             interrupts: Some(interrupts),
@@ -27,31 +27,31 @@ impl FastPath {
         }
     }
 
-    /// Whether the request waits by itself.
+    /// Whether the request blocks outside of the runtime.
     pub(crate) fn is_blocking(&self) -> bool {
         self.blocking.get()
     }
 
-    /// From now on the runtime waits.
+    /// From now on the request waits in the runtime.
     pub(crate) fn enter_runtime(&self) {
         self.blocking.set(false);
     }
 
-    /// Ready in the runtime: where what follows needs it.
+    /// Ready in the runtime, for what needs it.
     pub(crate) async fn in_runtime(&self) {
         if self.is_blocking() {
             self.enter_runtime();
             let mut entered = false;
             poll_fn(|_| match std::mem::replace(&mut entered, true) {
                 true => Poll::Ready(()),
-                // What has entered it is polled by the runtime next.
+                // The runtime polls next.
                 false => Poll::Pending,
             })
             .await;
         }
     }
 
-    /// Lets the request wait by itself. `None` if it does not, or if the host wants attention.
+    /// Lets the request block. `None` if it waits in the runtime, or if an interrupt is pending.
     pub(crate) fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
         let interrupts = self.interrupts.as_ref().filter(|_| self.is_blocking())?;
         let ended = interrupts.wait(wait);
@@ -61,12 +61,12 @@ impl FastPath {
         ended
     }
 
-    /// The request has nothing to wait for before the caller has done his part, and goes on waiting by itself.
+    /// The request returns without having blocked, as the caller comes first, and is not to enter the runtime for that.
     pub(crate) fn stay_blocking(&self) {
         self.waited.set(true);
     }
 
-    /// Whether it has waited since this was last asked.
+    /// Whether it has blocked, or has called `stay_blocking`, since this was last called.
     pub(crate) fn take_waited(&self) -> bool {
         self.waited.take()
     }

@@ -1,8 +1,8 @@
-//! How the host process gets its attention in the middle of a wait, and how the wait knows that it is over.
+//! How an interrupt of the host process ends a wait, and how a future that can make progress does.
 //!
-//! One [`HostInterrupts`] belongs to a runtime. It is the waker of everything that is polled there, and it looks at the host's
-//! flag whenever the thread goes to sleep or awakes. A wake-up that comes while the work is being polled is only noted
-//! (the poll loop sees it), so that it costs no system call.
+//! One [`HostInterrupts`] belongs to a runtime. It is the waker of every future that is polled there, and it checks the host's
+//! flag before the thread parks and after it is unparked. A wake-up during a poll is only recorded (the poll loop checks
+//! for it), so that it costs no system call.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -12,23 +12,23 @@ use futures::task::AtomicWaker;
 
 use crate::runtime::wait_event::{self, Wait};
 
-/// Everything happens on one thread; the atomics are there because a `Waker` must be `Sync`.
+/// Used by one thread only; the fields are atomic because a `Waker` must be `Sync`.
 pub(crate) struct HostInterrupts {
     interrupted: fn() -> bool,
-    /// The host was told and has not come back with its flag down yet: telling again at once would spin.
+    /// The pending interrupt was reported, and the host's flag has not been down since: reporting it again would spin.
     reported: AtomicBool,
-    /// A wait that is bounded by itself goes on and is not to be disturbed.
+    /// A wait that has a bound of its own is under way, which interrupts are not to end.
     suppressed: AtomicBool,
-    /// Something can make progress.
+    /// A future can make progress.
     woken: AtomicBool,
-    /// The poll is over and the thread may sleep: a wake-up must go on to the runtime.
+    /// The poll is over and the thread may park: a wake-up must be passed on to the runtime.
     asleep: AtomicBool,
     runtime: AtomicWaker,
-    /// Whom to tell what is waited for.
+    /// Reports to the host what the thread waits for.
     show: OnceLock<fn(Option<Wait>)>,
 }
 
-/// While it lives, interrupts are not looked at.
+/// Interrupts are not checked while this lives.
 pub(crate) struct Suppressed<'a>(&'a HostInterrupts);
 
 impl Drop for Suppressed<'_> {
@@ -50,19 +50,19 @@ impl HostInterrupts {
         })
     }
 
-    /// Has the host told of every wait, and of its end.
+    /// Has `show` called at the beginning and the end of every wait.
     pub(crate) fn show_waits(&self, show: fn(Option<Wait>)) {
         self.show.get_or_init(|| show);
     }
 
-    /// Tells the host what is waited for; `None`: for nothing.
+    /// Reports to the host what the thread waits for; `None`: nothing.
     pub(crate) fn show(&self, wait: Option<Wait>) {
         if let Some(show) = self.show.get() {
             show(wait);
         }
     }
 
-    /// Runs what waits by itself, for a tick at most, unless the host wants attention: `None` then.
+    /// Runs a call of the system that blocks, for a tick at most; `None` if an interrupt is pending instead.
     pub(crate) fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
         if (self.interrupted)() {
             return None;
@@ -73,13 +73,13 @@ impl HostInterrupts {
         Some(ended)
     }
 
-    /// Called before every sleep.
+    /// Called before the thread parks.
     pub(crate) fn before_park(&self) {
         self.show(Some(wait_event::current()));
         self.check();
     }
 
-    /// Called after every sleep.
+    /// Called after the thread was unparked.
     pub(crate) fn after_unpark(&self) {
         self.show(None);
         self.check();
@@ -91,12 +91,12 @@ impl HostInterrupts {
         }
     }
 
-    /// Whether the host wants attention and was not told so yet.
+    /// Whether an interrupt is pending that was not reported.
     pub(crate) fn is_pending(&self) -> bool {
         !self.suppressed.load(Relaxed) && !self.reported.load(Relaxed) && (self.interrupted)()
     }
 
-    /// The same; if so it counts as told.
+    /// The same; the interrupt counts as reported then.
     pub(crate) fn interrupted(&self) -> bool {
         if !(self.interrupted)() {
             self.reported.store(false, Relaxed);
@@ -105,7 +105,7 @@ impl HostInterrupts {
         !self.reported.swap(true, Relaxed)
     }
 
-    /// Whether the host's flag is still up although it was told.
+    /// Whether an interrupt that was reported is still pending.
     pub(crate) fn still_pending(&self) -> bool {
         let still_pending = self.reported.load(Relaxed) && (self.interrupted)();
         if !still_pending {
@@ -114,18 +114,18 @@ impl HostInterrupts {
         still_pending
     }
 
-    /// Keeps still about interrupts while the result lives.
+    /// Reports no interrupts while the result lives.
     pub(crate) fn suppress(&self) -> Suppressed<'_> {
         self.suppressed.store(true, Relaxed);
         Suppressed(self)
     }
 
-    /// Tell the host again if its flag is up.
+    /// Has an interrupt that is still pending reported again.
     pub(crate) fn rearm(&self) {
         self.reported.store(false, Relaxed);
     }
 
-    /// What is polled without the runtime needs no wake-up of it.
+    /// A future that is polled outside of the runtime needs no wake-up of the runtime.
     pub(crate) fn stays_awake(&self) {
         self.asleep.store(false, Relaxed);
     }
@@ -136,17 +136,17 @@ impl HostInterrupts {
         self.runtime.register(runtime);
     }
 
-    /// The runtime ends. It holds the gate, which must not hold it in turn.
+    /// The runtime ends. It holds this, which must not hold the runtime in turn.
     pub(crate) fn forget(&self) {
         self.runtime.take();
     }
 
-    /// Takes the note that something can make progress.
+    /// Whether a future can make progress since this was last asked.
     pub(crate) fn take_woken(&self) -> bool {
         self.woken.swap(false, Relaxed)
     }
 
-    /// The poll is over, nothing can make progress.
+    /// The poll is over, and no future can make progress.
     pub(crate) fn leave(&self) {
         self.asleep.store(true, Relaxed);
     }
@@ -176,7 +176,7 @@ mod tests {
     static FLAG: AtomicBool = AtomicBool::new(false);
 
     #[test]
-    fn the_host_is_told_once_until_its_flag_falls() {
+    fn an_interrupt_is_reported_once_until_the_flag_falls() {
         let interrupts = HostInterrupts::new(|| FLAG.load(Relaxed));
         assert!(!interrupts.interrupted());
         FLAG.store(true, Relaxed);
@@ -187,7 +187,7 @@ mod tests {
         interrupts.check();
         assert!(
             !interrupts.take_woken(),
-            "a host that was reported must not be woken for it again"
+            "an interrupt that was reported must not wake the host again"
         );
         interrupts.rearm();
         assert!(interrupts.interrupted());

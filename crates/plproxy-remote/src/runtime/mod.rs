@@ -1,4 +1,4 @@
-//! Where the thread waits, but for a request that is alone and waits by itself ([`crate::net::blocking`]).
+//! Where the thread waits, unless a call has one request only, which blocks in `recv` ([`crate::net::blocking`]).
 //!
 //! A tokio runtime on the current thread, entered by [`Runtime::wait`] and by nothing else. It has no worker threads and
 //! nothing here uses its pool of blocking threads, so the process keeps the threads it has.
@@ -22,14 +22,14 @@ use tokio::time::{Instant, Sleep};
 
 use crate::runtime::host_interrupts::HostInterrupts;
 
-/// The longest sleep. It covers the moment between the look at the host's flag and the sleep, and clocks the deadlines.
+/// The longest sleep. It covers the moment between the check of the host's flag and the sleep, and clocks the deadlines.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
-/// How soon the host is told again while its flag stays up.
+/// How soon an interrupt that stays pending is reported again.
 const REMINDER: Duration = Duration::from_millis(10);
-/// Polls without a look at the sockets, before those get their turn.
+/// Polls in a row without a check of the sockets.
 const ROUNDS: usize = 16;
-/// Waits that may be over before they begin: so long servers that never stop talking keep the others' sockets from their
-/// turn.
+/// Waits in a row that may be over before they begin: for so long servers that never stop sending keep the other sockets
+/// from being checked.
 const STREAK: u32 = 16;
 
 pub(crate) struct Runtime {
@@ -40,7 +40,7 @@ pub(crate) struct Runtime {
     tick: RefCell<Pin<Box<Sleep>>>,
     /// Waits in a row that were over before they began.
     streak: Cell<u32>,
-    /// See [`Runtime::look`].
+    /// See [`Runtime::check_io`].
     check_io: Cell<bool>,
 }
 
@@ -83,7 +83,7 @@ impl Runtime {
         self.tokio.enter()
     }
 
-    /// Polls until `poll` is ready, and sleeps in between. `poll` is told whether the clock ticked since it last ran.
+    /// Polls until `poll` is ready, and parks in between. `poll` gets whether the timer went off since it last ran.
     pub(crate) fn wait<T>(&self, mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<T>) -> T {
         let mut kept = None;
         self.tokio.block_on(poll_fn(|outer| {
@@ -105,8 +105,8 @@ impl Runtime {
                     if coop::has_budget_remaining() {
                         return Poll::Ready(value);
                     }
-                    // What the runtime refused, as one poll had done much already, it wakes after the next look at the
-                    // sockets, if it comes to that: an end now would be forgotten by it, and nobody would wake them.
+                    // A socket that the runtime refused to poll, as the budget of one poll was used up, is woken after the
+                    // next check of the sockets. Were this poll ready now, there might be none, and no wake-up either.
                     kept = Some(value);
                     outer.waker().wake_by_ref();
                     return Poll::Pending;
@@ -127,24 +127,24 @@ impl Runtime {
         }))
     }
 
-    /// Polls once what waits by itself, outside of the runtime.
+    /// Polls once, outside of the runtime, a future that blocks by itself.
     pub(crate) fn poll_directly<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
         self.interrupts.stays_awake();
         poll(&mut Context::from_waker(&self.waker))
     }
 
-    /// To be called by a poll that is about to be pending: it is to be polled again at once, but for a look at the sockets.
+    /// To be called by a poll that is about to be pending: the sockets are checked, and it is polled again at once.
     pub(crate) fn check_io(&self) {
         self.check_io.set(true);
     }
 
-    /// The thread was away: sockets and timers have their turn before anything else.
+    /// The thread was blocked elsewhere: sockets and timers are checked before anything else.
     pub(crate) fn io_is_due(&self) {
         self.streak.set(STREAK);
     }
 
-    /// Whether the timer went off; it is set again if so. A host that was told and still has its flag up is reminded
-    /// then, and so the timer is shorter as long as it does.
+    /// Whether the timer went off; it is set again if so. An interrupt that was reported and is still pending is reported
+    /// again then, for which the timer is shorter.
     fn ticked(&self, context: &mut Context<'_>) -> bool {
         let mut tick = self.tick.borrow_mut();
         let now_due = tick.as_mut().poll(context).is_ready();
@@ -159,7 +159,7 @@ impl Runtime {
         } else {
             return false;
         }
-        // A timer wakes only whom it was polled by since it was set.
+        // A timer wakes the waker that it was polled with since it was set.
         if tick.as_mut().poll(context).is_ready() {
             context.waker().wake_by_ref();
         }
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// Notes that it was woken.
+    /// Records that it was woken.
     struct Note(AtomicBool);
 
     impl Wake for Note {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_refused_is_woken_although_the_wait_is_over() {
+    fn a_future_without_budget_is_woken_although_the_wait_is_over() {
         let runtime = Runtime::new(|| false).expect("a runtime");
         let note = Arc::new(Note(AtomicBool::new(false)));
         let waker = Waker::from(note.clone());
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_runtime() {
+    fn a_dropped_runtime_leaves_no_waker() {
         let gone = |_| {
             let runtime = Runtime::new(|| false).expect("a runtime");
             let mut first = true;

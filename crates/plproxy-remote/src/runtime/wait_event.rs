@@ -1,4 +1,4 @@
-//! What the thread waits for while it sleeps, so that the host can show it.
+//! What the thread waits for, so that the host can show it.
 
 use std::cell::Cell;
 
@@ -7,16 +7,16 @@ use std::cell::Cell;
 pub enum Wait {
     /// A connection is being made.
     Connect,
-    /// A server has work of ours.
+    /// A server executes a statement.
     Execute,
 }
 
 thread_local! {
-    /// Connections that are being made.
+    /// How many connections are being made.
     static CONNECTING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// While it lives a connection is being made.
+/// A connection is being made while this lives.
 pub(crate) struct Connecting(());
 
 impl Connecting {
@@ -32,7 +32,7 @@ impl Drop for Connecting {
     }
 }
 
-/// What a wait that begins now is for. Of several servers, one that is being connected to has the say.
+/// What a wait that begins now is for. As long as one connection is being made, it is that.
 pub(crate) fn current() -> Wait {
     if CONNECTING.get() > 0 {
         Wait::Connect
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_being_made_has_the_say() {
+    fn a_connection_being_made_decides_the_wait_event() {
         assert_eq!(current(), Wait::Execute);
         let (first, second) = (Connecting::begin(), Connecting::begin());
         drop(first);

@@ -1,4 +1,4 @@
-//! Who speaks when.
+//! Which request may queue events when.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use crate::protocol::batch::{Batch, Reading, RowRanges};
 use crate::protocol::columns::Format;
 
 #[test]
-fn who_has_ended_keeps_nobody_waiting() {
+fn a_request_that_is_done_keeps_no_other_waiting() {
     let events = EventQueue::default();
     let mut cx = Context::from_waker(Waker::noop());
     events.event(Event::Interrupted, BUDGET);
@@ -42,7 +42,7 @@ fn rows(request: usize) -> Event {
 }
 
 #[test]
-fn who_is_ahead_goes_on_only_while_the_turn_has_nothing() {
+fn reading_ahead_goes_on_only_while_the_current_request_is_idle() {
     let events = EventQueue::default();
     let mut cx = Context::from_waker(Waker::noop());
     events.event(rows(0), 1);
@@ -127,7 +127,7 @@ fn polls(requests: usize, pieces: usize) -> usize {
 }
 
 #[test]
-fn what_waiting_costs_does_not_grow_with_how_many_wait() {
+fn the_cost_of_waiting_does_not_grow_with_the_number_of_requests() {
     let (few, many) = (polls(32, 5), polls(1024, 5));
     assert!(many < few * 32 * 2, "{few}, {many}");
 }
