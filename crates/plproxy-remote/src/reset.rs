@@ -46,7 +46,7 @@ impl Reset {
     }
 
     /// Whether to tell of its failure: the one who wrote it would otherwise see no more than slow calls.
-    pub(crate) fn is_told(&self) -> bool {
+    pub(crate) fn reports_failure(&self) -> bool {
         self.told
     }
 

@@ -1,9 +1,9 @@
 //! Cancelling on many servers at once, with a limited number of sockets.
 //!
-//! The many statements of one server are cancelled together ([`crate::call::cancel_by_server`]), and those that this does not reach, and all
-//! others, by a request each. A request is made as soon as the connection for it is there, and the server has it then; that it has seen to it shows by its
-//! hanging up, for which the next request does not wait. Servers that cannot be connected to hold up nobody: after a while as
-//! many others have their turn.
+//! Many statements of one server are cancelled together ([`crate::call::cancel_by_server`]), and those that this does not
+//! reach, and all others, by a cancel request each. A request is sent as soon as its connection is made. The server closes that
+//! connection when it has processed the request, for which the next one does not wait. Servers that cannot be connected to do
+//! not keep the others waiting: after a while as many other requests begin.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -19,17 +19,17 @@ use crate::call::cancel_by_server::ServerCancel;
 use crate::connection::Connection;
 use crate::connection::cancel::{CancelKey, Sent, Server};
 
-/// So many requests are made at once.
+/// How many requests are made at once.
 const WIDTH: usize = 128;
-/// So often as many more may begin, whatever has become of the others.
+/// How often as many more may begin, whether or not the others are done.
 pub(crate) const PACE: Duration = Duration::from_millis(40);
-/// So many sockets stay open at the most until the server hangs up.
+/// How many sockets stay open at the most until the server closes the connection.
 const CONFIRMING: usize = 256;
 
 type Sending = Pin<Box<dyn Future<Output = Option<Sent>>>>;
 type Confirming = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Requests under way.
+/// Cancel requests that are being made.
 pub(crate) struct Cancelling {
     by_server: HashMap<Server, ServerCancel>,
     waiting: VecDeque<Rc<CancelKey>>,
@@ -53,7 +53,7 @@ impl Cancelling {
         cancelling
     }
 
-    /// More of them.
+    /// Adds statements to be cancelled.
     pub(crate) fn extend(&mut self, keys: Vec<Rc<CancelKey>>) {
         let mut servers: HashMap<Option<Server>, Vec<Rc<CancelKey>>> = HashMap::new();
         for key in keys {
@@ -79,7 +79,7 @@ impl Cancelling {
             || self.by_server.values().any(ServerCancel::is_unsent)
     }
 
-    /// Whether all requests were sent and seen to, or failed.
+    /// Whether all requests were sent and confirmed, or have failed.
     pub(crate) fn is_over(&self) -> bool {
         !self.is_unsent() && self.confirming.is_empty()
     }
@@ -89,7 +89,7 @@ impl Cancelling {
         self.by_server.values().any(ServerCancel::wants_connection)
     }
 
-    /// Takes a connection, if it is of use.
+    /// Takes a connection, and uses it if it can.
     pub(crate) fn offer(&mut self, connection: Box<Connection>) {
         let server = connection.cancel_key().server();
         if let Some(by_server) = server.and_then(|server| self.by_server.get_mut(&server)) {
@@ -97,7 +97,7 @@ impl Cancelling {
         }
     }
 
-    /// Goes on. To be polled every [`PACE`], too.
+    /// Makes progress. To be polled every [`PACE`], too.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         loop {
             for by_server in self.by_server.values_mut() {
@@ -120,7 +120,7 @@ impl Cancelling {
         }
     }
 
-    /// Begins as many as may be.
+    /// Begins as many requests as are allowed.
     fn start(&mut self) {
         let paces = self.begun.elapsed().as_millis() / PACE.as_millis();
         let allowed = WIDTH.saturating_mul(usize::try_from(paces + 1).unwrap_or(usize::MAX));
@@ -129,7 +129,7 @@ impl Cancelling {
                 return;
             };
             let descriptor = key.descriptor().or_else(|| {
-                // Those that were sent do without: their servers have them.
+                // Requests that were sent can do without theirs: their servers have received them.
                 self.confirming.clear();
                 key.descriptor()
             });

@@ -1,9 +1,9 @@
 //! Cancelling many statements of one server over one connection.
 //!
-//! A cancel request costs its server a process, and over TLS a handshake before anything is said: hundreds of them take seconds,
-//! which there are not. Where many of a call's partitions are databases of one server, one more connection, of the same role,
-//! cancels them all with one statement. A backend is only touched if the server sees its client at our own socket's port: who
-//! stands in between, a pooler, may have given us somebody else's number.
+//! A cancel request costs its server a process, and over TLS a handshake: hundreds of them take seconds, which is too long. Where
+//! many partitions of a call are databases of one server, one more connection, of the same role, cancels all statements with one
+//! of its own. A backend is only cancelled if the server sees its client at the port of our socket: a pooler may have given us
+//! the process id of another client's backend.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -18,9 +18,9 @@ use crate::connection::cancel::CancelKey;
 use crate::connection::connect;
 use crate::error::ErrorKind;
 
-/// From so many statements of one server on.
+/// From how many statements of one server on this is used.
 pub(crate) const MANY: usize = 8;
-/// After that time each gets a request of its own.
+/// After that time each statement gets a cancel request of its own.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 type CancelFuture = Pin<Box<dyn Future<Output = Option<(Box<Connection>, HashSet<i32>)>>>>;
@@ -33,10 +33,10 @@ pub(crate) struct ServerCancel {
     under_way: Vec<Rc<CancelKey>>,
     work: Option<CancelFuture>,
     begun: Instant,
-    /// Its connection is being made.
+    /// The connection is being made.
     connecting: bool,
     connection: Option<Box<Connection>>,
-    /// It cannot be done.
+    /// It has failed, and is not tried again.
     failed: bool,
 }
 
@@ -53,7 +53,7 @@ impl ServerCancel {
         }
     }
 
-    /// Whether it is of any use, for so many.
+    /// Whether it is used for so many statements.
     pub(crate) fn takes(&self, count: usize) -> bool {
         !self.failed && (count >= MANY || self.connection.is_some() || self.work.is_some())
     }
@@ -62,13 +62,13 @@ impl ServerCancel {
         self.queued.push(key);
     }
 
-    /// Whether something was not cancelled yet.
+    /// Whether a statement was not cancelled yet.
     pub(crate) fn is_unsent(&self) -> bool {
         !self.queued.is_empty() || self.work.is_some()
     }
 
-    /// Whether a connection would be of use: one that is nearly made may be there before ours, where a server has many to
-    /// make.
+    /// Whether a connection would be of use: one that is nearly made may be ready before our own, where a server is busy with
+    /// many.
     pub(crate) fn wants_connection(&self) -> bool {
         self.work.is_some() && self.connecting
     }
@@ -85,7 +85,7 @@ impl ServerCancel {
         self.work = Some(Box::pin(cancel(connection, self.under_way.clone())));
     }
 
-    /// Goes on; gives those that need a request of their own.
+    /// Makes progress; gives the statements that need a cancel request of their own.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Rc<CancelKey>> {
         if self.work.is_none() && !self.queued.is_empty() {
             self.under_way = std::mem::take(&mut self.queued);
@@ -117,13 +117,13 @@ impl ServerCancel {
         left
     }
 
-    /// What is left undone.
+    /// The statements that are not cancelled.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Rc<CancelKey>> {
         self.queued.iter().chain(&self.under_way)
     }
 }
 
-/// Cancels them, on this connection or a new one; says which processes were reached. None if it does not work.
+/// Cancels statements, on this connection or a new one; gives the processes that were reached. None if it fails.
 async fn cancel(
     connection: Option<Box<Connection>>,
     keys: Vec<Rc<CancelKey>>,
@@ -136,7 +136,7 @@ async fn cancel(
         .iter()
         .filter_map(|key| Some((key.process_id(), key.port()?)));
     let sql = statement(places);
-    // From now on it may hit them at any time, until the server has answered.
+    // From now on they may be cancelled at any time, until the server has answered.
     let before: Vec<bool> = keys.iter().map(|key| key.set_pursued(true)).collect();
     let reached = connection.query_numbers(&sql, keys.len()).await;
     let is_answered = match &reached {
@@ -152,8 +152,8 @@ async fn cancel(
     Some((connection, reached.ok()?))
 }
 
-/// The statement. What is looked for stands in a subquery with OFFSET, behind which PostgreSQL never moves a condition: else
-/// it might cancel first and look then.
+/// The statement. The processes are found in a subquery with OFFSET, into which PostgreSQL never moves a condition: otherwise it
+/// might cancel a process before it checks its port.
 fn statement(places: impl Iterator<Item = (i32, u16)>) -> String {
     let mut sql = String::from(
         "select pid from (select a.pid from pg_catalog.pg_stat_activity a join (values ",
@@ -170,7 +170,7 @@ fn statement(places: impl Iterator<Item = (i32, u16)>) -> String {
 }
 
 impl CancelKey {
-    /// A connection to the same server, by the same role, to which nothing else is known.
+    /// A connection to the same server, as the same role, for nothing but cancelling.
     async fn connect_beside(&self) -> Option<Box<Connection>> {
         let target = connect::Destination::of(self.endpoint(), self.info());
         let connecting = target.connect_to(self.host(), self.address(), self.ssl());
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_statement_looks_before_it_cancels() {
+    fn the_statement_checks_ports_before_it_cancels() {
         assert_eq!(
             statement([(1, 2), (3, 4)].into_iter()),
             "select pid from (select a.pid from pg_catalog.pg_stat_activity a join (values (1, 2), (3, 4)) as v (pid, port) \

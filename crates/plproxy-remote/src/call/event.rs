@@ -1,4 +1,4 @@
-//! What happens in a call, as its caller gets to know it.
+//! The events of a call.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use crate::error::ErrorKind;
 use crate::protocol::batch::Batch;
 use crate::protocol::columns::ColumnDescription;
 
-/// Something to do for the caller.
+/// What `Call::next` gives.
 pub enum Event {
     /// Rows of a request.
     Rows {
@@ -25,8 +25,8 @@ pub enum Event {
         /// The notice.
         notice: Box<Diagnostic>,
     },
-    /// What is doubtful about the files behind a connection string, such as a password file that others can read. A
-    /// connection is made all the same, if that can be.
+    /// A problem with the files behind a connection string, such as a password file that others can read. The connection is
+    /// made nevertheless.
     Warning {
         /// The request, by its place in the list.
         request: usize,
@@ -40,16 +40,16 @@ pub enum Event {
         /// The columns of its result, if the statement has one.
         columns: Option<Rc<[ColumnDescription]>>,
     },
-    /// A request has failed, in a call that is tolerant. It may be run once more, see [`Call::restart`](crate::Call::restart).
+    /// A request has failed, in a tolerant call. It may be restarted, see [`Call::restart`](crate::Call::restart).
     RequestFailed {
         /// The request, by its place in the list.
         request: usize,
         /// Why.
         kind: Box<ErrorKind>,
-        /// There was no connection for it: nothing of it has run.
+        /// No connection could be made: nothing was executed.
         unreached: bool,
     },
-    /// The host process wants attention. The remote work goes on meanwhile.
+    /// The host process has an interrupt pending. The requests go on meanwhile.
     Interrupted,
     /// All requests are done, or the call has failed before.
     Finished,

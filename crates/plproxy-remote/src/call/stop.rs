@@ -7,7 +7,7 @@ use super::Call;
 use crate::call::cancel_all::{Cancelling, PACE};
 use crate::call::request_futures::RequestFutures;
 
-/// How long sending cancel requests may take at least, whatever the bound for the rest.
+/// How long sending the cancel requests may take, even where the bound is shorter.
 const UNTIL_SENT: Duration = Duration::from_millis(500);
 
 impl Call<'_> {

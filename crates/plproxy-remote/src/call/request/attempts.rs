@@ -1,4 +1,4 @@
-//! Running a statement on a connection, in another form if the first is refused before it ran.
+//! Executing a statement on a connection, in another form if the first is refused before it ran.
 
 use std::rc::Rc;
 
@@ -14,11 +14,11 @@ use crate::options::Prepared;
 use crate::protocol::statement::Statement;
 use crate::protocol::write_buffer::WriteBuffer;
 
-/// Of so many statements a connection remembers the columns at most.
+/// How many statements a connection remembers the columns of.
 const DESCRIBED: usize = 256;
 
 impl PartitionRequest {
-    /// Whether to prepare.
+    /// Whether to prepare statements.
     pub(super) fn prepared(&self) -> Prepared {
         match &self.context.options.reset {
             Some(reset) if reset.discards() => Prepared::Off,
@@ -26,8 +26,8 @@ impl PartitionRequest {
         }
     }
 
-    /// Learns the types of the result's columns, where the form to ask for depends on them. Nothing runs by that. The way it
-    /// ended if it did not work.
+    /// Has the server describe the columns of the result, where the formats to ask for depend on their types. Nothing is
+    /// executed for that. How it ended, if it failed.
     pub(super) async fn describe(
         &self,
         statement: &Statement,
@@ -52,6 +52,7 @@ impl PartitionRequest {
         }
     }
 
+    /// Executes the statement, or the one to be run where there is no such procedure.
     pub(super) async fn execute(&self, connection: &mut Connection) -> Exchanged {
         let statement = &self.context.statement;
         let exchanged = self.execute_one(statement, connection).await;
@@ -77,6 +78,7 @@ impl PartitionRequest {
         }
     }
 
+    /// Executes a statement, unprepared if its prepared form is refused.
     async fn execute_one(
         &self,
         statement: &Rc<Statement>,
@@ -96,11 +98,11 @@ impl PartitionRequest {
         if !exchanged.bound
             && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
         {
-            // The prepared form was refused before it ran, so that this is no repetition. What is prepared only now may be
-            // refused so, too: a pooler may have parsed it long ago, for somebody else.
+            // The prepared form was refused before it ran, so that nothing is executed twice. A statement that is only being
+            // prepared may be refused so, too: a pooler may have parsed it long ago, for another session.
             let refused = (reused || prepares && exchanged.parsed) && is_stale(diagnostic)
                 || prepares && diagnostic.code == *TAKEN
-                // Another number of columns than it was.
+                // protocol_violation: another number of columns than before.
                 || statement.is_typed() && diagnostic.code == *b"08P01";
             if refused && !connection.broken && !self.context.state.events.is_closed() {
                 if reused {
@@ -119,7 +121,7 @@ impl PartitionRequest {
     }
 }
 
-/// The connection knows from now on how to ask for the columns of a statement, if that depends on them.
+/// Remembers the formats in which to ask for the columns of a statement, if they depend on the columns' types.
 pub(super) fn learn(
     description: &Description<'_>,
     statement: &Statement,
@@ -136,10 +138,10 @@ pub(super) fn learn(
     connection.described.insert(statement.id(), asked);
 }
 
-/// The end of a statement of which the server has run nothing.
+/// The end of a statement of which the server has executed nothing.
 pub(super) fn never_ran(kind: ErrorKind, connection: &Connection) -> Exchanged {
     Exchanged {
-        // As if it had been found dead before.
+        // As if the connection had been found dead before.
         never_received: connection.broken,
         parsed: false,
         bound: false,

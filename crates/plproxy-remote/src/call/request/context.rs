@@ -1,4 +1,4 @@
-//! What the requests of a call have in common.
+//! What all requests of a call have in common.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -8,13 +8,13 @@ use crate::options::CallOptions;
 use crate::pool::Pool;
 use crate::protocol::statement::Statement;
 
-/// What the requests of a call have in common.
+/// See the module.
 pub(crate) struct CallContext {
     pub(crate) statement: Rc<Statement>,
     pub(crate) options: CallOptions,
     pub(crate) state: Rc<CallState>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) started: Instant,
-    /// Rows are handed over in batches of about that many bytes, or of what is there.
+    /// About how many bytes of rows make a batch; fewer where no more have arrived.
     pub(crate) batch: usize,
 }

@@ -1,4 +1,4 @@
-//! One request: a connection, the statement, its rows, and the connection's return.
+//! The statement on one partition: a connection, the statement's exchange, its result, and the connection's return.
 
 mod attempts;
 pub(crate) mod context;
@@ -27,28 +27,28 @@ use crate::protocol::columns::ColumnDescription;
 use crate::protocol::param::Params;
 use crate::reset::Reset;
 
-/// All that one request needs.
+/// A request of a call.
 pub(crate) struct PartitionRequest {
     pub(crate) request: usize,
     pub(crate) endpoint: Rc<Endpoint>,
-    /// Until the server has them.
+    /// Kept until the server has received them.
     pub(crate) params: RefCell<Option<Params>>,
-    /// The transaction that it runs in, unless it is one of its own.
+    /// The transaction of several calls that it runs in, if any.
     pub(crate) branch: Option<Rc<Branch>>,
     pub(crate) context: Rc<CallContext>,
 }
 
-/// From that many bytes on a parameter is large.
+/// From this size on a parameter is large.
 const LARGE: usize = 16 * 1024;
 
-/// `read_only_sql_transaction`: the server is not, or no longer, one that takes changes.
+/// `read_only_sql_transaction`: the server is a standby, or has become one.
 const READ_ONLY: &[u8; 5] = b"25006";
 
-/// The end of a statement: its last rows, and its columns if they are known.
+/// The end of a statement that has succeeded: its last rows, and its columns if they are known.
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 
 impl PartitionRequest {
-    /// Runs the request; all that is to be told becomes events.
+    /// Runs the request, whose results become events.
     pub(crate) async fn run(self) {
         if self.is_large() {
             self.context.state.fast_path.in_runtime().await;
@@ -66,7 +66,7 @@ impl PartitionRequest {
                 },
             };
             if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
-                // A caller who goes away meanwhile is to find it at rest.
+                // If the call is dropped meanwhile, the connection is idle.
                 self.context.pool.put(connection, &self.context.options);
                 self.context.state.fast_path.in_runtime().await;
                 now = Instant::now();
@@ -78,7 +78,7 @@ impl PartitionRequest {
                 connection.cancel_key(),
                 self.context.options.query_timeout.is_some(),
             ) {
-                // One that was used before may have another role by now.
+                // A session that was used before may have set another role.
                 let left = if new {
                     self.context.state.spare(connection)
                 } else {
@@ -95,7 +95,7 @@ impl PartitionRequest {
             self.pass_on_notices(&mut connection).await;
             let exchanged = self.execute(&mut connection).await;
             if exchanged.never_received && !new && !self.context.state.events.is_closed() {
-                // It had rested for too long, and nothing has run: as if it had been found dead before.
+                // The connection was dead, and nothing has run: as if that had been found before.
                 self.context.state.running.never_started(self.request);
                 now = Instant::now();
                 continue;
@@ -104,7 +104,7 @@ impl PartitionRequest {
         }
     }
 
-    /// Passes on what the server has noticed since the last statement.
+    /// Passes on the notices that have arrived since the last statement.
     async fn pass_on_notices(&self, connection: &mut Connection) {
         for notice in connection.take_notices() {
             poll_fn(|cx| self.poll_room(false, cx)).await;
@@ -112,25 +112,25 @@ impl PartitionRequest {
         }
     }
 
-    /// A connection that rests.
+    /// An idle connection.
     fn idle_connection(&self, now: Instant) -> Option<Box<Connection>> {
         let CallContext { pool, options, .. } = &*self.context;
         pool.take(&self.endpoint, options.connection_lifetime, now)
     }
 
-    /// Whether the parameters are so large that they may not be sent in one go.
+    /// Whether the parameters are so large that one `send` may not take them.
     fn is_large(&self) -> bool {
         let params = self.params.borrow();
         let mut params = params.iter().flat_map(Params::iter);
         params.any(|param| param.len() >= LARGE)
     }
 
-    /// A new connection.
+    /// Makes a new connection.
     async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
         self.context.state.fast_path.in_runtime().await;
         let begun = Instant::now();
         let attempt = self.endpoint.attempt(begun);
-        // Rare and large: apart, so that the common case stays small.
+        // Boxed, so that the future of a request that needs no connection stays small.
         let limits = Limits {
             each: self.context.options.connect_timeout,
             default: None,
@@ -150,7 +150,7 @@ impl PartitionRequest {
         Ok(connection)
     }
 
-    /// The statement is over: the connection goes to rest, and the caller is told.
+    /// The statement is done: the connection becomes idle, and the result is reported.
     async fn finish(&self, connection: Box<Connection>, exchanged: Exchanged) {
         let Exchanged {
             result,
@@ -165,22 +165,22 @@ impl PartitionRequest {
         let reset = self.reset_after(&end);
         self.context.state.ends(self.request);
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
-            // A primary may have become a standby. The next call looks for a primary anew, where it is told to.
+            // A primary may have become a standby. The next call connects anew, by `target_session_attrs`.
             connection.close();
             self.context.pool.close(&self.endpoint);
-            return self.tell(end);
+            return self.report(end);
         }
         match reset {
             Some(reset) if connection.is_idle() => self.reset(connection, reset, end).await,
             _ => {
                 self.context.pool.put(connection, &self.context.options);
-                self.tell(end);
+                self.report(end);
             }
         }
     }
 
-    /// Tells how the request ended.
-    fn tell(&self, end: Result<End, ErrorKind>) {
+    /// Reports how the request ended.
+    fn report(&self, end: Result<End, ErrorKind>) {
         let request = self.request;
         match end {
             Ok((Some(batch), _)) => {
@@ -203,7 +203,7 @@ impl PartitionRequest {
         }
     }
 
-    /// What is to be run before the connection rests.
+    /// The reset query to be run before the connection becomes idle.
     fn reset_after(&self, end: &Result<End, ErrorKind>) -> Option<&Reset> {
         let after_error = match end {
             Err(ErrorKind::Db(_)) => self.context.options.reset_after_error.as_deref(),
@@ -212,8 +212,8 @@ impl PartitionRequest {
         self.context.options.reset.as_deref().or(after_error)
     }
 
-    /// Tells how the request ended, which what follows does not change: the connection is reset and goes to rest, or is closed
-    /// if that fails.
+    /// Reports how the request ended, which the reset does not change, and resets the connection, which becomes idle, or is
+    /// closed if that fails.
     async fn reset(
         &self,
         mut connection: Box<Connection>,
@@ -225,13 +225,13 @@ impl PartitionRequest {
             .state
             .running
             .resets(request, connection.cancel_key());
-        self.tell(end);
+        self.report(end);
         self.context.state.fast_path.in_runtime().await;
         let done = connection.reset(reset).await;
         self.context.state.ends(request);
         match done {
             Ok(()) => self.context.pool.put(connection, &self.context.options),
-            Err(ErrorKind::Db(mut notice)) if reset.is_told() && !notice.fatal => {
+            Err(ErrorKind::Db(mut notice)) if reset.reports_failure() && !notice.fatal => {
                 notice.message = room::join(&["reset query failed: ", &notice.message]);
                 notice.position = None;
                 self.notice(notice);

@@ -1,4 +1,4 @@
-//! What the exchange of a statement asks of its request.
+//! A request as the sink of its statement's exchange.
 
 use std::rc::Rc;
 use std::task::{Context, Poll};

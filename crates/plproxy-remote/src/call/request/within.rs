@@ -1,4 +1,4 @@
-//! A request within a transaction that goes on.
+//! A request in a transaction of several calls.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -16,13 +16,13 @@ use crate::error::ErrorKind;
 use crate::protocol::statement::Statement;
 use crate::protocol::write_buffer::WriteBuffer;
 
-/// Around what may be refused though the transaction is to go on.
+/// A savepoint around a statement that may be refused although the transaction is to go on.
 const PROBE: &str = "savepoint plproxy_probe";
 const PROBED: &str = "release savepoint plproxy_probe";
 const REFUSED: &str = "rollback to savepoint plproxy_probe";
 
 impl PartitionRequest {
-    /// Runs the request on the transaction's connection. The first one gets it, from those at rest or a new one.
+    /// Runs the request on the transaction's connection. For the first request that is an idle connection or a new one.
     pub(super) async fn run_in(&self, branch: &Rc<Branch>) {
         let mut now = self.context.started;
         loop {
@@ -66,7 +66,7 @@ impl PartitionRequest {
             let exchanged = self.execute_in(&mut connection, begins).await;
             if exchanged.never_received && begins && !new && !self.context.state.events.is_closed()
             {
-                // It had rested for too long, and nothing has run.
+                // The connection was dead, and nothing has run.
                 self.context.state.running.never_started(self.request);
                 lease.never_began();
                 now = Instant::now();
@@ -76,7 +76,7 @@ impl PartitionRequest {
         }
     }
 
-    /// Nothing was sent.
+    /// Gives the connection back, on which nothing was sent.
     fn give_back(&self, lease: Lease, connection: Box<Connection>, begins: bool) {
         if !begins {
             lease.give_back(connection);
@@ -85,7 +85,7 @@ impl PartitionRequest {
         }
     }
 
-    /// Runs the statement, or what takes its place.
+    /// Executes the statement, or the one to be run where there is no such procedure.
     async fn execute_in(&self, connection: &mut Connection, begins: bool) -> Exchanged {
         let statement = &self.context.statement;
         let exchanged = self.execute_one_in(statement, connection, begins).await;
@@ -102,7 +102,7 @@ impl PartitionRequest {
         {
             return exchanged;
         }
-        // It was refused before it ran, and the transaction goes on, or has yet to begin.
+        // The statement was refused before it ran, and the transaction goes on, or has yet to begin.
         if begins && !self.begins_anew(connection).await || connection.state.is_failed() {
             return exchanged;
         }
@@ -130,7 +130,7 @@ impl PartitionRequest {
         }
         let statements = &mut connection.statements;
         let plan = match statements.plan(statement, self.prepared(), connection.backend) {
-            // A question of its own would need a round of its own, and has no place in a transaction that has failed.
+            // The question for the process would need a round of its own, and is refused in a transaction that has failed.
             Plan::UnnamedAndAsk => Plan::Unnamed,
             plan => plan,
         };
@@ -145,7 +145,7 @@ impl PartitionRequest {
         let refused = !exchanged.bound
             && ((reused || prepares && exchanged.parsed) && is_stale(diagnostic)
                 || prepares && diagnostic.code == *TAKEN
-                // Another number of columns than it was.
+                // protocol_violation: another number of columns than before.
                 || statement.is_typed() && diagnostic.code == *b"08P01");
         if !refused || connection.broken {
             return exchanged;
@@ -156,7 +156,7 @@ impl PartitionRequest {
             connection.statements.give_up(statement);
         }
         connection.described.remove(&statement.id());
-        // With the transaction nothing else is lost only if this was to be its first statement.
+        // Rolling back loses nothing else only if this was to be the transaction's first statement.
         if !begins || self.context.state.events.is_closed() || !self.begins_anew(connection).await {
             return exchanged;
         }
@@ -177,8 +177,8 @@ impl PartitionRequest {
         rolled_back.is_ok() && connection.is_idle()
     }
 
-    /// Has the server parse what it may refuse though the transaction is to go on, and learns the types of the result's columns
-    /// where they are needed. The way it ended if the server refused it.
+    /// Has the server parse a statement that it may refuse although the transaction is to go on, and describe the result's
+    /// columns where that is needed. How it ended, if the server refused it.
     async fn probe(&self, statement: &Statement, connection: &mut Connection) -> Option<Exchanged> {
         let learns = statement.is_typed() && !connection.described.contains_key(&statement.id());
         let may_miss =
@@ -218,7 +218,7 @@ impl PartitionRequest {
         }
     }
 
-    /// The statement is over: the transaction has its connection back, and the caller is told.
+    /// The statement is done: the transaction gets its connection back, and the result is reported.
     fn finish_in(
         &self,
         branch: &Branch,
@@ -238,7 +238,7 @@ impl PartitionRequest {
             branch.set_read_only();
         }
         if begins && result.is_err() && connection.is_idle() {
-            // It could not begin.
+            // The transaction could not begin.
             lease.never_began();
             self.context.pool.put(connection, &self.context.options);
         } else {
@@ -247,6 +247,6 @@ impl PartitionRequest {
             }
             lease.give_back(connection);
         }
-        self.tell(result.map(|()| (batch, columns)));
+        self.report(result.map(|()| (batch, columns)));
     }
 }

@@ -1,8 +1,8 @@
-//! Errands: some steps on each of several endpoints at once, each on its own. What fails on one stops only that one, and
-//! every endpoint has an outcome.
+//! Scripts: some steps on each of several endpoints at once. A failure on one endpoint stops only the script there, and every
+//! script has an outcome.
 //!
-//! An errand has a connection of its own, which never comes to the pool: whatever its SQL does to the session is gone with
-//! it. The caller may keep it from one errand to the next.
+//! A script has a connection of its own, which never comes to the pool: whatever its SQL does to the session is gone with
+//! it. The caller may keep it from one script to the next.
 
 mod results;
 mod runner;
@@ -27,7 +27,7 @@ use types::{Errand, Outcome};
 
 type Outcomes = Rc<RefCell<Vec<Option<Outcome>>>>;
 
-/// Errands under way.
+/// Scripts that are running.
 pub struct Errands<'a> {
     call: Call<'a>,
     outcomes: Outcomes,
@@ -54,7 +54,7 @@ impl<'a> Errands<'a> {
                 };
                 let (state, outcomes) = (state.clone(), outcomes.clone());
                 Box::pin(async move {
-                    // As in a call: a panic that a server provokes must end this errand and nothing else.
+                    // As in a call: a panic that a server provokes must end this script and nothing else.
                     let outcome = AssertUnwindSafe(runner.run(errand)).catch_unwind().await;
                     let outcome = outcome.unwrap_or_else(|_| {
                         Outcome::failed(ErrorKind::protocol(
@@ -74,21 +74,21 @@ impl<'a> Errands<'a> {
         }
     }
 
-    /// Waits until there is something to do: a notice, an interrupt, or the end of it all. After an interrupt the caller
-    /// sees to it and may come back.
-    // Not an iterator, as a call is none.
+    /// Waits for the next event: a notice, an interrupt, or the end of all scripts. After an interrupt the caller handles it
+    /// and may call this again.
+    // Not an iterator, as in a call.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Event {
-        // Errands report no failure to the call; were there one, all would be over.
+        // Scripts do not fail the call; were one to, the call would have ended.
         self.call.next().unwrap_or(Event::Finished)
     }
 
-    /// Cancels what is still running, within `bound`.
+    /// Cancels the scripts that are still running, within `bound`.
     pub fn cancel(&mut self, bound: Duration) {
         self.call.cancel(bound);
     }
 
-    /// How those errands went that are over, by their places in the list. Each is given once.
+    /// The outcomes of the scripts that are done, by their places in the list. Each is given once.
     pub fn take_outcomes(&mut self) -> Vec<(usize, Outcome)> {
         let mut outcomes = self.outcomes.borrow_mut();
         let outcomes = outcomes.iter_mut().enumerate();
@@ -97,7 +97,7 @@ impl<'a> Errands<'a> {
             .collect()
     }
 
-    /// How each errand went, in their order; one that was given up counts as closed.
+    /// The outcomes of all scripts, in their order; a script that was given up counts as closed.
     pub fn outcomes(self) -> Vec<Outcome> {
         let outcomes = std::mem::take(&mut *self.outcomes.borrow_mut());
         outcomes

@@ -1,4 +1,4 @@
-//! A string of statements, and what is kept of its results.
+//! The results of a string of statements, and which value of them is kept.
 
 use plproxy_core::room::{self, hold};
 
@@ -9,22 +9,22 @@ use crate::encoding::{Encoding, is_same_everywhere};
 use crate::error::ErrorKind;
 use crate::protocol::row::Row;
 
-/// A value, or that it could not be read.
+/// A value, or that it is not valid.
 type Value = Result<Option<String>, Unreadable>;
 
-/// Its bytes are not in UTF-8.
+/// The bytes of a value are not valid in UTF-8.
 struct Unreadable;
 
-/// The first column of the first row, statement by statement.
+/// Keeps the first column of the first row, statement by statement.
 pub(super) struct Script<'a> {
-    /// What is done with notices.
+    /// Takes notices.
     notice: &'a dyn Fn(Box<Diagnostic>),
     encoding: Encoding,
-    /// Of the statement under way.
+    /// Of the statement that is running.
     first: Option<Value>,
-    /// Of the last statement that is over.
+    /// Of the last statement that is done.
     value: Option<Value>,
-    /// The command tag of that one.
+    /// The command tag of the last statement that is done.
     tag: String,
 }
 
@@ -39,8 +39,8 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// What the last statement gave; `agreed`: whether the session still speaks the encoding that was agreed on. Else only
-    /// some text is the same in whatever encoding it came.
+    /// The result of the last statement; `agreed`: whether the session still uses the encoding that was agreed on. Otherwise
+    /// only some text is known to mean the same.
     pub(super) fn done(self, agreed: bool) -> Result<Done, ErrorKind> {
         let value = match self.value {
             None => None,
@@ -86,14 +86,14 @@ impl ReplyHandler for Script<'_> {
     }
 }
 
-/// A copy of a value, which may be as long as the server likes.
+/// Copies a value, whose length the server chooses.
 fn read(value: Option<&[u8]>, encoding: Encoding) -> Result<Value, ErrorKind> {
     let Some(bytes) = value else {
         return Ok(Ok(None));
     };
     let no_room = || ErrorKind::protocol("out of memory for a value");
     if encoding != Encoding::UTF8 && !bytes.is_ascii() {
-        // Four bytes for one.
+        // A byte may take four as a string.
         let _room = hold(bytes.len().saturating_mul(4)).map_err(|_| no_room())?;
         return Ok(Ok(Some(encoding.decode(bytes))));
     }

@@ -1,4 +1,4 @@
-//! One errand: a connection, and the steps on it.
+//! Running one script: a connection, and the steps on it.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::error::ErrorKind;
 use crate::options::ErrandOptions;
 use crate::protocol::write_buffer::WriteBuffer;
 
-/// How long a server that ran out of time has to take notice of its cancelling.
+/// How long cancelling a step that has timed out may take.
 const AFTER_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Where a new connection is to be made to.
@@ -25,7 +25,7 @@ enum Place {
     Origin(Origin),
 }
 
-/// What runs one errand.
+/// Runs one script.
 pub(super) struct Runner {
     pub(super) number: usize,
     pub(super) options: ErrandOptions,
@@ -148,7 +148,7 @@ impl Runner {
 
     async fn step(&self, connection: &mut Connection, step: &Step) -> Result<Done, ErrorKind> {
         if connection.state.is_encoding_lost() {
-            // What is sent would be read in another encoding, and what comes is written in it.
+            // The server would read this SQL in another encoding, and write the result in it.
             connection.broken = true;
             return Err(ErrorKind::encoding_changed());
         }
@@ -204,7 +204,7 @@ impl Runner {
         let notice = |notice| self.notice(notice);
         let mut script = Script::new(&notice, connection.state.encoding());
         connection.round_trip(1, write, &mut script).await?;
-        // How the session ends up is known now that the server is ready again.
+        // Which encoding the session uses now is known, as the server is ready for the next query.
         let done = script.done(!connection.state.is_encoding_lost());
         connection.broken |= done.is_err();
         done

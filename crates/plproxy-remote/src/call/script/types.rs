@@ -1,4 +1,4 @@
-//! What is to be done by errands, and what comes of it.
+//! What scripts do, and what comes of it.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::protocol::columns::ColumnDescription;
 use crate::reset::Reset;
 use crate::sql_text::SqlText;
 
-/// What an errand runs on.
+/// Which connection a script runs on.
 #[derive(Debug)]
 pub enum On {
     /// A new connection.
@@ -20,41 +20,41 @@ pub enum On {
     Session(Session),
     /// This session, or a new connection to the same endpoint if it is found dead before anything is sent.
     SessionOrNew(Session, Rc<Endpoint>),
-    /// This session, or, if there is none or it is found dead, a new connection to the same server as then: no name is looked
-    /// up, and nothing of what stands behind the connection string is read.
+    /// This session, or, if there is none or it is found dead, a new connection to the server that it was made to: no name is
+    /// looked up, and neither the connection string nor the files behind it are read again.
     SessionOrAgain(Option<Session>, Origin),
 }
 
-/// Something to do.
+/// One step of a script.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Run SQL: any statements, any number of them, by the simple protocol if there may be several.
     Run(SqlText),
     /// Run one statement, by the extended protocol.
     Statement(SqlText),
-    /// Have the server parse a statement, and tell what its result would be.
+    /// Have the server parse a statement, and describe what its result would be.
     Describe(SqlText),
     /// Have the server parse a statement, which it refuses unless it reads one statement there, or none.
     Parse(SqlText),
     /// Run the reset query of the cluster.
     Reset(Rc<Reset>),
-    /// Bring the session to where it was when it was made, so that nothing of what was done on it is left.
+    /// Bring the session to the state in which it was when it was new.
     Discard,
 }
 
-/// Steps for one endpoint.
+/// Steps on one endpoint.
 #[derive(Debug)]
 pub struct Errand {
-    /// Where.
+    /// On which connection.
     pub on: On,
-    /// What, one after the other.
+    /// The steps, one after the other.
     pub steps: Vec<Step>,
 }
 
-/// A step that worked.
+/// The result of a step that has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// SQL was run; or something of which there is nothing to tell was done.
+    /// SQL was run; or a step without a result was.
     Ran {
         /// The first column of the first row that the last statement gave, if it gave one.
         value: Option<Option<String>>,
@@ -66,7 +66,7 @@ pub enum Done {
 }
 
 impl Done {
-    /// Done, with nothing to tell of it.
+    /// No result.
     pub(super) fn nothing() -> Done {
         Done::Ran {
             value: None,
@@ -75,16 +75,16 @@ impl Done {
     }
 }
 
-/// A step that was begun, and how long it took.
+/// A step that was begun.
 #[derive(Debug)]
 pub struct StepOutcome {
-    /// What came of it.
+    /// Its result.
     pub result: Result<Done, ErrorKind>,
-    /// From sending to the end.
+    /// How long it took.
     pub took: Duration,
 }
 
-/// How an errand went.
+/// How a script ended.
 #[derive(Debug)]
 pub struct Outcome {
     /// The connection that was used, or why there was none.
@@ -104,12 +104,12 @@ impl Outcome {
         }
     }
 
-    /// How an errand went that was given up.
+    /// The outcome of a script that was given up.
     pub fn given_up() -> Outcome {
         Outcome::failed(ErrorKind::Closed)
     }
 
-    /// What went wrong first.
+    /// The first error.
     pub fn error(&self) -> Option<&ErrorKind> {
         match &self.connection {
             Err(kind) => Some(kind),
@@ -120,7 +120,7 @@ impl Outcome {
         }
     }
 
-    /// The same as `last`, taken out.
+    /// The result of the last step, if all have succeeded.
     pub fn into_last(self) -> Result<Done, ErrorKind> {
         let mut last = Err(ErrorKind::Closed);
         self.connection?;
@@ -130,7 +130,7 @@ impl Outcome {
         last
     }
 
-    /// What the last step gave, if all of them worked.
+    /// The result of the last step, if all have succeeded.
     pub fn last(&self) -> Result<&Done, &ErrorKind> {
         if let Some(kind) = self.error() {
             return Err(kind);
