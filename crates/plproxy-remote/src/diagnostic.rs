@@ -1,4 +1,4 @@
-//! What a server says in an error or a notice, field by field.
+//! An error or a notice of a server, field by field.
 
 use plproxy_core::room::join;
 
@@ -45,7 +45,7 @@ pub struct Diagnostic {
     pub routine: Option<String>,
 }
 
-/// Stands in for an SQLSTATE that is none: `internal_error`.
+/// Used in place of a malformed SQLSTATE: `internal_error`.
 const NO_CODE: [u8; 5] = *b"XX000";
 
 impl Diagnostic {
@@ -54,7 +54,7 @@ impl Diagnostic {
         std::str::from_utf8(&self.code).unwrap_or("XX000")
     }
 
-    /// Reads the body of a message in that encoding, which has at least an SQLSTATE and a text.
+    /// Reads the body of an ErrorResponse or a NoticeResponse in that encoding; it must have an SQLSTATE and a message.
     pub(crate) fn of_message(body: &[u8], encoding: Encoding) -> Option<Diagnostic> {
         let mut diagnostic = Diagnostic::default();
         let (mut sqlstate, mut message, mut plain_severity) = (None, None, None);
@@ -86,13 +86,13 @@ impl Diagnostic {
                 b'F' => diagnostic.file = Some(text),
                 b'L' => diagnostic.line = text.parse().ok(),
                 b'R' => diagnostic.routine = Some(text),
-                // Fields of later protocols are to be passed over.
+                // Fields of later protocols are ignored.
                 _ => {}
             }
         }
         diagnostic.code = sqlstate?;
         diagnostic.message = message?;
-        // The one that is in no language, where the server is not too old for it.
+        // The one that is not localized, unless the server is too old for it.
         let severity = plain_severity.as_deref().unwrap_or(&diagnostic.severity);
         diagnostic.fatal = matches!(severity, "FATAL" | "PANIC");
         Some(diagnostic)
@@ -127,8 +127,8 @@ impl Diagnostic {
     }
 }
 
-/// The words of an error in the form of the protocol before 3.0, which a server uses that could not even start a process for the
-/// connection: text up to a zero byte, or the end.
+/// The message of an error in the form of the protocol before 3.0, which the postmaster sends when it cannot start a process: text
+/// up to a zero byte, or the end.
 pub(crate) fn words_of_old(bytes: &[u8]) -> String {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).trim_end().to_owned()

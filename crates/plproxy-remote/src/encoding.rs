@@ -1,7 +1,7 @@
 //! The encoding of all text on a connection, in both directions.
 //!
-//! A session speaks the encoding of the host's database, so that nothing is converted where both sides have the same. Only
-//! with a server that has no conversion to it the session speaks UTF-8, and the host converts.
+//! A session's `client_encoding` is the encoding of the host's database, so that nothing is converted where both databases have
+//! the same. Only if the server has no conversion to it the session uses UTF-8, and the host converts.
 
 use plproxy_core::database_text;
 
@@ -12,7 +12,7 @@ pub struct Encoding(&'static str);
 impl Encoding {
     /// UTF-8.
     pub const UTF8: Encoding = Encoding("UTF8");
-    /// None in particular: nobody converts, and values need not be text in any encoding.
+    /// No particular encoding: nothing is converted, and values need not be valid in any encoding.
     pub const SQL_ASCII: Encoding = Encoding("SQL_ASCII");
 
     /// The encoding of that name, as a server reports it.
@@ -25,8 +25,8 @@ impl Encoding {
         self.0
     }
 
-    /// A text as a string. What is not in UTF-8 where it should be shows as U+FFFD; of other encodings the bytes are kept, as
-    /// `plproxy_core::database_text` has it.
+    /// A text as a string. Invalid UTF-8 becomes U+FFFD; the bytes of other encodings are kept, as by
+    /// `plproxy_core::database_text`.
     pub(crate) fn decode(self, bytes: &[u8]) -> String {
         if self == Encoding::UTF8 {
             String::from_utf8_lossy(bytes).into_owned()

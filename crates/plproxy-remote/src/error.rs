@@ -1,7 +1,6 @@
-//! What can go wrong with a call, as values; the words are libpq's where libpq has words for it.
+//! The errors of calls, as values; the messages are libpq's where libpq has one.
 //!
-//! Nothing here may hold a password or a connection string: the texts are made of host names, ports and what servers
-//! said.
+//! No error may hold a password or a connection string: messages are made of host names, ports and the messages of servers.
 
 use std::error::Error as _;
 use std::fmt;
@@ -9,7 +8,7 @@ use std::io;
 
 use crate::diagnostic::Diagnostic;
 
-/// The end of a call that did not work.
+/// Why a call has failed.
 #[derive(Debug, Clone)]
 pub struct Error {
     /// The request that failed, by its place in the list given to `start`; `None` if it is not one request's fault.
@@ -18,7 +17,7 @@ pub struct Error {
     pub kind: ErrorKind,
 }
 
-/// The kinds of failure.
+/// The kinds of errors.
 #[derive(Debug, Clone)]
 pub enum ErrorKind {
     /// The server refused or aborted the statement.
@@ -27,7 +26,7 @@ pub enum ErrorKind {
     Settings(String),
     /// No connection could be made.
     Connect {
-        /// In libpq's words, one part for each attempt, divided by line feeds.
+        /// In libpq's words, one part for each attempt, separated by line feeds.
         message: String,
         /// What the server said in the last attempt, if it said anything.
         diagnostic: Option<Box<Diagnostic>>,
@@ -37,31 +36,31 @@ pub enum ErrorKind {
         /// In libpq's words, as in `Connect`.
         message: String,
     },
-    /// A host name stands for no address.
+    /// A host name could not be resolved.
     Resolve {
         /// In libpq's words, as in `Connect`.
         message: String,
     },
     /// There is no memory for a connection.
     OutOfMemory,
-    /// The server let us in without the password that had to be used.
+    /// The server has accepted the client without the password that had to be used.
     PasswordUnused {
-        /// The user mapping could be made to allow that.
+        /// An option of the user mapping would allow that.
         of_mapping: bool,
     },
     /// The process may have no more files open, and so no more connections.
     NoDescriptor,
     /// The call took longer than it may.
     QueryTimeout,
-    /// The server hung up.
+    /// The server has closed the connection.
     Closed,
-    /// The socket failed.
+    /// The socket has failed.
     Io(String),
-    /// The server does not speak the protocol as it should.
+    /// The server has violated the protocol.
     Protocol(String),
-    /// A parameter or a statement has no form that could be sent.
+    /// A parameter or a statement cannot be sent.
     Encode(String),
-    /// Something asked for is not offered here.
+    /// Something that is not supported.
     Unsupported(String),
 }
 
@@ -74,7 +73,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether it is this side's, whatever the server is like.
+    /// Whether it is a local one, whatever the server does.
     pub fn is_local(&self) -> bool {
         matches!(
             self,
@@ -96,34 +95,34 @@ impl ErrorKind {
         ErrorKind::Protocol(text.into())
     }
 
-    /// The session does not speak any more what the other side hears.
+    /// The session uses another encoding than the one that was agreed on.
     pub(crate) fn encoding_changed() -> ErrorKind {
         ErrorKind::Unsupported(
             "client_encoding was changed, so that texts cannot be exchanged any more".to_owned(),
         )
     }
 
-    /// A message that has no place where it came.
+    /// A message that the protocol does not allow at this point.
     pub(crate) fn unexpected_message() -> ErrorKind {
         ErrorKind::protocol("unexpected message from server")
     }
 
-    /// A row that does not keep to its own lengths.
+    /// A malformed DataRow.
     pub(crate) fn malformed_row() -> ErrorKind {
         ErrorKind::protocol("server sent a malformed row")
     }
 
-    /// A description of a result's columns that does not keep to its own lengths.
+    /// A malformed RowDescription.
     pub(crate) fn malformed_description() -> ErrorKind {
         ErrorKind::protocol("server sent a malformed description of columns")
     }
 
-    /// There is no memory for what the server sends.
+    /// There is no memory for a message of the server.
     pub(crate) fn no_memory_for_message() -> ErrorKind {
         ErrorKind::protocol("out of memory for a message of the server")
     }
 
-    /// Sorts a failure of the client library, whose own kinds are private, by what it can be asked and by its source.
+    /// From an error of tokio-postgres, whose kinds are private, by its methods and its source.
     pub(crate) fn from_library(error: &tokio_postgres::Error) -> ErrorKind {
         if error.is_closed() {
             return ErrorKind::Closed;
@@ -137,9 +136,9 @@ impl ErrorKind {
         }
     }
 
-    /// Sorts a failure of the socket, or of what reads the protocol.
+    /// From an error of the socket, or of postgres-protocol.
     pub(crate) fn from_io(error: &io::Error) -> ErrorKind {
-        // The system's errors have a number. All others were made by the code that reads the protocol.
+        // System errors have a number. All others are postgres-protocol's or ours.
         if error.raw_os_error().is_some() {
             return ErrorKind::Io(format!(
                 "could not receive data from server: {}",
@@ -164,7 +163,7 @@ impl ErrorKind {
         }
     }
 
-    /// The same where something was to be sent.
+    /// The same for sending.
     pub(crate) fn from_send(error: &io::Error) -> ErrorKind {
         match error.raw_os_error() {
             Some(_) => ErrorKind::Io(format!(
@@ -188,10 +187,10 @@ impl ErrorKind {
     }
 }
 
-/// What `COPY` from and to the client is answered with: nobody here has anything to copy.
+/// The message for `COPY FROM STDIN` and `TO STDOUT`.
 pub const COPY: &str = "COPY FROM STDIN and TO STDOUT cannot be used here";
 
-/// A system error without the number that Rust adds.
+/// The message of a system error, without the number that Rust adds.
 pub(crate) fn system_words(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {

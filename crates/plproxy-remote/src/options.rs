@@ -1,4 +1,4 @@
-//! What a caller can choose for calls and for errands.
+//! The settings of calls and scripts.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::reset::Reset;
 /// Whether statements are prepared on the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Prepared {
-    /// Where a connection provably reaches one real server process.
+    /// Where a connection is known to reach one server process.
     #[default]
     Auto,
     /// Always, from the second use on.
@@ -20,38 +20,38 @@ pub enum Prepared {
 /// The settings of a call.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
-    /// For the call as a whole, from the first sending on.
+    /// For the call as a whole, from the first statement sent on.
     pub query_timeout: Option<Duration>,
     /// For each attempt to connect; the connection string's own limit counts as well.
     pub connect_timeout: Option<Duration>,
-    /// The age from which on a connection is replaced, give or take a tenth.
+    /// The age at which a connection is replaced, give or take a tenth.
     pub connection_lifetime: Option<Duration>,
-    /// The time without use after which its connections are closed.
+    /// How long its connections may be idle.
     pub idle_timeout: Option<Duration>,
-    /// What its connections run before they rest.
+    /// The reset query, run before its connections become idle.
     pub reset: Option<Rc<Reset>>,
-    /// What they run after a statement that failed, unless `reset` is given.
+    /// The reset query after a statement that has failed, unless `reset` is given.
     pub reset_after_error: Option<Rc<Reset>>,
-    /// Whether to prepare.
+    /// Whether to prepare statements.
     pub prepared: Prepared,
-    /// Whether a request that fails is an event, [`Event::RequestFailed`](crate::Event::RequestFailed), and the others go on. `query_timeout` counts from
-    /// the call's start then, until something is sent, and still ends the call.
+    /// Whether a request that fails is an event, [`Event::RequestFailed`](crate::Event::RequestFailed), and the others go on.
+    /// `query_timeout` counts from the call's start then, until a statement is sent, and still ends the call.
     pub tolerant: bool,
 }
 
-/// The settings of errands.
+/// The settings of scripts.
 #[derive(Debug, Clone, Default)]
 pub struct ErrandOptions {
     /// For each attempt to connect; the connection string's own limit counts as well.
     pub connect_timeout: Option<Duration>,
     /// For each attempt to connect where neither sets a limit.
     pub default_connect_timeout: Option<Duration>,
-    /// For all steps of an errand together.
+    /// For all steps of a script together.
     pub time_limit: Option<Duration>,
-    /// For an errand from its connecting on; then it is given up, and its connection closed. Nothing ends the look-up of a
-    /// host name that has begun.
+    /// For a script, connecting included; after that it is given up, and its connection is closed. A look-up of a host name is
+    /// not interrupted.
     pub whole_limit: Option<Duration>,
-    /// Whether the steps after one that the server refused are run nevertheless.
+    /// Whether steps are run after one that the server has refused.
     pub go_on: bool,
     /// Whether a step that leaves a transaction open has failed: nobody would commit it.
     pub ends_transactions: bool,

@@ -1,4 +1,4 @@
-//! The whole of it: the runtime, the endpoints, the pool.
+//! The entry point: owns the runtime, the endpoints, the pool.
 
 use std::cell::Cell;
 use std::io;
@@ -24,7 +24,7 @@ use crate::protocol::statement::Statement;
 use crate::runtime::Runtime;
 use crate::runtime::wait_event::Wait;
 
-/// The remote side of one process: make it once. It belongs to the thread that made it.
+/// The remote side of a process: make it once. It belongs to the thread that made it.
 pub struct Remote {
     runtime: Runtime,
     endpoints: DashMap<String, Rc<Endpoint>>,
@@ -34,8 +34,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// `interrupted` says whether the host process wants this thread's attention. It is called before and after every
-    /// wait, and must be cheap. `encoding` is that of all text on the connections.
+    /// `interrupted` tells whether the host process has an interrupt pending. It is called before and after every wait, and must
+    /// be cheap. `encoding` is that of the host's database.
     pub fn new(interrupted: fn() -> bool, encoding: Encoding) -> io::Result<Remote> {
         let resources = Rc::new(Resources::new(encoding));
         let pool = Rc::new(Pool::new(Rc::clone(&resources.descriptors)));
@@ -50,7 +50,7 @@ impl Remote {
         })
     }
 
-    /// Has the host keep account of all file descriptors, those of the runtime from now on. At once, before the first call.
+    /// Has the host account for all file descriptors, those of the runtime included. To be called before the first call.
     pub fn keep_account(&self, account: DescriptorAccount) {
         self.resources.descriptors.keep_account(account);
     }
@@ -60,9 +60,9 @@ impl Remote {
         self.runtime.host_interrupts().show_waits(show);
     }
 
-    /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `reader`
-    /// reads the connection string with all that stands behind it: now, on first sight of the key, so that mistakes are
-    /// told before anything is sent, and again for each connection that is made.
+    /// The endpoint for a key, which stands for the connection string and whatever else keeps connections apart. `reader` reads the
+    /// connection string with the files behind it: now, if the key is new, so that errors are reported before anything is sent,
+    /// and again for each connection that is made.
     pub fn endpoint(
         &self,
         key: &str,
@@ -77,8 +77,8 @@ impl Remote {
         Ok(endpoint)
     }
 
-    /// Closes the connections at rest whose time is over, and those to endpoints that nobody holds any more. Every call
-    /// begins with it. Never blocks, and costs next to nothing when there is nothing to close.
+    /// Closes idle connections whose time is over, and those to endpoints without references. Every call begins with it. Never
+    /// blocks, and costs next to nothing when there is nothing to close.
     pub fn tidy(&self) {
         if self.resources.let_go.replace(false) {
             self.sweep();
@@ -86,13 +86,13 @@ impl Remote {
         self.pool.close_due();
     }
 
-    /// The host's transaction ends: closes what rests beyond the most that was needed lately, too.
+    /// The local transaction ends: closes idle connections beyond the number that was needed lately, too.
     pub fn end_transaction(&self) {
         self.pool.end_transaction();
         self.tidy();
     }
 
-    /// Forgets the endpoints that nobody holds and closes their connections; those in use after their use.
+    /// Removes endpoints without references and closes their connections; those in use after their use.
     fn sweep(&self) {
         self.endpoints.retain(|_, endpoint| {
             if !endpoint.is_held() {
@@ -103,7 +103,7 @@ impl Remote {
         });
     }
 
-    /// Gets a statement ready to run on all of the endpoints at once. Nothing is sent before the call's first `next`.
+    /// Prepares a call of a statement on all of the endpoints at once. Nothing is sent before the call's first `next`.
     pub fn start(
         &self,
         statement: &Rc<Statement>,
@@ -121,7 +121,7 @@ impl Remote {
         )
     }
 
-    /// The same in transactions that go on: one for each request, at its endpoint.
+    /// The same in transactions of several calls: one for each request, at its endpoint.
     pub fn start_in(
         &self,
         branches: Vec<Rc<Branch>>,
@@ -140,7 +140,7 @@ impl Remote {
         )
     }
 
-    /// Has a session rest until the next call, if nothing is left of what was done on it.
+    /// Gives a session to the pool, if it is in a known state.
     pub fn rest(&self, session: Session, options: &CallOptions) {
         if let Some(connection) = session.into_connection() {
             self.pool.register(&connection);
@@ -148,23 +148,23 @@ impl Remote {
         }
     }
 
-    /// Gets errands ready to be run at once, each on its own. Nothing is sent before the first `next`.
+    /// Prepares scripts to be run at once, each on its own. Nothing is sent before the first `next`.
     pub fn errands(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Errands<'_> {
         Errands::new(&self.runtime, &self.pool, errands, options)
     }
 
-    /// Closes the connections at rest of an endpoint.
+    /// Closes the idle connections of an endpoint.
     pub fn close_endpoint(&self, endpoint: &Endpoint) {
         self.pool.close(endpoint);
     }
 
-    /// Closes all connections at rest.
+    /// Closes all idle connections.
     pub fn close_all(&self) {
         self.pool.close_all();
     }
 
-    /// Sends Terminate on all connections, those in use as well, for a process that is about to end. Never blocks. Does
-    /// nothing in a process that was forked off the one that made this.
+    /// Sends Terminate on all connections, those in use as well, for a process that is about to exit. Never blocks. Does nothing in
+    /// a forked process.
     pub fn terminate(&self) {
         self.resources.open_connections.terminate();
     }

@@ -1,16 +1,17 @@
-//! What a connection runs after a call, before it rests, so that the next call finds the session as if it were new.
+//! The reset query: run after a call, before the connection becomes idle, so that the next call finds the session as if it were
+//! new.
 
 use std::rc::Rc;
 
 use crate::sql_text::SqlText;
 
-/// The cluster's own words for that.
+/// A reset query.
 #[derive(Debug)]
 pub struct Reset {
     sql: SqlText,
     discards: bool,
     restores: bool,
-    told: bool,
+    reports_failure: bool,
 }
 
 impl Reset {
@@ -27,17 +28,17 @@ impl Reset {
                 words.trim_matches(|char: char| char.is_whitespace() || char == ';'),
                 "discard all" | "reset all"
             ),
-            told: true,
+            reports_failure: true,
         })
     }
 
-    /// PostgreSQL's own words for it.
+    /// `discard all`.
     pub fn all() -> Rc<Reset> {
         Rc::new(Reset {
             sql: "discard all".into(),
             discards: true,
             restores: true,
-            told: false,
+            reports_failure: false,
         })
     }
 
@@ -45,18 +46,18 @@ impl Reset {
         &self.sql
     }
 
-    /// Whether to tell of its failure: the one who wrote it would otherwise see no more than slow calls.
+    /// Whether to report its failure: the author of the query would otherwise only see slow calls.
     pub(crate) fn reports_failure(&self) -> bool {
-        self.told
+        self.reports_failure
     }
 
-    /// Whether prepared statements do not outlive it, so that preparing does not pay. It is no more than a guess: what is
-    /// gone without our knowing is refused by its name, and then sent unnamed.
+    /// Whether it seems to drop prepared statements, so that preparing does not pay. If it drops them unnoticed, the server refuses
+    /// their names, and the statements are sent unnamed.
     pub(crate) fn discards(&self) -> bool {
         self.discards
     }
 
-    /// Whether all settings are the session's own again for certain.
+    /// Whether it is certain to restore all settings.
     pub(crate) fn restores(&self) -> bool {
         self.restores
     }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_plain_is_trusted_with_settings() {
+    fn only_plain_queries_are_trusted_to_restore_settings() {
         for (sql, restores) in [
             ("discard all", true),
             ("\n RESET ALL ; ", true),
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_prepared_statements_is_known() {
+    fn queries_that_drop_prepared_statements_are_recognized() {
         for (sql, discards) in [
             ("discard all", true),
             ("DISCARD ALL", true),

@@ -1,4 +1,4 @@
-//! SQL on its way to sessions of different encodings.
+//! SQL for sessions of different encodings.
 
 use std::fmt;
 use std::rc::Rc;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 
-/// SQL as bytes in the host's encoding, and in UTF-8 for sessions that speak that instead.
+/// SQL as bytes in the host's encoding, and in UTF-8 for sessions that use that instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlText(Text);
 
-/// No larger than the text alone, as sessions keep thousands.
+/// No larger than a pointer to the text, as sessions keep thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Text {
-    /// It is the same in both.
+    /// The bytes are the same in both encodings.
     Same(Rc<[u8]>),
     Converted(Rc<Converted>),
 }
@@ -21,7 +21,7 @@ enum Text {
 #[derive(Debug, PartialEq, Eq)]
 struct Converted {
     host: Box<[u8]>,
-    /// Or why there is none.
+    /// Or why it cannot be converted.
     utf8: Result<Box<[u8]>, Box<str>>,
 }
 
@@ -42,7 +42,7 @@ impl SqlText {
         }
     }
 
-    /// As a session of that encoding reads it, which is the host's or UTF-8.
+    /// In the encoding of a session, which is the host's or UTF-8.
     pub(crate) fn bytes(&self, encoding: Encoding) -> Result<&[u8], ErrorKind> {
         match &self.0 {
             Text::Converted(both) if encoding == Encoding::UTF8 => match &both.utf8 {
@@ -54,7 +54,7 @@ impl SqlText {
     }
 }
 
-/// For people.
+/// For messages.
 impl fmt::Display for SqlText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.host()))

@@ -1,8 +1,7 @@
-//! What a server says without having been asked: notifications, notices, settings that changed.
+//! Asynchronous messages: notifications, notices, and settings that have changed.
 //!
-//! It may do so at any time, also while a connection rests, and nothing about the session is different for it. Such messages
-//! are seen to when the connection is looked at before its next use. Anything else (an error, the end of the stream) tells
-//! that the session is over.
+//! A server may send them at any time, also while a connection is idle. They are read when the connection is checked before its
+//! next use. Any other message then (an error, the end of the stream) means that the session is over.
 
 use plproxy_core::room::is_room_for;
 
@@ -11,19 +10,18 @@ use crate::diagnostic::Diagnostic;
 use crate::protocol::frame::Frame;
 use crate::protocol::notices::KEPT;
 
-/// Bytes that one look takes in at the most. Who has more to say is heard during the next statement, which can be
-/// interrupted.
-const LOOK: usize = 4 * 1024 * 1024;
+/// How many bytes are read at once at the most. More is read during the next statement, which can be interrupted.
+const MOST: usize = 4 * 1024 * 1024;
 /// A longer message is left for the next statement, which has limits of its own.
 const LONG: usize = 64 * 1024;
 
 impl Connection {
-    /// Takes in what the server has said since the connection rests; false if that was the end.
+    /// Reads the messages that have arrived since the connection is idle; false if the session is over.
     pub(crate) fn read_async_messages(&mut self) -> bool {
         if self.read_buffer.is_empty() && self.socket.borrow_mut().is_quiet() {
             return true;
         }
-        let mut heard = 0;
+        let mut read = 0;
         loop {
             loop {
                 match self.read_buffer.frame() {
@@ -36,12 +34,12 @@ impl Connection {
                     Err(_) => return false,
                 }
             }
-            heard += self.read_buffer.seen();
-            self.read_buffer.forget();
+            read += self.read_buffer.consumed();
+            self.read_buffer.discard();
             if !self.read_buffer.has_no_reply() {
                 return false;
             }
-            if heard > LOOK || self.notices.size() > KEPT || self.read_buffer.missing() > LONG {
+            if read > MOST || self.notices.size() > KEPT || self.read_buffer.missing() > LONG {
                 return true;
             }
             match self.read_buffer.fill_now(&mut self.socket.borrow_mut()) {
@@ -52,14 +50,14 @@ impl Connection {
         }
     }
 
-    /// Sees to a message that came without a question; false if it is none that may.
+    /// Handles an asynchronous message; false if it is another one.
     fn take_async_message(&mut self, frame: &Frame) -> bool {
         let body = self.read_buffer.body(&frame.body);
         match frame.tag {
-            // Nobody here listens to notifications.
+            // Notifications are ignored.
             b'A' => true,
             b'S' => self.state.parameter_status(body).is_ok(),
-            // Bytes that are no text take three times their room.
+            // Decoding may take three bytes for one.
             b'N' if is_room_for(body.len().saturating_mul(4)) => {
                 let Some(notice) = Diagnostic::of_message(body, self.state.encoding()) else {
                     return false;
@@ -71,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// The notices that came while the connection rested.
+    /// Takes the notices that arrived while the connection was idle.
     pub(crate) fn take_notices(&mut self) -> Vec<Diagnostic> {
         self.notices.take()
     }

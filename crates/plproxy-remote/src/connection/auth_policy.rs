@@ -1,22 +1,22 @@
-//! Which of the server's questions about who we are may be answered: `require_auth`, `channel_binding`.
+//! Which authentication requests of a server may be answered: `require_auth`, `channel_binding`.
 //!
-//! The client library answers them; this looks at them first, and refuses in libpq's words.
+//! tokio-postgres answers them. They are checked here first, and refused in libpq's words.
 
 use plproxy_core::conninfo::{AuthMethod, ChannelBinding, ConnInfo, RequireAuth};
 
 use crate::net::transport::Socket;
 
-/// SCRAM's iterations that postgres-protocol accepts: a server that asks for more may want no more than the client's time.
+/// How many iterations of SCRAM are accepted: a server that asks for more may only want to keep the client busy.
 const SCRAM_LIMIT: u64 = 100_000;
 const SCRAM: &[u8] = b"SCRAM-SHA-256";
 const SCRAM_PLUS: &[u8] = b"SCRAM-SHA-256-PLUS";
 
-/// What the authentication must know of the transport.
+/// The properties of the transport that matter to authentication.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
     /// Whether it is encrypted.
     pub(crate) encrypted: bool,
-    /// Whether authentication is to be tied to it.
+    /// Whether authentication is to be bound to it.
     pub(crate) wanted: ChannelBinding,
     /// Why it cannot be.
     pub(crate) unbindable: Option<String>,
@@ -33,15 +33,15 @@ impl Channel {
     }
 }
 
-/// How far the questions went.
+/// Which requests are allowed, and how far the authentication went.
 pub(crate) struct AuthPolicy {
     required: RequireAuth,
     channel: Channel,
-    /// The server asked who we are.
+    /// The server has sent an authentication request.
     questioned: bool,
-    /// It asked for a password.
+    /// It has asked for a password.
     used_password: bool,
-    /// The server knows who we are.
+    /// The server has accepted the client.
     done: bool,
 }
 
@@ -56,23 +56,23 @@ impl AuthPolicy {
         }
     }
 
-    /// Whether the server is content with who we are.
+    /// Whether the server has accepted the client.
     pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Whether the server asked for a password, and got it.
+    /// Whether the server has asked for a password, and accepted it.
     pub(crate) fn used_password(&self) -> bool {
         self.used_password && self.done
     }
 
-    /// Looks at the body of a question; an error if it must not be answered.
+    /// Checks the body of an authentication request; an error if it must not be answered.
     pub(crate) fn check(&mut self, body: &[u8]) -> Result<(), String> {
         let (code, body) = body.split_first_chunk::<4>().unwrap_or((&[0xff; 4], &[]));
         let method = match u32::from_be_bytes(*code) {
             0 => {
                 self.done = true;
-                // In without any question. After one it is the answer to it.
+                // Accepted without any request. After a request it only confirms that one.
                 if self.questioned {
                     return Ok(());
                 }
@@ -129,7 +129,7 @@ impl AuthPolicy {
         }
     }
 
-    /// Looks at the ways of SASL that the server offers.
+    /// Checks the SASL mechanisms that the server offers.
     fn mechanisms(&self, offered: &[u8]) -> Result<(), String> {
         let Channel {
             encrypted,
@@ -142,7 +142,7 @@ impl AuthPolicy {
         let has = |name: &[u8]| offered.split(|byte| *byte == 0).any(|item| item == name);
         let plus = has(SCRAM_PLUS);
         if plus && !encrypted {
-            // Somebody in between has taken TLS off.
+            // A man in the middle has removed TLS.
             return Err(
                 "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection".into(),
             );
@@ -159,14 +159,14 @@ impl AuthPolicy {
             );
         }
         match unbindable {
-            // The library would go on without.
+            // tokio-postgres would go on without it.
             Some(why) if bound => Err(why.clone()),
             _ => Ok(()),
         }
     }
 }
 
-/// The server's first answer in SCRAM: it tells how often to hash.
+/// Checks the server's first message of SCRAM, which has the number of iterations.
 fn scram(body: &[u8]) -> Result<(), String> {
     let rounds = body
         .split(|byte| *byte == b',')

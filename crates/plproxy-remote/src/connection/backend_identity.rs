@@ -1,6 +1,6 @@
-//! Whether the server's process that answers is the one that the log-in named.
+//! Whether statements reach the server process that the log-in named: through a pooler they may reach another one.
 
-/// Whether a connection reaches one real server process.
+/// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BackendIdentity {
     Unknown,

@@ -1,8 +1,7 @@
-//! A transaction on one server that goes on from one statement to the next, until its owner ends it.
+//! A transaction on one server that spans several calls, until its owner ends it: a branch of the local transaction.
 //!
-//! It begins with its first statement, in the same flight. As long as it is open it has a connection to itself, which calls
-//! borrow for the time of a statement. A connection that is lost takes the transaction with it; then nothing more can be run in
-//! it, as what was done is gone.
+//! It begins with its first statement, in the same flight. As long as it is open it owns a connection, which calls borrow for
+//! the time of a statement. If the connection is lost, so is the transaction, and no more statements can be run in it.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -15,10 +14,10 @@ use crate::connection::session::{Origin, Session};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 
-/// Asks for the transaction's number, if it has one: it has as soon as it has written something.
+/// Asks for the transaction's id, which it has as soon as it has written something.
 pub(crate) const ASK_WRITTEN: &str = "select pg_catalog.pg_current_xact_id_if_assigned()";
 
-/// How far a transaction is.
+/// The state of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BranchStatus {
     /// Nothing was run in it yet.
@@ -27,9 +26,9 @@ pub enum BranchStatus {
     Open,
     /// A statement has failed: the transaction, or a part of it, is to be rolled back before the next.
     Failed,
-    /// A call has a statement under way.
+    /// A call is running a statement.
     Busy,
-    /// Its connection is gone, and so is what was done.
+    /// Its connection is gone, and so is all that was done.
     Lost,
 }
 
@@ -45,14 +44,14 @@ pub struct Branch {
     endpoint: Rc<Endpoint>,
     /// The statements that begin it.
     begin: Vec<String>,
-    /// What is asked of a server about itself when the transaction begins.
+    /// The query for the server's identity, sent when the transaction begins.
     question: &'static str,
     state: RefCell<State>,
-    /// Statements that go before the next one.
+    /// Statements to be sent before the next one.
     pending: RefCell<Vec<String>>,
     identity: RefCell<Option<(Rc<str>, ConnectionInfo)>>,
     transaction: Cell<Option<u64>>,
-    /// The server has refused a change, as it takes none.
+    /// The server has refused a change, as it is read-only.
     read_only: Cell<bool>,
 }
 
@@ -66,7 +65,7 @@ impl fmt::Debug for Branch {
 }
 
 impl Branch {
-    /// A transaction that will begin with its first statement. `question` gives one text, which says what server it is.
+    /// A transaction that will begin with its first statement. `question` is a query for one text that identifies the server.
     pub fn new(endpoint: Rc<Endpoint>, begin: Vec<String>, question: &'static str) -> Rc<Branch> {
         Rc::new(Branch {
             endpoint,
@@ -80,12 +79,12 @@ impl Branch {
         })
     }
 
-    /// Where it is.
+    /// The endpoint of its server.
     pub fn endpoint(&self) -> &Rc<Endpoint> {
         &self.endpoint
     }
 
-    /// How far it is.
+    /// Its state.
     pub fn status(&self) -> BranchStatus {
         match &*self.state.borrow() {
             State::New => BranchStatus::New,
@@ -96,27 +95,27 @@ impl Branch {
         }
     }
 
-    /// Its number on the server, which it has if it has written something.
+    /// Its id on the server, which it has if it has written something.
     pub fn transaction(&self) -> Option<u64> {
         self.transaction.get()
     }
 
-    /// What the server has answered about itself, and the connection to it.
+    /// The server's identity, and its connection.
     pub fn identity(&self) -> Option<(Rc<str>, ConnectionInfo)> {
         self.identity.borrow().clone()
     }
 
-    /// Whether the server has refused a change, as it takes none.
+    /// Whether the server has refused a change, as it is read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only.get()
     }
 
-    /// Has a statement run before the next one, in the same flight.
+    /// Has a statement sent before the next one, in the same flight.
     pub fn prepend(&self, sql: String) {
         self.pending.borrow_mut().push(sql);
     }
 
-    /// The same taken back; false if it was sent meanwhile.
+    /// Removes such a statement; false if it was sent meanwhile.
     pub fn take_back(&self, sql: &str) -> bool {
         let mut pending = self.pending.borrow_mut();
         let before = pending.len();
@@ -137,7 +136,7 @@ impl Branch {
         }
     }
 
-    /// Its connection, for what its owner has to do itself. Unless it is given back, the transaction is lost.
+    /// Takes the connection, on which the owner runs statements itself. Unless it is given back, the transaction is lost.
     pub fn take_session(&self) -> Option<Session> {
         let mut state = self.state.borrow_mut();
         match std::mem::replace(&mut *state, State::Lost) {
@@ -156,7 +155,7 @@ impl Branch {
         }
     }
 
-    /// Lends the connection for a statement; none if the transaction has not begun.
+    /// Lends the connection for a statement; `None` if the transaction has not begun.
     pub(crate) fn lend(self: &Rc<Branch>) -> Result<(Lease, Option<Box<Connection>>), ErrorKind> {
         let mut state = self.state.borrow_mut();
         let (otherwise, connection) = match std::mem::replace(&mut *state, State::Busy) {
@@ -179,7 +178,7 @@ impl Branch {
         Ok((lease, connection))
     }
 
-    /// The statements that go before the next one, and whether the last of them is the question about the server.
+    /// The statements to be sent before the next one, and whether the last of them is the query for the server's identity.
     pub(crate) fn prologue(&self, connection: &Connection, begins: bool) -> (Vec<String>, bool) {
         if !begins {
             return (self.pending.borrow().clone(), false);
@@ -196,7 +195,7 @@ impl Branch {
         (statements, known.is_none())
     }
 
-    /// They are on their way.
+    /// The statements of the prologue are sent.
     pub(crate) fn prologue_is_sent(&self) {
         self.pending.borrow_mut().clear();
     }
@@ -214,7 +213,7 @@ impl Branch {
         self.read_only.set(true);
     }
 
-    /// Takes a connection with the transaction open on it.
+    /// Keeps the connection, if the transaction is open on it.
     fn keep(&self, connection: Box<Connection>) {
         let open = connection.is_answered()
             && connection.is_usable()
@@ -228,10 +227,10 @@ impl Branch {
     }
 }
 
-/// While it lives, a call has the connection. If that does not come back the transaction is lost.
+/// A call has the connection while this lives. If it does not give it back, the transaction is lost.
 pub(crate) struct Lease {
     branch: Rc<Branch>,
-    /// What becomes of the transaction if nothing is said of it.
+    /// What becomes of the transaction if the connection is not given back.
     otherwise: Option<State>,
 }
 
@@ -241,12 +240,12 @@ impl Lease {
         self.otherwise = Some(State::Lost);
     }
 
-    /// It has not begun after all.
+    /// The transaction has not begun after all.
     pub(crate) fn never_began(mut self) {
         self.otherwise = Some(State::New);
     }
 
-    /// The statement is over, or was not sent.
+    /// The statement is done, or was not sent.
     pub(crate) fn give_back(mut self, connection: Box<Connection>) {
         self.otherwise = None;
         self.branch.keep(connection);

@@ -1,4 +1,4 @@
-//! Cancelling: a second connection to the same server, which tells it to stop what the first one asked for.
+//! Cancelling: a cancel request, on a second connection to the same server, for the statement on the first one.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -18,28 +18,28 @@ use crate::net::socket::open_socket;
 use crate::net::tls::negotiate::{SslAttempt, negotiate};
 use crate::net::transport::Socket;
 
-/// All that is needed to cancel the statement of a connection.
+/// All that is needed to cancel the statement on a connection.
 pub(crate) struct CancelKey {
     process_id: i32,
     secret_key: i32,
     address: Address,
     host: Host,
-    /// The key goes the way that it came: over TLS if the connection does.
+    /// Over TLS if the connection is.
     ssl: SslAttempt,
     info: Rc<ConnInfo>,
     endpoint: Rc<Endpoint>,
     /// Our port, of a TCP socket.
     port: Option<u16>,
     backend: Cell<BackendIdentity>,
-    /// A request is on its way. Should nobody wait for its end, it may arrive at any time and hit what runs then.
+    /// A request was sent and not confirmed: it may arrive at any time, and cancel whatever runs then.
     unconfirmed: Cell<bool>,
-    /// A statement that cancels it was sent on another connection, and its answer has not come.
+    /// A statement that cancels was sent on another connection, which has not been answered.
     pursued: Cell<bool>,
-    /// One is to be made.
+    /// A request is to be made.
     queued: Cell<bool>,
 }
 
-/// A server, as one role reaches it.
+/// A server, and the role that connects to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -47,16 +47,16 @@ pub(crate) struct Server {
     ssl: SslAttempt,
 }
 
-/// A request that was sent. Dropped, its socket stays open apart, see [`crate::net::linger`].
+/// A request that was sent. When it is dropped its socket stays open, see [`crate::net::linger`].
 pub(crate) struct Sent {
     key: Rc<CancelKey>,
     socket: Lingering,
-    /// Whether an earlier one was under way.
+    /// Whether an earlier request was not confirmed.
     unconfirmed: bool,
 }
 
 impl Sent {
-    /// Waits until the server has taken it, which it shows by hanging up.
+    /// Waits until the server has processed the request: it closes the connection then.
     pub(crate) async fn confirm(mut self) {
         let mut nothing = [0];
         let Some(socket) = self.socket.socket() else {
@@ -100,12 +100,12 @@ impl CancelKey {
         }
     }
 
-    /// What is known by now of who answers.
+    /// Sets what is known of the server process that answers.
     pub(crate) fn set_backend(&self, backend: BackendIdentity) {
         self.backend.set(backend);
     }
 
-    /// The server that it is for, as one role reaches it; none where that is of no use.
+    /// The server, where cancelling many statements together may work.
     pub(crate) fn server(&self) -> Option<Server> {
         match (&self.address, self.backend.get()) {
             (_, BackendIdentity::Mismatched) | (Address::Unix(_), _) => None,
@@ -150,8 +150,8 @@ impl CancelKey {
         self.endpoint.resources().descriptors.for_cancel()
     }
 
-    /// Sends the request and waits until the server has taken it. There is nobody to tell of a failure: the caller's time is
-    /// bounded in any case.
+    /// Sends the request and waits until the server has processed it. A failure is not reported, as the caller's wait has a bound
+    /// in any case.
     pub(crate) async fn cancel(self: Rc<Self>) {
         if let Some(descriptor) = self.descriptor()
             && let Some(sent) = self.send(descriptor).await
@@ -160,9 +160,9 @@ impl CancelKey {
         }
     }
 
-    /// Sends the request, if that can be.
+    /// Sends the request; `None` if that fails.
     pub(crate) async fn send(self: Rc<Self>, descriptor: Descriptor) -> Option<Sent> {
-        // What became of an earlier request, this one's end does not tell.
+        // The confirmation of this request is none of an earlier one.
         let unconfirmed = self.unconfirmed.replace(true);
         let Some(mut socket) = self.connect(descriptor).await else {
             self.unconfirmed.set(unconfirmed);
@@ -170,8 +170,8 @@ impl CancelKey {
         };
         let mut message = BytesMut::new();
         frontend::cancel_request(self.process_id, self.secret_key, &mut message);
-        // The socket stays open until the other side hangs up, as libpq's does: a pooler that has to wait for a connection of
-        // its own takes a request whose sender has hung up for abandoned.
+        // The socket stays open until the other side closes it, as in libpq: a pooler that has to wait for a connection of its
+        // own drops a request whose client has closed the connection.
         let sent = async {
             socket.write_all(&message).await?;
             socket.flush().await
@@ -193,23 +193,22 @@ impl CancelKey {
             .ok()
     }
 
-    /// Notes whether a request is to be made.
+    /// Sets whether a request is to be made.
     pub(crate) fn set_queued(&self, queued: bool) {
         self.queued.set(queued);
     }
 
-    /// Whether a request is to be made, or may be under way.
+    /// Whether a request is to be made, or was not confirmed.
     pub(crate) fn is_busy(&self) -> bool {
         self.queued.get() || self.unconfirmed.get()
     }
 
-    /// Notes whether a statement that cancels may be under way; says what was noted before.
+    /// Sets whether a statement that cancels was not answered; gives the previous value.
     pub(crate) fn set_pursued(&self, pursued: bool) -> bool {
         self.pursued.replace(pursued)
     }
 
-    /// Whether a request, or a statement that does the same, may still be under way, so that the connection cannot be used
-    /// again.
+    /// Whether a request, or a statement that cancels, may still arrive, so that the connection cannot be used again.
     pub(crate) fn is_unconfirmed(&self) -> bool {
         self.unconfirmed.get() || self.pursued.get()
     }

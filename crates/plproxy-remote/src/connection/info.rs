@@ -1,15 +1,15 @@
-//! What can be told of a connection.
+//! What views show of a connection.
 
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-/// Where a connection goes, but for what may be a piece of a password.
+/// The target of a connection, without anything that may be a piece of a password.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// The host.
     pub host: String,
-    /// The port; `None` where it must not be seen.
+    /// The port; `None` where it must not be shown.
     pub port: Option<u16>,
     /// The database.
     pub dbname: String,
@@ -17,7 +17,7 @@ pub struct Shown {
     pub user: String,
 }
 
-/// What can be told of a connection to whom it may concern.
+/// A connection, as it was at one moment.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
     /// The host as the connection string has it.
@@ -30,7 +30,7 @@ pub struct ConnectionInfo {
     pub dbname: String,
     /// The role.
     pub user: String,
-    /// The same four as a view may have them.
+    /// The same four, as a view may show them.
     pub shown: Shown,
     /// The endpoint's number, as [`Endpoint::id`](crate::Endpoint::id) has it.
     pub endpoint: u64,
@@ -46,18 +46,18 @@ pub struct ConnectionInfo {
     pub calls: u64,
     /// How many statements are prepared on it.
     pub prepared_statements: usize,
-    /// Whether a call, or a transaction of several calls, has it at the moment.
+    /// Whether a call, or a transaction of several calls, uses it.
     pub in_use: bool,
-    /// Whether a transaction of several calls has it.
+    /// Whether a transaction of several calls uses it.
     pub in_transaction: bool,
     /// The version of TLS that protects it, as in `TLSv1.3`; `None` where nothing does.
     pub tls: Option<String>,
 }
 
-/// The same, as it changes.
+/// The same, kept up to date.
 pub(crate) struct LiveInfo {
     pub(super) fixed: ConnectionInfo,
-    /// The moment of `connected_at` on the clock that is never set.
+    /// The moment of `connected_at` on the monotonic clock.
     pub(super) opened: Instant,
     pub(super) last_used: Cell<Instant>,
     pub(super) calls: Cell<u64>,

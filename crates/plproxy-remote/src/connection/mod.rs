@@ -1,4 +1,4 @@
-//! A connection: a session that has begun, what is known of it, and what is on its way to and from it.
+//! A connection: its session, what is known of that, and the bytes to and from it.
 
 pub(crate) mod async_messages;
 pub(crate) mod auth_policy;
@@ -45,13 +45,13 @@ use crate::protocol::text_style::TextNeeds;
 use crate::protocol::write_buffer::WriteBuffer;
 use crate::runtime::TICK;
 
-/// A connection lives for 90 to 110 hundredths of the lifetime that it is given: those of many sessions, made in one moment,
-/// do not all end in one moment.
+/// A connection lives for 90 to 110 percent of the lifetime that is configured, so that many connections that were made at once
+/// are not all closed at once.
 const LEAST_SHARE: u32 = 900;
 const MOST_SHARE: u32 = 1100;
 const WHOLE: u32 = 1000;
 
-/// Who was there so short a time ago is taken to be there still.
+/// A server that has answered so short a time ago is assumed to be alive.
 const MOMENT: Duration = Duration::from_millis(10);
 
 pub(crate) struct Connection {
@@ -59,13 +59,13 @@ pub(crate) struct Connection {
     pub(crate) write_buffer: WriteBuffer,
     pub(crate) read_buffer: ReadBuffer,
     pub(crate) statements: StatementCache,
-    /// How the columns of statements are asked for whose types had to be learnt, by the statement's number.
+    /// How to ask for the columns of statements that had to be described, by the statement's number.
     pub(crate) described: NumberMap<u64, (ResultFormats, TextNeeds)>,
     pub(crate) backend: BackendIdentity,
     pub(crate) settings: SessionSettings,
-    /// What the server says of itself, if it was asked.
+    /// The server's identity, if it was queried.
     pub(crate) identity: Option<Rc<str>>,
-    /// What the server has noticed while the connection rested.
+    /// The notices that arrived while the connection was idle.
     pub(crate) notices: Notices,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
@@ -74,20 +74,20 @@ pub(crate) struct Connection {
     endpoint: Rc<Endpoint>,
     /// Its share of a lifetime, in thousandths.
     share: u32,
-    /// When it is to be closed if nobody uses it until then.
+    /// When it is to be closed if it is not used until then.
     due: Option<Instant>,
-    /// Since when nobody uses it.
+    /// Since when it is idle.
     idle_since: Instant,
-    /// Whether the socket is prepared for waiting on it alone; `None`: it was not tried.
+    /// Whether the socket is prepared for blocking; `None`: it was not tried.
     waits: Option<bool>,
     live_info: Rc<LiveInfo>,
     in_use: Option<InUse>,
-    /// When the others are gone, it is the last that holds the socket.
+    /// Dropped last, as the owner of the socket.
     pub(crate) terminate: Rc<TerminateOnDrop>,
 }
 
 impl Connection {
-    /// A session that has begun, and where.
+    /// A connection that has logged in, and where.
     pub(crate) fn new(
         begun: LoggedIn,
         address: Address,
@@ -187,7 +187,7 @@ impl Connection {
         now.saturating_duration_since(self.live_info.opened) >= shared(lifetime, self.share)
     }
 
-    /// It goes to rest. Says when it is to be closed.
+    /// It becomes idle. Gives when it is to be closed.
     pub(crate) fn becomes_idle(
         &mut self,
         lifetime: Option<Duration>,
@@ -204,7 +204,7 @@ impl Connection {
         self.due
     }
 
-    /// Since when it rests.
+    /// Since when it is idle.
     pub(crate) fn idle_since(&self) -> Instant {
         self.idle_since
     }
@@ -214,26 +214,26 @@ impl Connection {
         self.due
     }
 
-    /// Whether a statement may be sent on it, as far as can be seen without sending anything.
+    /// Whether a statement may be sent on it, as far as can be known without sending anything.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.is_usable() && self.read_async_messages()
     }
 
-    /// The same for who takes a farewell in the answer's place for what it is, which only a server of whom nobody stands in
-    /// between is trusted with: one that was in use a moment ago is not looked at, as a server may go between the look and
-    /// the sending, too.
+    /// The same for a statement that is sent again if the server turns out to have shut down, which is safe without a pooler in
+    /// between only: then the socket is not checked if it was used a moment ago, as the server may shut down after the check,
+    /// too.
     pub(crate) fn seems_alive(&mut self, now: Instant) -> bool {
         let fresh = self.backend == BackendIdentity::Confirmed
             && now.saturating_duration_since(self.idle_since) < MOMENT;
         self.is_usable() && (fresh || self.read_async_messages()) && self.state.is_idle()
     }
 
-    /// Whether nothing speaks against it that is known here.
+    /// Whether it can be used, as far as is known without checking the socket.
     pub(crate) fn is_usable(&self) -> bool {
         !self.broken && !self.cancel.is_unconfirmed()
     }
 
-    /// Reads bytes, without the runtime; false: nothing came for now. Not every connection can.
+    /// Reads bytes without the runtime; false: nothing has arrived. Not every connection can.
     pub(crate) fn fill(&mut self, mode: RecvMode) -> Result<bool, ErrorKind> {
         self.read_buffer.fill(&self.socket.borrow(), mode)
     }
@@ -245,7 +245,7 @@ impl Connection {
             .get_or_insert_with(|| self.socket.borrow().prepare(TICK))
     }
 
-    /// Whether it is in a known state: everything answered, no transaction open.
+    /// Whether it is in a known state: everything is answered, and no transaction is open.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_answered() && self.state.is_idle()
     }
@@ -258,7 +258,7 @@ impl Connection {
             && self.read_buffer.has_no_reply()
     }
 
-    /// A call began at that time. Says whether it is the first of the transaction to the endpoint.
+    /// A call begins to use it. Gives whether it is the first of the local transaction at this endpoint.
     pub(crate) fn begin_use(&mut self, at: Instant) -> bool {
         self.live_info.in_use.set(true);
         self.live_info.last_used.set(at);
@@ -268,18 +268,18 @@ impl Connection {
         first
     }
 
-    /// Another call began in the same transaction.
+    /// Another call begins to use it, in the same transaction.
     pub(crate) fn goes_on(&mut self, at: Instant) {
         self.live_info.last_used.set(at);
         self.live_info.calls.set(self.live_info.calls.get() + 1);
     }
 
-    /// Whether it belongs to a transaction of several calls.
+    /// Sets whether it belongs to a transaction of several calls.
     pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
         self.live_info.in_transaction.set(in_transaction);
     }
 
-    /// A call is over.
+    /// The call is done.
     pub(crate) fn end_use(&mut self) {
         self.in_use = None;
         self.live_info.in_use.set(false);
@@ -295,7 +295,7 @@ impl Connection {
     }
 }
 
-/// A connection's share of a lifetime, from any number.
+/// A connection's share of a lifetime, from a random number.
 fn share(chance: u64) -> u32 {
     let room = u64::from(MOST_SHARE - LEAST_SHARE + 1);
     LEAST_SHARE + (chance % room) as u32

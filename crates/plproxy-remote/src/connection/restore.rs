@@ -1,4 +1,4 @@
-//! Bringing a session back to how it was when it was new.
+//! Resetting a session.
 
 use crate::connection::Connection;
 use crate::connection::round_trip::IgnoreReply;
@@ -7,7 +7,7 @@ use crate::protocol::write_buffer::WriteBuffer;
 use crate::reset::Reset;
 
 impl Connection {
-    /// Runs the reset query. Without success the session is of no more use.
+    /// Runs the reset query. If that fails, the session is of no more use.
     pub(crate) async fn reset(&mut self, reset: &Reset) -> Result<(), ErrorKind> {
         self.settings.reset(reset.restores());
         if reset.discards() {
@@ -18,8 +18,8 @@ impl Connection {
         self.round_trip(1, write, &mut IgnoreReply).await
     }
 
-    /// Leaves nothing of what was done in the session. Behind a pooler that goes back to the pooler's own session, which may
-    /// speak another encoding.
+    /// Resets the session to the state in which it was when it was new. Through a pooler that may be a state of the pooler's
+    /// session, which may use another encoding.
     pub(crate) async fn discard(&mut self) -> Result<(), ErrorKind> {
         self.reset(&Reset::all()).await?;
         if !self.state.is_encoding_lost() {

@@ -1,7 +1,7 @@
-//! What is sent on a connection apart from calls: the connection's own questions, resets, scripts, descriptions.
+//! Round trips apart from calls: queries of the connection's own, resets, scripts, descriptions.
 //!
-//! A flight of messages, and the answers to it, message by message. Calls have an exchange of their own
-//! ([`crate::connection::exchange`]), which reads rows where they lie and may wait without the runtime.
+//! A flight of messages, and the replies to it, message by message. The statements of calls have an exchange of their own
+//! ([`crate::connection::exchange`]), which reads rows where they lie and may block without the runtime.
 
 use std::collections::HashSet;
 use std::future::poll_fn;
@@ -17,20 +17,19 @@ use crate::protocol::error_response::diagnostic;
 use crate::protocol::row::Row;
 use crate::protocol::write_buffer::WriteBuffer;
 
-/// What a server tells of itself is shorter.
+/// A value that a server is queried for is shorter.
 const LONGEST_VALUE: usize = 1 << 15;
 
-/// What takes the answers.
+/// Handles the replies of a round trip.
 pub(crate) trait ReplyHandler {
-    /// A message of the answer, other than errors and what may come at any time. An error means that nothing more can be
-    /// expected of the connection.
+    /// A message other than errors and asynchronous ones. An error breaks the connection.
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind>;
 
     /// A notice.
     fn notice(&mut self, _notice: Box<Diagnostic>) {}
 }
 
-/// For answers of which nobody wants anything but that there was no error.
+/// Ignores all replies but errors.
 pub(crate) struct IgnoreReply;
 
 impl ReplyHandler for IgnoreReply {
@@ -42,7 +41,7 @@ impl ReplyHandler for IgnoreReply {
 /// The columns of a statement's result.
 pub(crate) struct Description<'a> {
     pub(crate) columns: Option<Rc<[ColumnDescription]>>,
-    /// What is done with notices.
+    /// Takes notices.
     notice: &'a dyn Fn(Box<Diagnostic>),
 }
 
@@ -73,7 +72,7 @@ impl ReplyHandler for Description<'_> {
 pub(crate) struct FirstValue(Option<Vec<u8>>);
 
 impl FirstValue {
-    /// A value that is text of ASCII, as those are that a server is asked for about itself.
+    /// The value as a string; those of a server's own settings are ASCII.
     pub(crate) fn into_text(self) -> Option<String> {
         String::from_utf8(self.0?).ok()
     }
@@ -83,7 +82,7 @@ impl ReplyHandler for FirstValue {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         if tag == b'D' && self.0.is_none() {
             let value = Row::first_of_message(body).ok_or_else(ErrorKind::malformed_row)?;
-            // A version, a setting.
+            // A version or a setting is short.
             let value = value.filter(|value| value.len() < LONGEST_VALUE);
             self.0 = value.map(<[u8]>::to_vec);
         }
@@ -91,7 +90,7 @@ impl ReplyHandler for FirstValue {
     }
 }
 
-/// The first values of all rows, which are numbers, and no more of them than that; others are passed over.
+/// The first values of all rows, if they are numbers, up to a limit.
 struct Numbers {
     most: usize,
     found: HashSet<i32>,
@@ -113,8 +112,8 @@ impl ReplyHandler for Numbers {
 }
 
 impl Connection {
-    /// Sends what `write` writes, which is so many rounds, and reads all answers. The first error of the server's is the
-    /// result, when the server is ready again; after any other the connection is broken.
+    /// Sends the messages that `write` writes, which are so many rounds, and reads all replies. The server's first error is the
+    /// result, once the server is ready for queries again; after any other error the connection is broken.
     pub(crate) async fn round_trip(
         &mut self,
         rounds: u64,
@@ -143,13 +142,13 @@ impl Connection {
         self.broken = true;
         self.write_buffer.clear();
         Err(match (kind, refused) {
-            // Before it hung up it had said why.
+            // The server has said why it closed the connection.
             (ErrorKind::Closed | ErrorKind::Io(_), Some(diagnostic)) => ErrorKind::Db(diagnostic),
             (kind, _) => kind,
         })
     }
 
-    /// Asks the server something about itself, by the extended protocol: there are poolers that refuse the simple one.
+    /// Queries one value, by the extended protocol: there are poolers that refuse the simple one.
     pub(crate) async fn query_value(&mut self, question: &str) -> Result<String, ErrorKind> {
         let mut answer = FirstValue::default();
         self.round_trip(1, |out| out.extended_query(question), &mut answer)
@@ -159,7 +158,7 @@ impl Connection {
             .ok_or_else(|| ErrorKind::protocol("server did not answer a question about itself"))
     }
 
-    /// Runs a statement that gives numbers, and no more different ones than that.
+    /// Runs a query for numbers, of which there may be so many different ones.
     pub(crate) async fn query_numbers(
         &mut self,
         sql: &str,
@@ -173,19 +172,19 @@ impl Connection {
     }
 }
 
-/// A conversation under way.
+/// A round trip that is running.
 struct RoundTrip<'a, L> {
     connection: &'a mut Connection,
     handler: &'a mut L,
     /// The server's first error.
     refused: Option<Box<Diagnostic>>,
-    /// Why not all could be sent.
+    /// Why not all messages could be sent.
     send_error: Option<ErrorKind>,
 }
 
 impl<L: ReplyHandler> RoundTrip<'_, L> {
-    /// Sends and reads until everything is answered. Reading begins before all is sent, as a server that cannot get rid of
-    /// what it has to say takes nothing more.
+    /// Sends and reads until everything is answered. Reading begins before all is sent, as a server that cannot send its replies
+    /// does not read.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
         loop {
             if !self.connection.write_buffer.is_sent() {
@@ -195,7 +194,7 @@ impl<L: ReplyHandler> RoundTrip<'_, L> {
                 self.take(frame.tag, frame.body)?;
             }
             if self.connection.state.is_answered() {
-                // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
+                // If a message was not sent in whole, its rest would be part of the next one.
                 let asked = self.connection.write_buffer.is_sent() && self.send_error.is_none();
                 return Poll::Ready(if asked {
                     Ok(())
@@ -208,12 +207,12 @@ impl<L: ReplyHandler> RoundTrip<'_, L> {
                 socket,
                 ..
             } = &mut *self.connection;
-            read_buffer.forget();
+            read_buffer.discard();
             match (
                 read_buffer.poll_fill(cx, &mut socket.borrow_mut()),
                 &self.send_error,
             ) {
-                // The server may have said why before it hung up; now it has.
+                // The server may say why before it closes the connection; this one has said nothing.
                 (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => {
                     return Poll::Ready(Err(kind.clone()));
                 }
@@ -256,12 +255,13 @@ impl<L: ReplyHandler> RoundTrip<'_, L> {
                 Ok(())
             }
             b'S' => state.parameter_status(body),
-            // Nobody here listens to notifications.
+            // Notifications are ignored.
             b'A' => Ok(()),
             b'Z' => state.ready_for_query(body),
-            // The connection is of no use any more: the server waits for data, or sends them.
+            // The connection is of no more use: the server waits for data, or sends them.
             b'G' | b'H' | b'W' => Err(ErrorKind::protocol(COPY)),
-            // Parsed, bound, closed; parameters, columns, none; a row; the end of a statement, of an empty one.
+            // ParseComplete, BindComplete, CloseComplete; ParameterDescription, RowDescription, NoData; DataRow; CommandComplete,
+            // EmptyQueryResponse.
             b'1' | b'2' | b'3' | b't' | b'T' | b'n' | b'D' | b'C' | b'I' => {
                 self.handler.take(tag, body)
             }

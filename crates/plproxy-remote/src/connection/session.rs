@@ -1,4 +1,4 @@
-//! A connection that belongs to its holder, and the server that it was made to.
+//! A connection with an owner outside of the pool, and the server that it was made to.
 
 use std::fmt;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::connection::connect::{Destination, Limits};
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
 
-/// A connection that belongs to its holder alone. It is closed when dropped.
+/// A connection that belongs to its owner alone. It is closed when dropped.
 pub struct Session(Option<Box<Connection>>);
 
 impl Session {
@@ -21,18 +21,18 @@ impl Session {
         self.0
     }
 
-    /// Where it goes.
+    /// Its endpoint.
     pub fn endpoint(&self) -> Option<&Rc<Endpoint>> {
         self.0.as_ref().map(|connection| connection.endpoint())
     }
 
-    /// Where it was made to.
+    /// The server that it was made to.
     pub fn origin(&self) -> Option<Origin> {
         self.0.as_deref().map(Origin::of)
     }
 }
 
-/// The server that a session was made to: its address, and what the connection string led to then.
+/// The server that a session was made to: its address, and the settings of the connection.
 #[derive(Clone)]
 pub struct Origin(Rc<CancelKey>);
 
@@ -41,7 +41,7 @@ impl Origin {
         Origin(Rc::clone(connection.cancel_key()))
     }
 
-    /// A new connection to that very server.
+    /// Makes a new connection to that very server.
     pub(crate) async fn connect_again(&self, limits: Limits) -> Result<Box<Connection>, ErrorKind> {
         let Origin(key) = self;
         let destination = Destination::of(key.endpoint(), key.info());

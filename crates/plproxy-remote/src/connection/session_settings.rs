@@ -1,13 +1,12 @@
-//! The session's settings that decide how much of a value its text holds.
+//! The session's settings that decide how exact values are as text.
 //!
-//! With `extra_float_digits` below 1 floating-point numbers lack digits, and in a `DateStyle` other than ISO a time zone
-//! is an abbreviation, which elsewhere means another zone or none; `IntervalStyle` sql_standard is read by who has it, too.
-//! Before a statement whose results would suffer, in the same flight, goes one that changes the settings; before the next
-//! statement that does without goes one that changes them back, so that what a statement gets to see does not depend on
-//! what ran before it. Where they are good already, as the defaults are, all this is one question per connection; the styles
-//! are set to what they are, so that the server's configuration can be changed without changing them while rows come.
-//! Through a pooler the session is another one every time,
-//! and others use it too: there nothing is changed.
+//! With `extra_float_digits` below 1 floating-point numbers lack digits; in a `DateStyle` other than ISO a time zone is an
+//! abbreviation, which elsewhere means another zone or none; and `IntervalStyle` sql_standard is ambiguous for other readers.
+//! A statement whose results would suffer is preceded, in the same flight, by one that changes the settings, and the next
+//! statement that does without by one that changes them back, so that a statement does not see what ran before it. Where the
+//! settings are right, as the defaults are, all this is one query per connection: the styles are set to their own values, so
+//! that a change of the server's configuration does not change them between two rows. Through a pooler other clients use the
+//! session, too: nothing is changed there.
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::protocol::row::Row;
@@ -18,11 +17,11 @@ use crate::protocol::text_style::TextStyle;
 #[derive(Debug, Default)]
 pub(crate) struct SessionSettings {
     digits: Digits,
-    /// The session's own `DateStyle`, if it has another for the time being.
+    /// The session's own `DateStyle`, while it is changed.
     own_dates: Option<String>,
-    /// The same of `IntervalStyle`.
+    /// The session's own `IntervalStyle`, while it is changed.
     own_intervals: Option<String>,
-    /// Both are set by the session itself, which a change of the server's configuration leaves as they are.
+    /// Both were set in the session, so that a change of the server's configuration does not change them.
     pinned: bool,
 }
 
@@ -30,10 +29,9 @@ pub(crate) struct SessionSettings {
 enum Digits {
     #[default]
     Unknown,
-    /// All that a value has, or as many as we may ask for.
+    /// Values have all digits, or as many as can be asked for.
     Enough,
-    /// The session's own setting leaves too few. Whether it has another for the time being is not known after a reset that
-    /// may have left it.
+    /// The session's own setting leaves too few. `raised`: whether it is changed; not known after a reset of other things.
     Few { own: i32, raised: Option<bool> },
 }
 
@@ -43,12 +41,12 @@ pub(crate) struct Change {
     sql: String,
     process_id: i32,
     needs: TextNeeds,
-    /// The styles before.
+    /// The styles before the change.
     style: TextStyle,
 }
 
 impl Change {
-    /// So many columns has the answer.
+    /// The number of columns of the result.
     pub(crate) const COLUMNS: usize = 5;
 
     pub(crate) fn sql(&self) -> &str {
@@ -57,7 +55,7 @@ impl Change {
 }
 
 impl SessionSettings {
-    /// The session was reset, all of it or not. Of `DateStyle` the server tells.
+    /// The session was reset, all of it or not. The server reports `DateStyle`.
     pub(crate) fn reset(&mut self, all: bool) {
         self.pinned = false;
         self.digits = match self.digits {
@@ -73,7 +71,7 @@ impl SessionSettings {
         };
     }
 
-    /// What to send ahead of a statement with such needs; mostly nothing.
+    /// The change to be sent before a statement with these requirements; mostly none.
     pub(crate) fn change(
         &self,
         needs: TextNeeds,
@@ -87,7 +85,7 @@ impl SessionSettings {
         let digits = match (self.digits, needs.digits) {
             (Digits::Enough, _) | (Digits::Unknown, false) => None,
             (Digits::Unknown, true) => Some(1),
-            // It is as it is to be.
+            // The setting is right.
             (Digits::Few { raised, .. }, wanted) if raised == Some(wanted) => None,
             (Digits::Few { .. }, true) => Some(1),
             (Digits::Few { own, .. }, false) => Some(own),
@@ -108,7 +106,7 @@ impl SessionSettings {
             (Some(own), false, true) => Some(own.as_str()),
             _ => None,
         };
-        // What a server does not report is left alone.
+        // A setting that the server does not report is not changed.
         let (dates, intervals) = (
             dates.filter(|value| !value.is_empty()),
             intervals.filter(|value| !value.is_empty()),
@@ -117,7 +115,7 @@ impl SessionSettings {
         if nothing || !is_plain(&style.dates) || !is_plain(&style.intervals) {
             return None;
         }
-        // Only in the session that the start-up named: through a pooler it would be anybody's.
+        // Only in the process that the log-in named: through a pooler the session would be anybody's.
         let set = |condition: &str, name: &str, value: &str| {
             format!(
                 "case when {condition}pg_catalog.pg_backend_pid() = {process_id} \
@@ -127,7 +125,7 @@ impl SessionSettings {
         let digits = digits.map(|value| {
             let condition = match self.digits {
                 _ if needs.digits => "d::pg_catalog.int4 < 1 and ",
-                // Only what is ours: the reset may have set another.
+                // Only if it is the value set here: the reset may have set another one.
                 Digits::Few { raised: None, .. } => "d::pg_catalog.int4 = 1 and ",
                 _ => "",
             };
@@ -150,7 +148,7 @@ impl SessionSettings {
         })
     }
 
-    /// Learns from the answer. Whether the session is the one that the start-up named, if it says so.
+    /// Learns from the result. Gives whether the process is the one that the log-in named, if that is known.
     pub(crate) fn learn(&mut self, change: &Change, answer: Row<'_>) -> Option<BackendIdentity> {
         let value = |column| answer.get(column);
         let number = |column| answer.number(column);
@@ -169,7 +167,7 @@ impl SessionSettings {
                 own: before,
                 raised: Some(true),
             },
-            // Changed back, or it had been left as it is to be.
+            // Changed back, or it was right.
             Digits::Few { own, raised } if digits || raised.is_none() => Digits::Few {
                 own,
                 raised: Some(change.needs.digits),
@@ -190,7 +188,7 @@ impl SessionSettings {
         }
     }
 
-    /// The question was refused: whoever is there will not be asked again.
+    /// The statement was refused: it is not sent again.
     pub(crate) fn refused(&mut self) {
         if self.digits == Digits::Unknown {
             self.digits = Digits::Enough;
@@ -198,7 +196,7 @@ impl SessionSettings {
     }
 }
 
-/// Whether a server's setting is what it should be, and so can be put between quotes.
+/// Whether a server's setting can be put between quotes.
 fn is_plain(dates: &str) -> bool {
     dates
         .chars()

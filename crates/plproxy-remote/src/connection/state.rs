@@ -1,5 +1,4 @@
-//! What is known of a server's session from what the server reports: who it is, whether a transaction is open, how many rounds
-//! are answered, how it writes values as text.
+//! The state of a session, as the server reports it: its process, its transaction, how many rounds are answered, its settings.
 
 use std::rc::Rc;
 
@@ -7,7 +6,7 @@ use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::protocol::text_style::TextStyle;
 
-/// Bytes of settings that may be reported between two rounds.
+/// How many bytes of settings a server may report in one round.
 const STATUS_LIMIT: usize = 1 << 17;
 
 /// See the module.
@@ -17,11 +16,11 @@ pub(crate) struct SessionState {
     secret_key: i32,
     server_version: String,
     transaction: u8,
-    /// The session was made to speak another encoding than the one that was agreed on.
+    /// `client_encoding` is not the one that was agreed on any more.
     encoding_lost: bool,
     style: TextStyle,
-    peculiar_style: Option<Rc<TextStyle>>,
-    /// Rounds (a simple query, or what a sync ends) that were sent; the start-up is the first.
+    nonstandard_style: Option<Rc<TextStyle>>,
+    /// How many rounds (a simple query, or all up to a Sync) were sent; the start-up is the first.
     asked: u64,
     answered: u64,
     status_bytes: usize,
@@ -37,14 +36,14 @@ impl SessionState {
             transaction: 0,
             encoding_lost: false,
             style: TextStyle::default(),
-            peculiar_style: None,
+            nonstandard_style: None,
             asked: 1,
             answered: 0,
             status_bytes: 0,
         }
     }
 
-    /// The process that the start-up named.
+    /// The process that the log-in named.
     pub(crate) fn process_id(&self) -> i32 {
         self.process_id
     }
@@ -54,7 +53,7 @@ impl SessionState {
         self.encoding
     }
 
-    /// What a cancel request shows to be believed.
+    /// The secret that authorizes a cancel request.
     pub(crate) fn secret_key(&self) -> i32 {
         self.secret_key
     }
@@ -69,9 +68,9 @@ impl SessionState {
         &self.style
     }
 
-    /// The same, where it is not as everybody reads it.
-    pub(crate) fn peculiar_style(&self) -> Option<Rc<TextStyle>> {
-        self.peculiar_style.clone()
+    /// The same, where readers must know it.
+    pub(crate) fn nonstandard_style(&self) -> Option<Rc<TextStyle>> {
+        self.nonstandard_style.clone()
     }
 
     /// Whether all rounds sent were answered.
@@ -79,27 +78,27 @@ impl SessionState {
         self.asked == self.answered
     }
 
-    /// Whether, moreover, no transaction is open and the session is as it was.
+    /// Whether, moreover, no transaction is open and the encoding is the one that was agreed on.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_answered() && !self.is_in_transaction() && !self.encoding_lost
     }
 
-    /// Whether a transaction is open, or failed and not ended.
+    /// Whether a transaction is open, be it failed.
     pub(crate) fn is_in_transaction(&self) -> bool {
         self.transaction != b'I'
     }
 
-    /// Whether the transaction that is open takes no statement before it is rolled back, or a part of it.
+    /// Whether the transaction has failed, so that it, or a part of it, is to be rolled back.
     pub(crate) fn is_failed(&self) -> bool {
         self.transaction == b'E'
     }
 
-    /// Whether the session was made to speak another encoding than the one that was agreed on.
+    /// Whether `client_encoding` is not the one that was agreed on any more.
     pub(crate) fn is_encoding_lost(&self) -> bool {
         self.encoding_lost
     }
 
-    /// The body of a `BackendKeyData`.
+    /// Takes the body of a BackendKeyData.
     pub(crate) fn backend_key_data(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         let [process_id, secret_key] = body
             .as_chunks::<4>()
@@ -112,12 +111,12 @@ impl SessionState {
         Ok(())
     }
 
-    /// So many rounds are sent.
+    /// So many rounds are about to be sent.
     pub(crate) fn rounds_sent(&mut self, rounds: u64) {
         self.asked += rounds;
     }
 
-    /// The body of a `ReadyForQuery`: a round is over.
+    /// Takes the body of a ReadyForQuery: a round is answered.
     pub(crate) fn ready_for_query(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         let [transaction] = body else {
             return Err(ErrorKind::unexpected_message());
@@ -133,15 +132,15 @@ impl SessionState {
         Ok(())
     }
 
-    /// The body of a `ParameterStatus`: a setting, name and value, each with a zero byte at its end.
+    /// Takes the body of a ParameterStatus: name and value of a setting, each with a zero byte at its end.
     pub(crate) fn parameter_status(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         self.status_bytes += body.len();
         if self.status_bytes > STATUS_LIMIT {
             return Err(ErrorKind::protocol("server reported too many settings"));
         }
         if self.style.learn(body) {
-            let peculiar = self.style.is_peculiar();
-            self.peculiar_style = peculiar.then(|| Rc::new(self.style.clone()));
+            let nonstandard = self.style.is_nonstandard();
+            self.nonstandard_style = nonstandard.then(|| Rc::new(self.style.clone()));
         } else if let Some(version) = value_of(body, b"server_version\0") {
             self.server_version = String::from_utf8_lossy(version).into_owned();
         } else if let Some(encoding) = value_of(body, b"client_encoding\0") {
@@ -151,7 +150,7 @@ impl SessionState {
     }
 }
 
-/// The value of a setting, if the report is of that one.
+/// The value of the setting of that name, if the report is of it.
 fn value_of<'a>(report: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     report.strip_prefix(name)?.strip_suffix(b"\0")
 }

@@ -1,7 +1,7 @@
-//! What a connection remembers of the statements that it ran.
+//! The statements that a connection has run, and which of them are prepared.
 //!
-//! A connection counts how often it ran a statement. From the second time on it is worth preparing, if the connection
-//! reaches one real server process; until then, and for ever where it does not, it is sent unnamed.
+//! A connection counts how often it runs a statement. The second time the statement is prepared, if the connection reaches one
+//! server process; before that, and always where it does not, the statement is sent unnamed.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -14,7 +14,7 @@ use crate::options::Prepared;
 use crate::protocol::columns::ColumnDescription;
 use crate::protocol::statement::Statement;
 
-/// Statements that a connection remembers at most.
+/// How many statements a connection remembers.
 const REMEMBERED: usize = 256;
 
 /// A statement that a connection has prepared.
@@ -29,7 +29,7 @@ pub(crate) struct PreparedStatement {
 pub(crate) enum Columns {
     #[default]
     Unknown,
-    /// It gives no rows.
+    /// There are none.
     None,
     Some(Rc<[ColumnDescription]>),
 }
@@ -45,13 +45,13 @@ impl Columns {
 
 /// How to run a statement this time.
 pub(crate) enum Plan {
-    /// As it was prepared.
+    /// By its prepared form.
     Prepared(PreparedStatement),
-    /// It is to be prepared, and run then.
+    /// Prepare it, and run it.
     Prepare,
     /// Without a name.
     Unnamed,
-    /// Without a name, and the server is to be asked which process it is.
+    /// Without a name, and query the server's process id.
     UnnamedAndAsk,
 }
 
@@ -64,22 +64,22 @@ enum State {
 struct Entry {
     uses: u32,
     state: State,
-    /// The time of the last use, on the clock of uses.
+    /// When it was last used, in uses of the connection.
     used: u64,
 }
 
-/// What a connection remembers.
+/// See the module.
 #[derive(Default)]
 pub(crate) struct StatementCache {
     entries: NumberMap<u64, Entry>,
     clock: u64,
     prepared: usize,
-    /// Names of prepared statements that the server still has and nobody uses.
+    /// Names of prepared statements to be closed on the server.
     forgotten: Vec<Rc<str>>,
 }
 
 impl StatementCache {
-    /// How to run `statement` now. May forget the statement that was not used for the longest time.
+    /// How to run `statement` this time. May forget the least recently used statement.
     pub(crate) fn plan(
         &mut self,
         statement: &Statement,
@@ -107,7 +107,7 @@ impl StatementCache {
         entry.used = clock;
         entry.uses = entry.uses.saturating_add(1);
         match &entry.state {
-            // It has turned out that others answer here, too.
+            // Another server process has turned out to answer.
             State::Prepared(_)
                 if prepared == Prepared::Auto && backend != BackendIdentity::Confirmed =>
             {
@@ -140,7 +140,7 @@ impl StatementCache {
         }
     }
 
-    /// Never tries again to prepare it.
+    /// Never prepares the statement again.
     pub(crate) fn give_up(&mut self, statement: &Statement) {
         if let Some(entry) = self.entries.get_mut(&statement.id()) {
             let state = std::mem::replace(&mut entry.state, State::Never);
@@ -148,12 +148,12 @@ impl StatementCache {
         }
     }
 
-    /// Forgets a prepared form that has become useless.
+    /// Forgets a statement whose prepared form is out of date.
     pub(crate) fn forget(&mut self, statement: &Statement) {
         self.remove(statement.id());
     }
 
-    /// Forgets all prepared forms, which the server drops; what is used again is prepared at once.
+    /// Forgets all prepared forms, which the server has dropped; a statement is prepared again at its next use.
     pub(crate) fn forget_prepared(&mut self) {
         self.prepared = 0;
         for entry in self.entries.values_mut() {
@@ -163,12 +163,12 @@ impl StatementCache {
         }
     }
 
-    /// Names of prepared statements that the server is to drop.
+    /// Names of prepared statements to be closed on the server.
     pub(crate) fn forgotten(&self) -> &[Rc<str>] {
         &self.forgotten
     }
 
-    /// The server is told of them.
+    /// They are closed.
     pub(crate) fn forgotten_are_closed(&mut self) {
         self.forgotten.clear();
     }
@@ -195,7 +195,7 @@ impl StatementCache {
         }
     }
 
-    /// The server is to drop what it has prepared, if anything.
+    /// The prepared form, if there is one, is to be closed on the server.
     fn give_back(&mut self, state: State) {
         if let State::Prepared(prepared) = state {
             self.prepared -= 1;
@@ -204,8 +204,7 @@ impl StatementCache {
     }
 }
 
-/// A name that no other statement has, of this process or another: should one stray to a server process that others use,
-/// that one does not know it.
+/// A name that no other statement has, in this process or another: a server process that other clients use refuses it.
 pub(crate) fn new_name() -> Rc<str> {
     thread_local! {
         static NEXT_NAME: Cell<u64> = const { Cell::new(1) };

@@ -1,4 +1,4 @@
-//! Endpoints: where calls go, one for each way of connecting.
+//! Endpoints: one for each database and way to connect to it.
 
 pub(crate) mod reachability;
 pub(crate) mod resources;
@@ -16,31 +16,31 @@ use crate::endpoint::reachability::{Attempt, Reachability};
 use crate::endpoint::resources::Resources;
 use crate::endpoint::usage::Usage;
 
-/// What there is to read of a connection string, with all that stands behind it: files, the environment. May block.
+/// Reads a connection string, with the files and the environment behind it. May block.
 pub type Reader = Box<dyn Fn() -> Result<(ConnInfo, Vec<Warning>), ConnInfoError>>;
 
-/// A database of a partition, as one local user reaches it.
+/// A database of a partition, as one local user connects to it.
 ///
-/// The connection string is what it is by; where that leads may change, as the service file is read, and the password
-/// file, whenever a connection is made. Connections at rest stay where they were made to.
+/// It is identified by the connection string. Where that leads may change, as the service file and the password file are read
+/// whenever a connection is made. Idle connections are not affected by that.
 pub struct Endpoint {
     id: u64,
     reader: Reader,
     shown: RefCell<Shown>,
-    /// How often that changed.
+    /// How often `shown` has changed.
     changes: Cell<u64>,
     resources: Rc<Resources>,
-    /// How many of the caller's own values count on it.
+    /// How many references the caller holds.
     holders: Cell<usize>,
-    /// Nobody can ask for it any more.
+    /// It is not in use any more: its connections are not kept.
     closed: Cell<bool>,
-    /// What its sessions speak, once that is known.
+    /// The encoding of its sessions, once that is known.
     encoding: Cell<Option<Encoding>>,
     usage: Rc<Usage>,
     reachability: Reachability,
 }
 
-/// What may be told of where it led when it was last read.
+/// What may be shown of the connection string, as it was last read.
 #[derive(PartialEq, Eq)]
 struct Shown {
     /// See [`Endpoint::label`].
@@ -84,7 +84,7 @@ impl Endpoint {
         })
     }
 
-    /// Reads the connection string, as it is to be done for each connection. May block.
+    /// Reads the connection string, for each connection that is made. May block.
     pub(crate) fn read(&self) -> Result<(ConnInfo, Vec<Warning>), ConnInfoError> {
         let (info, warnings) = (self.reader)()?;
         let shown = Shown::of(&info);
@@ -95,12 +95,12 @@ impl Endpoint {
         Ok((info, warnings))
     }
 
-    /// Reads anew what may be told of it. May block.
+    /// Reads the connection string again, for what may be shown of it. May block.
     pub fn refresh(&self) -> Result<(), ConnInfoError> {
         self.read().map(drop)
     }
 
-    /// How often what may be told of it has changed.
+    /// How often what may be shown of it has changed.
     pub fn changes(&self) -> u64 {
         self.changes.get()
     }
@@ -110,13 +110,13 @@ impl Endpoint {
         self.id
     }
 
-    /// The encoding of the last session that was begun: the host's, or UTF-8 where the server does not have that. `None`:
-    /// there was none yet.
+    /// The encoding of the last session: the host's, or UTF-8 where the server cannot convert to that. `None`: there was no session
+    /// yet.
     pub fn encoding(&self) -> Option<Encoding> {
         self.encoding.get()
     }
 
-    /// What sessions are asked to speak first.
+    /// The encoding that sessions are asked for first.
     pub fn host_encoding(&self) -> Encoding {
         self.resources.encoding
     }
@@ -133,12 +133,12 @@ impl Endpoint {
         &self.usage
     }
 
-    /// Whether it could not be connected to a while ago, so that others are better tried first.
+    /// Whether connecting has failed lately, so that other endpoints are better tried first.
     pub fn is_avoided(&self) -> bool {
         self.reachability.is_avoided()
     }
 
-    /// A connection is being made.
+    /// An attempt to connect begins.
     pub(crate) fn attempt(&self, begun: Instant) -> Attempt<'_> {
         self.reachability.attempt(begun)
     }
@@ -151,20 +151,20 @@ impl Endpoint {
         &self.closed
     }
 
-    /// Keeps the endpoint's connections at rest open while the result lives. When the last of the results is gone, they are
-    /// closed, see [`Remote::tidy`](crate::Remote::tidy).
+    /// Keeps the endpoint's idle connections open while the result lives. When the last of the results is dropped, they are closed,
+    /// see [`Remote::tidy`](crate::Remote::tidy).
     pub fn hold(self: &Rc<Self>) -> Hold {
         self.holders.set(self.holders.get() + 1);
         Hold(Rc::clone(self))
     }
 
-    /// The database's name for messages and views. A password that was not encoded makes a URI's parts fall where they do not
-    /// belong, so what is no plain name is not shown.
+    /// The database's name for messages and views. A password that was not encoded may be read as other parts of a URI, so only a
+    /// plain name is shown.
     pub fn label(&self) -> Rc<str> {
         Rc::clone(&self.shown.borrow().label)
     }
 
-    /// The hosts to try, divided by commas, as they were written; what may be a piece of a password is not shown.
+    /// The hosts to try, separated by commas, as they were written; nothing that may be a piece of a password is shown.
     pub fn hosts(&self) -> String {
         let shown = self.shown.borrow();
         let names: Vec<&str> = shown.hosts.iter().map(|(name, _)| name.as_str()).collect();
@@ -190,7 +190,7 @@ impl Endpoint {
 pub struct Hold(Rc<Endpoint>);
 
 impl Hold {
-    /// What is held.
+    /// The endpoint.
     pub fn endpoint(&self) -> &Rc<Endpoint> {
         &self.0
     }

@@ -1,17 +1,17 @@
-//! Whether an endpoint could be connected to lately.
+//! Whether connecting to an endpoint has failed lately.
 //!
-//! One that could not is to be tried after others for a while, which grows with each failure after it. It is a hint, and
-//! this process's own: nothing is refused for it.
+//! Then the endpoint is to be tried after others for a while, which grows with each further failure. This is a hint of this
+//! process only: nothing is refused because of it.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::error::ErrorKind;
 
-/// How long after the first failure, and at the most.
+/// For how long after the first failure, and at the most.
 const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
-/// An attempt that somebody ended was not going to succeed if it had taken so long.
+/// An attempt that was dropped counts as failed if it had taken so long.
 const LONG: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Avoided {
 
 impl Reachability {
     pub(crate) fn is_avoided(&self) -> bool {
-        // The clock is not looked at for the many that are well.
+        // The clock is not read for the many endpoints that can be connected to.
         self.0
             .get()
             .is_some_and(|avoided| avoided.lasts(Instant::now()))
@@ -47,7 +47,7 @@ impl Reachability {
 
     fn fails(&self, now: Instant) {
         let pause = match self.0.get() {
-            // It was told so already.
+            // The endpoint is avoided already.
             Some(avoided) if avoided.lasts(now) => return,
             Some(avoided) => (avoided.pause * 2).min(LONGEST),
             None => FIRST,
@@ -56,7 +56,7 @@ impl Reachability {
     }
 }
 
-/// An attempt to connect. Dropped before its end it has failed if it took long.
+/// An attempt to connect. Dropped before its end, it has failed if it took long.
 pub(crate) struct Attempt<'a> {
     of: Option<&'a Reachability>,
     begun: Instant,
@@ -95,7 +95,7 @@ mod tests {
             reachability.fails(now);
             let avoided = reachability.0.get().unwrap();
             assert_eq!(avoided.pause, Duration::from_secs(seconds));
-            // Others that fail meanwhile make it no longer.
+            // Other failures meanwhile do not prolong it.
             reachability.fails(now + Duration::from_secs(1));
             assert_eq!(reachability.0.get(), Some(avoided));
             now += avoided.pause;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_ends_it() {
+    fn a_connection_ends_the_pause() {
         let reachability = Reachability::default();
         let now = Instant::now();
         let attempt = || reachability.attempt(now);
@@ -112,10 +112,10 @@ mod tests {
         assert!(reachability.is_avoided());
         attempt().ends(Ok(()));
         assert!(!reachability.is_avoided());
-        // What is wrong here says nothing of it.
+        // A local failure is none of the endpoint.
         attempt().ends(Err(&ErrorKind::NoDescriptor));
         assert!(!reachability.is_avoided());
-        // Ended by somebody else: after a moment, and after a while.
+        // Dropped: after a moment, and after a while.
         drop(attempt());
         assert!(!reachability.is_avoided());
         if let Some(earlier) = now.checked_sub(LONG) {

@@ -9,14 +9,14 @@ use crate::net::linger;
 use crate::net::tls::context::Contexts;
 use crate::protocol::terminate::OpenConnections;
 
-/// What all endpoints of a process share.
+/// See the module.
 pub(crate) struct Resources {
-    /// The host's.
+    /// The host's encoding.
     pub(crate) encoding: Encoding,
     pub(crate) contexts: Contexts,
     pub(crate) open_connections: OpenConnections,
     pub(crate) descriptors: Rc<Descriptors>,
-    /// There are endpoints that nobody holds any more.
+    /// There may be endpoints without references.
     pub(crate) let_go: Cell<bool>,
 }
 

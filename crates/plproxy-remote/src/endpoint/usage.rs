@@ -1,24 +1,24 @@
-//! How many connections of an endpoint were needed at once, lately: as many are kept, and no more.
+//! How many connections of an endpoint were needed at once lately: so many are kept.
 //!
-//! Calls within calls and cursors side by side need several connections to one partition. What they need counts for the next
-//! transactions that use the partition, as they may do the same again, and for a minute at the most.
+//! Nested calls and several cursors need several connections to one partition. Their number counts for the next transactions
+//! that use the partition, as they may need as many again, and for a minute at the most.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// So many transactions count.
+/// How many transactions count.
 const TRANSACTIONS: usize = 5;
-/// For that long.
+/// How long they count.
 pub(crate) const LATELY: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(crate) struct Usage {
     in_use: Cell<usize>,
-    /// The most at once in this transaction; zero if it has used none.
+    /// The most that were in use at once in this transaction; 0 if it has used none.
     most: Cell<usize>,
-    /// The same of the last transactions that used any, and when they ended; the latest is last.
+    /// The same of the last transactions that have used any, and when they ended; the latest is last.
     before: RefCell<VecDeque<(Instant, usize)>>,
 }
 
@@ -53,11 +53,11 @@ impl Usage {
     }
 }
 
-/// While it lives, a connection of the endpoint is in use.
+/// A connection of the endpoint is in use while this lives.
 pub(crate) struct InUse(Rc<Usage>);
 
 impl InUse {
-    /// Begins it; says whether it is the first use in this transaction.
+    /// Begins a use; gives whether it is the first one in this transaction.
     pub(crate) fn begin(usage: &Rc<Usage>) -> (InUse, bool) {
         let first = usage.most.get() == 0;
         usage.in_use.set(usage.in_use.get() + 1);
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(usage.lately(start + Duration::from_secs(62)), 3);
         assert_eq!(usage.lately(start + Duration::from_secs(64)), 1);
         assert_eq!(usage.lately(start + Duration::from_secs(1000)), 1);
-        // What is in use at its end a transaction leaves to the next.
+        // Connections that are in use at the end of a transaction count for the next one.
         usage.in_use.set(2);
         assert_eq!(needs(1000, 7), 7);
         assert_eq!(usage.most.get(), 2);

@@ -1,7 +1,7 @@
 //! From hosts to addresses.
 //!
-//! Names are looked up by the system's resolver, which blocks, and so outside of the runtime. Addresses in text are never
-//! looked up.
+//! Names are looked up by the system's resolver, which blocks, and therefore outside of the runtime. Numeric addresses are
+//! never looked up.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -12,10 +12,10 @@ use plproxy_core::conninfo::{Host, HostName};
 use crate::error::system_words;
 use crate::runtime::resolver::{Found, Resolver};
 
-/// Bytes of a socket's path, by the system's address structure less the zero byte at its end.
+/// The longest path of a socket: `sun_path` without the zero byte at its end.
 const LONGEST_SOCKET: usize = 107;
 
-/// Where a socket can be connected to.
+/// What a socket can be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Tcp(SocketAddr),
@@ -69,7 +69,7 @@ pub(crate) async fn resolve(host: &Host, resolver: &Resolver) -> Result<Vec<Addr
     }
 }
 
-/// Whole socket addresses: a link-local one is of no use without its zone.
+/// Looks a host name up. Gives socket addresses, as a link-local one is of no use without its scope.
 fn ask(host: &str) -> Found {
     let mut found = Vec::new();
     let addresses = (host, 0).to_socket_addrs();
@@ -81,7 +81,7 @@ fn ask(host: &str) -> Found {
     Ok(found)
 }
 
-/// What the resolver said, without Rust's introduction.
+/// The resolver's message, without the prefix that Rust adds.
 fn resolver_words(error: &io::Error) -> String {
     let words = system_words(error);
     words

@@ -1,8 +1,8 @@
-//! Sockets without TLS, where each read and each write says for itself whether it may wait.
+//! Sockets without TLS, on which each `recv` and each `send` says for itself whether it may block.
 //!
-//! In the runtime nothing waits on a socket; the runtime does, for all of them at once. A request that is alone can do
-//! without: it lets the system wait in the very call that takes the answer, which spares the thread a second call, and the
-//! way through the runtime. Such a wait ends by itself after a tick, and with every signal.
+//! In the runtime nothing blocks on a socket; the runtime waits for all of them at once. The only request of a call can do
+//! without the runtime: it blocks in the very `recv` that takes the reply, which saves a system call and the way through the
+//! runtime. Such a `recv` ends by itself after a tick, and with every signal.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,11 +16,11 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// What the two kinds of sockets have in common.
+/// What TCP and Unix sockets have in common.
 pub(crate) trait RawSocket: AsFd {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    /// Runs `f`. If that would have to wait, the runtime is told so.
+    /// Runs `f`. If that would block, the runtime learns that the socket is not ready.
     fn attempt<T>(&self, of: Interest, f: impl FnOnce() -> io::Result<T>) -> io::Result<T>;
 }
 
@@ -44,7 +44,7 @@ macro_rules! raw_socket {
 raw_socket!(TcpStream);
 raw_socket!(UnixStream);
 
-/// Appends what there is to `bytes`, up to its capacity; none at the end of the stream.
+/// Appends the bytes that have arrived to `bytes`, up to its capacity; 0 at the end of the stream.
 pub(crate) fn poll_append(
     socket: &impl RawSocket,
     cx: &mut Context<'_>,
@@ -56,7 +56,7 @@ pub(crate) fn poll_append(
     })
 }
 
-/// The same for the client library.
+/// The same into a buffer of tokio's.
 pub(crate) fn poll_read(
     socket: &impl RawSocket,
     cx: &mut Context<'_>,
@@ -81,7 +81,7 @@ fn poll_receive(
         match socket.attempt(Interest::READABLE, &mut receive) {
             Ok(got) => {
                 if 0 < got && got < room {
-                    // That was all: who asks for more is to wait, and not to try in vain.
+                    // That was all: the next read is to wait, and not to try in vain.
                     let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
                     let _ = socket.attempt(Interest::READABLE, nothing);
                 }
@@ -95,7 +95,7 @@ fn poll_receive(
     }
 }
 
-/// Sends what the system takes.
+/// Sends as much as the system takes, when it takes something.
 pub(crate) fn poll_send(
     socket: &impl RawSocket,
     cx: &mut Context<'_>,
@@ -113,7 +113,7 @@ pub(crate) fn poll_send(
     }
 }
 
-/// Sends what the system takes at once. A peer that hung up is no reason for a signal to the process.
+/// Sends as much as the system takes at once. A peer that has closed the connection raises no signal.
 pub(crate) fn send_now(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(send(
         socket,
@@ -122,30 +122,30 @@ pub(crate) fn send_now(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     )?)
 }
 
-/// What can be learnt without taking it: whether there are bytes (the end of the stream is none), or that there is nothing.
+/// Peeks: whether there are bytes to read, false at the end of the stream, an error where nothing has arrived.
 pub(crate) fn peek(socket: &impl AsFd) -> io::Result<bool> {
     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
     Ok(recv(socket, &mut [0; 1], flags)?.0 > 0)
 }
 
-/// From now on [`append`] can wait on the socket, for so long at most. Nothing else here does.
+/// Prepares a socket so that [`append`] can block on it, for a tick at most. No other function here blocks.
 pub(crate) fn prepare(socket: &impl AsFd, tick: Duration) -> io::Result<()> {
-    // With a limit, a wait ends with a signal, too, whatever the signal's handler was installed with.
+    // With a timeout, `recv` ends with a signal even if its handler was installed with SA_RESTART.
     set_socket_timeout(socket, Timeout::Recv, Some(tick))?;
     rustix::io::ioctl_fionbio(socket, false)?;
     Ok(())
 }
 
-/// Whether to wait for bytes that are not there.
+/// Whether a `recv` blocks when nothing has arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecvMode {
-    /// On a socket that was prepared for it.
+    /// Only on a socket that was prepared for it.
     Block,
     NonBlock,
 }
 
-/// Appends what comes to `bytes`, up to its capacity. `None`: nothing has come yet, and if that was waited for, a signal came or
-/// the time is over.
+/// Appends the bytes that arrive to `bytes`, up to its capacity. `None`: nothing has arrived, and if it blocked, a signal or the
+/// timeout has ended that.
 pub(crate) fn append(
     socket: &impl AsFd,
     bytes: &mut Vec<u8>,

@@ -1,60 +1,60 @@
 //! File descriptors, of which a process has a limited number, and the host process its own account.
 //!
-//! Each socket has a [`Descriptor`], and gives it back when it is closed. Where there is none left, connections at rest are
-//! closed to make room, the one that has rested the longest first.
+//! Each socket has a [`Descriptor`], and gives it back when it is closed. Where none is left, idle connections are closed, the
+//! one that has been idle for the longest time first.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use rustix::process::{Resource, getrlimit};
 
-/// What the runtime has open for itself: its epoll, a second hold on that, and what wakes it.
+/// The runtime's own: an epoll instance, its duplicate, and an eventfd.
 const RUNTIME: usize = 3;
-/// So many stay free beyond what the host may have open: what the process was started with, files that are open for a moment.
+/// How many stay free beyond those of the host, for files that the process was started with or has open for a moment.
 const MARGIN: usize = 64;
 
-/// So many are set aside for cancel requests.
+/// How many are reserved for cancel requests.
 const SET_ASIDE: usize = 16;
 
-/// As many of the host's as connections may have.
+/// How many of the host's descriptors connections may have.
 fn share(account: &DescriptorAccount) -> usize {
     (account.most)() / 3 * 2
 }
 
-/// The host's account. None of these may unwind.
+/// How the host accounts for descriptors. None of these may unwind.
 #[derive(Debug, Clone, Copy)]
 pub struct DescriptorAccount {
-    /// Takes a descriptor, if the host can well do without it.
+    /// Takes a descriptor, if the host can spare it.
     pub acquire: fn() -> bool,
-    /// Takes a descriptor in any case, and closes files of the host's for it; false if it could not.
+    /// Takes a descriptor, for which the host closes files if it has to; false if it could not.
     pub reserve: fn() -> bool,
-    /// Gives one back.
+    /// Gives a descriptor back.
     pub release: fn(),
-    /// How many the host has open at the most, those that were taken from it included.
+    /// How many descriptors the host may have, those that were taken from it included.
     pub most: fn() -> usize,
 }
 
-/// What has connections at rest, and can close one.
+/// Has idle connections, and can close one.
 pub(crate) trait IdleConnections {
-    /// Closes the connection that has rested for the longest time; false if none rests.
+    /// Closes the connection that has been idle for the longest time; false if there is none.
     fn close_longest_idle(&self) -> bool;
 }
 
 /// The descriptors of this process.
 pub(crate) struct Descriptors {
-    /// How many it may have; this may change at any time.
+    /// How many the process may have; this may change at any time.
     limit: fn() -> usize,
     account: Cell<Option<DescriptorAccount>>,
     /// Closes the socket of a cancel request that was sent; false if there is none.
     close_lingering: fn() -> bool,
     idle: RefCell<Option<Weak<dyn IdleConnections>>>,
-    /// Taken from the host.
+    /// How many were taken from the host.
     taken: Cell<usize>,
-    /// Beyond what the host may ever have open.
+    /// How many are open beyond those that the host may have.
     beyond: Cell<usize>,
 }
 
-/// The limit that the system sets.
+/// The system's limit.
 fn limit() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     limit.map_or(usize::MAX, |limit| {
@@ -79,12 +79,12 @@ impl Descriptors {
         }
     }
 
-    /// Where to close connections at rest.
+    /// Sets where to close idle connections.
     pub(crate) fn set_idle_connections(&self, idle: Weak<dyn IdleConnections>) {
         self.idle.replace(Some(idle));
     }
 
-    /// From now on the host keeps an account, in which the runtime is entered.
+    /// From now on the host accounts for descriptors, those of the runtime included.
     pub(crate) fn keep_account(&self, account: DescriptorAccount) {
         if self.account.replace(Some(account)).is_none() {
             for _ in 0..RUNTIME {
@@ -93,7 +93,7 @@ impl Descriptors {
         }
     }
 
-    /// A descriptor for a connection; none if there is none left, and no connection at rest to be closed for it.
+    /// A descriptor for a connection; `None` if none is left, and no idle connection can be closed for it.
     pub(crate) fn acquire(self: &Rc<Self>) -> Option<Descriptor> {
         let Some(account) = self.account.get() else {
             return Some(Descriptor(None));
@@ -107,7 +107,7 @@ impl Descriptors {
         Some(Descriptor(Some(Rc::clone(self))))
     }
 
-    /// A descriptor for a cancel request, for which some are set aside.
+    /// A descriptor for a cancel request, for which some are reserved.
     pub(crate) fn for_cancel(self: &Rc<Self>) -> Option<Descriptor> {
         let Some(account) = self.account.get() else {
             return Some(Descriptor(None));
@@ -124,14 +124,14 @@ impl Descriptors {
         Some(Descriptor(Some(Rc::clone(self))))
     }
 
-    /// Cancelling is over: what was set aside for it is given back, though somebody may still wait for the end of a request.
+    /// Cancelling is over: the reserved descriptors are given back, though cancel requests may not have been confirmed.
     pub(crate) fn end_cancel(&self) {
         if let Some(account) = self.account.get() {
             while self.taken.get() > share(&account) && (self.close_lingering)() {}
         }
     }
 
-    /// Takes what the host can do without, then what it could not have anyway, then up to two thirds of what it has.
+    /// Takes a descriptor that the host can spare, else one beyond those that it may have, else one of two thirds of its own.
     fn take(&self, account: &DescriptorAccount) -> bool {
         if (account.acquire)() {
             self.taken.set(self.taken.get() + 1);
@@ -150,7 +150,7 @@ impl Descriptors {
     }
 
     fn reserve(&self, account: &DescriptorAccount) {
-        // One that the host has not counted is not given back to it.
+        // A descriptor that the host has not counted is not given back to it.
         if (account.reserve)() {
             self.taken.set(self.taken.get() + 1);
         } else {
@@ -174,7 +174,7 @@ impl Descriptors {
 pub(crate) struct Descriptor(Option<Rc<Descriptors>>);
 
 impl Descriptor {
-    /// One that nobody counts.
+    /// A descriptor that nobody accounts for.
     #[cfg(test)]
     pub(crate) fn uncounted() -> Descriptor {
         Descriptor(None)

@@ -1,8 +1,8 @@
-//! Cancel requests whose end nobody waits for any more.
+//! Cancel requests whose confirmation is not waited for any more.
 //!
-//! The time for cancelling is short, and a pooler may take longer to pass a request on. Should its sender hang up meanwhile,
-//! the request is lost, and PgBouncer 1.18 even ends with a fatal error. So the socket stays open until the other side has
-//! hung up, which later calls look for. Nothing is sent any more, and what comes is passed over.
+//! The time for cancelling is short, and a pooler may take longer to pass a request on. If its client closes the connection
+//! meanwhile, the request is lost, and PgBouncer 1.18 even ends with a fatal error. So the socket stays open until the other
+//! side has closed it, which later calls check. Nothing is sent on it any more, and all that arrives is discarded.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use crate::net::descriptors::Descriptor;
 use crate::net::transport::Socket;
 
-/// How many there may be; the oldest goes for one more.
+/// How many sockets are kept; the oldest is closed for one more.
 const MOST: usize = 64;
-/// So many times is one listened to at once.
+/// How often a socket is read at once.
 const MOST_SAID: usize = 8;
-/// How long one may stay.
+/// How long a socket is kept.
 const LONGEST: Duration = Duration::from_secs(60);
 
 thread_local! {
@@ -31,7 +31,7 @@ struct Left {
     _descriptor: Descriptor,
 }
 
-/// The socket of a request that was sent. If it is dropped before the other side has hung up, it stays open apart.
+/// The socket of a request that was sent. Dropped before the other side has closed it, the socket is kept open.
 pub(crate) struct Lingering(Option<Socket>);
 
 impl Lingering {
@@ -43,7 +43,7 @@ impl Lingering {
         self.0.as_mut()
     }
 
-    /// The other side has hung up, or the socket has failed.
+    /// The other side has closed the connection, or the socket has failed.
     pub(crate) fn close(mut self) {
         self.0 = None;
     }
@@ -67,12 +67,12 @@ impl Drop for Lingering {
     }
 }
 
-/// Closes the one that was left first, whatever becomes of its request; false if there is none.
+/// Closes the oldest socket, whatever becomes of its request; false if there is none.
 pub(crate) fn close_oldest() -> bool {
     SOCKETS.with_borrow_mut(|sockets| sockets.pop_front().is_some())
 }
 
-/// Closes the sockets whose other side has hung up, and those that have stayed too long.
+/// Closes the sockets that the other side has closed, and those that were kept for too long.
 pub(crate) fn sweep() {
     SOCKETS.with_borrow_mut(|sockets| {
         if !sockets.is_empty() {
@@ -86,7 +86,7 @@ fn is_open(mut socket: &socket2::Socket) -> bool {
     for _ in 0..MOST_SAID {
         match socket.read(&mut said) {
             Ok(0) => return false,
-            // TLS has things to say, such as tickets, which are of no use any more.
+            // TLS sends session tickets and the like, which are of no use any more.
             Ok(_) => {}
             Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
         }

@@ -1,4 +1,4 @@
-//! Sockets: where they lead, how they are opened, what goes over them.
+//! Sockets: addresses, connecting, and transports (TCP, Unix, TLS).
 
 pub(crate) mod address;
 pub(crate) mod blocking;

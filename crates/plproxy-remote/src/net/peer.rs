@@ -6,7 +6,7 @@ use crate::error::system_words;
 use crate::net::transport::{Socket, Transport};
 use crate::runtime::resolver::Resolver;
 
-/// Refuses a server that runs as somebody else, in libpq's words. Only Unix sockets tell; others are not asked.
+/// Refuses a server that runs as another user, in libpq's words. Only Unix sockets know; others are not checked.
 pub(crate) async fn check(
     socket: &Socket,
     wanted: &str,

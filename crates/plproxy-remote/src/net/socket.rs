@@ -1,4 +1,4 @@
-//! Sockets that are connected, with their options set.
+//! Connecting sockets, and their options.
 
 use std::io;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::net::address::Address;
 use crate::net::descriptors::Descriptor;
 use crate::net::transport::{Socket, Transport};
 
-/// How long to wait where the queue of a Unix socket is full, at first and at last.
+/// How long to wait where the backlog of a Unix socket is full, at first and at the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A connected socket with its options set.
+/// Connects a socket, with its options set.
 pub(crate) async fn open_socket(
     address: &Address,
     info: &ConnInfo,
@@ -40,8 +40,8 @@ pub(crate) async fn open_socket(
     Ok(Socket::new(Transport::Tcp(socket), descriptor))
 }
 
-/// Where the queue of a Unix socket is full, connecting does not wait as it does with TCP but is refused at once: it is tried
-/// again until there is room. Whoever waits for this has a limit of time, or is interrupted.
+/// Where the backlog of a Unix socket is full, connecting does not wait as with TCP but fails at once: it is tried again until
+/// there is room. The caller has a timeout, or is interrupted.
 async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     let mut pause = FIRST_PAUSE;
     loop {

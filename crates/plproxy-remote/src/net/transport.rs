@@ -1,5 +1,5 @@
-//! Connected sockets: TCP, Unix, and TLS over TCP. TLS was agreed on before the client library comes to log in, which is told
-//! of a finished stream, by [`Finished`].
+//! Connected sockets: TCP, Unix, and TLS over TCP. TLS is negotiated before tokio-postgres logs in, which gets a stream that
+//! needs none, by [`Finished`].
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready as at_once};
@@ -26,7 +26,7 @@ pub(crate) struct Socket {
     descriptor: Descriptor,
 }
 
-/// What a socket is of, with TLS or without.
+/// The kinds of sockets.
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -67,18 +67,18 @@ impl Socket {
         address.ok().map(|address| address.port())
     }
 
-    /// The socket by itself, without the runtime; it does not block.
+    /// The socket without the runtime; it does not block.
     pub(crate) fn into_system(self) -> io::Result<(socket2::Socket, Descriptor)> {
         let socket = match self.transport {
             Transport::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
             Transport::Unix(socket) => socket.into_std().map(socket2::Socket::from),
-            // The session goes; a second hold on its socket keeps that open.
+            // The session is dropped; a duplicate keeps its socket open.
             Transport::Tls(session) => SockRef::from(session.socket()).try_clone(),
         }?;
         Ok((socket, self.descriptor))
     }
 
-    /// Whether the peer is silent, and still there.
+    /// Whether nothing has arrived, not even the end of the stream.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let seen = match &mut self.transport {
             Transport::Tcp(socket) => blocking::peek(socket),
@@ -88,14 +88,14 @@ impl Socket {
         matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Whether there are bytes of the peer's that nobody has read.
+    /// Whether there are bytes to read.
     pub(crate) fn has_sent(socket: &TcpStream) -> bool {
         matches!(blocking::peek(socket), Ok(true))
     }
 
-    /// Sends `bytes` if the system takes them at once; only good as a last word.
+    /// Sends `bytes` if the system takes them at once; nothing can be sent after that.
     pub(crate) fn send_last(&mut self, bytes: &[u8]) {
-        // Nothing depends on it: the server also notices the end of the stream.
+        // Best effort: the server also notices the end of the stream.
         let _ = match &mut self.transport {
             Transport::Tcp(socket) => blocking::send_now(socket, bytes),
             Transport::Unix(socket) => blocking::send_now(socket, bytes),
@@ -103,7 +103,7 @@ impl Socket {
         };
     }
 
-    /// Lets [`Socket::append`] wait, for so long at most. False if it cannot.
+    /// Prepares the socket so that [`Socket::append`] can block, for a tick at most. False if it cannot.
     pub(crate) fn prepare(&self, tick: Duration) -> bool {
         match &self.transport {
             Transport::Tcp(socket) => blocking::prepare(socket, tick).is_ok(),
@@ -112,7 +112,7 @@ impl Socket {
         }
     }
 
-    /// Appends bytes without the runtime, see [`blocking::append`]. Only after it was prepared.
+    /// Appends bytes without the runtime, see [`blocking::append`]. Only after [`Socket::prepare`].
     pub(crate) fn append(&self, bytes: &mut Vec<u8>, mode: RecvMode) -> io::Result<Option<usize>> {
         match &self.transport {
             Transport::Tcp(socket) => blocking::append(socket, bytes, mode),
@@ -121,7 +121,8 @@ impl Socket {
         }
     }
 
-    /// Appends what there is to `bytes`, up to their capacity, without the runtime and without a wait. `None`: nothing.
+    /// Appends the bytes that have arrived, up to the capacity of `bytes`, without the runtime and without blocking. `None`: none
+    /// have.
     pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
         match &mut self.transport {
             Transport::Tcp(socket) => blocking::append(socket, bytes, RecvMode::NonBlock),
@@ -130,7 +131,7 @@ impl Socket {
         }
     }
 
-    /// Appends what there is to `bytes`, up to their capacity; none at the end of the stream.
+    /// Appends the bytes that have arrived, up to the capacity of `bytes`; 0 at the end of the stream.
     pub(crate) fn poll_append(
         &mut self,
         cx: &mut Context<'_>,
@@ -194,8 +195,8 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Gives the client library a stream of which it is to believe that it made TLS out of it, whatever it is: the library
-/// asks only such a stream what an authentication can be bound to.
+/// Hands tokio-postgres a stream as the result of a TLS handshake, whatever the stream is: it asks only such a stream for channel
+/// binding.
 pub(crate) struct Finished;
 
 impl<S: TlsStream + Unpin> TlsConnect<S> for Finished {

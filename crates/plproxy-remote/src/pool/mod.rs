@@ -1,7 +1,7 @@
-//! The connections at rest.
+//! The idle connections.
 //!
-//! A connection is taken out for the time of one statement and comes back only if it is idle. So a call within a call
-//! finds the pool without it and opens another, and what is lost on the way is closed.
+//! A connection is taken out for the time of one statement and comes back only if it is in a known state. So a nested call does
+//! not find it in the pool and makes another one, and a connection that is lost is closed.
 
 mod registry;
 
@@ -20,19 +20,19 @@ use crate::net::descriptors::{Descriptors, IdleConnections};
 use crate::options::CallOptions;
 use registry::ConnectionRegistry;
 
-/// Only one thread looks at it; two is the least the map takes.
+/// Used by one thread only; two is the least that the map takes.
 const SHARDS: usize = 2;
 
 pub(crate) struct Pool {
     descriptors: Rc<Descriptors>,
-    /// By the endpoint's id. Boxed, as they move in and out with every call and are large.
+    /// By the endpoint's id. Boxed, as they are large and move in and out with every call.
     #[allow(clippy::vec_box)]
     idle: DashMap<u64, Vec<Box<Connection>>, NumberHash>,
-    /// No connection at rest is to be closed before that time.
+    /// No idle connection is to be closed before that time.
     due: Cell<Option<Instant>>,
-    /// The endpoints that this transaction has used.
+    /// The endpoints that the local transaction has used.
     used: RefCell<Vec<Rc<Endpoint>>>,
-    /// Some rest that were needed, but not by the last transaction; from that time on it is too long ago.
+    /// When connections that the last transaction did not need, but earlier ones did, are to be closed.
     surplus_due: Cell<Option<Instant>>,
     registry: ConnectionRegistry,
 }
@@ -49,7 +49,7 @@ impl Pool {
         }
     }
 
-    /// A connection to the endpoint that is alive and not too old. The others are closed on the way.
+    /// Takes a connection to the endpoint that is alive and not too old. Others that are found are closed.
     pub(crate) fn take(
         &self,
         endpoint: &Endpoint,
@@ -86,19 +86,19 @@ impl Pool {
         }
     }
 
-    /// Closes the connections at rest of one endpoint.
+    /// Closes the idle connections of one endpoint.
     pub(crate) fn close(&self, endpoint: &Endpoint) {
         if let Some((_, connections)) = self.idle.remove(&endpoint.id()) {
             connections.into_iter().for_each(Connection::close);
         }
     }
 
-    /// The transaction uses an endpoint, for the first time.
+    /// The local transaction uses an endpoint for the first time.
     pub(crate) fn is_used(&self, endpoint: &Rc<Endpoint>) {
         self.used.borrow_mut().push(Rc::clone(endpoint));
     }
 
-    /// The transaction ends. Closes what rests beyond the most that was needed lately.
+    /// The local transaction ends. Closes idle connections beyond the number that was needed lately.
     pub(crate) fn end_transaction(&self) {
         let mut used = self.used.take();
         if used.is_empty() {
@@ -106,20 +106,20 @@ impl Pool {
         }
         used.retain(|endpoint| {
             let mut rest = self.idle.get_mut(&endpoint.id());
-            // A moment ago, mostly; looking at the clock costs more than all else here.
+            // A moment ago, mostly; reading the clock would cost more than all else here.
             let last = rest.as_ref().and_then(|rest| rest.last());
             let now = last.map_or_else(Instant::now, |last| last.idle_since());
             endpoint.usage().end_transaction(now);
             if let Some(rest) = &mut rest {
                 self.close_surplus(rest, now);
             }
-            // What is in use still is used by the next one, too.
+            // A connection that is still in use counts for the next transaction, too.
             endpoint.usage().in_use() > 0
         });
         self.used.replace(used);
     }
 
-    /// Closes the surplus that was needed until some time ago.
+    /// Closes connections that have not been needed for some time.
     fn close_old_surplus(&self) {
         let Some(due) = self.surplus_due.get() else {
             return;
@@ -140,7 +140,7 @@ impl Pool {
         };
         let usage = endpoint.usage();
         let needed = usage.lately(now).saturating_sub(usage.in_use());
-        // Those that were put back first were of use last when most were.
+        // The first ones were in use last when most connections were.
         let surplus = rest.len().saturating_sub(needed.max(1));
         rest.drain(..surplus).for_each(Connection::close);
         if rest.len() + usage.in_use() > usage.last().max(1) && self.surplus_due.get().is_none() {
@@ -148,7 +148,7 @@ impl Pool {
         }
     }
 
-    /// Closes the connections at rest that have rested or lived for too long.
+    /// Closes the connections that have been idle, or have lived, for too long.
     pub(crate) fn close_due(&self) {
         self.close_old_surplus();
         let Some(due) = self.due.get() else { return };
@@ -169,7 +169,7 @@ impl Pool {
         self.due.set(next);
     }
 
-    /// Closes all connections at rest.
+    /// Closes all idle connections.
     pub(crate) fn close_all(&self) {
         for mut connections in self.idle.iter_mut() {
             connections.drain(..).for_each(Connection::close);

@@ -1,4 +1,4 @@
-//! All connections of a process, also those in use, for whoever wants to see them.
+//! All connections of a process, those in use as well, for the views.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -6,13 +6,13 @@ use std::rc::{Rc, Weak};
 use crate::connection::Connection;
 use crate::connection::info::{ConnectionInfo, LiveInfo};
 
-/// So few are not worth a look at which are gone.
+/// So few are not checked for connections that are gone.
 const FEW: usize = 16;
 
 /// See the module.
 pub(super) struct ConnectionRegistry {
     known: RefCell<Vec<Weak<LiveInfo>>>,
-    /// With so many of them those that are gone are left out.
+    /// At this number connections that are gone are removed.
     due: Cell<usize>,
 }
 
@@ -24,14 +24,14 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Makes a connection known, unless it is.
+    /// Adds a connection, unless it is known.
     pub(super) fn add(&self, connection: &Connection) {
         let mut known = self.known.borrow_mut();
         let new = Rc::downgrade(connection.live_info());
         if known.iter().any(|one| one.ptr_eq(&new)) {
             return;
         }
-        // Those that are gone are left out when they may be as many as the others.
+        // Connections that are gone are removed when they may be as many as the others.
         if known.len() >= self.due.get() {
             known.retain(|one| one.strong_count() > 0);
             self.due.set(2 * known.len() + FEW);
@@ -39,7 +39,7 @@ impl ConnectionRegistry {
         known.push(new);
     }
 
-    /// All that are still open.
+    /// All connections that are open.
     pub(super) fn snapshot(&self) -> Vec<ConnectionInfo> {
         let known = self.known.borrow();
         let open = known.iter().filter_map(Weak::upgrade);

@@ -1,4 +1,4 @@
-//! Rows on their way to the caller: the bytes of several, as they came.
+//! Rows on their way to the caller, with the bytes in which they were received.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,18 +14,18 @@ use crate::protocol::text_style::TextStyle;
 /// The type `bytea`.
 const BYTEA: u32 = 17;
 
-/// From that many bytes on a value is large.
+/// From this size on a value is large.
 const LARGE: usize = 4 << 20;
-/// So many bytes of a large value are handed out at a time.
+/// How many bytes of a large value are handed out at a time.
 const PIECE: usize = 4 << 20;
 
-/// Where rows are.
+/// The positions of rows in a buffer.
 pub(crate) type RowRanges = SmallVec<[Range<usize>; 1]>;
 
 /// Some rows of one request.
 pub struct Batch {
     columns: Rc<[ColumnDescription]>,
-    /// The bodies of the messages, and what else came between them.
+    /// The bodies of the messages, and whatever was received between them.
     bytes: Vec<u8>,
     /// Where in `bytes` the values of each row are.
     rows: RowRanges,
@@ -42,7 +42,7 @@ pub(crate) struct Reading {
 }
 
 impl Batch {
-    /// `size`: about the bytes that the rows take; `dbname`: whose rows they are, for messages.
+    /// `size`: about how many bytes the rows take; `dbname`: the database that they come from, for messages.
     pub(crate) fn new(
         bytes: Vec<u8>,
         rows: RowRanges,
@@ -61,7 +61,7 @@ impl Batch {
         }
     }
 
-    /// A row with one NULL, for a statement that gives no rows to someone who wants one value of no interest.
+    /// A row with one NULL, for a statement without rows whose caller expects one value of no interest.
     pub fn of_nothing(dbname: Rc<str>) -> Batch {
         let column = ColumnDescription {
             name: Box::default(),
@@ -92,12 +92,12 @@ impl Batch {
         &self.columns
     }
 
-    /// The forms of the values.
+    /// The formats of the values.
     pub fn formats(&self) -> &ResultFormats {
         &self.reading.formats
     }
 
-    /// The settings under which values as text are to be read, if it matters.
+    /// The settings under which values as text are to be read, if that matters.
     pub fn style(&self) -> Option<&TextStyle> {
         self.reading.style.as_deref()
     }
@@ -117,7 +117,7 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// Whether some text in it may mean something else in another encoding. The text of bytes is digits and backslashes.
+    /// Whether it may hold text that means something else in another encoding. The text of `bytea` is digits and backslashes.
     pub(crate) fn depends_on_encoding(&self) -> bool {
         let columns = self.columns.iter().enumerate();
         let texts: SmallVec<[bool; 16]> = columns
@@ -126,15 +126,15 @@ impl Batch {
                 Format::Binary => may_hold_text(column.type_oid),
             })
             .collect();
-        let exceeds = |row: Row<'_>| {
+        let depends = |row: Row<'_>| {
             let mut values = row.values().zip(&texts);
             values
                 .any(|(value, text)| *text && value.is_some_and(|value| !is_same_everywhere(value)))
         };
-        texts.contains(&true) && self.iter().any(exceeds)
+        texts.contains(&true) && self.iter().any(depends)
     }
 
-    /// The row at a place.
+    /// The row at a position.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         self.rows.get(index).map(|at| self.row_at(at))
     }
@@ -148,8 +148,8 @@ impl Batch {
         Row::of_values(self.bytes.get(at.clone()).unwrap_or_default())
     }
 
-    /// The last value of the only row by itself, if it is large: its bytes can be given back while they are copied.
-    // The batch goes back to who had it.
+    /// The last value of the only row by itself, if it is large: its memory can be freed while it is copied.
+    // The batch is given back.
     #[allow(clippy::result_large_err)]
     pub fn into_large_value(mut self) -> Result<LargeValue, Batch> {
         let value = match self.rows.as_slice() {
@@ -170,13 +170,13 @@ impl Batch {
         })
     }
 
-    /// About the bytes that the rows take.
+    /// About how many bytes the rows take.
     pub fn size(&self) -> usize {
         self.size
     }
 }
 
-/// Whether there may be text in a value's binary form.
+/// Whether the binary form of a type may hold text.
 fn may_hold_text(type_oid: u32) -> bool {
     BuiltInType::of(type_oid).is_none_or(|built_in| {
         matches!(
@@ -198,7 +198,7 @@ impl LargeValue {
         self.bytes.get(self.begin..).unwrap_or_default()
     }
 
-    /// Hands out the value in pieces, the last one first, each with its place, and gives back their memory.
+    /// Hands out the value in pieces, the last one first, each with its position, and frees their memory.
     pub fn drain(mut self, mut take: impl FnMut(usize, &[u8])) {
         while self.bytes.len() > self.begin {
             let at = self.bytes.len().saturating_sub(PIECE).max(self.begin);

@@ -1,4 +1,4 @@
-//! The columns of a result, and the forms in which their values come.
+//! The columns of a result, and the formats of their values.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ pub struct ColumnDescription {
     pub type_oid: u32,
 }
 
-/// Reads the body of a description of columns.
+/// Reads the body of a RowDescription.
 pub(crate) fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
     let (count, mut rest) = body.split_first_chunk::<2>()?;
     let mut columns = Vec::new();
@@ -28,26 +28,26 @@ pub(crate) fn describe(body: &[u8]) -> Option<Rc<[ColumnDescription]>> {
     rest.is_empty().then(|| columns.into())
 }
 
-/// The form of a value.
+/// The format of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// What the types' send functions give.
+    /// The result of the type's send function.
     Binary,
-    /// What the types' output functions give; nobody has looked whether it is in the agreed encoding.
+    /// The result of the type's output function; not checked to be valid in the encoding of the session.
     Text,
 }
 
-/// In which form the columns of a result are asked for, and so come.
+/// The formats in which the columns of a result are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResultFormats {
     /// All columns, however many there are.
     All(Format),
-    /// One for each column: the statement has so many, no less and no more.
+    /// One for each column, of which the statement has exactly so many.
     Each(Rc<[Format]>),
 }
 
 impl ResultFormats {
-    /// Those of columns, in their order.
+    /// The formats of columns, in their order.
     pub fn of_columns(columns: impl IntoIterator<Item = Format>) -> ResultFormats {
         let columns: Rc<[Format]> = columns.into_iter().collect();
         match columns.first() {
@@ -59,7 +59,7 @@ impl ResultFormats {
         }
     }
 
-    /// That of a column.
+    /// The format of a column.
     pub fn of(&self, column: usize) -> Format {
         match self {
             ResultFormats::All(format) => *format,
@@ -67,7 +67,7 @@ impl ResultFormats {
         }
     }
 
-    /// As the protocol has them: one code for all columns, or one for each.
+    /// The format codes of the protocol: one for all columns, or one for each.
     pub(crate) fn codes(&self) -> impl Iterator<Item = i16> {
         let formats = match self {
             ResultFormats::All(format) => std::slice::from_ref(format),

@@ -1,4 +1,4 @@
-//! The body of an error or a notice, as it comes from a server.
+//! Reading an ErrorResponse or a NoticeResponse.
 
 use plproxy_core::room::is_room_for;
 
@@ -6,13 +6,12 @@ use crate::diagnostic::Diagnostic;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 
-/// From that size on it is seen first whether there is memory for an error or a notice.
+/// From this size on it is checked first whether an error or a notice can be allocated.
 const PROBED: usize = 1 << 15;
-/// So often its texts are there at once while PostgreSQL's own report is made of them. Bytes that are no text take three times
-/// their room.
+/// How many copies of its texts there are while PostgreSQL's own report is made of them; decoding may take three bytes for one.
 const COPIES: usize = 8;
 
-/// An error or a notice.
+/// Reads the body of an error or a notice.
 pub(crate) fn diagnostic(body: &[u8], encoding: Encoding) -> Result<Box<Diagnostic>, ErrorKind> {
     if body.len() > PROBED && !is_room_for(body.len().saturating_mul(COPIES)) {
         return Err(ErrorKind::no_memory_for_message());

@@ -1,4 +1,4 @@
-//! The messages of the protocol, to and from bytes, and what they carry.
+//! The messages of the frontend/backend protocol: reading them, writing them, and their contents.
 
 pub(crate) mod batch;
 pub(crate) mod columns;

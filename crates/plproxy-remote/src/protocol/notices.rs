@@ -1,8 +1,8 @@
-//! Notices that wait for the next statement, as nobody asked when they came.
+//! Notices that arrived outside of a statement, kept for the next one.
 
 use crate::diagnostic::Diagnostic;
 
-/// Bytes of notices that are kept for the next statement.
+/// How many bytes of notices are kept.
 pub(crate) const KEPT: usize = 64 * 1024;
 
 /// See the module.
@@ -23,7 +23,7 @@ impl Notices {
         self.list.push(notice);
     }
 
-    /// Takes all of them out.
+    /// Takes all notices.
     pub(crate) fn take(&mut self) -> Vec<Diagnostic> {
         self.size = 0;
         std::mem::take(&mut self.list)

@@ -1,4 +1,4 @@
-//! Parameters: bytes that were encoded elsewhere, and their way to the server.
+//! Parameters of statements, encoded by the host.
 
 use std::fmt;
 use std::rc::Rc;
@@ -6,29 +6,29 @@ use std::rc::Rc;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 
-/// One argument of a statement.
+/// A parameter of a statement.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Param {
     /// NULL.
     Null,
-    /// What the type's output function gives, in the encoding of the connections.
+    /// The result of the type's output function, in the encoding of the session.
     Text(Vec<u8>),
-    /// What the type's send function gives.
+    /// The result of the type's send function.
     Binary(Vec<u8>),
 }
 
-/// The arguments of a statement, in the encoding of the session that gets them.
+/// The parameters of a statement, in the encodings that the session may use.
 #[derive(Debug, Clone)]
 pub struct Params {
     list: Rc<[Param]>,
-    /// What they are in.
+    /// The encoding of `list`.
     encoding: Encoding,
-    /// The same in UTF-8 where it is not known yet what the session will speak, or why they cannot be converted.
+    /// The same in UTF-8, or why they cannot be converted, where the encoding of the session is not known yet.
     utf8: Option<Result<Rc<[Param]>, Rc<str>>>,
 }
 
 impl Params {
-    /// Arguments in one encoding.
+    /// Parameters in one encoding.
     pub fn new(list: Rc<[Param]>, encoding: Encoding) -> Params {
         Params {
             list,
@@ -37,7 +37,7 @@ impl Params {
         }
     }
 
-    /// The same with what a session gets that turns out to speak UTF-8.
+    /// The same, with the parameters for a session that turns out to use UTF-8.
     pub fn or_utf8(self, utf8: Result<Rc<[Param]>, Rc<str>>) -> Params {
         Params {
             utf8: Some(utf8),
@@ -45,7 +45,7 @@ impl Params {
         }
     }
 
-    /// Those for a session.
+    /// The parameters for a session of that encoding.
     pub(crate) fn of(&self, encoding: Encoding) -> Result<&Rc<[Param]>, ErrorKind> {
         if encoding == self.encoding {
             return Ok(&self.list);
@@ -59,7 +59,7 @@ impl Params {
         }
     }
 
-    /// All of them.
+    /// All parameters, in all encodings.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Param> {
         let utf8 = self.utf8.as_ref().and_then(|utf8| utf8.as_deref().ok());
         self.list.iter().chain(utf8.unwrap_or_default())
@@ -84,7 +84,7 @@ impl Param {
 
 impl fmt::Debug for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values are the user's, and may be long: they are no business of a log's.
+        // Values belong to the user, and may be long: they are not shown.
         match self {
             Param::Null => f.write_str("Null"),
             Param::Text(bytes) => write!(f, "Text({} bytes)", bytes.len()),

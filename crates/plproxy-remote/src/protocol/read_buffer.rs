@@ -1,4 +1,4 @@
-//! What comes in: bytes from the socket, message by message.
+//! Bytes received from the socket, divided into messages.
 
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
@@ -10,36 +10,35 @@ use crate::net::blocking::RecvMode;
 use crate::net::transport::Socket;
 use crate::protocol::frame::{Frame, HEADER, is_async, limit};
 
-/// Room for one read.
+/// How much room is made for a read.
 const READ: usize = 8 * 1024;
-/// With less room than that there is no reading.
+/// The least room for a read.
 const LEAST: usize = 1024;
-/// As much memory is kept from one exchange to the next.
+/// How much memory is kept from one exchange to the next.
 const KEPT: usize = 16 * 1024;
-/// Rows that take less than that part of the memory are copied, and the memory is kept.
+/// Rows that take less than this part of the buffer are copied, and the buffer is kept.
 const SMALL_PART: usize = 4;
 
-/// Bytes that came in.
+/// Received bytes.
 #[derive(Default)]
 pub(crate) struct ReadBuffer {
     bytes: Vec<u8>,
-    /// All before was seen to.
+    /// All messages before this position were consumed.
     at: usize,
 }
 
 impl ReadBuffer {
-    /// Whether everything was seen to.
+    /// Whether all bytes were consumed.
     pub(crate) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
-    /// Whether nothing is here but the beginning of a message that may come at any time. Only when all whole ones were seen
-    /// to.
+    /// Whether nothing is left but a part of an asynchronous message. To be called when all complete messages were consumed.
     pub(crate) fn has_no_reply(&self) -> bool {
         self.bytes.get(self.at).is_none_or(|tag| is_async(*tag))
     }
 
-    /// How many bytes are known to be missing of the message that has come in part.
+    /// How many bytes are missing of the message that has arrived in part, as far as is known.
     pub(crate) fn missing(&self) -> usize {
         match self.header() {
             Some((_, length)) => (self.at + 1)
@@ -49,13 +48,13 @@ impl ReadBuffer {
         }
     }
 
-    /// How many bytes were seen to and are still here.
-    pub(crate) fn seen(&self) -> usize {
+    /// How many bytes were consumed and are still in the buffer.
+    pub(crate) fn consumed(&self) -> usize {
         self.at
     }
 
-    /// The next message, if it is there as a whole; it counts as seen to. Refused is one of a length that no honest server
-    /// sends, as soon as the length is known.
+    /// Consumes the next message, if it has arrived in whole. A message of a length that no honest server sends is refused as
+    /// soon as the length is known.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ErrorKind> {
         let Some((tag, length)) = self.header() else {
             return Ok(None);
@@ -73,12 +72,12 @@ impl ReadBuffer {
         Ok(Some(Frame { tag, body }))
     }
 
-    /// What was not seen to.
-    pub(crate) fn unseen(&self) -> &[u8] {
+    /// The bytes that were not consumed.
+    pub(crate) fn unconsumed(&self) -> &[u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// The tag and the length of the next message, if they are there.
+    /// The tag and the length of the next message, if they have arrived.
     pub(crate) fn header(&self) -> Option<(u8, usize)> {
         let header: &[u8; HEADER] = self.bytes.get(self.at..self.at + HEADER)?.try_into().ok()?;
         let [tag, length @ ..] = header;
@@ -89,7 +88,7 @@ impl ReadBuffer {
         self.bytes.get(body.clone()).unwrap_or_default()
     }
 
-    /// Reads what there is. Nothing that was taken note of by its place changes its place.
+    /// Reads the bytes that have arrived. Positions in the buffer stay valid.
     pub(crate) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
@@ -103,7 +102,7 @@ impl ReadBuffer {
         })
     }
 
-    /// The same without the runtime, on a socket that is prepared for it. False: nothing came for now.
+    /// The same without the runtime, on a socket that is prepared for it. False: nothing has arrived.
     pub(crate) fn fill(&mut self, socket: &Socket, mode: RecvMode) -> Result<bool, ErrorKind> {
         self.reserve()?;
         match socket.append(&mut self.bytes, mode) {
@@ -113,7 +112,7 @@ impl ReadBuffer {
         }
     }
 
-    /// The same on any socket, and without a wait.
+    /// The same on any socket, without blocking.
     pub(crate) fn fill_now(&mut self, socket: &mut Socket) -> Result<bool, ErrorKind> {
         self.reserve()?;
         match socket.append_now(&mut self.bytes) {
@@ -127,7 +126,7 @@ impl ReadBuffer {
     fn reserve(&mut self) -> Result<(), ErrorKind> {
         let missing = self.missing();
         if self.bytes.capacity() - self.bytes.len() < missing.max(LEAST) {
-            // A server may say whatever length it likes: it must not end the process.
+            // The server chooses the length, which must not end the process.
             if missing > READ {
                 room::reserve_exact(&mut self.bytes, missing)
             } else {
@@ -138,14 +137,14 @@ impl ReadBuffer {
         Ok(())
     }
 
-    /// Takes the rows at these places out, and everything that was seen to with them. The places are changed to those in
-    /// what is handed out.
+    /// Takes the rows at these positions out of the buffer, with everything else that was consumed. The positions are changed
+    /// to those in the result.
     pub(crate) fn take(&mut self, rows: &mut [Range<usize>]) -> Result<Vec<u8>, ErrorKind> {
         let copy = |bytes: Option<&[u8]>| {
             room::copy(bytes.unwrap_or_default()).map_err(|_| ErrorKind::no_memory_for_message())
         };
         let Some(first) = rows.first().map(|row| row.start) else {
-            self.forget();
+            self.discard();
             return Ok(Vec::new());
         };
         if self.at - first < self.bytes.capacity() / SMALL_PART {
@@ -153,7 +152,7 @@ impl ReadBuffer {
             for row in rows {
                 *row = row.start - first..row.end - first;
             }
-            self.forget();
+            self.discard();
             return Ok(taken);
         }
         let rest = copy(self.bytes.get(self.at..))?;
@@ -161,8 +160,8 @@ impl ReadBuffer {
         Ok(std::mem::replace(&mut self.bytes, rest))
     }
 
-    /// Makes room of what was seen to.
-    pub(crate) fn forget(&mut self) {
+    /// Discards the bytes that were consumed.
+    pub(crate) fn discard(&mut self) {
         if !self.is_empty() {
             self.bytes.drain(..self.at);
         } else if self.bytes.capacity() > KEPT {

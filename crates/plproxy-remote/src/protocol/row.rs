@@ -1,4 +1,4 @@
-//! Rows as they came: columns as borrowed bytes, nothing decoded.
+//! A row as it was received: its values as borrowed bytes, not decoded.
 
 use smallvec::SmallVec;
 
@@ -7,15 +7,15 @@ use smallvec::SmallVec;
 pub struct Row<'a>(&'a [u8]);
 
 impl<'a> Row<'a> {
-    /// The values of a row that has one, which is NULL.
+    /// The bytes of a row with one value, NULL.
     pub(super) const NULL: [u8; 4] = (-1i32).to_be_bytes();
 
-    /// The row that these values make, of which it is known that they are well-formed.
+    /// A row whose bytes are known to be well-formed.
     pub(super) fn of_values(values: &'a [u8]) -> Row<'a> {
         Row(values)
     }
 
-    /// The row in the body of a message, if it is well-formed and has so many values.
+    /// The row in the body of a DataRow, if it is well-formed and has so many values.
     pub(crate) fn of_message(body: &'a [u8], columns: usize) -> Option<Row<'a>> {
         let (count, values) = body.split_first_chunk::<2>()?;
         if usize::from(u16::from_be_bytes(*count)) != columns {
@@ -28,8 +28,8 @@ impl<'a> Row<'a> {
         rest.is_empty().then_some(Row(values))
     }
 
-    /// The first value of the row in the body of a message, if that has one: its bytes, `None` for NULL. What follows is not
-    /// looked at.
+    /// The first value of the row in the body of a DataRow, if that has one: its bytes, `None` for NULL. The rest is not
+    /// checked.
     pub(crate) fn first_of_message(body: &'a [u8]) -> Option<Option<&'a [u8]>> {
         let (count, values) = body.split_first_chunk::<2>()?;
         if u16::from_be_bytes(*count) == 0 {
@@ -65,7 +65,7 @@ impl<'a> Row<'a> {
             .map(move |column| values.get(*column).copied().flatten())
     }
 
-    /// A value that is the text of a number.
+    /// A value that is a number as text.
     pub(crate) fn number(self, column: usize) -> Option<i32> {
         std::str::from_utf8(self.get(column)?).ok()?.parse().ok()
     }

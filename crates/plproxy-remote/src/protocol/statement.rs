@@ -1,4 +1,4 @@
-//! Statements: what is to be run, and in which forms its results are to come.
+//! Statements, and the formats of their results.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ thread_local! {
     static NEXT_ID: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A statement to run on servers; make it once and keep it, as connections know it again by its identity.
+/// A statement to run on servers. Make it once and keep it: connections remember it by its number.
 #[derive(Debug)]
 pub struct Statement {
     id: u64,
@@ -24,14 +24,14 @@ pub struct Statement {
     more: Option<Box<More>>,
 }
 
-/// What few statements have.
+/// Properties that few statements have.
 #[derive(Debug, Default)]
 struct More {
     /// The types of the first parameters.
     types: Box<[u32]>,
-    /// What runs where the server finds no such procedure.
+    /// The statement to run where the server has no such procedure.
     otherwise: Option<Rc<Statement>>,
-    /// The columns that are to come in binary if they can.
+    /// The columns that are asked for in binary if they have the right types.
     typed: Option<Rc<TypedColumns>>,
 }
 
@@ -41,12 +41,12 @@ impl Statement {
         Statement::new(sql.into(), Format::Binary, TextNeeds::default())
     }
 
-    /// A statement with result columns of any type, whose values come as text.
+    /// A statement with result columns of any type, which are asked for as text.
     pub fn select(sql: String) -> Rc<Statement> {
         Statement::new(sql.into(), Format::Text, TextNeeds::default())
     }
 
-    /// A statement with results of either form, and what those of its columns need that come as text.
+    /// A statement with results in these formats, and what columns that come as text require of the session.
     pub fn new(sql: SqlText, formats: impl Into<ResultFormats>, needs: TextNeeds) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
@@ -58,7 +58,7 @@ impl Statement {
         })
     }
 
-    /// A CALL, and what runs in its place where the server finds no such procedure: parameters and columns are the same.
+    /// A CALL, and the statement to run where the server has no such procedure, with the same parameters and columns.
     pub fn procedure(
         sql: SqlText,
         needs: TextNeeds,
@@ -78,8 +78,8 @@ impl Statement {
         )
     }
 
-    /// Another text with the same kind of results, whose parameters have these types: the ids on the server, 0 for what it is
-    /// to find out by itself.
+    /// Another text with the same kind of results, whose parameters have these types, by their OIDs on the server; 0: the server
+    /// infers the type.
     pub fn with_text(&self, sql: SqlText, types: Box<[u32]>) -> Rc<Statement> {
         let more = More {
             types,
@@ -105,7 +105,7 @@ impl Statement {
         })
     }
 
-    /// A statement with result columns of any type that come as text, but for some.
+    /// A statement with result columns of any type, some of which are asked for in binary.
     pub fn typed(sql: SqlText, needs: TextNeeds, typed: Option<Rc<TypedColumns>>) -> Rc<Statement> {
         if typed.is_none() {
             return Statement::new(sql, Format::Text, needs);
@@ -121,12 +121,12 @@ impl Statement {
         self.more.as_ref()?.typed.as_ref()
     }
 
-    /// Whether a server has to be asked for the types of the columns first.
+    /// Whether the server has to describe the columns first.
     pub(crate) fn is_typed(&self) -> bool {
         self.typed_columns().is_some()
     }
 
-    /// The forms in which to ask for these columns, and what they need then.
+    /// The formats in which to ask for these columns, and what they require of the session then.
     pub(crate) fn asks_for(
         &self,
         columns: &[ColumnDescription],
@@ -146,13 +146,13 @@ impl Statement {
         self.id
     }
 
-    /// The text, with placeholders for parameters; the server is to learn from it, as by casts, those of their types that it is
-    /// not told.
+    /// The text, with placeholders for parameters. The server infers from it, as by casts, the types of parameters that were not
+    /// given.
     pub fn sql(&self) -> &SqlText {
         &self.sql
     }
 
-    /// Whether it is the one of that text, with results of those forms and those needs.
+    /// Whether it is the statement of that text, formats and requirements.
     pub fn is(
         &self,
         sql: &SqlText,
@@ -168,22 +168,22 @@ impl Statement {
             && self.sql == *sql
     }
 
-    /// The types of the parameters, as far as the server is told: those behind the last one are for it to find out, too.
+    /// The types of the first parameters; the server infers the others.
     pub(crate) fn types(&self) -> &[u32] {
         self.more.as_ref().map_or(&[], |more| &more.types)
     }
 
-    /// What runs where the server finds no such procedure.
+    /// The statement to run where the server has no such procedure.
     pub(crate) fn otherwise(&self) -> Option<&Rc<Statement>> {
         self.more.as_ref()?.otherwise.as_ref()
     }
 
-    /// What the results need of the session.
+    /// What the results require of the session.
     pub(crate) fn needs(&self) -> TextNeeds {
         self.needs
     }
 
-    /// The forms of the results.
+    /// The formats of the results.
     pub(crate) fn formats(&self) -> &ResultFormats {
         &self.formats
     }

@@ -1,7 +1,7 @@
-//! The message Terminate: sent on every connection that is closed, whatever the reason, as libpq's `PQfinish` does. A server
-//! counts a session that ends without it as abandoned, and over TLS logs that it was.
+//! The Terminate message, sent on every connection that is closed, whatever the reason, as libpq's `PQfinish` does. A server
+//! counts a session that ends without it as abandoned, and over TLS logs that.
 //!
-//! A process that ends has no time to drop what it holds, so all connections are known here.
+//! A process that exits does not drop its connections, so all of them are known here.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -10,10 +10,10 @@ use crate::net::transport::Socket;
 
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
-/// Sends Terminate when it is dropped, if that has not been done.
+/// Sends Terminate when it is dropped, unless that was done before.
 pub(crate) struct TerminateOnDrop {
     socket: Rc<RefCell<Socket>>,
-    /// A message has gone out in part: the server would take whatever comes for the rest of it.
+    /// A message was sent in part: the server would read anything else as the rest of it.
     in_message: Cell<bool>,
     sent: Cell<bool>,
 }
@@ -27,12 +27,12 @@ impl TerminateOnDrop {
         })
     }
 
-    /// Whether a message has gone out in part.
+    /// Sets whether a message was sent in part.
     pub(crate) fn set_in_message(&self, in_message: bool) {
         self.in_message.set(in_message);
     }
 
-    /// Never blocks; what the system does not take at once is not sent.
+    /// Never blocks; if the system does not take the message at once, it is not sent.
     fn send(&self) {
         if self.in_message.get() || self.sent.replace(true) {
             return;
@@ -69,7 +69,8 @@ impl OpenConnections {
         all.push(Rc::downgrade(connection));
     }
 
-    /// Sends Terminate on all of them, also on those in use. In a process that was forked off the connections are another's.
+    /// Sends Terminate on all connections, those in use as well. Does nothing in a forked process, as the connections are its
+    /// parent's.
     pub(crate) fn terminate(&self) {
         if std::process::id() != self.process {
             return;
@@ -91,7 +92,7 @@ mod tests {
     use crate::net::descriptors::Descriptor;
     use crate::net::transport::Transport;
 
-    /// What the other side gets when the process ends, and when the connection is dropped.
+    /// Checks the bytes that the other side receives when the process exits, and when the connection is dropped.
     fn check(process: u32, in_message: bool, at_the_end: &[u8], when_dropped: &[u8]) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_sent_once_and_by_no_other_process() {
+    fn terminate_is_sent_once_and_by_no_forked_process() {
         let own = std::process::id();
         check(own, false, TERMINATE, b"");
         check(own + 1, false, b"", TERMINATE);

@@ -1,6 +1,6 @@
-//! How a server writes values as text, and what results need of that.
+//! How a server writes values as text, and what results require of that.
 
-/// The server's settings for values as text.
+/// The server's settings for the text form of values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextStyle {
     /// Its `DateStyle`.
@@ -10,8 +10,8 @@ pub struct TextStyle {
 }
 
 impl TextStyle {
-    /// Looks at a setting that the server reports: name and value, each with a zero byte at its end. Whether it is one of
-    /// these.
+    /// Takes the body of a ParameterStatus: name and value, each with a zero byte at its end. Whether it is one of these
+    /// settings.
     pub(crate) fn learn(&mut self, report: &[u8]) -> bool {
         let mut parts = report.split(|byte| *byte == 0);
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
@@ -26,19 +26,19 @@ impl TextStyle {
         true
     }
 
-    /// Whether what is written in one of the two is read alike in the other.
+    /// Whether text of one style is read alike in the other.
     pub(crate) fn is_like(&self, other: &TextStyle) -> bool {
         let iso = self.has_iso_dates() && other.has_iso_dates();
         let plain = self.has_plain_intervals() && other.has_plain_intervals();
         (iso || self.dates == other.dates) && (plain || self.intervals == other.intervals)
     }
 
-    /// Whether the text means something else under other settings.
-    pub(crate) fn is_peculiar(&self) -> bool {
+    /// Whether a reader must know the settings to read the text.
+    pub(crate) fn is_nonstandard(&self) -> bool {
         !self.has_iso_dates() || !self.has_plain_intervals()
     }
 
-    /// Whether intervals are written so that everybody reads them alike.
+    /// Whether intervals are read alike under every setting.
     pub(crate) fn has_plain_intervals(&self) -> bool {
         self.intervals != "sql_standard"
     }
@@ -49,7 +49,7 @@ impl TextStyle {
     }
 }
 
-/// What results as text need of the server's settings to be exact.
+/// What results as text require of the server's settings to be exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TextNeeds {
     /// All digits of floating-point numbers.

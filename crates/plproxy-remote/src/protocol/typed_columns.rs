@@ -1,34 +1,33 @@
-//! Results whose columns' types only the server knows, and what of them is asked for in binary.
+//! Results whose column types only the server knows, and which of their columns are asked for in binary.
 
 use crate::encoding::Encoding;
 use crate::protocol::columns::{ColumnDescription, Format, ResultFormats};
 use crate::protocol::text_style::TextNeeds;
 use crate::sql_text::SqlText;
 
-/// The columns that the host wants of a result whose types only the server knows. One is to come in binary if it has the type
-/// that is wanted, and as text otherwise: no setting says how a value in binary is to be read, and settings may change between
-/// two rows.
+/// The columns that the host expects of a result whose column types only the server knows. A column is asked for in binary if it
+/// has the expected type, and as text otherwise: binary values depend on no setting, and settings may change between two rows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TypedColumns {
-    /// All of them, in their order.
+    /// The expected columns, in their order.
     pub columns: Box<[TypedColumn]>,
-    /// Where a name is missing in the result, all are found by their places.
+    /// If a name is missing in the result, columns are matched by position.
     pub by_place: bool,
-    /// What those need that always come as text.
+    /// What columns require that always come as text.
     pub rest: TextNeeds,
 }
 
-/// A column of such a result.
+/// An expected column.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TypedColumn {
-    /// `None`: whatever the name of the only column is.
+    /// `None`: the only column, whatever its name.
     pub name: Option<SqlText>,
-    /// The built-in type that is to come in binary.
+    /// The built-in type that is asked for in binary.
     pub type_oid: Option<u32>,
 }
 
 impl TypedColumns {
-    /// For each column that is there the wanted one that it is.
+    /// For each column of the result the expected column that it is.
     fn wanted<'a>(
         &'a self,
         columns: &'a [ColumnDescription],
@@ -48,7 +47,7 @@ impl TypedColumns {
         })
     }
 
-    /// The forms in which to ask for these columns.
+    /// The formats in which to ask for these columns.
     pub(crate) fn formats(
         &self,
         columns: &[ColumnDescription],
@@ -71,7 +70,7 @@ impl TypedColumns {
         }
     }
 
-    /// Whether all come in binary that are to.
+    /// Whether all columns that are to be asked for in binary can be.
     pub(crate) fn all_come(&self, columns: &[ColumnDescription], encoding: Encoding) -> bool {
         let formats = self.formats(columns, encoding);
         let wanted: Vec<Option<usize>> = self.wanted(columns, encoding).collect();

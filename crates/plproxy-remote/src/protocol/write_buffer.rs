@@ -1,6 +1,6 @@
-//! What goes out: the messages of one exchange, written in one piece.
+//! Messages to be sent: those of one flight, in one buffer.
 //!
-//! A large parameter is not copied: the messages are written with a gap where it belongs, and it is sent from where it is.
+//! Large parameters are not copied: the messages are written with gaps for them, and they are sent from where they are.
 
 use std::io;
 use std::pin::Pin;
@@ -17,16 +17,16 @@ use crate::error::ErrorKind;
 use crate::protocol::columns::{Format, ResultFormats};
 use crate::protocol::param::Param;
 
-/// From that many bytes on a parameter is large.
+/// From this size on a parameter is large.
 const LARGE: usize = 256 * 1024;
-/// From that many bytes on it is seen first whether there is memory for a statement, and for the small ones of a message.
+/// From this size on it is checked first whether a statement, or the small parameters of a message, can be allocated.
 const PROBED: usize = 1 << 18;
-/// All parameters of one message together: PostgreSQL takes no more.
+/// The size of all parameters of a message together: PostgreSQL takes no more.
 const LIMIT: usize = (1 << 30) - 1;
-/// As much memory is kept from one exchange to the next.
+/// How much memory is kept from one exchange to the next.
 const KEPT: usize = 64 * 1024;
 
-/// Messages on their way.
+/// See the module.
 #[derive(Default)]
 pub(crate) struct WriteBuffer {
     bytes: BytesMut,
@@ -34,11 +34,11 @@ pub(crate) struct WriteBuffer {
     sent: usize,
     gaps: Vec<Gap>,
     params: Option<Rc<[Param]>>,
-    /// Something is to be sent, or was taken by TLS and not passed on yet.
+    /// Not all is sent, or TLS has not passed it on yet.
     busy: bool,
 }
 
-/// Where a large parameter belongs.
+/// The gap for a large parameter.
 struct Gap {
     at: usize,
     param: usize,
@@ -47,7 +47,7 @@ struct Gap {
 }
 
 impl WriteBuffer {
-    /// Begins anew; what was not sent is forgotten.
+    /// Empties the buffer.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
@@ -56,7 +56,7 @@ impl WriteBuffer {
         self.busy = false;
     }
 
-    /// All is written, and is to be sent.
+    /// All messages are written: they can be sent.
     pub(crate) fn begin(&mut self) {
         self.busy = true;
     }
@@ -66,8 +66,7 @@ impl WriteBuffer {
         self.message(b'Q', &[sql.as_ref()], &[])
     }
 
-    /// A message of texts, each with a zero byte at its end, and something behind them. The library's functions take UTF-8
-    /// only.
+    /// A message of strings, each with a zero byte at its end, and of other bytes. postgres-protocol takes UTF-8 only.
     fn message(&mut self, tag: u8, texts: &[&[u8]], rest: &[u8]) -> Result<(), ErrorKind> {
         let sizes = texts.iter().map(|text| text.len() + 1);
         let size = sizes.fold(4 + rest.len(), usize::saturating_add);
@@ -89,8 +88,8 @@ impl WriteBuffer {
         Ok(())
     }
 
-    /// A string of statements, of which nobody knows how many they are. One goes by the extended protocol: there are poolers
-    /// that refuse the simple one.
+    /// A string of one or more statements. A single one goes by the extended protocol, as there are poolers that refuse the simple
+    /// one.
     pub(crate) fn script(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
         let mut one = sql;
         while let [before @ .., byte] = one
@@ -105,7 +104,7 @@ impl WriteBuffer {
         }
     }
 
-    /// One statement without parameters, whose results come as text, by the extended protocol.
+    /// A statement without parameters, with results as text, by the extended protocol.
     pub(crate) fn extended_query(&mut self, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         let none: Rc<[Param]> = Rc::new([]);
@@ -114,7 +113,7 @@ impl WriteBuffer {
         self.execute()
     }
 
-    /// One more statement of a round, without parameters, whose results come as text and undescribed.
+    /// One more statement of a round, without parameters, with results as text that are not described.
     pub(crate) fn pipeline(&mut self, sql: &str) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         let none: Rc<[Param]> = Rc::new([]);
@@ -122,17 +121,17 @@ impl WriteBuffer {
         self.execute_bound()
     }
 
-    /// Ends a prepared statement.
+    /// Closes a prepared statement.
     pub(crate) fn close(&mut self, name: &str) -> Result<(), ErrorKind> {
         frontend::close(b'S', name, &mut self.bytes).map_err(refused)
     }
 
-    /// Parses a statement. The types of its parameters are left to the server, which sees the casts.
+    /// Parses a statement. The server infers the types of its parameters, by their casts.
     pub(crate) fn parse(&mut self, name: &str, sql: impl AsRef<[u8]>) -> Result<(), ErrorKind> {
         self.parse_typed(name, sql, &[])
     }
 
-    /// The same with the types of the first of its parameters; 0 is left to the server.
+    /// The same with the types of the first parameters; 0: the server infers the type.
     pub(crate) fn parse_typed(
         &mut self,
         name: &str,
@@ -146,7 +145,7 @@ impl WriteBuffer {
         self.message(b'P', &[name.as_bytes(), sql.as_ref()], &rest)
     }
 
-    /// Gives a statement its parameters.
+    /// Binds parameters to a statement.
     pub(crate) fn bind(
         &mut self,
         name: &str,
@@ -160,7 +159,7 @@ impl WriteBuffer {
                 "the parameters are too large to be sent".into(),
             ));
         }
-        // The others are copied, to memory that is taken by doubling, and that ends the process where there is none.
+        // The small ones are copied, to a buffer that grows by doubling, which ends the process if it cannot.
         let small = params.iter().filter(|param| large(param).is_none());
         let small = small.fold(0, |all: usize, param| all.saturating_add(param.len()));
         if small > PROBED && !is_room_for(small.saturating_mul(3)) {
@@ -203,7 +202,7 @@ impl WriteBuffer {
         Ok(())
     }
 
-    /// Gives the message at `begin`, and the values left out of it, their true lengths.
+    /// Writes the true lengths of the message at `begin`, and of the values left out of it.
     fn fill_in_lengths(&mut self, begin: usize, params: &[Param], large_size: usize) -> Option<()> {
         for gap in self.gaps.iter().filter(|gap| gap.at > begin) {
             let size = params.get(gap.param).and_then(large)?.len();
@@ -217,7 +216,7 @@ impl WriteBuffer {
         Some(())
     }
 
-    /// Parses a statement, and asks for its parameters and the columns of its result.
+    /// Parses a statement, and describes its parameters and result columns.
     pub(crate) fn describe_statement(
         &mut self,
         sql: &[u8],
@@ -228,7 +227,7 @@ impl WriteBuffer {
         Ok(())
     }
 
-    /// The same as a part of a round.
+    /// The same without the end of the round.
     pub(crate) fn parse_and_describe(
         &mut self,
         sql: &[u8],
@@ -238,47 +237,47 @@ impl WriteBuffer {
         frontend::describe(b'S', "", &mut self.bytes).map_err(refused)
     }
 
-    /// Parses a statement without a name, which the next one replaces. The server refuses a text in which it reads more than one:
-    /// what counts is how *it* reads it, by its version and its settings.
+    /// Parses a statement without a name. The server refuses a text with more than one statement, by its own grammar and
+    /// settings.
     pub(crate) fn parse_alone(&mut self, sql: &[u8]) -> Result<(), ErrorKind> {
         self.parse("", sql)?;
         frontend::sync(&mut self.bytes);
         Ok(())
     }
 
-    /// Asks for the columns of the result.
+    /// Describes the columns of the result.
     pub(crate) fn describe(&mut self) -> Result<(), ErrorKind> {
         frontend::describe(b'P', "", &mut self.bytes).map_err(refused)
     }
 
-    /// Runs what was bound, to the end, and ends the round.
+    /// Executes the portal, to the end, and ends the round.
     pub(crate) fn execute(&mut self) -> Result<(), ErrorKind> {
         self.execute_bound()?;
         self.end_round();
         Ok(())
     }
 
-    /// Runs what was bound, to the end.
+    /// Executes the portal, to the end.
     pub(crate) fn execute_bound(&mut self) -> Result<(), ErrorKind> {
         frontend::execute("", 0, &mut self.bytes).map_err(refused)
     }
 
-    /// Ends the round.
+    /// Ends the round, with Sync.
     pub(crate) fn end_round(&mut self) {
         frontend::sync(&mut self.bytes);
     }
 
-    /// Whether everything is on its way.
+    /// Whether everything is sent.
     pub(crate) fn is_sent(&self) -> bool {
         !self.busy
     }
 
-    /// Whether nothing of it is sent.
+    /// Whether nothing is sent yet.
     pub(crate) fn is_untouched(&self) -> bool {
         self.sent == 0 && self.gaps.first().is_none_or(|gap| gap.sent == 0)
     }
 
-    /// Sends what the socket takes. Ready when everything is sent.
+    /// Sends as much as the socket takes. Ready when everything is sent.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -316,7 +315,7 @@ impl WriteBuffer {
             self.bytes = BytesMut::new();
             self.sent = 0;
         }
-        // Nobody else may need it any more, and it is large.
+        // They are large, and may not be needed any more.
         self.params = None;
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! What may be answered.
+//! Which authentication requests may be answered.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn check(
 }
 
 #[test]
-fn binding() {
+fn channel_binding_is_kept_to() {
     use ChannelBinding::{Disable, Prefer, Require};
     for wanted in [Disable, Prefer] {
         check(false, wanted, 10, PLAIN, Ok(()));
@@ -86,7 +86,7 @@ fn binding() {
 }
 
 #[test]
-fn what_is_not_offered_here() {
+fn gss_sspi_and_kerberos_are_refused() {
     let prefer = ChannelBinding::Prefer;
     let gss = Err("GSSAPI authentication not supported");
     check(true, prefer, 7, b"", gss);
@@ -97,7 +97,7 @@ fn what_is_not_offered_here() {
 }
 
 #[test]
-fn a_binding_that_cannot_be_made_is_no_binding() {
+fn a_binding_that_cannot_be_computed_is_refused() {
     let channel = Channel {
         encrypted: true,
         wanted: ChannelBinding::Prefer,

@@ -16,7 +16,7 @@ use crate::net::socket::open_socket;
 use crate::net::tls::negotiate::{self, SslAttempt, negotiate};
 
 impl Destination {
-    /// One attempt on one address. A server that cannot speak the host's encoding is asked for UTF-8.
+    /// One attempt on one address. A server that cannot convert to the host's encoding is asked for UTF-8.
     pub(super) async fn attempt(
         &self,
         host: &Host,
@@ -32,7 +32,7 @@ impl Destination {
         }
         let second = self.attempt_in(Encoding::UTF8, host, address, ssl, wanted);
         match second.await {
-            // Both alike: what was asked for first is what is to be told.
+            // Both were refused: the first refusal is reported.
             Err(why) if refuses(Encoding::UTF8, &why.kind) => first,
             second => second,
         }
@@ -96,8 +96,8 @@ impl Destination {
             self.info.clone(),
             endpoint.clone(),
         ));
-        // As dblink and postgres_fdw have it: a server that asks for none may know this process by what is not the user's
-        // own.
+        // As in dblink and postgres_fdw: a server that asks for no password may trust the operating system user of this
+        // process.
         let rule = self.info.password_rule;
         if rule != PasswordRule::Free && !used_password {
             connection.close();
@@ -136,7 +136,7 @@ fn refuses(encoding: Encoding, kind: &ErrorKind) -> bool {
         && [encoding.name(), "client_encoding"].iter().any(|name| diagnostic.message.contains(name)))
 }
 
-/// What is wrong with the session, in libpq's words, if it lacks what is wanted.
+/// Why the session is not one that is wanted, in libpq's words.
 async fn check_session(
     connection: &mut Connection,
     wanted: TargetSessionAttrs,

@@ -9,10 +9,10 @@ use crate::net::tls::negotiate::SslAttempt;
 /// Why one attempt failed.
 pub(super) struct Failure {
     pub(super) kind: ErrorKind,
-    /// What to say of it, in libpq's words; empty lines and addresses are added by the caller.
+    /// Its message, in libpq's words; the caller adds the address.
     pub(super) words: String,
     pub(super) next: Next,
-    /// With TLS instead of without, or the reverse, it may work.
+    /// An attempt with TLS instead of without, or the reverse, may succeed.
     pub(super) other_ssl: bool,
 }
 
@@ -23,17 +23,17 @@ pub(super) enum Next {
     Address,
     /// The next host.
     Host,
-    /// Nothing: the server said no, and as in libpq that is the answer.
+    /// Nothing: the server has refused, and as in libpq that is final.
     Nothing,
 }
 
-/// Of what one server says so many bytes are enough.
+/// How many bytes of a server's message are kept.
 const MOST_WORDS: usize = 8 * 1024;
 
 /// `cannot_connect_now`: starting up, shutting down, in recovery without hot standby.
 const NOT_NOW: &[u8; 5] = b"57P03";
 
-/// The kind of the last failure, the words of all.
+/// The kind of the last failure, with the messages of all.
 pub(super) fn summary(last: ErrorKind, message: String) -> ErrorKind {
     match last {
         kind @ ErrorKind::PasswordUnused { .. } => kind,
@@ -42,7 +42,7 @@ pub(super) fn summary(last: ErrorKind, message: String) -> ErrorKind {
         ErrorKind::Unsupported(text) if message.is_empty() => ErrorKind::Unsupported(text),
         ErrorKind::Unsupported(_) => ErrorKind::Unsupported(message),
         ErrorKind::Protocol(_) => ErrorKind::Protocol(message),
-        // Nothing that has to do with a server.
+        // No failure of a server.
         ErrorKind::NoDescriptor => ErrorKind::NoDescriptor,
         ErrorKind::Db(diagnostic) => ErrorKind::Connect {
             message,
@@ -73,7 +73,7 @@ impl From<ErrorKind> for Failure {
             ErrorKind::Db(diagnostic) => diagnostic.lines(),
             other => other.to_string(),
         };
-        // Of each of many hosts it is kept what it said.
+        // There may be many hosts, each with a message.
         words.truncate(cut(&words, MOST_WORDS).len());
         let next = match &kind {
             ErrorKind::Db(diagnostic) if diagnostic.code == *NOT_NOW => Next::Host,
@@ -102,13 +102,13 @@ pub(super) fn refused(words: impl Into<String>) -> Failure {
     }
 }
 
-/// A server that did not let us in.
+/// A log-in that has failed.
 pub(super) fn not_logged_in(refused: Refused, encrypted: bool, ssl: SslAttempt) -> Failure {
     let mut failure = match refused.kind {
         Refusal::Failed(kind) => Failure::from(kind),
         Refusal::Words(words) => self::refused(words),
     };
-    // Only what the server says before it knows us, and says for good, may be meant for the way.
+    // Only a final refusal before the client was authenticated may be about TLS.
     failure.other_ssl = matches!(failure.kind, ErrorKind::Db(_))
         && failure.next == Next::Nothing
         && !refused.authenticated

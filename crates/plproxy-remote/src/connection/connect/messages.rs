@@ -1,9 +1,9 @@
-//! What is told of attempts to connect that failed.
+//! The messages of attempts to connect that have failed.
 
-/// With so many bytes there are enough of them.
+/// How many bytes of messages are kept, about.
 const MOST: usize = 64 * 1024;
 
-/// Where there are too many to tell all: the first ones and the last.
+/// The messages; where they are too many, the first ones and the last.
 #[derive(Default)]
 pub(super) struct FailureMessages {
     messages: Vec<String>,
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_ones_and_the_last_are_told() {
+    fn the_first_messages_and_the_last_are_kept() {
         let mut messages = FailureMessages::default();
         for text in ["a", "b"] {
             messages.push(text.to_owned());

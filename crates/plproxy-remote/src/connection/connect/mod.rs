@@ -1,4 +1,4 @@
-//! Making connections: hosts in order, all addresses of each, until one will do.
+//! Making connections: hosts in order, all addresses of each, until one succeeds.
 
 mod attempt;
 mod failure;
@@ -21,7 +21,7 @@ use crate::runtime::wait_event::Connecting;
 use failure::{Failure, Next, expired, summary};
 use messages::FailureMessages;
 
-/// A new connection takes no more than that.
+/// How much memory making a connection takes at the most.
 const CONNECTION: usize = 128 * 1024;
 
 /// `invalid_password`.
@@ -30,19 +30,19 @@ const WRONG_PASSWORD: &[u8; 5] = b"28P01";
 /// How long an attempt may take. The connection string's own limit counts as well.
 pub(crate) struct Limits {
     pub(crate) each: Option<Duration>,
-    /// Where neither says anything.
+    /// Where neither sets a limit.
     pub(crate) default: Option<Duration>,
 }
 
 impl Limits {
-    /// That of each attempt.
+    /// The limit of each attempt.
     fn of(&self, info: &ConnInfo) -> Option<Duration> {
         let limits = [self.each, info.connect_timeout].into_iter().flatten();
         limits.min().or(self.default)
     }
 }
 
-/// Where to connect to, by what was read for this connection.
+/// Where to connect to: an endpoint, and its connection settings as they were read for this connection.
 pub(crate) struct Destination {
     endpoint: Rc<Endpoint>,
     info: Rc<ConnInfo>,
@@ -50,7 +50,7 @@ pub(crate) struct Destination {
 }
 
 /// Connects to the first server of the endpoint that can be reached and has the properties asked for. The connection string
-/// is read anew, with all files behind it; `warn` gets what is doubtful about those.
+/// is read again, with all files behind it; `warn` gets warnings about those.
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
     limits: Limits,
@@ -58,7 +58,7 @@ pub(crate) async fn connect(
     warn: &mut dyn FnMut(String),
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
-    // Many may be made at once, between two looks of the caller at what is left.
+    // Many may be made at once, before the caller checks the memory that is left.
     let Ok(_room) = hold(CONNECTION) else {
         return Err(ErrorKind::OutOfMemory);
     };
@@ -79,7 +79,7 @@ pub(crate) async fn connect(
 }
 
 impl Destination {
-    /// What another connection was made by.
+    /// The destination of another connection.
     pub(crate) fn of(endpoint: &Rc<Endpoint>, info: &Rc<ConnInfo>) -> Destination {
         Destination {
             endpoint: Rc::clone(endpoint),
@@ -88,7 +88,7 @@ impl Destination {
         }
     }
 
-    /// Connects to a TCP address to which that connection was made.
+    /// Connects to the address of that connection.
     pub(crate) async fn connect_to(
         &self,
         host: &Host,
@@ -99,7 +99,7 @@ impl Destination {
         attempt.await.map_err(|failure| failure.kind)
     }
 
-    /// The same within a limit, and with words for what goes wrong.
+    /// The same within a limit, and with a message if it fails.
     pub(crate) async fn connect_again(
         &self,
         host: &Host,
@@ -124,7 +124,7 @@ impl Destination {
             shuffle(&mut hosts);
         }
         let wanted = info.target_session_attrs;
-        // A standby is looked for among all first, then anything is welcome.
+        // First a standby among all hosts, then any server.
         let rounds: &[TargetSessionAttrs] = match wanted {
             TargetSessionAttrs::PreferStandby => {
                 &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
@@ -173,7 +173,7 @@ impl Destination {
         Err(summary(last, messages.join()))
     }
 
-    /// The attempts on one address: with TLS and without, as `sslmode` has it. What the first says goes to `texts`.
+    /// The attempts on one address: with TLS and without, as `sslmode` has it. The first one's message goes to `messages`.
     async fn with_and_without_ssl(
         &self,
         host: &Host,
@@ -194,7 +194,7 @@ impl Destination {
     }
 }
 
-/// Where a wrong password came from, if from the password file, as libpq says it.
+/// The hint that a wrong password came from the password file, as in libpq.
 fn passfile_to_blame(kind: &ErrorKind, info: &ConnInfo, host: &Host) -> Option<String> {
     let wrong = matches!(kind, ErrorKind::Db(diagnostic) if diagnostic.code == *WRONG_PASSWORD);
     if !wrong || info.password.is_some() || host.password.is_none() {
@@ -204,7 +204,7 @@ fn passfile_to_blame(kind: &ErrorKind, info: &ConnInfo, host: &Host) -> Option<S
     Some(format!("password retrieved from file \"{file}\""))
 }
 
-/// An attempt that has so much time.
+/// An attempt within a timeout.
 async fn within<T>(
     timeout: Option<Duration>,
     attempt: impl Future<Output = Result<T, Failure>>,

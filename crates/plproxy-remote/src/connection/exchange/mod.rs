@@ -1,12 +1,12 @@
 //! One statement's exchange with a server, on one connection.
 //!
-//! What is not a call (resets, questions, errands) goes by [`crate::connection::round_trip`]. The messages of a call are written here, in one
-//! piece, and its answers read where they lie. One flight may hold three rounds: a change of settings, the statement, and the
-//! question which process the server is.
+//! Everything but the statements of calls (resets, queries, scripts) goes by [`crate::connection::round_trip`]. The messages of a
+//! call are written here into one buffer, and its replies are read where they lie. One flight may hold three rounds: a change of
+//! settings, the statement, and a query for the server's process id.
 //! Messages and their order: PostgreSQL's documentation, "Message Flow" and "Message Formats".
 //!
-//! Reading begins before all is sent, as a server that cannot get rid of its notices takes nothing more. Where there is no
-//! room for rows nothing is read, so that the socket and at last the server wait.
+//! Reading begins before all is sent, as a server that cannot send its notices does not read. Where there is no room for rows
+//! nothing is read, so that the socket, and at last the server, wait.
 
 mod reply;
 pub(crate) mod sink;
@@ -32,71 +32,71 @@ use crate::protocol::statement::Statement;
 use crate::protocol::text_style::TextNeeds;
 use crate::runtime::TICK;
 
-/// So much may come between rows before they are handed over.
+/// How many bytes of other messages may arrive among rows before these are handed over.
 const ROOM: usize = 64 * 1024;
 
-/// Text that means something else under the one and the other cannot be told apart.
+/// The message where text of the two styles cannot be told apart.
 const STYLE_CHANGED: &str = "DateStyle or IntervalStyle was changed within the statement, so that its result cannot be read";
 
-/// A statement under way.
+/// A statement that is being executed.
 pub(crate) struct Exchange<'a, S> {
     sink: &'a S,
     statement: &'a Rc<Statement>,
     connection: &'a mut Connection,
     round: Round,
     change: Option<Change>,
-    /// The answer to it.
+    /// Its result.
     settings: Box<[u8]>,
-    /// In which forms the columns are asked for.
+    /// The formats in which the columns are asked for.
     formats: ResultFormats,
     asks: bool,
-    /// Statements of the transaction before the one that was asked for, or behind it, that are to be answered.
+    /// How many statements of the transaction, before or after the one to be executed, are not answered.
     alongside: usize,
-    /// The last of those before is a question.
+    /// The last of those before is the query for the server's identity.
     identifies: bool,
-    /// The name of the prepared statement, if something is to be learnt of it.
+    /// The name of the prepared statement, if it is to be remembered.
     name: Option<Rc<str>>,
     columns: Columns,
-    /// Rows that came in and were not handed over yet: where their values lie.
+    /// Rows that were received and not handed over: where they lie in the read buffer.
     rows: RowRanges,
     size: usize,
-    /// Some rows went out already, a batch full.
+    /// A full batch of rows was handed over.
     handed_over: bool,
-    /// In rows that went out there may be other text than ASCII.
+    /// Rows that were handed over may hold text that means something else in another encoding.
     depends_on_encoding: bool,
-    /// Some text is to be written in one style from the first row to the last.
+    /// All rows must be written in one style.
     needs_style: bool,
-    /// It was not.
+    /// They were written in several.
     mixed_styles: bool,
-    /// Nothing of it went out.
+    /// Not a byte of it was sent.
     unsent: bool,
-    /// Something was answered.
+    /// The server has replied.
     got_reply: bool,
     parsed: bool,
     bound: bool,
     result: Option<Result<(), ErrorKind>>,
-    /// The settings were not changed, as the server was told to stop: the statement's rows may lack something.
+    /// The change of settings was cancelled, so that the statement's values may not be exact.
     canceled: Option<Box<Diagnostic>>,
-    /// Why not all could be sent.
+    /// Why not all messages could be sent.
     send_error: Option<ErrorKind>,
 }
 
-/// What the server answers to at the moment.
+/// What the server replies to at the moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
     Settings,
-    /// What goes before the statement in its transaction. It is one round with the statement, as what comes next does.
+    /// The statements before the one to be executed, in its transaction. They are in the same round, as `Written` is.
     Prologue,
     Statement,
-    /// Whether the transaction has written something.
+    /// The query whether the transaction has written something.
     Written,
     Process,
     /// Nothing.
     Over,
 }
 
-/// What one poll of a request that is alone has read. It waits once at the most and then takes what is there, for no longer
-/// than a tick: a server that always has a little to say must not keep the caller from his own affairs.
+/// The reads of one poll that blocks. It blocks once at the most and then reads only what has arrived, for no longer than a tick:
+/// a server that keeps sending a little must not keep the caller from its interrupts.
 #[derive(Default)]
 struct Reads {
     any: bool,
@@ -104,24 +104,24 @@ struct Reads {
 }
 
 impl Reads {
-    /// Whether there was one before.
+    /// Begins a read; whether there was one before.
     fn begin(&mut self) -> bool {
         std::mem::replace(&mut self.any, true)
     }
 
-    /// Looks at the clock, from the second one on.
+    /// Whether the tick is over, which is checked from the second read on.
     fn are_over(&mut self) -> bool {
         self.since.get_or_insert_with(Instant::now).elapsed() >= TICK
     }
 }
 
-/// How it went.
+/// How an exchange ended.
 pub(crate) struct Exchanged {
-    /// The server had gone before it looked at any of it.
+    /// The server was gone before it received the statement.
     pub(crate) never_received: bool,
     /// The statement was parsed under its name.
     pub(crate) parsed: bool,
-    /// It has its parameters and began to run.
+    /// Its parameters are bound, and it has begun to run.
     pub(crate) bound: bool,
     pub(crate) result: Result<(), ErrorKind>,
     /// The last rows.
@@ -130,7 +130,7 @@ pub(crate) struct Exchanged {
 }
 
 impl<'a, S: ResultSink> Exchange<'a, S> {
-    /// Runs a statement by that plan.
+    /// Executes a statement by that plan.
     pub(crate) async fn run(
         sink: &'a S,
         statement: &'a Rc<Statement>,
@@ -150,7 +150,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             let (style, process_id) = (state.style(), state.process_id());
             let needs = match sink.branch() {
                 None => Some(needs),
-                // What is set within a transaction is gone with it: all that it may need is set before.
+                // A setting within the transaction would be rolled back with it: all that it may require is set before.
                 Some(_) => begins.then_some(TextNeeds::ALL),
             };
             needs.and_then(|needs| {
@@ -202,12 +202,12 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         exchange.end()
     }
 
-    /// Nothing more can be expected of the connection.
+    /// The connection is broken.
     fn fail(&mut self, kind: ErrorKind) {
         self.connection.broken = true;
         let over = matches!(self.round, Round::Process | Round::Over);
-        // The statement is committed at the end of its round. What comes after that does not undo it, but nonsense makes
-        // one doubt all that came before.
+        // The statement is committed at the end of its round. A failure after that does not undo it, but after a violation of
+        // the protocol its result cannot be trusted, either.
         let stands = match &self.result {
             Some(Ok(())) => over && !matches!(kind, ErrorKind::Protocol(_)),
             Some(Err(_)) => true,
@@ -218,7 +218,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         }
     }
 
-    /// Sends and reads until everything is answered. Fails if nothing more can be expected of the connection.
+    /// Sends and reads until everything is answered. Fails if the connection is broken.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
         let mut reads = Reads::default();
         loop {
@@ -227,7 +227,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
                 self.send(cx);
                 let sent = self.connection.write_buffer.is_sent() && self.send_error.is_none();
                 if !sent && self.sink.fast_path().is_blocking() {
-                    // To send and to receive at once is for the runtime, which polls this next.
+                    // Sending and receiving at once needs the runtime, which polls this next.
                     self.sink.fast_path().enter_runtime();
                     return Poll::Pending;
                 }
@@ -241,7 +241,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
                 }
             }
             if self.round == Round::Over {
-                // An answer to what was not sent, in whole, would leave the rest to be taken for something else.
+                // If a message was not sent in whole, its rest would be part of the next one.
                 let asked = self.connection.write_buffer.is_sent() && self.send_error.is_none();
                 return Poll::Ready(if asked {
                     Ok(())
@@ -252,17 +252,17 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             if self.round == Round::Process && self.sink.is_out_of_time() {
                 return Poll::Ready(Err(ErrorKind::Closed));
             }
-            // A row's place holds on to all that came behind it, which may be anything.
-            if self.connection.read_buffer.seen() > self.sink.batch_size() + ROOM {
+            // Rows that are not handed over keep all that follows them in the buffer.
+            if self.connection.read_buffer.consumed() > self.sink.batch_size() + ROOM {
                 self.flush();
             }
             if self.rows.is_empty() {
-                self.connection.read_buffer.forget();
+                self.connection.read_buffer.discard();
             }
             match self.fill(cx, &mut reads) {
                 Poll::Ready(filled) => filled?,
                 Poll::Pending => {
-                    // Better now than after a wait, unless it is only for what was sent along.
+                    // Better now than after a wait, unless only other rounds are waited for.
                     if self.result.is_none() {
                         self.flush();
                     }
@@ -272,7 +272,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         }
     }
 
-    /// Sends what the socket takes.
+    /// Sends as much as the socket takes.
     fn send(&mut self, cx: &mut Context<'_>) {
         let Connection {
             write_buffer,
@@ -283,18 +283,18 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         let polled = write_buffer.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
         terminate.set_in_message(!write_buffer.is_sent() && !write_buffer.is_untouched());
         if let Poll::Ready(Err(error)) = polled {
-            // A server that hung up may have said why, which is still to be read.
+            // A server that has closed the connection may have said why, which is still to be read.
             self.send_error = Some(ErrorKind::from_send(&error));
             self.unsent = write_buffer.is_untouched();
             write_buffer.clear();
         }
     }
 
-    /// Reads what there is. A request that is alone waits for it.
+    /// Reads the bytes that have arrived. The only request of a call may block for them.
     fn fill(&mut self, cx: &mut Context<'_>, reads: &mut Reads) -> Poll<Result<(), ErrorKind>> {
         let fast_path = self.sink.fast_path();
         if fast_path.is_blocking() {
-            // The caller gets first what there is for him, unless more is there already.
+            // Before it blocks the caller gets the events and rows that there are, unless more has arrived.
             let wanted = self.sink.is_wanted() || self.result.is_none() && !self.rows.is_empty();
             let filled = if !reads.begin() && !wanted {
                 fast_path.wait(|| self.connection.fill(RecvMode::Block))
@@ -333,7 +333,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         let bytes = match self.connection.read_buffer.take(&mut rows) {
             Ok(bytes) => bytes,
             Err(kind) => {
-                // What lacks rows is no result.
+                // A result that lacks rows is none.
                 self.result = None;
                 self.fail(kind);
                 return None;
@@ -346,7 +346,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             columns.clone(),
             Reading {
                 formats: self.formats.clone(),
-                style: self.connection.state.peculiar_style(),
+                style: self.connection.state.nonstandard_style(),
                 encoding: self.connection.state.encoding(),
             },
             size,
@@ -354,7 +354,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         ))
     }
 
-    /// Hands over the rows that are there.
+    /// Hands over the rows that were received.
     fn flush(&mut self) {
         if let Some(batch) = self.batch() {
             self.depends_on_encoding = self.depends_on_encoding || batch.depends_on_encoding();
@@ -362,11 +362,11 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
         }
     }
 
-    /// The end: what was learnt is kept.
+    /// The end of the exchange: what it has learnt about the connection is kept.
     fn end(mut self) -> Exchanged {
         let mut batch = self.batch();
         if self.connection.state.is_encoding_lost() && matches!(self.result, Some(Ok(()))) {
-            // Nobody knows since which row. What went out cannot be taken back, but is no result.
+            // It is not known since which row. Rows that were handed over cannot be taken back, but the statement fails.
             let depends = |batch: &Batch| batch.depends_on_encoding();
             if self.depends_on_encoding || batch.as_ref().is_some_and(depends) {
                 self.result = Some(Err(ErrorKind::encoding_changed()));
@@ -377,7 +377,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             self.result = Some(Err(ErrorKind::Unsupported(STYLE_CHANGED.to_owned())));
             batch = None;
         }
-        self.connection.read_buffer.forget();
+        self.connection.read_buffer.discard();
         if self.connection.broken {
             self.connection.write_buffer.clear();
         }
@@ -389,7 +389,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             let statements = &mut self.connection.statements;
             statements.keep(self.statement, PreparedStatement { name, columns });
         }
-        // A server answers in the order in which it works, but for somebody in between nothing of that is known.
+        // A server replies in the order in which it works, which does not hold for a pooler in between.
         let never_received = !self.got_reply
             && match &result {
                 Err(ErrorKind::Db(diagnostic)) if is_admin_shutdown(diagnostic) => {
@@ -409,7 +409,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
     }
 }
 
-/// Whether a server says that it ends the session, for reasons that have nothing to do with what the session does.
+/// Whether a server has ended the session for reasons of its own.
 fn is_admin_shutdown(diagnostic: &Diagnostic) -> bool {
     // admin_shutdown; idle_session_timeout.
     diagnostic.fatal && matches!(&diagnostic.code, b"57P01" | b"57P05")

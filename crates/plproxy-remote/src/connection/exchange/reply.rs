@@ -1,4 +1,4 @@
-//! What a server answers, message by message.
+//! The replies of a server, message by message.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -18,18 +18,18 @@ use crate::protocol::error_response::diagnostic;
 use crate::protocol::frame::Frame;
 use crate::protocol::row::Row;
 
-/// The answer to a change of settings is not longer.
+/// The longest result of a change of settings.
 const SETTINGS: usize = 4096;
-/// What a row takes besides its bytes.
+/// The memory that a row takes besides its bytes.
 const ROW_OVERHEAD: usize = 64;
 /// `query_canceled`
 const CANCELED: &[u8; 5] = b"57014";
 
 impl<S: ResultSink> Exchange<'_, S> {
-    /// Sees to a message.
+    /// Handles a message.
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), ErrorKind> {
         let Frame { tag, body } = frame;
-        // Of what comes at any time nothing can be concluded, and an end of the session may be such, too.
+        // An asynchronous message is no reply, nor is an error that ends the session.
         self.got_reply |= !matches!(tag, b'E' | b'N' | b'S' | b'A');
         match tag {
             b'D' => self.take_row(body),
@@ -60,12 +60,12 @@ impl<S: ResultSink> Exchange<'_, S> {
                 if self.rows.is_empty() {
                     return state.parameter_status(status);
                 }
-                // The rows before it were written under the settings before it. Handing them over moves what is in the inbox.
+                // The rows before it were written under the settings before it. Handing them over moves the bytes in the buffer.
                 let status = room::copy(status).map_err(|_| ErrorKind::no_memory_for_message())?;
                 self.flush();
                 self.connection.state.parameter_status(&status)
             }
-            // Nobody here listens to notifications.
+            // Notifications are ignored.
             b'A' => Ok(()),
             b'Z' => self.take_end(&body),
             b'G' | b'H' | b'W' => Err(ErrorKind::protocol(COPY)),
@@ -87,7 +87,7 @@ impl<S: ResultSink> Exchange<'_, S> {
             }
             b'2' => {
                 self.bound = true;
-                // The server has them all.
+                // The server has received them.
                 self.sink.drop_params();
                 Ok(())
             }
@@ -127,7 +127,7 @@ impl<S: ResultSink> Exchange<'_, S> {
         }
     }
 
-    /// Of what goes with the statement in its transaction.
+    /// Handles a message of the other statements in the round.
     fn take_alongside(&mut self, tag: u8) -> Result<(), ErrorKind> {
         if tag == b'C' {
             self.alongside = self
@@ -141,7 +141,7 @@ impl<S: ResultSink> Exchange<'_, S> {
         Ok(())
     }
 
-    /// The answer to a question that goes with the statement.
+    /// Handles the result of a query in the same round.
     fn take_answer(&mut self, body: &Range<usize>) -> Result<(), ErrorKind> {
         let (Some(branch), Some(row)) = (
             self.sink.branch(),
@@ -215,7 +215,7 @@ impl<S: ResultSink> Exchange<'_, S> {
             }
             Round::Settings => {
                 self.change = None;
-                // The error undoes it as a whole.
+                // The error undoes the whole change.
                 if diagnostic.code == *CANCELED {
                     self.canceled = Some(diagnostic);
                 } else {
@@ -229,7 +229,7 @@ impl<S: ResultSink> Exchange<'_, S> {
         Ok(())
     }
 
-    /// The change of settings stands.
+    /// The change of settings has succeeded.
     fn learn_settings(&mut self) {
         if let Some(change) = self.change.take()
             && let Some(row) = Row::of_message(&self.settings, Change::COLUMNS)
@@ -253,7 +253,7 @@ impl<S: ResultSink> Exchange<'_, S> {
             Round::Prologue | Round::Statement if self.result.is_none() => {
                 return Err(ErrorKind::unexpected_message());
             }
-            // The question was not answered.
+            // The query was not answered.
             Round::Written if self.alongside > 0 && matches!(self.result, Some(Ok(()))) => {
                 return Err(ErrorKind::unexpected_message());
             }

@@ -1,4 +1,4 @@
-//! What an exchange asks of whatever has the statement run.
+//! Where the results of an exchange go, and where its parameters come from.
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -11,24 +11,24 @@ use crate::protocol::batch::Batch;
 use crate::protocol::param::Param;
 use crate::runtime::fast_path::FastPath;
 
-/// What has a statement run: it gives the parameters, takes what comes, and says how to wait.
+/// The request of a statement's exchange: it gives the parameters, takes the results, and decides how to wait.
 pub(crate) trait ResultSink {
     /// The parameters for a session of that encoding.
     fn params(&self, encoding: Encoding) -> Result<Rc<[Param]>, ErrorKind>;
 
-    /// They are not needed any more, and may be large.
+    /// The parameters are not needed any more, and may be large.
     fn drop_params(&self);
 
-    /// The transaction that the statement runs in, unless it is one of its own.
+    /// The transaction of several calls that the statement runs in, if any.
     fn branch(&self) -> Option<&Branch>;
 
-    /// Rows are handed over in batches of about that many bytes, or of what is there.
+    /// About how many bytes of rows make a batch; fewer where no more have arrived.
     fn batch_size(&self) -> usize;
 
     /// Ready when there is room for rows; `handed_over`: whether some were handed over before.
     fn poll_room(&self, handed_over: bool, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Takes some rows, which are not the last.
+    /// Takes a batch that is not the last one.
     fn rows(&self, batch: Batch);
 
     /// Takes a notice.
@@ -37,9 +37,9 @@ pub(crate) trait ResultSink {
     /// How to wait.
     fn fast_path(&self) -> &FastPath;
 
-    /// Whether the caller has something to do.
+    /// Whether there is an event for the caller, or a blocking call to be made.
     fn is_wanted(&self) -> bool;
 
-    /// Whether the time is over, so that nothing is to be waited for once the statement is answered.
+    /// Whether the call has timed out, so that nothing is to be waited for once the statement is done.
     fn is_out_of_time(&self) -> bool;
 }

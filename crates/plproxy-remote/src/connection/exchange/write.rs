@@ -1,4 +1,4 @@
-//! Writing the messages of a statement, all in one piece.
+//! Writing the messages of a statement, all into one buffer.
 
 use super::{Exchange, Round};
 use crate::connection::Connection;
@@ -12,7 +12,7 @@ use crate::error::ErrorKind;
 const ASK_PROCESS: &str = "select pg_catalog.pg_backend_pid()";
 
 impl<S: ResultSink> Exchange<'_, S> {
-    /// Writes all messages; says how many rounds they are.
+    /// Writes all messages; gives how many rounds they are.
     pub(super) fn write(&mut self, plan: Plan, begins: bool) -> Result<u64, ErrorKind> {
         let branch = self.sink.branch();
         let prologue = branch.map(|branch| branch.prologue(self.connection, begins));
@@ -40,7 +40,7 @@ impl<S: ResultSink> Exchange<'_, S> {
         let params = self.sink.params(state.encoding())?;
         match plan {
             Plan::Prepared(PreparedStatement { name, columns }) => {
-                // A pooler may lead to another session every time, which parsed it at another time.
+                // A pooler may use another server session every time, in which the statement was parsed at another time.
                 let columns = match backend {
                     BackendIdentity::Confirmed => columns,
                     BackendIdentity::Mismatched | BackendIdentity::Unknown => Columns::Unknown,
@@ -83,7 +83,7 @@ impl<S: ResultSink> Exchange<'_, S> {
         Ok(1 + u64::from(self.change.is_some()) + u64::from(self.asks))
     }
 
-    /// What is answered first in the round of the statement.
+    /// What the server replies to first in the round of the statement.
     pub(super) fn first_round(&self) -> Round {
         if self.alongside > 0 {
             Round::Prologue

@@ -1,4 +1,4 @@
-//! The stream over which the client library logs in: what goes to the server, and what the library gets to see.
+//! The stream over which tokio-postgres logs in: what is sent to the server, and what tokio-postgres receives.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,19 +22,19 @@ use crate::protocol::frame::Frame;
 use crate::protocol::notices::{KEPT, Notices};
 use crate::protocol::read_buffer::ReadBuffer;
 
-/// All that may come before the server is ready for the first time.
+/// How many bytes a server may send before it is ready for queries.
 const MOST: usize = 1 << 20;
-/// The length of an error, its own four bytes included: what does not keep to that is the text of a server that speaks the
-/// protocol of long ago, as the postmaster does when it cannot start a process. libpq has the same bounds.
+/// The length of an ErrorResponse, its own four bytes included: another length means an error in the form of the protocol before
+/// 3.0, which the postmaster sends when it cannot start a process. libpq has the same bounds.
 const ERROR_LENGTHS: std::ops::RangeInclusive<usize> = 8..=30_000;
 
-/// A session that has begun.
+/// A session after the log-in.
 pub(crate) struct LoggedIn {
     pub(crate) socket: Socket,
-    /// What came behind the first readiness.
+    /// May hold bytes that were received after the first ReadyForQuery.
     pub(crate) read_buffer: ReadBuffer,
     pub(crate) state: SessionState,
-    /// What the server had to say on the way.
+    /// The notices that were received during the log-in.
     pub(crate) notices: Notices,
     pub(crate) auth: AuthPolicy,
 }
@@ -42,39 +42,39 @@ pub(crate) struct LoggedIn {
 /// Why there is no session.
 pub(crate) struct Refused {
     pub(crate) kind: Refusal,
-    /// Whether the server was content with who we are.
+    /// Whether the server had accepted the client.
     pub(crate) authenticated: bool,
 }
 
 /// See [`Refused`].
 pub(crate) enum Refusal {
     Failed(ErrorKind),
-    /// The words of a server that could not even start a process for us.
+    /// The message of a server that could not start a process for the connection.
     Words(String),
 }
 
-/// A log-in under way.
+/// A log-in that is running.
 pub(super) struct Handshake {
     socket: Socket,
     read_buffer: ReadBuffer,
     state: SessionState,
     auth: AuthPolicy,
     notices: Notices,
-    /// Bytes that came.
+    /// How many bytes were received.
     received: usize,
-    /// Messages that came.
+    /// How many messages were received.
     messages: usize,
-    /// What is left to send of the start-up message.
+    /// The part of the start-up message that is not sent.
     start_up: BytesMut,
-    /// The library's own start-up message, which goes nowhere.
+    /// The start-up message of tokio-postgres, which is discarded.
     swallow: Swallow,
-    /// What the library has not read yet.
+    /// The bytes that tokio-postgres has not read yet.
     to_library: BytesMut,
     ready: bool,
     refusal: Option<Refusal>,
 }
 
-/// How much of a start-up message is still to come from the library.
+/// How much of the start-up message is still to be discarded.
 enum Swallow {
     /// Its length, four bytes, as far as it is there.
     Length([u8; 4], usize),
@@ -130,7 +130,7 @@ impl Handshake {
         })
     }
 
-    /// Ready when the library has something to read, or nothing more will come.
+    /// Ready when tokio-postgres has something to read, or nothing more will be received.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         while self.to_library.is_empty() && !self.ready {
             if self.messages == 0 && self.is_old_error() {
@@ -141,16 +141,16 @@ impl Handshake {
                 self.take(&frame).map_err(Refusal::Failed)?;
                 continue;
             }
-            self.read_buffer.forget();
+            self.read_buffer.discard();
             ready!(self.poll_fill(cx)).map_err(Refusal::Failed)?;
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
-        let before = self.read_buffer.unseen().len();
+        let before = self.read_buffer.unconsumed().len();
         ready!(self.read_buffer.poll_fill(cx, &mut self.socket))?;
-        self.received += self.read_buffer.unseen().len() - before;
+        self.received += self.read_buffer.unconsumed().len() - before;
         Poll::Ready(if self.received > MOST {
             Err(ErrorKind::protocol(
                 "server sent too much before it was ready",
@@ -160,7 +160,7 @@ impl Handshake {
         })
     }
 
-    /// Whether what comes is no message of the protocol, but an error all the same.
+    /// Whether an error in the form of the protocol before 3.0 is being received.
     fn is_old_error(&self) -> bool {
         match self.read_buffer.header() {
             Some((b'E', length)) => !ERROR_LENGTHS.contains(&length),
@@ -168,10 +168,10 @@ impl Handshake {
         }
     }
 
-    /// Ready with its words, which end with a zero byte or the stream.
+    /// Ready with its message, which ends with a zero byte or the stream.
     fn poll_old_error(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
         loop {
-            let text = self.read_buffer.unseen().get(1..).unwrap_or_default();
+            let text = self.read_buffer.unconsumed().get(1..).unwrap_or_default();
             if text.contains(&0) {
                 return Poll::Ready(Refusal::Words(words_of_old(text)));
             }
@@ -181,7 +181,7 @@ impl Handshake {
             match ready!(self.poll_fill(cx)) {
                 Ok(()) => {}
                 Err(ErrorKind::Closed) => {
-                    let text = self.read_buffer.unseen().get(1..).unwrap_or_default();
+                    let text = self.read_buffer.unconsumed().get(1..).unwrap_or_default();
                     return Poll::Ready(Refusal::Words(words_of_old(text)));
                 }
                 Err(kind) => return Poll::Ready(Refusal::Failed(kind)),
@@ -189,7 +189,7 @@ impl Handshake {
         }
     }
 
-    /// Sees to a message. Only the questions are the library's affair.
+    /// Handles a message. Only authentication requests, and the end, are passed on to tokio-postgres.
     fn take(&mut self, frame: &Frame) -> Result<(), ErrorKind> {
         let body = self.read_buffer.body(&frame.body);
         match frame.tag {
@@ -201,7 +201,7 @@ impl Handshake {
             b'S' => return self.state.parameter_status(body),
             b'K' => return self.state.backend_key_data(body),
             b'N' => {
-                // What is more than anybody reads is not kept.
+                // More notices than that are not kept.
                 if self.notices.size() < KEPT {
                     let notice = diagnostic(body, self.state.encoding())?;
                     self.notices.push(*notice);
@@ -211,7 +211,7 @@ impl Handshake {
             b'E' => return Err(ErrorKind::Db(diagnostic(body, self.state.encoding())?)),
             _ => return Err(ErrorKind::unexpected_message()),
         }
-        // The library copies what it gets, and honest questions are short.
+        // tokio-postgres copies the message; honest requests are short.
         if !is_room_for(body.len().saturating_mul(4)) {
             return Err(ErrorKind::no_memory_for_message());
         }
@@ -236,7 +236,7 @@ impl Handshake {
 }
 
 impl Swallow {
-    /// Takes the bytes of the message from the beginning of `bytes`; says how many.
+    /// Discards the bytes of the message at the beginning of `bytes`; gives how many.
     fn take(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         loop {
@@ -266,7 +266,7 @@ impl Swallow {
     }
 }
 
-/// The library's end of it.
+/// The stream that tokio-postgres gets.
 pub(super) struct StartUpStream(Rc<RefCell<Handshake>>);
 
 impl StartUpStream {
@@ -294,7 +294,7 @@ impl AsyncRead for StartUpStream {
         ready!(handshake.poll_start_up(cx))?;
         if let Err(refusal) = ready!(handshake.poll_message(cx)) {
             handshake.refusal = Some(refusal);
-            // The library's word for it does not matter.
+            // The error that tokio-postgres makes of it is not used.
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let length = handshake.to_library.len().min(buf.remaining());
@@ -325,7 +325,7 @@ impl AsyncWrite for StartUpStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The socket outlives the library.
+        // The socket outlives tokio-postgres.
         Poll::Ready(Ok(()))
     }
 }
@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_library_s_start_up_goes_nowhere_in_pieces_of_any_size() {
+    fn the_start_up_of_tokio_postgres_is_discarded_in_pieces_of_any_size() {
         let message = [0, 0, 0, 11, 0, 3, 0, 0, b'x', b'y', 0];
         let behind = *b"pQ";
         let all = [&message[..], &behind].concat();

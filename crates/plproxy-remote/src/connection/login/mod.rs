@@ -1,9 +1,9 @@
-//! Logging in: the start-up message, and the server's questions about who we are.
+//! Logging in: the start-up message and the authentication.
 //!
-//! The client library answers the questions (SCRAM, MD5, channel binding), over a stream of ours that stands between it and the
-//! socket. The start-up message is ours, as the library's asks for UTF-8, whatever it is told; what the server says beside its
-//! questions is noted here and kept from the library. When the server is ready for the first time the library has done its work
-//! and is dropped; whatever comes after that is for [`crate::connection::exchange`] and [`crate::connection::round_trip`].
+//! tokio-postgres answers the authentication requests (SCRAM, MD5, channel binding), over a stream of ours that stands between it
+//! and the socket. The start-up message is ours, as tokio-postgres always asks for UTF-8; all other messages of the server are
+//! handled here and not passed on. When the server is ready for queries tokio-postgres is dropped; everything after that is up to
+//! [`crate::connection::exchange`] and [`crate::connection::round_trip`].
 //!
 //! Messages and their order: PostgreSQL's documentation, "Start-up" in "Message Flow".
 
@@ -24,7 +24,7 @@ use crate::error::ErrorKind;
 use crate::net::transport::{Finished, Socket};
 use handshake::{Handshake, LoggedIn, Refusal, Refused, StartUpStream};
 
-/// What calls are known by on the server when nothing else is said.
+/// The default `application_name`.
 const APPLICATION_NAME: &str = "plproxy";
 
 /// Logs in on a connected socket.
@@ -45,7 +45,7 @@ pub(crate) async fn log_in(
     )));
     let stream = StartUpStream::new(handshake.clone());
     let ended = config(info, host).connect_raw(stream, Finished).await;
-    // The library's two halves go, and with them the other hold on the handshake.
+    // Dropped, client and connection of tokio-postgres drop the other reference to the handshake.
     let ended = ended.map(drop);
     let handshake = Rc::try_unwrap(handshake)
         .map_err(|_| unsent(ErrorKind::protocol("the log-in did not end")))?
@@ -60,7 +60,7 @@ fn start_up(info: &ConnInfo, encoding: Encoding) -> Result<BytesMut, ErrorKind> 
         .application_name
         .as_deref()
         .or(info.fallback_application_name.as_deref());
-    // What the start-up says wins over the options: ours is only for where nobody has named the application.
+    // A parameter of the start-up message wins over the options: the default is only sent where neither has a name.
     let name = name.or_else(|| {
         let named = options.as_deref().is_some_and(names_application);
         (!named).then_some(APPLICATION_NAME)
@@ -81,11 +81,11 @@ fn start_up(info: &ConnInfo, encoding: Encoding) -> Result<BytesMut, ErrorKind> 
     Ok(message)
 }
 
-/// The log-in, in the client library's terms.
+/// The configuration of tokio-postgres.
 fn config(info: &ConnInfo, host: &Host) -> Config {
     let mut config = Config::new();
     config.user(&info.user);
-    // So that it takes the stream for finished.
+    // So that it takes the stream for one after a TLS handshake.
     config.ssl_mode(SslMode::Require);
     config.ssl_negotiation(SslNegotiation::Direct);
     config.channel_binding(match info.channel_binding {

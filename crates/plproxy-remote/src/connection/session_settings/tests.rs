@@ -39,7 +39,7 @@ fn apply(
 }
 
 #[test]
-fn good_settings_are_asked_for_and_pinned_once() {
+fn right_settings_are_queried_and_pinned_once() {
     let mut settings = SessionSettings::default();
     assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
     assert_eq!(
@@ -58,7 +58,7 @@ fn good_settings_are_asked_for_and_pinned_once() {
 }
 
 #[test]
-fn others_are_changed_and_changed_back() {
+fn other_settings_are_changed_and_changed_back() {
     let mut settings = SessionSettings::default();
     assert_eq!(
         values(&settings, NEEDED, "German, DMY"),
@@ -77,7 +77,7 @@ fn others_are_changed_and_changed_back() {
 }
 
 #[test]
-fn intervals_are_written_so_that_all_read_them() {
+fn the_interval_style_is_changed_and_changed_back() {
     let mut settings = SessionSettings::default();
     let style = |intervals: &str| TextStyle {
         dates: "ISO, MDY".into(),
@@ -95,7 +95,7 @@ fn intervals_are_written_so_that_all_read_them() {
 }
 
 #[test]
-fn a_session_that_was_reset_is_changed_again() {
+fn the_date_style_is_changed_again_after_a_reset() {
     let mut settings = SessionSettings::default();
     apply(&mut settings, NEEDED, "SQL, DMY", 1, [false, true, true]);
     assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
@@ -103,7 +103,7 @@ fn a_session_that_was_reset_is_changed_again() {
 }
 
 #[test]
-fn a_reset_of_something_else_is_not_trusted() {
+fn float_digits_are_changed_again_after_a_partial_reset() {
     const DIGITS: TextNeeds = TextNeeds {
         digits: true,
         zones: false,
@@ -112,7 +112,7 @@ fn a_reset_of_something_else_is_not_trusted() {
     let mut settings = SessionSettings::default();
     apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
     settings.reset(false);
-    // Either way it is seen to, however often that is.
+    // It is changed in either case, however often.
     settings.reset(false);
     assert_eq!(values(&settings, none, "ISO, MDY"), ["0"]);
     assert_eq!(values(&settings, DIGITS, "ISO, MDY"), ["1"]);
@@ -133,13 +133,13 @@ fn a_reset_of_something_else_is_not_trusted() {
 }
 
 #[test]
-fn a_pooler_is_left_alone() {
+fn nothing_is_changed_through_a_pooler() {
     let settings = SessionSettings::default();
     let change = settings.change(NEEDED, &style("SQL, DMY"), 7, BackendIdentity::Mismatched);
     assert!(change.is_none());
 }
 
 #[test]
-fn what_a_server_says_is_not_taken_for_sql() {
+fn a_reported_setting_is_not_used_as_sql() {
     assert!(values(&SessionSettings::default(), NEEDED, "SQL', 'x").is_empty());
 }

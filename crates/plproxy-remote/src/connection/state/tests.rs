@@ -1,4 +1,4 @@
-//! What reports make of a session.
+//! What a session's state becomes by the messages of its server.
 
 use super::*;
 
@@ -53,16 +53,16 @@ fn another_encoding_than_agreed_is_noticed() {
 #[test]
 fn styles_and_the_version_are_learnt() {
     let mut state = started(Encoding::UTF8);
-    assert_eq!(state.peculiar_style(), None);
+    assert_eq!(state.nonstandard_style(), None);
     state
         .parameter_status(b"server_version\x0015.4 (Debian)\0")
         .unwrap();
     assert_eq!(state.server_version(), "15.4 (Debian)");
     state.parameter_status(b"DateStyle\0German, DMY\0").unwrap();
-    let style = state.peculiar_style().unwrap();
+    let style = state.nonstandard_style().unwrap();
     assert_eq!(style.dates, "German, DMY");
     state.parameter_status(b"DateStyle\0ISO, DMY\0").unwrap();
-    assert_eq!(state.peculiar_style(), None);
+    assert_eq!(state.nonstandard_style(), None);
     assert_eq!(state.style().dates, "ISO, DMY");
 }
 

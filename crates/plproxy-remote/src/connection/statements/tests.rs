@@ -1,8 +1,8 @@
-//! What is prepared, and what is forgotten.
+//! Which statements are prepared, and which are forgotten.
 
 use super::*;
 
-/// Runs one statement several times and notes how.
+/// Runs one statement several times and checks how.
 fn check(prepared: Prepared, backend: BackendIdentity, expected: &[&str]) {
     let statement = Statement::call("select 1".into());
     let mut statements = StatementCache::default();
@@ -23,7 +23,7 @@ fn check(prepared: Prepared, backend: BackendIdentity, expected: &[&str]) {
 }
 
 #[test]
-fn the_second_use_is_worth_preparing() {
+fn a_statement_is_prepared_at_its_second_use() {
     use BackendIdentity::{Confirmed, Mismatched, Unknown};
     check(Prepared::Off, Confirmed, &["unnamed"; 3]);
     check(Prepared::Auto, Mismatched, &["unnamed"; 3]);
@@ -34,7 +34,7 @@ fn the_second_use_is_worth_preparing() {
 }
 
 #[test]
-fn what_was_prepared_is_not_used_where_others_answer() {
+fn a_prepared_statement_is_not_used_on_another_process() {
     let statement = Statement::call("select 1".into());
     let mut statements = StatementCache::default();
     let mut plan = |backend| statements.plan(&statement, Prepared::Auto, backend);

@@ -34,7 +34,7 @@ fn all(most: usize) -> (Rc<Descriptors>, Vec<Descriptor>) {
 }
 
 #[test]
-fn two_thirds_and_what_the_host_cannot_have() {
+fn connections_get_two_thirds_and_all_beyond_the_host_s() {
     // The host may have all that there is.
     let (descriptors, taken) = all(900);
     assert_eq!((taken.len(), LENT.get()), (600 - RUNTIME, 600));
@@ -54,7 +54,7 @@ fn two_thirds_and_what_the_host_cannot_have() {
 }
 
 #[test]
-fn the_runtime_has_so_many() {
+fn a_runtime_has_three_descriptors() {
     let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     // Other tests have files open, too.
     let found = (0..100).any(|_| {
@@ -68,7 +68,7 @@ fn the_runtime_has_so_many() {
 }
 
 #[test]
-fn nobody_counts_without_an_account() {
+fn without_an_account_nothing_is_counted() {
     let descriptors = Rc::new(Descriptors::new(|| false));
     assert!(descriptors.acquire().is_some());
     assert_eq!(descriptors.taken.get(), 0);

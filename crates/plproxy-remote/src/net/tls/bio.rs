@@ -1,7 +1,7 @@
-//! What OpenSSL takes for the socket: it reads from and writes to this.
+//! What OpenSSL reads from and writes to, instead of the socket.
 //!
-//! What it wants to send is kept here until the socket takes it, so that no write of OpenSSL's is ever left half done, and
-//! reading has a limit after which the runtime has its turn.
+//! The bytes that OpenSSL sends are kept here until the socket takes them, so that no write of OpenSSL's is ever left half done.
+//! Reading has a limit, after which the runtime checks other sockets.
 
 use std::io::{self, Read, Write};
 use std::task::{Context, Poll, ready};
@@ -11,21 +11,20 @@ use tokio::net::TcpStream;
 
 use super::handshake_tap::HandshakeTap;
 
-/// So much may be read by one operation of OpenSSL. What gives no data in that much is not worth waiting for without a look
-/// at the host process.
+/// How many bytes one operation of OpenSSL may read. Should they hold no data, interrupts are checked before more is read.
 pub(super) const BUDGET: usize = 64 * 1024;
-/// A buffer larger than that is given back when it is empty.
+/// A larger buffer is freed when it is empty.
 const KEPT: usize = 1024;
 
-/// What OpenSSL takes for the socket.
+/// See the module.
 pub(super) struct Bio {
     pub(super) socket: TcpStream,
-    /// Made by OpenSSL, and not sent from `sent` on.
+    /// Written by OpenSSL; not sent from `sent` on.
     outgoing: Vec<u8>,
     sent: usize,
-    /// What may still be read before the runtime has its turn.
+    /// How much may still be read before the runtime checks other sockets.
     pub(super) budget: usize,
-    /// Read without asking the runtime, which learns of what has arrived only while it waits.
+    /// Read without asking the runtime, which learns what has arrived only while it waits.
     pub(super) at_once: bool,
     /// During the handshake.
     pub(super) tap: Option<HandshakeTap>,
@@ -78,7 +77,7 @@ impl Bio {
         self.outgoing.get(self.sent..).unwrap_or_default()
     }
 
-    /// Sends what is waiting.
+    /// Sends the bytes that OpenSSL has written.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent().is_empty() {
             match self.socket.try_write(self.unsent()) {

@@ -17,7 +17,7 @@ pub(super) fn end_point(certificate: &X509Ref) -> Result<Vec<u8>, String> {
             .map_or(Nid::UNDEF, |algorithms| algorithms.digest)
     };
     let digest = match algorithm {
-        // Too weak to be relied on, so that something stronger is agreed on for both.
+        // RFC 5929 replaces MD5 and SHA-1 by SHA-256.
         Nid::MD5 | Nid::SHA1 => Some(MessageDigest::sha256()),
         other => MessageDigest::from_nid(other),
     };

@@ -1,7 +1,7 @@
-//! What sessions are made from: the files that a connection string names, read as libpq reads them.
+//! The settings of TLS sessions: the files that a connection string names, read as libpq reads them.
 //!
-//! libpq reads them for every connection. Here connections with the same settings share what was read for as long as one
-//! of them lives and no file has changed: certificates take memory and time.
+//! libpq reads them for every connection. Here connections with the same settings share a context as long as one of them lives
+//! and no file has changed: certificates take memory and time.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,11 +26,11 @@ use crate::error::system_words;
 
 /// The value of `sslrootcert` that stands for the authorities that the system trusts.
 const SYSTEM: &str = "system";
-/// Where the system keeps those only OpenSSL knows, so that nobody sees them change: shared by connections that are made
-/// together.
+/// Where the system keeps its certificates only OpenSSL knows, so that a change is not seen: such a context is shared for this
+/// long only.
 const SYSTEM_AGE: Duration = Duration::from_secs(1);
 
-/// OpenSSL's settings for sessions.
+/// OpenSSL's context of sessions.
 pub(crate) struct Context(SslContext);
 
 impl Context {
@@ -79,7 +79,7 @@ impl Contexts {
     }
 }
 
-/// What tells a file from another of the same name.
+/// Tells a file from another one of the same name.
 #[derive(PartialEq, Eq)]
 struct Trace(PathBuf, Option<[i128; 5]>);
 
@@ -138,10 +138,10 @@ fn build(options: &TlsOptions) -> Result<SslContext, String> {
                 format!("could not set maximum SSL protocol version: {reason}")
             })?;
     }
-    // Connections at rest keep no buffers; one read of the socket gets a whole record.
+    // Idle connections keep no buffers; one read of the socket gets a whole record.
     builder.set_mode(SslMode::RELEASE_BUFFERS | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
     builder.set_read_ahead(true);
-    // Who the server is was seen once, and stays.
+    // The server's certificate was verified once.
     builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
     let verified = authorities(&mut builder, options)?;
     builder.set_verify(if verified {
@@ -162,7 +162,8 @@ fn number(version: TlsVersion) -> SslVersion {
     }
 }
 
-/// Whom to trust. Whether the server's certificate is to be verified at all: in every mode where there is a root file.
+/// Sets the trusted authorities. Whether the server's certificate is to be verified at all: in every mode where there is a root
+/// file.
 fn authorities(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<bool, String> {
     const HOW: &str = "Either provide the file, use the system's trusted roots with sslrootcert=system, or change \
                        sslmode to disable server certificate verification.";
@@ -203,8 +204,8 @@ fn authorities(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<
     Ok(true)
 }
 
-/// Whom not to trust any more. A file that is not there is no list, as in libpq; one that cannot be read, or is something
-/// else, is an error: libpq would go on without.
+/// Sets the revocation lists. A file that does not exist is no list, as in libpq; one that cannot be read, or has no list in it,
+/// is an error, where libpq would go on without.
 fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), String> {
     let file = match &options.crl_dir {
         Some(_) => options.crl.clone(),
@@ -235,7 +236,7 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
             format!("could not read certificate revocation list directory \"{shown}\": {why}")
         };
         found.map_err(|error| failed(system_words(&error)))?;
-        // Whether it can be read is seen now, as OpenSSL looks into it later, and in silence.
+        // Checked now whether it can be read, as OpenSSL reads it later, and reports no error.
         fs::read_dir(dir).map_err(|error| failed(system_words(&error)))?;
         let name = name(dir).map_err(failed)?;
         builder
@@ -254,7 +255,7 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
     Ok(())
 }
 
-/// What there is of that name, if anything.
+/// The file of that name, if it exists.
 fn found(path: &Path) -> Option<io::Result<Metadata>> {
     match fs::metadata(path) {
         Err(error) if is_missing(&error) => None,
@@ -269,7 +270,7 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-/// Who we are, if the server asks.
+/// Sets the client's certificate, for a server that asks for it.
 fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), String> {
     if options.cert_mode == CertMode::Disable {
         return Ok(());
@@ -280,7 +281,7 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
     let name = shown(&cert);
     let file = match fs::metadata(&cert) {
         Ok(file) => file,
-        // Whether that will do is the server's business.
+        // Whether one is required is for the server to say.
         Err(error) if is_missing(&error) => return Ok(()),
         Err(error) => {
             let words = system_words(&error);
@@ -305,7 +306,7 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
         return Err("could not get home directory to locate private key file".into());
     };
     let key = key::read(&file, options.key_password.as_ref())?;
-    // Also sees whether the two belong together.
+    // This also checks whether key and certificate match.
     builder.set_private_key(&key).map_err(|error| {
         format!(
             "could not load private key file \"{}\": {}",
@@ -315,7 +316,7 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
     })
 }
 
-/// Whether OpenSSL can be let read that file: of a pipe nobody would see the end.
+/// Refuses a file that OpenSSL cannot be given to read: a pipe might never end.
 fn plain(path: &Path, file: &Metadata) -> Result<(), String> {
     if !file.is_file() {
         return Err("not a regular file".into());

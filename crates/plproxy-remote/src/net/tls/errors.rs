@@ -1,4 +1,4 @@
-//! What goes wrong in OpenSSL, and the files that it is about, in libpq's words.
+//! OpenSSL's errors, and the files that they are about, in libpq's words.
 
 use std::io;
 use std::path::Path;
@@ -18,9 +18,9 @@ pub(super) fn shown(path: &Path) -> String {
     conninfo::shown(&path.to_string_lossy()).to_owned()
 }
 
-/// What OpenSSL gives as the reason, in libpq's way.
+/// The reason of an error, as libpq reports it.
 pub(super) fn reason(stack: &ErrorStack) -> String {
-    /// Marks an error of the system.
+    /// Marks a system error.
     const SYSTEM_ERROR: std::ffi::c_ulong = 1 << 31;
     let Some(error) = stack.errors().first() else {
         return "no SSL error reported".into();

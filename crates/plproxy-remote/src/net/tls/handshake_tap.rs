@@ -1,7 +1,7 @@
-//! Whether the client sent a certificate, told by what it sends during the handshake.
+//! Whether the client has sent a certificate, by the records that it sends during the handshake.
 //!
-//! OpenSSL's own answer to that is not to be had without unsafe code. Up to TLS 1.2 the messages can be read. In TLS 1.3
-//! they are encrypted, but each is a record of its own: `Finished` alone where nobody asked for a certificate, an empty
+//! OpenSSL's own answer cannot be had without unsafe code. Up to TLS 1.2 the messages can be read. In TLS 1.3
+//! they are encrypted, but each is a record of its own: `Finished` alone where the server did not ask for a certificate, an empty
 //! `Certificate` before it where there was none to give, `Certificate` and `CertificateVerify` where there was one. Should
 //! that ever be otherwise, fewer records are seen, and the connection is refused.
 

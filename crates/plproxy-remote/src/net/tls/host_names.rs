@@ -8,10 +8,10 @@ use plproxy_core::conninfo::{Host, HostName};
 
 use super::channel_binding::{any_element, element};
 
-/// No more of a name than that is shown.
+/// How much of a name is shown.
 const SHOWN: usize = 200;
 
-/// The host as it was written, if one was: an address given by `hostaddr` alone is not a name to vouch for.
+/// The host as it was written, if it was: an address given by `hostaddr` alone is not verified.
 pub(super) fn written(host: &Host) -> Option<String> {
     match &host.name {
         _ if !host.named => None,
@@ -42,7 +42,7 @@ pub(super) fn check(certificate: &X509Ref, host: &Host) -> Result<(), String> {
     })
 }
 
-/// The names looked at.
+/// The names that were compared.
 #[derive(Default)]
 struct Seen {
     first: Option<String>,
@@ -62,7 +62,7 @@ impl Seen {
                 common_name &= ip.is_none();
                 self.ip(octets, ip)?
             } else {
-                // A DNS name that is no text is not shown to us; it is one nevertheless.
+                // openssl does not give a DNS name that is not valid text, but it counts as one.
                 common_name &= ip.is_some() || !has_dns_name(certificate);
                 continue;
             };
@@ -84,7 +84,7 @@ impl Seen {
     }
 
     fn name(&mut self, name: &[u8], host: &str) -> Result<bool, String> {
-        // Else `good.example\0.evil.example` would be taken for the first half.
+        // Otherwise `good.example\0.evil.example` would match its first half.
         if name.contains(&0) {
             return Err("SSL certificate's name contains embedded null".into());
         }
@@ -166,7 +166,7 @@ pub(super) fn address(host: &str) -> Option<IpAddr> {
     if bytes.len() > 3 || bytes.iter().any(|byte| *byte > 255) {
         return None;
     }
-    // The last part fills all that the others leave.
+    // The last part fills the remaining bytes.
     let room = 32 - 8 * bytes.len() as u32;
     if room < 32 && *last >> room != 0 {
         return None;

@@ -11,16 +11,16 @@ use plproxy_core::conninfo::Secret;
 use super::errors::{reason, shown};
 use crate::error::system_words;
 
-/// No key is that long.
+/// No key is so long.
 const KEY_LIMIT: u64 = 1 << 20;
 
-/// libpq takes any name with a colon for `engine:key`, but for one that might begin with a drive letter.
+/// libpq reads any name with a colon as `engine:key`, unless it might begin with a drive letter.
 pub(super) fn is_engine(key: &Path) -> bool {
     let key = key.to_string_lossy();
     key.contains(':') && key.chars().nth(1) != Some(':')
 }
 
-/// Reads the private key, if nobody else can.
+/// Reads the private key, if no other user can read it.
 pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Private>, String> {
     let name = shown(path);
     let failed = |why: String| format!("could not load private key file \"{name}\": {why}");
@@ -42,7 +42,7 @@ pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Privat
         return Err(format!("private key file \"{name}\" is not a regular file"));
     }
     let (mut content, metadata) = load(path).map_err(|error| failed(system_words(&error)))?;
-    // A file of root's may be readable for a group that its users are in.
+    // A file owned by root may be readable for a group.
     let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if metadata.mode() & forbidden != 0 {
         content.fill(0);
@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Privat
         ));
     }
     let password = password.map_or("", Secret::expose).as_bytes();
-    // Never asks a terminal, as OpenSSL does on its own.
+    // Given even if it is empty: otherwise OpenSSL asks on the terminal.
     let key = PKey::private_key_from_pem_callback(&content, |room| {
         let length = password.len().min(room.len());
         if let (Some(room), Some(password)) = (room.get_mut(..length), password.get(..length)) {
@@ -68,7 +68,7 @@ pub(super) fn read(path: &Path, password: Option<&Secret>) -> Result<PKey<Privat
     key
 }
 
-/// The content of a file, and what the very file is that was read.
+/// The content of a file, and the metadata of the very file that was read.
 fn load(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;

@@ -1,4 +1,4 @@
-//! TLS: what a connection string asks for, and the way there.
+//! TLS, as libpq does it.
 
 mod bio;
 mod channel_binding;

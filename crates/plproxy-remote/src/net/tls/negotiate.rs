@@ -1,7 +1,4 @@
-//! The way to TLS, or the decision against it.
-//!
-//! The one place that decides whether a connection may go on in plain text. Everything is meant as libpq means it; the
-//! client library is given a finished stream.
+//! Negotiating TLS: the only place that decides whether a connection may go on in plain text. Everything is as in libpq.
 
 use plproxy_core::conninfo::{CertMode, ConnInfo, Host, TlsMode, TlsNegotiation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,25 +12,25 @@ use crate::error::{ErrorKind, system_words};
 use crate::net::address::Address;
 use crate::net::transport::{Socket, Transport};
 
-/// PostgreSQL's request for TLS: the length, and a number in the place of the protocol's version.
+/// An SSLRequest: the length, and a number in place of the protocol's version.
 const REQUEST: &[u8] = &[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// How one attempt protects what it sends.
+/// Whether an attempt uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SslAttempt {
-    /// Not at all.
+    /// No TLS.
     Plain,
-    /// With TLS if the server says that it has it, else not at all.
+    /// TLS if the server supports it, else none.
     Offered,
-    /// With TLS or not at all.
+    /// TLS, or no connection.
     Required,
 }
 
 impl SslAttempt {
-    /// The first way to try on an address, and what may be tried after it on the same one.
+    /// The first attempt on an address, and the one after it, if there may be one.
     pub(crate) fn of(info: &ConnInfo, address: &Address) -> (SslAttempt, Option<SslAttempt>) {
         if let Address::Unix(_) = address {
-            // As libpq: no TLS on Unix sockets, whatever the mode.
+            // As in libpq: no TLS on Unix sockets, whatever the mode.
             return (SslAttempt::Plain, None);
         }
         match info.tls.mode {
@@ -47,11 +44,11 @@ impl SslAttempt {
     }
 }
 
-/// Why there is no TLS.
+/// Why the negotiation has failed.
 pub(crate) enum Failure {
-    /// There is none to be had with this server: another way may work.
+    /// TLS cannot be used with this server: an attempt without may succeed.
     Handshake(String),
-    /// The server, or somebody in between, does not play fair.
+    /// The server, or a man in the middle, has violated the protocol.
     Fatal(String),
 }
 
@@ -61,7 +58,7 @@ impl Failure {
     }
 }
 
-/// Makes a connected socket ready for the protocol.
+/// Negotiates TLS on a connected socket.
 pub(crate) async fn negotiate(
     socket: Socket,
     ssl: SslAttempt,
@@ -78,7 +75,7 @@ pub(crate) async fn negotiate(
     if !direct {
         let mut answer = [0];
         let asked = match socket.write_all(REQUEST).await {
-            // Not one byte more: what follows belongs to TLS.
+            // Not one byte more: the next ones belong to TLS.
             Ok(()) => socket.read_exact(&mut answer).await,
             Err(error) => Err(error),
         };
@@ -97,7 +94,7 @@ pub(crate) async fn negotiate(
             }
             [b'E'] => {
                 let mut words = "server sent an error response during SSL exchange".to_owned();
-                // Nobody has shown yet who the server is, so its words are not passed on; unless anybody would be believed.
+                // The server is not authenticated yet, so its message is not shown, unless any server would be accepted.
                 if ssl == SslAttempt::Offered
                     && let Some(said) = old_words(&socket)
                 {
@@ -113,7 +110,7 @@ pub(crate) async fn negotiate(
                 )));
             }
         }
-        // In TLS it is the client who speaks first.
+        // In TLS the client sends first.
         if Socket::has_sent(&socket) {
             return Err(Failure::fatal(
                 "received unencrypted data after SSL response",
@@ -132,7 +129,7 @@ pub(crate) async fn negotiate(
     Ok(Socket::new(Transport::Tls(Box::new(session)), descriptor))
 }
 
-/// What a server has said that could not start a process for the connection; none if it speaks otherwise.
+/// The message of a server that could not start a process for the connection; none if it has another form.
 fn old_words(socket: &TcpStream) -> Option<String> {
     let mut bytes = [0; 1024];
     let length = socket.try_read(&mut bytes).ok()?;
@@ -140,7 +137,7 @@ fn old_words(socket: &TcpStream) -> Option<String> {
     (!words.is_empty()).then_some(words)
 }
 
-/// The connection broke before anything was agreed on.
+/// The message for a connection that is lost during the negotiation.
 fn lost(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(_) => format!(
@@ -151,7 +148,7 @@ fn lost(error: &std::io::Error) -> String {
     }
 }
 
-/// Whether the server asked for the client's certificate and got it, where that is wanted.
+/// Checks that the server has asked for the client's certificate and received it, where that is required.
 pub(crate) fn check_certificate(socket: &Socket, info: &ConnInfo) -> Result<(), &'static str> {
     if info.tls.cert_mode != CertMode::Require {
         return Ok(());

@@ -1,7 +1,7 @@
 //! A TLS session over a socket.
 //!
-//! OpenSSL is never given the socket itself, so that sending raises no signal. Its queue of errors belongs to the whole
-//! process: it is emptied before each operation, as libpq and the server do, and left empty.
+//! OpenSSL is never given the socket itself, so that sending raises no signal. Its queue of errors belongs to the whole process:
+//! it is emptied before each operation, as in libpq and the server, and left empty.
 
 use std::io;
 use std::rc::Rc;
@@ -26,12 +26,12 @@ use crate::net::blocking::send_now;
 
 /// The protocol's name in ALPN, with its length before it.
 const PROTOCOL: &[u8] = b"\x0apostgresql";
-/// What a record holds at the most.
+/// The most that a record holds.
 const RECORD: usize = 16 * 1024;
 
-/// OpenSSL's own reason for a failed verification.
+/// OpenSSL's reason code of a failed verification.
 const VERIFY_FAILED: i32 = 134;
-/// Reasons that may come of two sides without a common version.
+/// Reason codes that may mean that both sides have no common version.
 const VERSION_REASONS: &[i32] = &[116, 166, 191, 252, 254, 258, 259, 266, 267, 396, 1070];
 
 /// A TLS session.
@@ -39,14 +39,14 @@ pub(crate) struct Session {
     stream: SslStream<Bio>,
     peer: Option<X509>,
     certificate: Certificate,
-    /// What the session is made by stays where the next one finds it.
+    /// Kept alive, for the next session with the same settings.
     _context: Rc<Context>,
 }
 
 /// How an operation of OpenSSL ended.
 enum Done {
     Bytes(usize),
-    /// The peer is gone, well or badly.
+    /// The end of the stream, with or without a close_notify.
     End,
     /// The socket has nothing to read.
     Wait,
@@ -83,7 +83,7 @@ impl Session {
         })
     }
 
-    /// Agrees with the server on everything, and takes its certificate.
+    /// Does the handshake, and keeps the server's certificate.
     pub(super) async fn handshake(&mut self, info: &ConnInfo) -> Result<(), String> {
         std::future::poll_fn(|cx| self.poll_handshake(cx, info)).await?;
         if let Some(tap) = self.stream.get_mut().tap.take() {
@@ -103,7 +103,7 @@ impl Session {
     ) -> Poll<Result<(), String>> {
         loop {
             let connected = self.operate(|stream| stream.connect());
-            // Whatever it came to: the server may have to be told.
+            // Even after a failure: there may be an alert to be sent.
             let sent = self.stream.get_mut().poll_send(cx);
             match connected {
                 Err(error) if error.code() == ErrorCode::WANT_READ => {}
@@ -117,13 +117,13 @@ impl Session {
                     );
                 }
             }
-            // Where sending fails, reading tells why.
+            // If sending fails, reading gives the reason.
             ready!(self.poll_readable(cx))
                 .map_err(|error| format!("SSL SYSCALL error: {}", system_words(&error)))?;
         }
     }
 
-    /// Why there was no agreement, in libpq's words. It says of a failed verification only that it failed; we go on.
+    /// Why the handshake has failed, in libpq's words, with the reason of a failed verification, which libpq leaves out.
     fn handshake_words(&self, error: &openssl::ssl::Error, info: &ConnInfo) -> String {
         let Some(stack) = error.ssl_error() else {
             return match error.io_error() {
@@ -154,8 +154,8 @@ impl Session {
         words
     }
 
-    /// Without PostgreSQL's own request the server must say that it is PostgreSQL whom we reached, lest another service
-    /// with a certificate of the same host be led to answer in its place.
+    /// Without an SSLRequest the server must select PostgreSQL's protocol by ALPN, lest another service with a certificate of the
+    /// same host answers in its place.
     pub(super) fn check_protocol(&self) -> Result<(), String> {
         match self.stream.ssl().selected_alpn_protocol() {
             Some(b"postgresql") => Ok(()),
@@ -183,7 +183,7 @@ impl Session {
         self.certificate
     }
 
-    /// What ties an authentication to this session.
+    /// The data for channel binding.
     pub(crate) fn binding(&self) -> Result<Vec<u8>, String> {
         match &self.peer {
             Some(peer) => {
@@ -220,7 +220,7 @@ impl Session {
     fn poll_readable(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let bio = self.stream.get_mut();
         if bio.budget == 0 {
-            // There may be more to read, of which nobody would tell.
+            // There may be more to read, which would wake nobody.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -239,8 +239,8 @@ impl Session {
         cx: &mut TaskContext<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The runtime's own sockets count their reads, so that one that always has something to read gives the others,
-        // timers and interrupts a turn. This one is read past that, and counts itself.
+        // The sockets of the runtime count their reads, so that a socket that always has something to read does not starve
+        // the others, timers and interrupts. This one bypasses that, and counts its own.
         let turn = ready!(coop::poll_proceed(cx));
         let room = buf.remaining().min(RECORD);
         loop {
@@ -272,7 +272,7 @@ impl Session {
             Err(error) => match finish(error)? {
                 Done::Bytes(length) => length,
                 Done::End => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                // Only ever for an answer of the server's, which nothing here waits for.
+                // Only in a renegotiation, which is switched off.
                 Done::Wait => {
                     return Poll::Ready(Err(io::Error::new(
                         io::ErrorKind::InvalidData,
@@ -281,7 +281,7 @@ impl Session {
                 }
             },
         };
-        // What the socket does not take now it takes when more is written, or at a flush.
+        // Bytes that the socket does not take now are sent when more is written, or at a flush.
         match self.poll_flush(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(length)),
@@ -293,7 +293,8 @@ impl Session {
             Ok(()) => return Poll::Ready(Ok(())),
             Err(error) => error,
         };
-        // A server that refuses a certificate says so after the handshake and hangs up; its reason is better than ours.
+        // A server that refuses a certificate sends an alert after the handshake and closes the connection; its reason is more
+        // precise than that of the socket.
         self.stream.get_mut().at_once = true;
         let told = self.operate(|stream| stream.ssl_peek(&mut [0]));
         self.stream.get_mut().at_once = false;
@@ -303,14 +304,14 @@ impl Session {
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Sends a close_notify.
     pub(crate) fn poll_close_notify(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let _ = self.operate(SslStream::shutdown);
         self.poll_flush(cx)
     }
 
-    /// Whether the server has nothing to tell. TLS has news of its own, such as tickets for later sessions; those are
-    /// taken in here and do not count.
+    /// Whether no data has arrived, nor the end of the stream. Messages of TLS itself, such as session tickets, are read here and do
+    /// not count.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.stream.get_mut().at_once = true;
         let told = self.operate(|stream| stream.ssl_peek(&mut [0]));
@@ -319,7 +320,7 @@ impl Session {
         matches!(told, Err(error) if error.code() == ErrorCode::WANT_READ) && bio.budget > 0
     }
 
-    /// Appends what the server has told, up to the capacity of `bytes`. `None`: nothing.
+    /// Appends the data that has arrived, up to the capacity of `bytes`. `None`: none has.
     pub(crate) fn append_now(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
         let (before, room) = (bytes.len(), bytes.capacity().min(bytes.len() + RECORD));
         bytes.resize(room, 0);
@@ -338,7 +339,7 @@ impl Session {
         }
     }
 
-    /// Sends `bytes` and a farewell if the system takes them at once.
+    /// Sends `bytes` and a close_notify if the system takes them at once.
     pub(crate) fn send_last(&mut self, bytes: &[u8]) {
         if !self.stream.get_ref().unsent().is_empty() {
             return;
@@ -346,7 +347,7 @@ impl Session {
         if self.operate(|stream| stream.ssl_write(bytes)).is_ok() {
             let _ = self.operate(SslStream::shutdown);
             let bio = self.stream.get_ref();
-            // Nothing depends on it: the server also notices the end of the stream.
+            // Best effort: the server also notices the end of the stream.
             let _ = send_now(&bio.socket, bio.unsent());
         }
     }
@@ -363,7 +364,7 @@ fn finish(error: openssl::ssl::Error) -> io::Result<Done> {
     }
 }
 
-/// What OpenSSL finds wrong with the bytes that came.
+/// An error of OpenSSL's about the bytes that were received.
 fn wrong(stack: &ErrorStack) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
@@ -371,7 +372,7 @@ fn wrong(stack: &ErrorStack) -> io::Error {
     )
 }
 
-/// By libpq's rule, which is quicker than reading the address, and wider.
+/// By libpq's rule, which is simpler than parsing an address, and matches more.
 fn looks_like_an_address(host: &str) -> bool {
     host.contains(':')
         || host
