@@ -127,7 +127,7 @@ pub fn hold(bytes: usize) -> Result<Room, NoRoom> {
 }
 
 /// Whether so many bytes could be taken at once.
-pub fn is_room_for(bytes: usize) -> bool {
+pub fn can_allocate(bytes: usize) -> bool {
     let mut room = Vec::<u8>::new();
     let is_room = reserve_exact(&mut room, bytes).is_ok();
     // As above.
@@ -206,10 +206,10 @@ mod tests {
 
     #[test]
     fn some_and_too_much() {
-        assert!(is_room_for(1 << 20));
-        assert!(!is_room_for(usize::MAX / 2));
+        assert!(can_allocate(1 << 20));
+        assert!(!can_allocate(usize::MAX / 2));
         // More addresses than any machine has.
-        assert!(!is_room_for(1 << 60));
+        assert!(!can_allocate(1 << 60));
         assert_eq!(hold(1 << 60).err(), Some(NoRoom(1 << 60)));
         assert_eq!(reserve(&mut vec![0_u64], 1 << 58), Err(NoRoom(1 << 61)));
         assert_eq!(copy(b"abc"), Ok(b"abc".to_vec()));
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(copy(b"abc"), Err(NoRoom(3)));
         assert_eq!(text("abc"), Err(NoRoom(3)));
         assert_eq!(hold(3).err(), Some(NoRoom(3)));
-        assert!(!is_room_for(3));
+        assert!(!can_allocate(3));
         assert_eq!(
             join(&["a", &"b".repeat(2000)]).len(),
             1 + 1000 + '…'.len_utf8()

@@ -4,9 +4,27 @@
 //! events, one after the other: rows as bytes, notices, the end of each request, errors as values. Everything happens on
 //! the caller's thread and only while the caller waits; nothing here knows PostgreSQL's server side.
 //!
-//! How a call goes: `call` → `execute` (a connection from `pool` or `connect`, the form of the statement from
-//! `statement`) → `exchange` (one flight: `outgoing`, `inbox`) → `rows` → `outbox` → `call`. Connections are made by the client
-//! library, which reads and writes through `stream` and `monitor`. What is to be done on each endpoint apart from the others is an `errand`. All waiting is in `runtime`, all attention to the host in `interrupt`.
+//! # Map
+//!
+//! Each module uses only those above it in this list, and no file uses another in a circle; `make check` finds one that does.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `encoding`, `diagnostic`, `error`, `sql_text`, `reset`, `options` | values that the whole crate speaks of |
+//! | `runtime` | all waiting: the tokio runtime, the host's interrupts, the fast path without the runtime, system calls that block |
+//! | `net` | sockets: addresses, connecting, TCP, Unix, TLS, file descriptors |
+//! | `protocol` | messages as bytes: read and write buffers, rows, parameters, statements |
+//! | `endpoint` | the databases that are connected to, and what all of them share |
+//! | `connection` | a session: making it, logging in, executing a statement, its state, cancelling |
+//! | `pool` | idle connections |
+//! | `call` | calls and scripts: requests side by side, their events, timeouts, the end |
+//! | `remote` | the entry point |
+//!
+//! A call goes through them like this: `call` makes a request for each partition (`call::request`), which takes an idle
+//! connection from `pool` or makes one (`connection::connect`). The statement's messages are written into a
+//! `protocol::write_buffer`, and the replies are read from a `protocol::read_buffer`, by `connection::exchange`. Batches of rows go
+//! to the event queue (`call::queue`), from which `Call::next` takes them. Whatever is sent apart from calls (resets, queries,
+//! scripts) goes by `connection::round_trip`.
 #![forbid(unsafe_code)]
 
 mod call;

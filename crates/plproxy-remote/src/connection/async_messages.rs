@@ -3,7 +3,7 @@
 //! A server may send them at any time, also while a connection is idle. They are read when the connection is checked before its
 //! next use. Any other message then (an error, the end of the stream) means that the session is over.
 
-use plproxy_core::room::is_room_for;
+use plproxy_core::room::can_allocate;
 
 use crate::connection::Connection;
 use crate::diagnostic::Diagnostic;
@@ -58,7 +58,7 @@ impl Connection {
             b'A' => true,
             b'S' => self.state.parameter_status(body).is_ok(),
             // Decoding may take three bytes for one.
-            b'N' if is_room_for(body.len().saturating_mul(4)) => {
+            b'N' if can_allocate(body.len().saturating_mul(4)) => {
                 let Some(notice) = Diagnostic::of_message(body, self.state.encoding()) else {
                     return false;
                 };

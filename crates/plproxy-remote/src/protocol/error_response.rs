@@ -1,6 +1,6 @@
 //! Reading an ErrorResponse or a NoticeResponse.
 
-use plproxy_core::room::is_room_for;
+use plproxy_core::room::can_allocate;
 
 use crate::diagnostic::Diagnostic;
 use crate::encoding::Encoding;
@@ -13,7 +13,7 @@ const COPIES: usize = 8;
 
 /// Reads the body of an error or a notice.
 pub(crate) fn diagnostic(body: &[u8], encoding: Encoding) -> Result<Box<Diagnostic>, ErrorKind> {
-    if body.len() > PROBED && !is_room_for(body.len().saturating_mul(COPIES)) {
+    if body.len() > PROBED && !can_allocate(body.len().saturating_mul(COPIES)) {
         return Err(ErrorKind::no_memory_for_message());
     }
     Diagnostic::of_message(body, encoding)

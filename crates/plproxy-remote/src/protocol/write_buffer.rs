@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use plproxy_core::room::is_room_for;
+use plproxy_core::room::can_allocate;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 use tokio::io::AsyncWrite;
@@ -70,7 +70,7 @@ impl WriteBuffer {
     fn message(&mut self, tag: u8, texts: &[&[u8]], rest: &[u8]) -> Result<(), ErrorKind> {
         let sizes = texts.iter().map(|text| text.len() + 1);
         let size = sizes.fold(4 + rest.len(), usize::saturating_add);
-        if size > PROBED && !is_room_for(size.saturating_mul(3)) {
+        if size > PROBED && !can_allocate(size.saturating_mul(3)) {
             return Err(ErrorKind::Encode("out of memory for the statement".into()));
         }
         if texts.iter().any(|text| text.contains(&0)) {
@@ -162,7 +162,7 @@ impl WriteBuffer {
         // The small ones are copied, to a buffer that grows by doubling, which ends the process if it cannot.
         let small = params.iter().filter(|param| large(param).is_none());
         let small = small.fold(0, |all: usize, param| all.saturating_add(param.len()));
-        if small > PROBED && !is_room_for(small.saturating_mul(3)) {
+        if small > PROBED && !can_allocate(small.saturating_mul(3)) {
             return Err(ErrorKind::Encode("out of memory for the parameters".into()));
         }
         let begin = self.bytes.len();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use plproxy_core::room::is_room_for;
+use plproxy_core::room::can_allocate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
@@ -212,7 +212,7 @@ impl Handshake {
             _ => return Err(ErrorKind::unexpected_message()),
         }
         // tokio-postgres copies the message; honest requests are short.
-        if !is_room_for(body.len().saturating_mul(4)) {
+        if !can_allocate(body.len().saturating_mul(4)) {
             return Err(ErrorKind::no_memory_for_message());
         }
         let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
