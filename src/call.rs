@@ -1,6 +1,7 @@
 //! A running call: what the partitions send becomes the result.
 #![forbid(unsafe_code)]
 
+use crate::cancel::{CANCEL_BOUND, interrupted};
 use crate::cluster::Cluster;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function::ProxyFunction;
@@ -11,17 +12,13 @@ use crate::pg::report::{Level, emit};
 use crate::remote::remote;
 use crate::stats::{End, Watch, Watched};
 use crate::tolerance::Tolerance;
-use crate::transaction::{Joined, refuse_control};
+use crate::transaction::joined::{Joined, refuse_control};
 use plproxy_core::function::Query;
 use plproxy_core::options::{PreparedStatements, TransactionMode};
 use plproxy_remote::{
     Batch, CallOptions, Diagnostic, ErrorKind, Event, Prepared, Request, Statement,
 };
 use std::rc::Rc;
-use std::time::Duration;
-
-/// How long the partitions have to confirm a cancel before their connections are closed.
-pub(crate) const CANCEL_BOUND: Duration = Duration::from_millis(80);
 
 /// What a request takes until it is sent, besides what is sent.
 const REQUEST: usize = 4096;
@@ -420,21 +417,4 @@ impl Arrival {
     pub(crate) fn is_last(&self) -> bool {
         self.end.is_some()
     }
-}
-
-/// Lets PostgreSQL handle its interrupt; if that is the end of the statement, `cancel` ends the remote work first.
-pub(crate) fn interrupted(cancel: impl FnOnce()) -> Result<(), Error> {
-    let mut cancel = Some(cancel);
-    let mut cancel = || cancel.take().into_iter().for_each(|cancel| cancel());
-    if let Err(error) = allocator::check() {
-        cancel();
-        return Err(error);
-    }
-    if !interrupts::will_end() {
-        return interrupts::or_at_the_end(&mut cancel, interrupts::check);
-    }
-    cancel();
-    interrupts::check()?;
-    // The work is cancelled, so there is no going on even if PostgreSQL has changed its mind.
-    Err(interrupts::canceled())
 }

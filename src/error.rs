@@ -137,3 +137,17 @@ impl FunctionLabel {
         report
     }
 }
+
+/// An error of a partition, as a value in a row.
+pub(crate) fn words(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::Db(diagnostic) => diagnostic.lines(),
+        other => other.to_string(),
+    }
+}
+
+/// The library has come without the extension's SQL, or the other way round.
+pub(crate) fn outdated() -> Error {
+    let what = "the extension's functions are of another version than its library";
+    Error::from(Report::internal(what)).hinted("Run ALTER EXTENSION plproxy UPDATE.")
+}

@@ -16,6 +16,8 @@ mod admin;
 #[cfg(feature = "postgres")]
 mod call;
 #[cfg(feature = "postgres")]
+mod cancel;
+#[cfg(feature = "postgres")]
 mod cluster;
 #[cfg(feature = "postgres")]
 mod encode;
@@ -51,6 +53,8 @@ mod remote;
 mod result;
 #[cfg(feature = "postgres")]
 mod route;
+#[cfg(feature = "postgres")]
+mod scripts;
 #[cfg(feature = "postgres")]
 mod stats;
 #[cfg(feature = "postgres")]

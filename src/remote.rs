@@ -6,6 +6,10 @@ use crate::gucs;
 use crate::pg::{descriptors, encoding, exit, interrupts, waits};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
+use std::time::Duration;
+
+/// How long an administrative function tries to connect where nothing is set.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 thread_local! {
     // Leaked on purpose: it lives as long as the process, and a call borrows it.

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
-use super::{Admin, CONNECT_TIMEOUT, beside, options, words};
-use crate::error::Error;
+use super::{Admin, beside, options};
+use crate::error::{Error, words};
 use crate::pg::fcinfo::CallInfo;
+use crate::remote::CONNECT_TIMEOUT;
 use pgrx::pg_sys::Datum;
 use plproxy_remote::{Done, Errand, ErrandOptions, On, Outcome, Step};
 use std::collections::HashMap;

@@ -7,9 +7,9 @@
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
-use super::{Admin, beside, options, words};
+use super::{Admin, beside, options};
 use crate::cluster::{self, Cluster};
-use crate::error::{Error, sqlstate};
+use crate::error::{Error, sqlstate, words};
 use crate::function::signature::ResultType;
 use crate::function::{self, ProxyFunction};
 use crate::location;

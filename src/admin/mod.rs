@@ -12,33 +12,21 @@ pub(crate) mod run_on_all;
 pub(crate) mod stats;
 pub(crate) mod two_phase;
 
-use crate::call::{self, CANCEL_BOUND};
 use crate::cluster::access::Access;
 use crate::cluster::functions::TrustedOnly;
 use crate::cluster::{self, Cluster};
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::function;
-use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
-use crate::pg::interrupts;
 use crate::pg::proc::Proc;
-use crate::pg::report::{Level, emit};
 use crate::pg::spi;
-use crate::remote::remote;
+use crate::remote::CONNECT_TIMEOUT;
+use crate::scripts::run_errands;
 use crate::transaction::pending;
 use pgrx::pg_sys::Oid;
 use plproxy_core::ident::quote_ident;
-use plproxy_remote::{
-    Diagnostic, Endpoint, Errand, ErrandOptions, Errands, ErrorKind, Event, Outcome,
-};
+use plproxy_remote::{Diagnostic, Endpoint, Errand, ErrandOptions, ErrorKind, Outcome};
 use std::rc::Rc;
-use std::time::Duration;
-
-/// What an errand takes until something is sent, besides what is sent.
-const ERRAND: usize = 8192;
-
-/// How long to try to connect where nothing is set.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A call of one of the functions.
 struct Admin<'a> {
@@ -133,91 +121,13 @@ impl<'a> Admin<'a> {
         each: &mut dyn FnMut(usize, Outcome),
     ) -> Result<(), Error> {
         let report = |dbname: &str, notice: &Diagnostic| self.label.remote_report(dbname, notice);
-        run_errands(&report, errands, options, each)
+        run_errands(&report, errands, options, &pending::hurry, each)
     }
 
     /// A failed errand as an error of the local session.
     fn remote_error(&self, partition: &Partition, kind: &ErrorKind) -> Error {
         self.label.remote_error(&partition.dbname(), kind)
     }
-}
-
-/// Runs errands and waits for all of them; `report` makes one of a partition's notice. What came of each is handed over. Should
-/// an error end them, or the process, those that are over by then are handed over before.
-pub(crate) fn run_errands(
-    report: &dyn Fn(&str, &Diagnostic) -> Report,
-    errands: Vec<Errand>,
-    options: &ErrandOptions,
-    each: &mut dyn FnMut(usize, Outcome),
-) -> Result<(), Error> {
-    let _room = allocator::hold(errands.len().saturating_mul(ERRAND))?;
-    let names: Vec<String> = errands.iter().map(dbname).collect();
-    let mut running = remote()?.errands(errands, options);
-    loop {
-        let event = running.next();
-        if matches!(event, Event::Finished) {
-            hand_over(&mut running, each);
-            return Ok(());
-        }
-        let mut cancel = || {
-            pending::hurry();
-            running.cancel(CANCEL_BOUND);
-            hand_over(&mut running, each);
-        };
-        let result = match event {
-            Event::Interrupted => call::interrupted(cancel),
-            Event::Notice { request, notice } => {
-                let dbname = names.get(request).map_or("", String::as_str);
-                let report = report(dbname, &notice);
-                interrupts::or_at_the_end(&mut cancel, || emit(level_of(&notice), &report))
-            }
-            Event::Warning { warning, .. } => {
-                let report = Report::new(sqlstate::WARNING, warning);
-                interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
-            }
-            // Errands tell of their failures by their outcomes.
-            Event::Rows { .. } | Event::RequestDone { .. } | Event::RequestFailed { .. } => Ok(()),
-            Event::Finished => Ok(()),
-        };
-        if let Err(error) = result {
-            running.cancel(CANCEL_BOUND);
-            hand_over(&mut running, each);
-            return Err(error);
-        }
-    }
-}
-
-/// Hands over what came of the errands that are over.
-fn hand_over(running: &mut Errands<'_>, each: &mut dyn FnMut(usize, Outcome)) {
-    for (number, outcome) in running.take_outcomes() {
-        each(number, outcome);
-    }
-}
-
-/// The library has come without the extension's SQL, or the other way round.
-pub(crate) fn outdated() -> Error {
-    let what = "the extension's functions are of another version than its library";
-    Error::from(Report::internal(what)).hinted("Run ALTER EXTENSION plproxy UPDATE.")
-}
-
-/// How loud a partition's notice is here: as loud as there, unlike in calls. Warnings have their class of SQLSTATEs.
-fn level_of(notice: &Diagnostic) -> Level {
-    if notice.code.starts_with(b"01") {
-        Level::Warning
-    } else {
-        Level::Notice
-    }
-}
-
-/// The database that an errand goes to, for messages.
-fn dbname(errand: &Errand) -> String {
-    use plproxy_remote::On;
-    let endpoint = match &errand.on {
-        On::New(endpoint) | On::SessionOrNew(_, endpoint) => Some(endpoint),
-        On::Session(session) | On::SessionOrAgain(Some(session), _) => session.endpoint(),
-        On::SessionOrAgain(None, _) => None,
-    };
-    endpoint.map_or(String::new(), |endpoint| endpoint.label().to_string())
 }
 
 /// How errands go to a cluster.
@@ -266,14 +176,6 @@ fn without_prefix(label: &FunctionLabel, report: &Report) -> String {
     match &report.detail {
         Some(detail) => format!("{message}\nDETAIL:  {detail}"),
         None => message.to_owned(),
-    }
-}
-
-/// What went wrong, as a value in a row.
-pub(crate) fn words(kind: &ErrorKind) -> String {
-    match kind {
-        ErrorKind::Db(diagnostic) => diagnostic.lines(),
-        other => other.to_string(),
     }
 }
 

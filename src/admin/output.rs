@@ -1,7 +1,7 @@
 //! Rows that are put together here, on their way to the caller.
 #![forbid(unsafe_code)]
 
-use super::outdated;
+use crate::error::outdated;
 use crate::error::{Error, Report};
 use crate::pg::fcinfo::{CallInfo, CallResult, ResultStore};
 use crate::pg::spi;

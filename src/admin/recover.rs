@@ -5,9 +5,9 @@
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
-use super::{Admin, Partition, beside, options, words};
+use super::{Admin, Partition, beside, options};
 use crate::cluster::Cluster;
-use crate::error::{Error, Report, sqlstate};
+use crate::error::{Error, Report, sqlstate, words};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::lock::{self, Kind};
 use crate::pg::report::{Level, emit};

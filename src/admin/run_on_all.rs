@@ -2,13 +2,14 @@
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
-use super::two_phase::{Transaction, lock_timeout};
-use super::{Admin, Partition, beside, options, words};
+use super::two_phase::Transaction;
+use super::{Admin, Partition, beside, options};
 use crate::cluster::Cluster;
-use crate::error::{Error, sqlstate};
+use crate::error::{Error, sqlstate, words};
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::{encoding, statements};
+use crate::transaction::member::lock_timeout;
 use pgrx::pg_sys::Datum;
 use plproxy_core::transaction_control::controls_transaction;
 use plproxy_remote::{COPY, Done, Errand, ErrandOptions, ErrorKind, On, Outcome, Step};

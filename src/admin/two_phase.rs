@@ -15,6 +15,7 @@ use crate::pg::xact;
 use crate::transaction::decisions::Decisions;
 use crate::transaction::gid::Gid;
 use crate::transaction::instance::Instance;
+use crate::transaction::member::lock_timeout;
 use crate::transaction::pending::{self, PREPARED};
 use crate::transaction::second_phase::Pending;
 use crate::transaction::site::{self, Site};
@@ -23,10 +24,6 @@ use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{Done, Endpoint, Errand, ErrorKind, On, Outcome, Session, SqlText, Step};
 use std::rc::Rc;
-use std::time::Duration;
-
-/// How long a lock on a partition is waited for where nothing is set.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks which transaction it is, and whether who is at work there is who logged in.
 const WHO: &str = "select pg_catalog.concat_ws(' ', pg_catalog.pg_current_xact_id(), \
@@ -313,11 +310,6 @@ fn value(done: Done) -> Option<String> {
         Done::Ran { value, .. } => value.flatten(),
         Done::Described(_) => None,
     }
-}
-
-/// How long a transaction waits for a lock on a partition of the cluster.
-pub(crate) fn lock_timeout(cluster: &Cluster) -> Duration {
-    cluster.config.lock_timeout.unwrap_or(LOCK_TIMEOUT)
 }
 
 /// The sessions of outcomes that all worked.

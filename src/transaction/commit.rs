@@ -4,21 +4,20 @@
 use super::decisions::Decisions;
 use super::gid::Gid;
 use super::instance::Instance;
-use super::member::Member;
+use super::member::{Member, place};
 use super::pending::{self, PREPARED};
 use super::second_phase::{self, Pending};
 use super::site::Site;
 use super::status::Status;
-use super::{place, tagged};
-use crate::admin::{run_errands, words};
-use crate::error::{Error, Report, sqlstate};
+use crate::error::{Error, Report, sqlstate, words};
 use crate::pg::lock::{self, Kind};
 use crate::pg::memory::Context;
 use crate::pg::xact;
 use crate::remote::remote;
+use crate::scripts::run_errands;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
-    BranchStatus, Diagnostic, Errand, ErrandOptions, ErrorKind, On, Outcome, Step,
+    BranchStatus, Diagnostic, Done, Errand, ErrandOptions, ErrorKind, On, Outcome, Step,
 };
 use std::rc::Rc;
 use std::time::Duration;
@@ -148,20 +147,26 @@ fn carry_out(all: Vec<(&Member, Order)>) -> Result<(), Error> {
     let members = all.iter().map(|(member, _)| *member);
     let options = options(members);
     let mut failure = None;
-    run_errands(&report, errands, &options, &mut |number, outcome| {
-        let Some((member, order)) = all.get(number) else {
-            return;
-        };
-        let result = match order {
-            Order::Commit => committed(member, outcome),
-            Order::Prepare(gid) => {
-                pending::answered(gid, member.branch.endpoint().id(), outcome, PREPARED)
+    run_errands(
+        &report,
+        errands,
+        &options,
+        &pending::hurry,
+        &mut |number, outcome| {
+            let Some((member, order)) = all.get(number) else {
+                return;
+            };
+            let result = match order {
+                Order::Commit => committed(member, outcome),
+                Order::Prepare(gid) => {
+                    pending::answered(gid, member.branch.endpoint().id(), outcome, PREPARED)
+                }
+            };
+            if let Err(kind) = result {
+                failure.get_or_insert_with(|| failed(member, &kind));
             }
-        };
-        if let Err(kind) = result {
-            failure.get_or_insert_with(|| failed(member, &kind));
-        }
-    })?;
+        },
+    )?;
     failure.map_or(Ok(()), Err)
 }
 
@@ -172,9 +177,15 @@ fn commit_one(member: &Member) -> Result<(), Error> {
     let errand = errand(member, "commit".to_owned()).ok_or_else(failed_somewhere)?;
     let options = options(std::iter::once(member));
     let mut result = Err(ErrorKind::Closed);
-    let ran = run_errands(&report, vec![errand], &options, &mut |_, outcome| {
-        result = committed(member, outcome);
-    });
+    let ran = run_errands(
+        &report,
+        vec![errand],
+        &options,
+        &pending::hurry,
+        &mut |_, outcome| {
+            result = committed(member, outcome);
+        },
+    );
     let kind = match result {
         Ok(()) => {
             if let Err(error) = ran {
@@ -271,4 +282,20 @@ fn failed(member: &Member, kind: &ErrorKind) -> Error {
 fn failed_somewhere() -> Error {
     let what = "cannot commit, as the transaction on a partition was lost";
     Report::new(sqlstate::CONNECTION_FAILURE, what).into()
+}
+
+/// Whether the first step of an errand gave that command tag.
+fn tagged(outcome: &Outcome, wanted: &str) -> Result<(), ErrorKind> {
+    match (&outcome.connection, outcome.steps.first()) {
+        (Err(kind), _) => Err(kind.clone()),
+        (Ok(_), None) => Err(ErrorKind::Closed),
+        (Ok(_), Some(step)) => match &step.result {
+            Ok(Done::Ran { tag, .. }) if tag == wanted => Ok(()),
+            Ok(_) => Err(ErrorKind::Protocol(format!(
+                "server did not {}",
+                wanted.to_ascii_lowercase()
+            ))),
+            Err(kind) => Err(kind.clone()),
+        },
+    }
 }

@@ -8,8 +8,7 @@
 
 use super::gid::Gid;
 use super::site::Site;
-use crate::admin::outdated;
-use crate::error::{Error, FunctionLabel, Report, sqlstate};
+use crate::error::{Error, FunctionLabel, Report, outdated, sqlstate};
 use crate::pg::expr::Arg;
 use crate::pg::heap::{OwnTable, Place, StoredRow, Unfit};
 use crate::pg::spi::{self, Plan};

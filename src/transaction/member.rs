@@ -4,13 +4,17 @@
 //! the savepoint, unless the parent has one, or began the transaction there: then it is released with the next statement.
 #![forbid(unsafe_code)]
 
-use super::{site, unusable};
-use crate::admin::two_phase::lock_timeout;
+use super::site;
 use crate::cluster::Cluster;
-use crate::error::{Error, FunctionLabel};
+use crate::error::{Error, FunctionLabel, sqlstate};
 use crate::pg::xact;
+use plproxy_core::ident::quote_literal;
 use plproxy_remote::{Branch, BranchStatus, CallOptions, Endpoint};
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a lock on a partition is waited for where nothing is set.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(super) struct Member {
@@ -153,4 +157,43 @@ fn begin(cluster: &Cluster) -> Vec<String> {
         format!("begin isolation level {level}{mode}"),
         format!("set local lock_timeout = {limit}"),
     ]
+}
+
+/// How long a transaction waits for a lock on a partition of the cluster.
+pub(crate) fn lock_timeout(cluster: &Cluster) -> Duration {
+    cluster.config.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+}
+
+/// Where something went wrong at the commit.
+pub(super) fn place(member: &Member) -> String {
+    format!(
+        "partition {} of cluster {}",
+        member.partition,
+        quote_literal(&member.cluster)
+    )
+}
+
+/// Why a call cannot use the transaction on a partition.
+fn unusable(label: &FunctionLabel, member: &Member, status: BranchStatus) -> Error {
+    let dbname = member.branch.endpoint().label();
+    let (state, what, hint) = match status {
+        BranchStatus::Busy => (
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "a statement of the same transaction is under way on this partition",
+            "With transaction_mode 'two_phase' a transaction has one connection to a partition: a call within a \
+             call cannot go where that one is at work.",
+        ),
+        BranchStatus::Failed => (
+            sqlstate::IN_FAILED_SQL_TRANSACTION,
+            "the transaction on this partition has failed",
+            "Roll back the local transaction, or to a savepoint before the error.",
+        ),
+        BranchStatus::New | BranchStatus::Open | BranchStatus::Lost => (
+            sqlstate::CONNECTION_FAILURE,
+            "the connection of this transaction was lost, and what it did on this partition is undone",
+            "Roll back the local transaction.",
+        ),
+    };
+    let error = label.error_with(state, format_args!("[{dbname}] {what}"));
+    error.hinted(hint)
 }

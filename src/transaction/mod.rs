@@ -9,8 +9,8 @@ mod commit;
 pub(crate) mod decisions;
 pub(crate) mod gid;
 pub(crate) mod instance;
-mod joined;
-mod member;
+pub(crate) mod joined;
+pub(crate) mod member;
 pub(crate) mod pending;
 pub(crate) mod second_phase;
 pub(crate) mod site;
@@ -22,12 +22,8 @@ use crate::pg::xact::{self, Ending};
 use crate::remote::remote_if_made;
 use crate::stats::PartitionPlace;
 use core::cell::RefCell;
-pub(crate) use joined::{Joined, refuse_control};
 use member::Member;
-use plproxy_core::ident::quote_literal;
-use plproxy_remote::{
-    Branch, BranchStatus, CallOptions, Done, Errand, ErrorKind, On, Outcome, Reset, Session, Step,
-};
+use plproxy_remote::{Branch, BranchStatus, CallOptions, Errand, On, Reset, Session, Step};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -244,54 +240,4 @@ fn rest(sessions: Vec<(Member, Session)>) {
             remote.rest(session, &member.options);
         }
     }
-}
-
-/// Whether the first step of an errand gave that command tag.
-fn tagged(outcome: &Outcome, wanted: &str) -> Result<(), ErrorKind> {
-    match (&outcome.connection, outcome.steps.first()) {
-        (Err(kind), _) => Err(kind.clone()),
-        (Ok(_), None) => Err(ErrorKind::Closed),
-        (Ok(_), Some(step)) => match &step.result {
-            Ok(Done::Ran { tag, .. }) if tag == wanted => Ok(()),
-            Ok(_) => Err(ErrorKind::Protocol(format!(
-                "server did not {}",
-                wanted.to_ascii_lowercase()
-            ))),
-            Err(kind) => Err(kind.clone()),
-        },
-    }
-}
-
-/// Where something went wrong at the commit.
-fn place(member: &Member) -> String {
-    format!(
-        "partition {} of cluster {}",
-        member.partition,
-        quote_literal(&member.cluster)
-    )
-}
-
-/// Why a call cannot use the transaction on a partition.
-fn unusable(label: &FunctionLabel, member: &Member, status: BranchStatus) -> Error {
-    let dbname = member.branch.endpoint().label();
-    let (state, what, hint) = match status {
-        BranchStatus::Busy => (
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            "a statement of the same transaction is under way on this partition",
-            "With transaction_mode 'two_phase' a transaction has one connection to a partition: a call within a \
-             call cannot go where that one is at work.",
-        ),
-        BranchStatus::Failed => (
-            sqlstate::IN_FAILED_SQL_TRANSACTION,
-            "the transaction on this partition has failed",
-            "Roll back the local transaction, or to a savepoint before the error.",
-        ),
-        BranchStatus::New | BranchStatus::Open | BranchStatus::Lost => (
-            sqlstate::CONNECTION_FAILURE,
-            "the connection of this transaction was lost, and what it did on this partition is undone",
-            "Roll back the local transaction.",
-        ),
-    };
-    let error = label.error_with(state, format_args!("[{dbname}] {what}"));
-    error.hinted(hint)
 }

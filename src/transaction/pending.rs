@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::second_phase::{self, Pending, Sessions, Verb};
-use crate::call::CANCEL_BOUND;
+use crate::cancel::CANCEL_BOUND;
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, RefCell};
 use plproxy_remote::{Done, ErrorKind, Outcome, Session};

@@ -1,10 +1,9 @@
 //! The second phase: what is prepared on partitions is committed, or rolled back.
 #![forbid(unsafe_code)]
 
-use crate::admin::{CONNECT_TIMEOUT, words};
-use crate::error::{Report, sqlstate};
+use crate::error::{Report, sqlstate, words};
 use crate::pg::report::{Level, emit};
-use crate::remote::remote_if_made;
+use crate::remote::{CONNECT_TIMEOUT, remote_if_made};
 use crate::transaction::site::{self, Site};
 use crate::transaction::status::Status;
 use plproxy_core::ident::quote_literal;

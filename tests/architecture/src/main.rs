@@ -32,6 +32,10 @@ const ROOTS: &[Root] = &[
         path: "crates/plproxy-remote/src",
         closed: &[],
     },
+    Root {
+        path: "src",
+        closed: &["pg"],
+    },
 ];
 
 fn main() -> ExitCode {
