@@ -6,8 +6,11 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use crate::net::descriptors::Descriptor;
 use crate::net::transport::Socket;
@@ -26,7 +29,7 @@ thread_local! {
 /// A socket that was left open.
 struct Left {
     since: Instant,
-    socket: socket2::Socket,
+    socket: OwnedFd,
     // Given back after the socket was closed.
     _descriptor: Descriptor,
 }
@@ -81,14 +84,14 @@ pub(crate) fn sweep() {
     });
 }
 
-fn is_open(mut socket: &socket2::Socket) -> bool {
+fn is_open(socket: &OwnedFd) -> bool {
     let mut said = [0; 4096];
     for _ in 0..MOST_SAID {
-        match socket.read(&mut said) {
-            Ok(0) => return false,
+        match recv(socket, &mut said, RecvFlags::DONTWAIT) {
+            Ok((0, _)) => return false,
             // TLS sends session tickets and the like, which are of no use any more.
             Ok(_) => {}
-            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            Err(error) => return error == Errno::AGAIN,
         }
     }
     false

@@ -1,11 +1,12 @@
 //! Connecting sockets, and their options.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
 use plproxy_core::conninfo::ConnInfo;
-use socket2::{SockRef, TcpKeepalive};
+use rustix::net::sockopt;
 use tokio::net::{TcpSocket, UnixStream};
 
 use crate::net::address::Address;
@@ -15,6 +16,9 @@ use crate::net::transport::{Socket, Transport};
 /// How long to wait where the backlog of a Unix socket is full, at first and at the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest time that the options of keepalives hold.
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// Connects a socket, with its options set.
 pub(crate) async fn open_socket(
@@ -35,7 +39,7 @@ pub(crate) async fn open_socket(
         TcpSocket::new_v6()
     }?;
     socket.set_nodelay(true)?;
-    set_options(&SockRef::from(&socket), info)?;
+    set_options(&socket, info)?;
     let socket = socket.connect(address).await?;
     Ok(Socket::new(Transport::Tcp(socket), descriptor))
 }
@@ -59,23 +63,24 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-fn set_options(socket: &SockRef<'_>, info: &ConnInfo) -> io::Result<()> {
+/// Values that the system's options cannot hold become the greatest.
+fn set_options(socket: &impl AsFd, info: &ConnInfo) -> io::Result<()> {
     let wanted = &info.keepalives;
     if wanted.enabled {
-        let mut keepalive = TcpKeepalive::new();
+        sockopt::set_socket_keepalive(socket, true)?;
         if let Some(idle) = wanted.idle {
-            keepalive = keepalive.with_time(idle);
+            sockopt::set_tcp_keepidle(socket, idle.min(LONGEST_KEEPALIVE))?;
         }
         if let Some(interval) = wanted.interval {
-            keepalive = keepalive.with_interval(interval);
+            sockopt::set_tcp_keepintvl(socket, interval.min(LONGEST_KEEPALIVE))?;
         }
         if let Some(count) = wanted.count {
-            keepalive = keepalive.with_retries(count);
+            sockopt::set_tcp_keepcnt(socket, count)?;
         }
-        socket.set_tcp_keepalive(&keepalive)?;
     }
-    if info.tcp_user_timeout.is_some() {
-        socket.set_tcp_user_timeout(info.tcp_user_timeout)?;
+    if let Some(timeout) = info.tcp_user_timeout {
+        let milliseconds = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        sockopt::set_tcp_user_timeout(socket, milliseconds)?;
     }
     Ok(())
 }

@@ -4,13 +4,13 @@
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready as at_once};
 use std::io;
-use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
-use socket2::SockRef;
+use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{TlsConnect, TlsStream};
@@ -68,12 +68,12 @@ impl Socket {
     }
 
     /// The socket without the runtime; it does not block.
-    pub(crate) fn into_system(self) -> io::Result<(socket2::Socket, Descriptor)> {
+    pub(crate) fn into_system(self) -> io::Result<(OwnedFd, Descriptor)> {
         let socket = match self.transport {
-            Transport::Tcp(socket) => socket.into_std().map(socket2::Socket::from),
-            Transport::Unix(socket) => socket.into_std().map(socket2::Socket::from),
+            Transport::Tcp(socket) => socket.into_std().map(OwnedFd::from),
+            Transport::Unix(socket) => socket.into_std().map(OwnedFd::from),
             // The session is dropped; a duplicate keeps its socket open.
-            Transport::Tls(session) => SockRef::from(session.socket()).try_clone(),
+            Transport::Tls(session) => session.socket().as_fd().try_clone_to_owned(),
         }?;
         Ok((socket, self.descriptor))
     }
@@ -189,7 +189,7 @@ impl AsyncWrite for Socket {
             Transport::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
             Transport::Tls(session) => {
                 ready!(session.poll_close_notify(cx))?;
-                Poll::Ready(SockRef::from(session.socket()).shutdown(Shutdown::Write))
+                Poll::Ready(Ok(shutdown(session.socket(), Shutdown::Write)?))
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Connection strings, authentication, and what is said when no connection can be made.
 
 use plproxy_remote::{CallOptions, ErrorKind, Remote, Statement};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
 
 use crate::harness::*;
 use crate::scripted;
@@ -335,16 +338,15 @@ fn a_full_queue_of_a_unix_socket_is_waited_for() {
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join(".s.PGSQL.1");
     let _ = std::fs::remove_file(&path);
-    let unix = || socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
-    let address = socket2::SockAddr::unix(&path).unwrap();
-    let listener = unix();
-    listener.bind(&address).unwrap();
-    listener.listen(0).unwrap();
+    let unix = |flags| socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+    let address = SocketAddrUnix::new(&path).unwrap();
+    let listener = unix(SocketFlags::empty());
+    bind(&listener, &address).unwrap();
+    listen(&listener, 0).unwrap();
     let mut queued = Vec::new();
     loop {
-        let filler = unix();
-        filler.set_nonblocking(true).unwrap();
-        if filler.connect(&address).is_err() {
+        let filler = unix(SocketFlags::NONBLOCK);
+        if connect(&filler, &address).is_err() {
             break;
         }
         queued.push(filler);
@@ -371,7 +373,7 @@ fn a_full_queue_of_a_unix_socket_is_waited_for() {
         std::thread::sleep(std::time::Duration::from_millis(200));
         drop(queued);
         loop {
-            let (stream, _) = listener.accept().unwrap();
+            let stream = rustix::net::accept(&listener).unwrap();
             if scripted::play_unix(stream.into()) {
                 return;
             }

@@ -1,9 +1,13 @@
 //! Servers played by the test, each connection in a thread of its own.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 
 use plproxy_core::conninfo::parse;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
+};
 
 use crate::harness::{HANG, server};
 
@@ -137,29 +141,20 @@ pub fn stay_silent(_stream: TcpStream) {
 }
 
 /// An address at which connecting takes for ever: nobody accepts, and the queue is full. The sockets keep it so.
-pub fn unreachable() -> (String, Vec<socket2::Socket>) {
-    let socket =
-        || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let listener = socket();
-    listener
-        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
-    listener.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
+pub fn unreachable() -> (String, Vec<OwnedFd>) {
+    let socket = |flags| socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+    let listener = socket(SocketFlags::empty());
+    bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    listen(&listener, 1).unwrap();
+    let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
     let mut sockets = vec![listener];
     for _ in 0..4 {
-        let filler = socket();
-        filler.set_nonblocking(true).unwrap();
-        let _ = filler.connect(&address);
+        let filler = socket(SocketFlags::NONBLOCK);
+        let _ = connect(&filler, &address);
         sockets.push(filler);
     }
-    (
-        format!(
-            "host=127.0.0.1 port={} user=u",
-            address.as_socket().unwrap().port()
-        ),
-        sockets,
-    )
+    let connstr = format!("host=127.0.0.1 port={} user=u", address.port());
+    (connstr, sockets)
 }
 
 fn real_server() -> (String, u16) {

@@ -1,63 +1,54 @@
 //! Socket options, as the kernel has them after us.
 
+use std::os::fd::OwnedFd;
+
 use plproxy_core::conninfo::{TestEnvironment, parse};
-use socket2::{Domain, Socket, Type};
+use rustix::net::{AddressFamily, SocketType, socket as new_socket, sockopt};
 
 use super::*;
 
 /// A socket with the options of a connection string.
-fn socket(connstr: &str) -> Socket {
+fn socket(connstr: &str) -> OwnedFd {
     let (info, _) = parse(connstr)
         .unwrap()
         .resolve(&TestEnvironment::new())
         .unwrap();
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    set_options(&SockRef::from(&socket), &info).unwrap();
+    let socket = new_socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    set_options(&socket, &info).unwrap();
     socket
 }
 
 #[test]
 fn keepalives_are_set() {
     let plain = socket("host=h");
-    assert!(plain.keepalive().unwrap());
-    assert!(
-        !socket("host=h keepalives=0 keepalives_idle=7")
-            .keepalive()
-            .unwrap()
-    );
-    let set = socket("host=h keepalives_idle=70 keepalives_interval=8 keepalives_count=9");
-    assert!(set.keepalive().unwrap());
-    assert_eq!(set.tcp_keepalive_time().unwrap(), Duration::from_secs(70));
-    assert_eq!(
-        set.tcp_keepalive_interval().unwrap(),
-        Duration::from_secs(8)
-    );
-    assert_eq!(set.tcp_keepalive_retries().unwrap(), 9);
-    // Zero and less leave the system's own.
-    let zero = socket("host=h keepalives_idle=0 keepalives_interval=-1 keepalives_count=0");
-    let times = |socket: &Socket| {
+    assert!(sockopt::socket_keepalive(&plain).unwrap());
+    let off = socket("host=h keepalives=0 keepalives_idle=7");
+    assert!(!sockopt::socket_keepalive(&off).unwrap());
+    let times = |socket: &OwnedFd| {
         (
-            socket.tcp_keepalive_time().unwrap(),
-            socket.tcp_keepalive_interval().unwrap(),
-            socket.tcp_keepalive_retries().unwrap(),
+            sockopt::tcp_keepidle(socket).unwrap(),
+            sockopt::tcp_keepintvl(socket).unwrap(),
+            sockopt::tcp_keepcnt(socket).unwrap(),
         )
     };
+    let set = socket("host=h keepalives_idle=70 keepalives_interval=8 keepalives_count=9");
+    assert!(sockopt::socket_keepalive(&set).unwrap());
+    let expected = (Duration::from_secs(70), Duration::from_secs(8), 9);
+    assert_eq!(times(&set), expected);
+    // Zero and less leave the system's own.
+    let zero = socket("host=h keepalives_idle=0 keepalives_interval=-1 keepalives_count=0");
     assert_eq!(times(&zero), times(&plain));
 }
 
 #[test]
 fn the_user_timeout_is_set() {
-    assert_eq!(socket("host=h").tcp_user_timeout().unwrap(), None);
-    assert_eq!(
-        socket("host=h tcp_user_timeout=1500")
-            .tcp_user_timeout()
-            .unwrap(),
-        Some(Duration::from_millis(1500))
-    );
-    assert_eq!(
-        socket("host=h tcp_user_timeout=-1")
-            .tcp_user_timeout()
-            .unwrap(),
-        None
-    );
+    for (connstr, expected) in [
+        ("host=h", 0),
+        ("host=h tcp_user_timeout=1500", 1500),
+        ("host=h tcp_user_timeout=-1", 0),
+    ] {
+        let socket = socket(connstr);
+        let found = sockopt::tcp_user_timeout(&socket).unwrap();
+        assert_eq!(found, expected, "{connstr}");
+    }
 }

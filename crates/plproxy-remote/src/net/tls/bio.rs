@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
+use rustix::net::{RecvFlags, recv};
 use tokio::net::TcpStream;
 
 use super::handshake_tap::HandshakeTap;
@@ -38,7 +38,9 @@ impl Read for Bio {
         let limit = buf.len().min(self.budget);
         let buf = buf.get_mut(..limit).unwrap_or_default();
         let length = if self.at_once {
-            (&*SockRef::from(&self.socket)).read(buf)
+            recv(&self.socket, buf, RecvFlags::DONTWAIT)
+                .map(|(length, _)| length)
+                .map_err(io::Error::from)
         } else {
             self.socket.try_read(buf)
         }?;
