@@ -9,7 +9,7 @@ use crate::type_cache;
 use core::cell::RefCell;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::hash::{siphash, trim_bpchar};
-use plproxy_core::numbered::NumberMap;
+use plproxy_core::int_map::IntMap;
 use plproxy_core::types::BuiltInType;
 use plproxy_remote::{Encoding, Param};
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub(crate) enum HashKind {
 
 thread_local! {
     /// Of the types that were asked for, until one of them changes.
-    static KINDS: RefCell<NumberMap<Oid, Rc<HashKind>>> = RefCell::default();
+    static KINDS: RefCell<IntMap<Oid, Rc<HashKind>>> = RefCell::default();
 }
 
 /// A type has changed.

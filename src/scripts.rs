@@ -7,24 +7,24 @@ use crate::pg::allocator;
 use crate::pg::interrupts;
 use crate::pg::report::{Level, emit};
 use crate::remote::remote;
-use plproxy_remote::{Diagnostic, Errand, ErrandOptions, Errands, Event, Outcome};
+use plproxy_remote::{Diagnostic, Event, Outcome, Script, ScriptOptions, Scripts};
 
-/// What an errand takes until something is sent, besides what is sent.
-const ERRAND: usize = 8192;
+/// What a script takes until something is sent, besides what is sent.
+const SCRIPT: usize = 8192;
 
-/// Runs errands and waits for all of them; `report` makes one of a partition's notice, and
+/// Runs scripts and waits for all of them; `report` makes one of a partition's notice, and
 /// `on_end` is called before an interrupt ends them. What came of each is handed over. Should
 /// an error end them, or the process, those that are over by then are handed over before.
-pub(crate) fn run_errands(
+pub(crate) fn run_scripts(
     report: &dyn Fn(&str, &Diagnostic) -> Report,
-    errands: Vec<Errand>,
-    options: &ErrandOptions,
+    scripts: Vec<Script>,
+    options: &ScriptOptions,
     on_end: &dyn Fn(),
     each: &mut dyn FnMut(usize, Outcome),
 ) -> Result<(), Error> {
-    let _room = allocator::hold(errands.len().saturating_mul(ERRAND))?;
-    let names: Vec<String> = errands.iter().map(dbname).collect();
-    let mut running = remote()?.errands(errands, options);
+    let _room = allocator::hold(scripts.len().saturating_mul(SCRIPT))?;
+    let names: Vec<String> = scripts.iter().map(dbname).collect();
+    let mut running = remote()?.scripts(scripts, options);
     loop {
         let event = running.next();
         if matches!(event, Event::Finished) {
@@ -47,7 +47,7 @@ pub(crate) fn run_errands(
                 let report = Report::new(sqlstate::WARNING, warning);
                 interrupts::or_at_the_end(&mut cancel, || emit(Level::Warning, &report))
             }
-            // Errands tell of their failures by their outcomes.
+            // Scripts tell of their failures by their outcomes.
             Event::Rows { .. } | Event::RequestDone { .. } | Event::RequestFailed { .. } => Ok(()),
             Event::Finished => Ok(()),
         };
@@ -59,8 +59,8 @@ pub(crate) fn run_errands(
     }
 }
 
-/// Hands over what came of the errands that are over.
-fn hand_over(running: &mut Errands<'_>, each: &mut dyn FnMut(usize, Outcome)) {
+/// Hands over what came of the scripts that are over.
+fn hand_over(running: &mut Scripts<'_>, each: &mut dyn FnMut(usize, Outcome)) {
     for (number, outcome) in running.take_outcomes() {
         each(number, outcome);
     }
@@ -75,13 +75,13 @@ fn level_of(notice: &Diagnostic) -> Level {
     }
 }
 
-/// The database that an errand goes to, for messages.
-fn dbname(errand: &Errand) -> String {
-    use plproxy_remote::On;
-    let endpoint = match &errand.on {
-        On::New(endpoint) | On::SessionOrNew(_, endpoint) => Some(endpoint),
-        On::Session(session) | On::SessionOrAgain(Some(session), _) => session.endpoint(),
-        On::SessionOrAgain(None, _) => None,
+/// The database that a script goes to, for messages.
+fn dbname(script: &Script) -> String {
+    use plproxy_remote::Target;
+    let endpoint = match &script.target {
+        Target::New(endpoint) | Target::SessionOrNew(_, endpoint) => Some(endpoint),
+        Target::Session(session) | Target::SessionOrAgain(Some(session), _) => session.endpoint(),
+        Target::SessionOrAgain(None, _) => None,
     };
     endpoint.map_or(String::new(), |endpoint| endpoint.label().to_string())
 }

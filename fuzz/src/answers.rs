@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use plproxy_core::conninfo::{TestEnvironment, parse};
 use plproxy_remote::{
-    Call, CallOptions, Encoding, Endpoint, Errand, ErrandOptions, Event, Format, On, Param,
-    Prepared, Remote, Request, Reset, Statement, Step, TextNeeds,
+    Call, CallOptions, Encoding, Endpoint, Event, Format, Param, Prepared, Remote, Request, Reset,
+    Script, ScriptOptions, Statement, Step, Target, TextRequirements,
 };
 
 /// Longer than any run may take: nothing that the client waits for is worth more than its own limits.
@@ -103,7 +103,7 @@ pub fn run(remote: &Remote, connstr: &str, first: u8) -> usize {
     let read = move || params.resolve(&TestEnvironment::new());
     let endpoint = (remote.endpoint("a", read)).expect("the connection string is ours");
     let rows = if plan.is_errand() {
-        errand(remote, &endpoint)
+        script(remote, &endpoint)
     } else {
         calls(remote, &endpoint, &plan)
     };
@@ -123,7 +123,7 @@ fn calls(remote: &Remote, endpoint: &Rc<Endpoint>, plan: &Plan) -> usize {
         tolerant: plan.resets(),
         ..CallOptions::default()
     };
-    let needs = TextNeeds {
+    let needs = TextRequirements {
         digits: true,
         zones: true,
     };
@@ -176,24 +176,24 @@ fn drain(mut call: Call<'_>) -> usize {
     }
 }
 
-fn errand(remote: &Remote, endpoint: &Rc<Endpoint>) -> usize {
+fn script(remote: &Remote, endpoint: &Rc<Endpoint>) -> usize {
     let limit = Some(Duration::from_millis(300));
-    let options = ErrandOptions {
+    let options = ScriptOptions {
         connect_timeout: limit,
         time_limit: limit,
         whole_limit: Some(Duration::from_millis(600)),
         go_on: true,
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
-    let errand = Errand {
-        on: On::New(endpoint.clone()),
+    let script = Script {
+        target: Target::New(endpoint.clone()),
         steps: vec![
             Step::Run("select 1; select 'x'".into()),
             Step::Describe("select 1 as a, 'x'::text as b".into()),
             Step::Run("begin; create table t (n int); commit".into()),
         ],
     };
-    let mut running = remote.errands(vec![errand], &options);
+    let mut running = remote.scripts(vec![script], &options);
     while !matches!(running.next(), Event::Finished) {
         attend();
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, words};
 use crate::pg::fcinfo::CallInfo;
 use crate::remote::CONNECT_TIMEOUT;
 use pgrx::pg_sys::Datum;
-use plproxy_remote::{Done, Errand, ErrandOptions, On, Outcome, Step};
+use plproxy_remote::{Outcome, Script, ScriptOptions, Step, StepResult, Target};
 use std::collections::HashMap;
 
 /// `plproxy_check_cluster(cluster text) → setof record`: a row for each partition, by new connections.
@@ -15,19 +15,19 @@ pub(crate) fn cluster(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let cluster = admin.cluster()?;
     let partitions = admin.partitions(&cluster)?;
-    let errands = partitions
+    let scripts = partitions
         .iter()
         .filter_map(|partition| partition.endpoint.as_ref().ok())
-        .map(|endpoint| Errand {
-            on: On::New(endpoint.clone()),
+        .map(|endpoint| Script {
+            target: Target::New(endpoint.clone()),
             steps: vec![Step::Run("select pg_catalog.pg_is_in_recovery()".into())],
         })
         .collect();
-    let options = ErrandOptions {
+    let options = ScriptOptions {
         time_limit: Some(cluster.config.connect_timeout.unwrap_or(CONNECT_TIMEOUT)),
         ..options(&cluster)
     };
-    let outcomes = admin.run(errands, &options)?;
+    let outcomes = admin.run(scripts, &options)?;
     let found: HashMap<_, _> = beside(&partitions, outcomes)
         .map(|(partition, outcome)| (partition.number, (partition, outcome)))
         .collect();
@@ -78,7 +78,7 @@ fn answer(outcome: &Result<Outcome, String>) -> Result<(bool, f64), String> {
         (step.took.as_secs_f64() * 1_000_000.0).round() / 1000.0
     });
     match done {
-        Done::Ran {
+        StepResult::Ran {
             value: Some(Some(value)),
             ..
         } => Ok((value == "t", took)),

@@ -26,7 +26,7 @@ use plproxy_core::function::{CallTemplate, Query};
 use plproxy_core::ident::quote_literal;
 use plproxy_core::result_map;
 use plproxy_remote::{
-    ColumnDescription, Done, Encoding, Errand, ErrandOptions, ErrorKind, On, Step,
+    ColumnDescription, Encoding, ErrorKind, Script, ScriptOptions, Step, StepResult, Target,
 };
 use std::rc::Rc;
 
@@ -191,7 +191,7 @@ impl Admin<'_> {
         functions: &[Rc<ProxyFunction>],
     ) -> Result<Vec<Finding>, Error> {
         let partitions = self.partitions(cluster)?;
-        let options = ErrandOptions {
+        let options = ScriptOptions {
             go_on: true,
             ..options(cluster)
         };
@@ -205,15 +205,15 @@ impl Admin<'_> {
                 statements.push(Step::Describe(of_function));
             }
         }
-        let errands = partitions
+        let scripts = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
-            .map(|endpoint| Errand {
-                on: On::New(Rc::clone(endpoint)),
+            .map(|endpoint| Script {
+                target: Target::New(Rc::clone(endpoint)),
                 steps: statements.clone(),
             })
             .collect();
-        let parsed = self.run(errands, &options)?;
+        let parsed = self.run(scripts, &options)?;
 
         let mut findings = Vec::new();
         let mut asking = Vec::new();
@@ -250,7 +250,7 @@ impl Admin<'_> {
                     Some(Ok(_)) if matches!(function.program.query, Query::Execute(_)) => {
                         Found::Unknown
                     }
-                    Some(Ok(Done::Described(columns))) => {
+                    Some(Ok(StepResult::Described(columns))) => {
                         let columns = columns.as_deref().unwrap_or_default();
                         match question(function, is_procedure, columns, spoken)? {
                             Ok(question) => {
@@ -261,7 +261,7 @@ impl Admin<'_> {
                             Err(problem) => Found::Bad(problem),
                         }
                     }
-                    Some(Ok(Done::Ran { .. })) => Found::Good,
+                    Some(Ok(StepResult::Ran { .. })) => Found::Good,
                     Some(Err(kind)) => Found::Bad(words(&kind)),
                     None => Found::Bad(words(&ErrorKind::Closed)),
                 };
@@ -272,8 +272,8 @@ impl Admin<'_> {
                 });
             }
             if let (Some(session), false) = (outcome.session, steps.is_empty()) {
-                let on = On::Session(session);
-                asking.push(Errand { on, steps });
+                let target = Target::Session(session);
+                asking.push(Script { target, steps });
                 asked.push(asks);
             }
         }
@@ -282,8 +282,8 @@ impl Admin<'_> {
             for finding in asks {
                 if let Some(finding) = findings.get_mut(finding) {
                     finding.found = Found::of(match results.next() {
-                        Some(Ok(Done::Ran { value, .. })) => value.flatten(),
-                        Some(Ok(Done::Described(_))) => None,
+                        Some(Ok(StepResult::Ran { value, .. })) => value.flatten(),
+                        Some(Ok(StepResult::Described(_))) => None,
                         Some(Err(kind)) => Some(words(&kind)),
                         None => Some(words(&ErrorKind::Closed)),
                     });

@@ -21,11 +21,11 @@ use crate::pg::fcinfo::CallInfo;
 use crate::pg::proc::Proc;
 use crate::pg::spi;
 use crate::remote::CONNECT_TIMEOUT;
-use crate::scripts::run_errands;
+use crate::scripts::run_scripts;
 use crate::transaction::pending;
 use pgrx::pg_sys::Oid;
 use plproxy_core::ident::quote_ident;
-use plproxy_remote::{Diagnostic, Endpoint, Errand, ErrandOptions, ErrorKind, Outcome};
+use plproxy_remote::{Diagnostic, Endpoint, ErrorKind, Outcome, Script, ScriptOptions};
 use std::rc::Rc;
 
 /// A call of one of the functions.
@@ -98,10 +98,10 @@ impl<'a> Admin<'a> {
             .collect()
     }
 
-    /// Runs errands and waits for all of them.
-    fn run(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Result<Vec<Outcome>, Error> {
-        let mut outcomes: Vec<Option<Outcome>> = errands.iter().map(|_| None).collect();
-        self.run_each_to_its_end(errands, options, &mut |number, outcome| {
+    /// Runs scripts and waits for all of them.
+    fn run(&self, scripts: Vec<Script>, options: &ScriptOptions) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes: Vec<Option<Outcome>> = scripts.iter().map(|_| None).collect();
+        self.run_each_to_its_end(scripts, options, &mut |number, outcome| {
             if let Some(slot) = outcomes.get_mut(number) {
                 *slot = Some(outcome);
             }
@@ -116,27 +116,27 @@ impl<'a> Admin<'a> {
     /// handed over before.
     fn run_each_to_its_end(
         &self,
-        errands: Vec<Errand>,
-        options: &ErrandOptions,
+        scripts: Vec<Script>,
+        options: &ScriptOptions,
         each: &mut dyn FnMut(usize, Outcome),
     ) -> Result<(), Error> {
         let report = |dbname: &str, notice: &Diagnostic| self.label.remote_report(dbname, notice);
-        run_errands(&report, errands, options, &pending::hurry, each)
+        run_scripts(&report, scripts, options, &pending::hurry, each)
     }
 
-    /// A failed errand as an error of the local session.
+    /// A failed script as an error of the local session.
     fn remote_error(&self, partition: &Partition, kind: &ErrorKind) -> Error {
         self.label.remote_error(&partition.dbname(), kind)
     }
 }
 
-/// How errands go to a cluster.
-pub(crate) fn options(cluster: &Cluster) -> ErrandOptions {
-    ErrandOptions {
+/// How scripts go to a cluster.
+pub(crate) fn options(cluster: &Cluster) -> ScriptOptions {
+    ScriptOptions {
         connect_timeout: cluster.config.connect_timeout,
         default_connect_timeout: Some(CONNECT_TIMEOUT),
         time_limit: cluster.config.query_timeout,
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     }
 }
 

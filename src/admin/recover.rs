@@ -21,7 +21,9 @@ use crate::transaction::{pending::is_own, status::Status};
 use pgrx::pg_sys::Datum;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
-use plproxy_remote::{Done, Errand, ErrandOptions, ErrorKind, On, Outcome, Session, Step};
+use plproxy_remote::{
+    ErrorKind, Outcome, Script, ScriptOptions, Session, Step, StepResult, Target,
+};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -43,7 +45,7 @@ struct Listed {
     prepared: Vec<String>,
 }
 
-/// A step of an errand.
+/// A step of a script.
 enum Task<'a> {
     /// To end what is prepared.
     End(String, Verb),
@@ -334,20 +336,20 @@ impl Recovery<'_> {
         for gid in tasks.iter().flatten().filter_map(Task::gid) {
             *tries.entry(gid.to_owned()).or_default() += 1;
         }
-        let mut errands = Vec::new();
+        let mut scripts = Vec::new();
         let mut places = Vec::new();
         for (listed, tasks) in listed.into_iter().zip(tasks) {
             if !tasks.is_empty() {
-                errands.push(Errand {
-                    on: On::Session(listed.session),
+                scripts.push(Script {
+                    target: Target::Session(listed.session),
                     steps: tasks.iter().map(Task::step).collect(),
                 });
                 places.push((listed.partition, listed.site, tasks));
             }
         }
         let outcomes = self.admin.run(
-            errands,
-            &ErrandOptions {
+            scripts,
+            &ScriptOptions {
                 go_on: true,
                 ..options(self.cluster)
             },
@@ -422,18 +424,18 @@ impl Recovery<'_> {
                  and p.gid operator(pg_catalog.~) {}",
             quote_literal(&Name::pattern(&self.this, server))
         ))?;
-        let errands = partitions
+        let scripts = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
-            .map(|endpoint| Errand {
-                on: On::New(Rc::clone(endpoint)),
+            .map(|endpoint| Script {
+                target: Target::New(Rc::clone(endpoint)),
                 steps: vec![
                     Step::Run(site::QUESTION.into()),
                     Step::Statement(question.clone()),
                 ],
             })
             .collect();
-        let outcomes = self.admin.run(errands, &options(self.cluster))?;
+        let outcomes = self.admin.run(scripts, &options(self.cluster))?;
         let mut lists = Vec::new();
         for (partition, outcome) in beside(partitions, outcomes) {
             match outcome.and_then(|outcome| listed(partition.number, outcome)) {
@@ -481,7 +483,7 @@ fn listed(partition: usize, outcome: Outcome) -> Result<Listed, String> {
     let unclear = || words(&ErrorKind::Protocol("server did not answer".to_owned()));
     let at = outcome.connection.map_err(|kind| words(&kind))?;
     let mut answers = outcome.steps.into_iter().map(|step| match step.result {
-        Ok(Done::Ran { value, .. }) => value.flatten(),
+        Ok(StepResult::Ran { value, .. }) => value.flatten(),
         _ => None,
     });
     let site = answers.next().flatten();

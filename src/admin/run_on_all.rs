@@ -12,7 +12,7 @@ use crate::pg::{encoding, statements};
 use crate::transaction::member::lock_timeout;
 use pgrx::pg_sys::Datum;
 use plproxy_core::transaction_control::controls_transaction;
-use plproxy_remote::{COPY, Done, Errand, ErrandOptions, ErrorKind, On, Outcome, Step};
+use plproxy_remote::{COPY, ErrorKind, Outcome, Script, ScriptOptions, Step, StepResult, Target};
 use std::rc::Rc;
 
 /// A command, its pieces, and both in two encodings.
@@ -72,19 +72,19 @@ impl Admin<'_> {
             _ => Step::Run(encoding::sql(command)?),
         };
         drop(statements);
-        let errands = partitions
+        let scripts = partitions
             .iter()
             .filter_map(|partition| partition.endpoint.as_ref().ok())
-            .map(|endpoint| Errand {
-                on: On::New(Rc::clone(endpoint)),
+            .map(|endpoint| Script {
+                target: Target::New(Rc::clone(endpoint)),
                 steps: vec![step.clone()],
             })
             .collect();
-        let options = ErrandOptions {
+        let options = ScriptOptions {
             ends_transactions: true,
             ..options(cluster)
         };
-        let outcomes = self.run(errands, &options)?;
+        let outcomes = self.run(scripts, &options)?;
         let rows = beside(partitions, outcomes).map(|(partition, outcome)| {
             let result = match outcome {
                 Ok(outcome) => result(outcome).map_err(|kind| words(&kind)),
@@ -161,12 +161,12 @@ fn result(outcome: Outcome) -> Result<Option<String>, ErrorKind> {
     outcome.into_last().map(result_of)
 }
 
-fn result_of(done: Done) -> Option<String> {
+fn result_of(done: StepResult) -> Option<String> {
     match done {
-        Done::Ran {
+        StepResult::Ran {
             value: Some(value), ..
         } => value,
-        Done::Ran { value: None, tag } => Some(tag),
-        Done::Described(_) => None,
+        StepResult::Ran { value: None, tag } => Some(tag),
+        StepResult::Described(_) => None,
     }
 }

@@ -22,7 +22,9 @@ use crate::transaction::site::{self, Site};
 use core::fmt;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
-use plproxy_remote::{Done, Endpoint, Errand, ErrorKind, On, Outcome, Session, SqlText, Step};
+use plproxy_remote::{
+    Endpoint, ErrorKind, Outcome, Script, Session, SqlText, Step, StepResult, Target,
+};
 use std::rc::Rc;
 
 /// Asks which transaction it is, and whether who is at work there is who logged in.
@@ -77,16 +79,16 @@ impl<'a> Transaction<'a> {
             "begin; set local lock_timeout = {}; {WHO}",
             lock_timeout(cluster).as_millis()
         );
-        let errands = endpoints
+        let scripts = endpoints
             .iter()
             .map(|endpoint| {
                 let held = pending::take_session(endpoint.id());
                 // What a command before has left in the session is not for this one.
                 let discard = held.is_some().then_some(Step::Discard);
-                Errand {
-                    on: match held {
-                        Some(session) => On::SessionOrNew(session, Rc::clone(endpoint)),
-                        None => On::New(Rc::clone(endpoint)),
+                Script {
+                    target: match held {
+                        Some(session) => Target::SessionOrNew(session, Rc::clone(endpoint)),
+                        None => Target::New(Rc::clone(endpoint)),
                     },
                     steps: discard
                         .into_iter()
@@ -98,7 +100,7 @@ impl<'a> Transaction<'a> {
                 }
             })
             .collect();
-        let mut outcomes = admin.run(errands, &options(cluster))?;
+        let mut outcomes = admin.run(scripts, &options(cluster))?;
         let mut places = Vec::with_capacity(outcomes.len());
         let all = partitions.iter().zip(endpoints);
         for ((partition, endpoint), outcome) in all.zip(&outcomes) {
@@ -122,7 +124,7 @@ impl<'a> Transaction<'a> {
         admin: &Admin<'_>,
         fail: impl Fn(&Partition, &ErrorKind) -> Error,
         statements: &[SqlText],
-    ) -> Result<Vec<Option<Done>>, Error> {
+    ) -> Result<Vec<Option<StepResult>>, Error> {
         // The partition sees for itself, in the place where it will read it, that a text is one statement.
         let steps = statements
             .iter()
@@ -156,15 +158,15 @@ impl<'a> Transaction<'a> {
         steps: impl Fn(&Place<'_>) -> Vec<Step>,
     ) -> Result<Vec<Outcome>, Error> {
         let sessions = std::mem::take(&mut self.sessions);
-        let errands = sessions
+        let scripts = sessions
             .into_iter()
             .zip(&self.places)
-            .map(|(session, place)| Errand {
-                on: On::Session(session),
+            .map(|(session, place)| Script {
+                target: Target::Session(session),
                 steps: steps(place),
             })
             .collect();
-        let mut outcomes = admin.run(errands, &options(self.cluster))?;
+        let mut outcomes = admin.run(scripts, &options(self.cluster))?;
         for (place, outcome) in self.places.iter().zip(&outcomes) {
             if let Some(kind) = outcome.error() {
                 return Err(fail(place.partition, kind));
@@ -184,11 +186,11 @@ impl<'a> Transaction<'a> {
             })?;
         }
         let gids = self.decide(admin)?;
-        let errands = std::mem::take(&mut self.sessions)
+        let scripts = std::mem::take(&mut self.sessions)
             .into_iter()
             .zip(&gids)
-            .map(|(session, gid)| Errand {
-                on: On::Session(session),
+            .map(|(session, gid)| Script {
+                target: Target::Session(session),
                 steps: vec![Step::Run(
                     format!("prepare transaction {}", quote_literal(gid)).into(),
                 )],
@@ -196,7 +198,7 @@ impl<'a> Transaction<'a> {
             .collect();
         let mut failure = None;
         let ended =
-            admin.run_each_to_its_end(errands, &options(self.cluster), &mut |number, outcome| {
+            admin.run_each_to_its_end(scripts, &options(self.cluster), &mut |number, outcome| {
                 if let (Some(place), Some(gid)) = (self.places.get(number), gids.get(number))
                     && let Err(kind) =
                         pending::answered(gid, place.endpoint.id(), outcome, PREPARED)
@@ -305,10 +307,10 @@ fn read_who(who: &str) -> Option<(u64, bool)> {
 }
 
 /// The value that was asked for.
-fn value(done: Done) -> Option<String> {
+fn value(done: StepResult) -> Option<String> {
     match done {
-        Done::Ran { value, .. } => value.flatten(),
-        Done::Described(_) => None,
+        StepResult::Ran { value, .. } => value.flatten(),
+        StepResult::Described(_) => None,
     }
 }
 

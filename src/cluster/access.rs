@@ -13,7 +13,7 @@ use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, PasswordRule, SystemEnvironment};
 use plproxy_core::options::is_password_required;
 use plproxy_core::room;
-use plproxy_remote::{Endpoint, Hold};
+use plproxy_remote::{Endpoint, EndpointRef};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -46,7 +46,7 @@ const COPIES: usize = 256;
 
 /// A partition that was looked at.
 struct Reached {
-    hold: Hold,
+    hold: EndpointRef,
     place: Rc<PartitionPlace>,
 }
 

@@ -18,7 +18,7 @@ use core::cell::{Cell, RefCell};
 use core::ops::Deref;
 use definition::{Definition, NAME, Origin, VALIDATOR, option_error, room_of, warn_of_ignored};
 use pgrx::pg_sys::Oid;
-use plproxy_core::numbered::NumberMap;
+use plproxy_core::int_map::IntMap;
 use plproxy_core::options::{self, ClusterConfig, DefaultUser, OptionError};
 use plproxy_remote::Endpoint;
 use std::rc::{Rc, Weak};
@@ -33,7 +33,7 @@ const MOST_CLUSTERS: usize = 1024;
 pub(crate) struct Cluster {
     definition: Definition,
     /// By the local user's OID.
-    access: RefCell<NumberMap<Oid, Rc<Access>>>,
+    access: RefCell<IntMap<Oid, Rc<Access>>>,
 }
 
 impl Deref for Cluster {
@@ -281,8 +281,8 @@ impl Cluster {
     }
 
     /// The same, of these. It may have been itself.
-    fn inherit_access(&self, was: &Self, before: NumberMap<Oid, Rc<Access>>) -> Result<(), Error> {
-        let mut inherited = NumberMap::default();
+    fn inherit_access(&self, was: &Self, before: IntMap<Oid, Rc<Access>>) -> Result<(), Error> {
+        let mut inherited = IntMap::default();
         if self.config.default_user == was.config.default_user {
             for (role, access) in before {
                 if let Some(access) = access.renew(was, self)? {

@@ -16,7 +16,7 @@ use pgrx::pg_sys::Oid;
 use plproxy_core::function::{Column, Query, RemoteQuery};
 use plproxy_core::types::{BinaryForm, BuiltInType};
 use plproxy_remote::{
-    Format, ResultFormats, SqlText, Statement, TextNeeds, TypedColumn, TypedColumns,
+    Format, ResultFormats, SqlText, Statement, TextRequirements, TypedColumn, TypedColumns,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -34,7 +34,7 @@ thread_local! {
 fn known_statement(
     sql: SqlText,
     formats: ResultFormats,
-    needs: TextNeeds,
+    needs: TextRequirements,
     typed: Option<Rc<TypedColumns>>,
 ) -> Rc<Statement> {
     STATEMENTS.with_borrow_mut(|statements| {

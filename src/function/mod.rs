@@ -22,7 +22,7 @@ use core::cell::{OnceCell, RefCell};
 use local_query::LocalPlan;
 use pgrx::pg_sys::Oid;
 use plproxy_core::function::Program;
-use plproxy_core::numbered::NumberMap;
+use plproxy_core::int_map::IntMap;
 use plproxy_core::room::Room;
 use plproxy_core::stats::Rank;
 use signature::{Arguments, Dependencies, ProxyArg, ResultType};
@@ -83,7 +83,7 @@ impl Shapes {
 }
 
 thread_local! {
-    static FUNCTIONS: RefCell<NumberMap<Oid, Rc<ProxyFunction>>> = RefCell::default();
+    static FUNCTIONS: RefCell<IntMap<Oid, Rc<ProxyFunction>>> = RefCell::default();
 }
 
 /// The compiled function, from the cache unless the catalogs changed.

@@ -8,14 +8,14 @@ use crate::pg::types::{TypeClass, TypeInfo};
 use crate::type_cache;
 use pgrx::pg_sys::Oid;
 use plproxy_core::types::BuiltInType;
-use plproxy_remote::TextNeeds;
+use plproxy_remote::TextRequirements;
 use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// The needs of some types, and what they come from.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
-    pub(crate) text: TextNeeds,
+    pub(crate) text: TextRequirements,
     /// That names of objects have their schemas.
     pub(crate) names: bool,
     pub(crate) types: Vec<Rc<TypeInfo>>,

@@ -10,12 +10,12 @@ use super::{encoding, guard, raw};
 use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
 use pgrx::pg_sys::{self, Datum, Oid, SysCacheIdentifier as Cache};
-use plproxy_core::numbered::{NumberHash, NumberMap};
+use plproxy_core::int_map::{IntHash, IntMap};
 use std::collections::HashSet;
 
 thread_local! {
     /// What cached values depend on.
-    static WATCHED: RefCell<NumberMap<u64, Watched>> = RefCell::default();
+    static WATCHED: RefCell<IntMap<u64, Watched>> = RefCell::default();
     /// There is something to take.
     static DIRTY: Cell<bool> = const { Cell::new(false) };
     /// The notes could not be taken one by one.
@@ -132,7 +132,7 @@ pub(crate) struct Changes {
     pub(crate) all: bool,
     /// Some role, or who is a member of which. What that means for a right is worked out by PostgreSQL.
     pub(crate) roles: bool,
-    rows: HashSet<u64, NumberHash>,
+    rows: HashSet<u64, IntHash>,
 }
 
 impl Changes {

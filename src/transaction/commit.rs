@@ -14,10 +14,10 @@ use crate::pg::lock::{self, Kind};
 use crate::pg::memory::Context;
 use crate::pg::xact;
 use crate::remote::remote;
-use crate::scripts::run_errands;
+use crate::scripts::run_scripts;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
-    BranchStatus, Diagnostic, Done, Errand, ErrandOptions, ErrorKind, On, Outcome, Step,
+    BranchStatus, Diagnostic, ErrorKind, Outcome, Script, ScriptOptions, Step, StepResult, Target,
 };
 use std::rc::Rc;
 use std::time::Duration;
@@ -133,23 +133,23 @@ fn carry_out(all: Vec<(&Member, Order)>) -> Result<(), Error> {
     if all.is_empty() {
         return Ok(());
     }
-    let errands = all.iter().filter_map(|(member, order)| {
+    let scripts = all.iter().filter_map(|(member, order)| {
         let sql = match order {
             Order::Commit => "commit".to_owned(),
             Order::Prepare(gid) => format!("prepare transaction {}", quote_literal(gid)),
         };
-        errand(member, sql)
+        script(member, sql)
     });
-    let errands: Vec<_> = errands.collect();
-    if errands.len() != all.len() {
+    let scripts: Vec<_> = scripts.collect();
+    if scripts.len() != all.len() {
         return Err(failed_somewhere());
     }
     let members = all.iter().map(|(member, _)| *member);
     let options = options(members);
     let mut failure = None;
-    run_errands(
+    run_scripts(
         &report,
-        errands,
+        scripts,
         &options,
         &pending::hurry,
         &mut |number, outcome| {
@@ -174,12 +174,12 @@ fn carry_out(all: Vec<(&Member, Order)>) -> Result<(), Error> {
 /// was committed is not taken for granted even then: a crash may have had its number given again.
 fn commit_one(member: &Member) -> Result<(), Error> {
     let origin = member.branch.origin().ok_or_else(failed_somewhere)?;
-    let errand = errand(member, "commit".to_owned()).ok_or_else(failed_somewhere)?;
+    let script = script(member, "commit".to_owned()).ok_or_else(failed_somewhere)?;
     let options = options(std::iter::once(member));
     let mut result = Err(ErrorKind::Closed);
-    let ran = run_errands(
+    let ran = run_scripts(
         &report,
-        vec![errand],
+        vec![script],
         &options,
         &pending::hurry,
         &mut |_, outcome| {
@@ -243,20 +243,20 @@ fn committed(member: &Member, outcome: Outcome) -> Result<(), ErrorKind> {
 }
 
 /// What ends a transaction, and leaves its session as it is to be.
-fn errand(member: &Member, sql: String) -> Option<Errand> {
+fn script(member: &Member, sql: String) -> Option<Script> {
     let is_commit = sql == "commit";
     let reset = member.options.reset.clone().map(Step::Reset);
     let mut steps = vec![Step::Run(sql.into())];
     steps.extend(reset.filter(|_| is_commit));
-    let on = On::Session(member.branch.take_session()?);
-    Some(Errand { on, steps })
+    let target = Target::Session(member.branch.take_session()?);
+    Some(Script { target, steps })
 }
 
-fn options<'a>(members: impl Iterator<Item = &'a Member>) -> ErrandOptions {
+fn options<'a>(members: impl Iterator<Item = &'a Member>) -> ScriptOptions {
     let limits = members.filter_map(|member| member.options.query_timeout);
-    ErrandOptions {
+    ScriptOptions {
         time_limit: limits.min(),
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     }
 }
 
@@ -284,13 +284,13 @@ fn failed_somewhere() -> Error {
     Report::new(sqlstate::CONNECTION_FAILURE, what).into()
 }
 
-/// Whether the first step of an errand gave that command tag.
+/// Whether the first step of a script gave that command tag.
 fn tagged(outcome: &Outcome, wanted: &str) -> Result<(), ErrorKind> {
     match (&outcome.connection, outcome.steps.first()) {
         (Err(kind), _) => Err(kind.clone()),
         (Ok(_), None) => Err(ErrorKind::Closed),
         (Ok(_), Some(step)) => match &step.result {
-            Ok(Done::Ran { tag, .. }) if tag == wanted => Ok(()),
+            Ok(StepResult::Ran { tag, .. }) if tag == wanted => Ok(()),
             Ok(_) => Err(ErrorKind::Protocol(format!(
                 "server did not {}",
                 wanted.to_ascii_lowercase()

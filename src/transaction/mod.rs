@@ -23,7 +23,7 @@ use crate::remote::remote_if_made;
 use crate::stats::PartitionPlace;
 use core::cell::RefCell;
 use member::Member;
-use plproxy_remote::{Branch, BranchStatus, CallOptions, Errand, On, Reset, Session, Step};
+use plproxy_remote::{Branch, BranchStatus, CallOptions, Reset, Script, Session, Step, Target};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -145,23 +145,23 @@ fn ended(ending: Ending) -> Result<(), Error> {
 /// Rolls back to where the subtransaction began. A partition where that fails in time is lost.
 fn roll_back_to<'a>(members: impl Iterator<Item = &'a mut Member>, this: u32) {
     let mut places = Vec::new();
-    let mut errands = Vec::new();
+    let mut scripts = Vec::new();
     for member in members {
         let Some(savepoint) = member.subtransaction_aborted(this) else {
             continue;
         };
         if let Some(session) = member.branch.take_session() {
-            errands.push(Errand {
-                on: On::Session(session),
+            scripts.push(Script {
+                target: Target::Session(session),
                 steps: vec![Step::Run(format!("rollback to {savepoint}").into())],
             });
             places.push((member, savepoint));
         }
     }
-    if errands.is_empty() {
+    if scripts.is_empty() {
         return;
     }
-    let outcomes = second_phase::run_quietly(errands, pending::to_roll_back(), false);
+    let outcomes = second_phase::run_quietly(scripts, pending::to_roll_back(), false);
     for ((member, savepoint), outcome) in places.into_iter().zip(outcomes) {
         if outcome.last().is_ok()
             && let Some(session) = outcome.session
@@ -176,13 +176,13 @@ fn roll_back_to<'a>(members: impl Iterator<Item = &'a mut Member>, this: u32) {
 /// sees that.
 fn roll_back(members: Vec<Member>) {
     let mut places = Vec::new();
-    let mut errands = Vec::new();
+    let mut scripts = Vec::new();
     for member in members {
         let Some(session) = member.branch.take_session() else {
             continue;
         };
-        errands.push(Errand {
-            on: On::Session(session),
+        scripts.push(Script {
+            target: Target::Session(session),
             // Nobody expects a session to outlive an error, as with calls.
             steps: vec![
                 Step::Run("rollback".into()),
@@ -191,10 +191,10 @@ fn roll_back(members: Vec<Member>) {
         });
         places.push(member);
     }
-    if errands.is_empty() {
+    if scripts.is_empty() {
         return;
     }
-    let outcomes = second_phase::run_quietly(errands, pending::to_roll_back(), false);
+    let outcomes = second_phase::run_quietly(scripts, pending::to_roll_back(), false);
     let Some(remote) = remote_if_made() else {
         return;
     };
@@ -216,23 +216,23 @@ fn rest(sessions: Vec<(Member, Session)>) {
         return;
     };
     let mut members = Vec::new();
-    let mut errands = Vec::new();
+    let mut scripts = Vec::new();
     for (member, session) in sessions {
         match member.options.reset.clone() {
             None => remote.rest(session, &member.options),
             Some(reset) => {
-                errands.push(Errand {
-                    on: On::Session(session),
+                scripts.push(Script {
+                    target: Target::Session(session),
                     steps: vec![Step::Reset(reset)],
                 });
                 members.push(member);
             }
         }
     }
-    if errands.is_empty() {
+    if scripts.is_empty() {
         return;
     }
-    let outcomes = second_phase::run_quietly(errands, TO_RESET, false);
+    let outcomes = second_phase::run_quietly(scripts, TO_RESET, false);
     for (member, outcome) in members.into_iter().zip(outcomes) {
         if outcome.last().is_ok()
             && let Some(session) = outcome.session

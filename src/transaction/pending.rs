@@ -5,7 +5,7 @@ use super::second_phase::{self, Pending, Sessions, Verb};
 use crate::cancel::CANCEL_BOUND;
 use crate::error::{Error, Report, sqlstate};
 use core::cell::{Cell, RefCell};
-use plproxy_remote::{Done, ErrorKind, Outcome, Session};
+use plproxy_remote::{ErrorKind, Outcome, Session, StepResult};
 use std::time::{Duration, Instant};
 
 /// How long the partitions have to commit: nothing can interrupt it.
@@ -74,7 +74,7 @@ pub(crate) fn answered(
     wanted: &str,
 ) -> Result<(), ErrorKind> {
     let result = match outcome.last() {
-        Ok(Done::Ran { tag, .. }) if tag == wanted => Ok(()),
+        Ok(StepResult::Ran { tag, .. }) if tag == wanted => Ok(()),
         Ok(_) => Err(not_prepared()),
         Err(kind) => Err(kind.clone()),
     };

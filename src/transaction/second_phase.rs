@@ -8,7 +8,8 @@ use crate::transaction::site::{self, Site};
 use crate::transaction::status::Status;
 use plproxy_core::ident::quote_literal;
 use plproxy_remote::{
-    Done, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Origin, Outcome, Session, Step,
+    Endpoint, ErrorKind, Event, Origin, Outcome, Script, ScriptOptions, Session, Step, StepResult,
+    Target,
 };
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -124,7 +125,7 @@ fn attempt(
     verb: Verb,
     left: Duration,
     sessions: &mut Sessions,
-) -> Vec<(Job, Result<Done, ErrorKind>)> {
+) -> Vec<(Job, Result<StepResult, ErrorKind>)> {
     let mut groups: Vec<(Rc<Endpoint>, Origin, Vec<Job>)> = Vec::new();
     let mut places = HashMap::new();
     for job in jobs {
@@ -138,8 +139,8 @@ fn attempt(
             }
         }
     }
-    let errands = groups.iter().map(|(endpoint, origin, group)| Errand {
-        on: On::SessionOrAgain(sessions.remove(&endpoint.id()), origin.clone()),
+    let scripts = groups.iter().map(|(endpoint, origin, group)| Script {
+        target: Target::SessionOrAgain(sessions.remove(&endpoint.id()), origin.clone()),
         steps: group
             .iter()
             .map(|job| {
@@ -151,7 +152,7 @@ fn attempt(
             })
             .collect(),
     });
-    let mut outcomes = run_quietly(errands.collect(), left, true).into_iter();
+    let mut outcomes = run_quietly(scripts.collect(), left, true).into_iter();
     let mut results = Vec::new();
     for (endpoint, _, group) in groups {
         // None is dropped without a word.
@@ -174,7 +175,12 @@ fn attempt(
 }
 
 /// What comes of an answer.
-fn see_to(mut job: Job, verb: Verb, result: Result<Done, ErrorKind>, pause: Duration) -> Next {
+fn see_to(
+    mut job: Job,
+    verb: Verb,
+    result: Result<StepResult, ErrorKind>,
+    pause: Duration,
+) -> Next {
     let pending = &job.pending;
     let kind = if job.asks {
         job.asks = false;
@@ -234,18 +240,18 @@ fn see_to(mut job: Job, verb: Verb, result: Result<Done, ErrorKind>, pause: Dura
     }
 }
 
-/// Runs errands where interrupts are held off, and must wait; `go_on`: also after a step that was refused.
-pub(super) fn run_quietly(errands: Vec<Errand>, left: Duration, go_on: bool) -> Vec<Outcome> {
-    let options = ErrandOptions {
+/// Runs scripts where interrupts are held off, and must wait; `go_on`: also after a step that was refused.
+pub(super) fn run_quietly(scripts: Vec<Script>, left: Duration, go_on: bool) -> Vec<Outcome> {
+    let options = ScriptOptions {
         default_connect_timeout: Some(CONNECT_TIMEOUT),
         whole_limit: Some(left),
         go_on,
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
     let Some(remote) = remote_if_made() else {
         return Vec::new();
     };
-    let mut running = remote.errands(errands, &options);
+    let mut running = remote.scripts(scripts, &options);
     while !matches!(running.next(), Event::Finished) {}
     running.outcomes()
 }
@@ -265,21 +271,21 @@ pub(super) fn ask(
         if left.is_zero() {
             return status;
         }
-        let errand = Errand {
-            on: On::SessionOrAgain(None, origin.clone()),
+        let script = Script {
+            target: Target::SessionOrAgain(None, origin.clone()),
             steps: vec![
                 Step::Run(site::QUESTION.into()),
                 Status::question(transaction),
             ],
         };
-        let answers = run_quietly(vec![errand], left, true).pop();
+        let answers = run_quietly(vec![script], left, true).pop();
         let (at, mut steps) = match answers {
             Some(outcome) => (outcome.connection, outcome.steps.into_iter()),
             None => (Err(ErrorKind::Closed), Vec::new().into_iter()),
         };
         if let (Ok(at), Some(question)) = (at, steps.next()) {
             let is_same = match question.result {
-                Ok(Done::Ran { value, .. }) => {
+                Ok(StepResult::Ran { value, .. }) => {
                     let now = value.flatten().and_then(|now| Site::read(&now, &at));
                     now.map(|now| site.is_some_and(|site| site.server() == now.server()))
                 }

@@ -6,7 +6,7 @@ use crate::pg::expr::Arg;
 use crate::pg::spi::{self, Plan};
 use crate::pg::xact;
 use pgrx::pg_sys;
-use plproxy_remote::{Done, ErrorKind, Step};
+use plproxy_remote::{ErrorKind, Step, StepResult};
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +27,14 @@ impl Status {
     }
 
     /// Reads the answer; an error that says nothing of the transaction is given back.
-    pub(crate) fn of(answer: Result<Done, ErrorKind>) -> Result<Self, ErrorKind> {
+    pub(crate) fn of(answer: Result<StepResult, ErrorKind>) -> Result<Self, ErrorKind> {
         match answer {
-            Ok(Done::Ran { value, .. }) => Ok(Self::read(value.flatten().as_deref())),
+            Ok(StepResult::Ran { value, .. }) => Ok(Self::read(value.flatten().as_deref())),
             // A number that was not given yet.
             Err(ErrorKind::Db(d)) if d.code == sqlstate::INVALID_PARAMETER_VALUE => {
                 Ok(Self::Unknown)
             }
-            Ok(Done::Described(_)) => Ok(Self::Unknown),
+            Ok(StepResult::Described(_)) => Ok(Self::Unknown),
             Err(kind) => Err(kind),
         }
     }

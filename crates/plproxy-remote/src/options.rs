@@ -41,7 +41,7 @@ pub struct CallOptions {
 
 /// The settings of scripts.
 #[derive(Debug, Clone, Default)]
-pub struct ErrandOptions {
+pub struct ScriptOptions {
     /// For each attempt to connect; the connection string's own limit counts as well.
     pub connect_timeout: Option<Duration>,
     /// For each attempt to connect where neither sets a limit.

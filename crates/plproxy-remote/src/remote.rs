@@ -7,8 +7,8 @@ use std::rc::Rc;
 use dashmap::DashMap;
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Warning};
 
-use crate::call::script::Errands;
-use crate::call::script::types::Errand;
+use crate::call::script::Scripts;
+use crate::call::script::types::Script;
 use crate::call::{Call, Request};
 use crate::connection::branch::Branch;
 use crate::connection::info::ConnectionInfo;
@@ -18,7 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::endpoint::resources::Resources;
 use crate::net::descriptors::DescriptorAccount;
 use crate::options::CallOptions;
-use crate::options::ErrandOptions;
+use crate::options::ScriptOptions;
 use crate::pool::Pool;
 use crate::protocol::statement::Statement;
 use crate::runtime::Runtime;
@@ -149,8 +149,8 @@ impl Remote {
     }
 
     /// Prepares scripts to be run at once, each on its own. Nothing is sent before the first `next`.
-    pub fn errands(&self, errands: Vec<Errand>, options: &ErrandOptions) -> Errands<'_> {
-        Errands::new(&self.runtime, &self.pool, errands, options)
+    pub fn scripts(&self, scripts: Vec<Script>, options: &ScriptOptions) -> Scripts<'_> {
+        Scripts::new(&self.runtime, &self.pool, scripts, options)
     }
 
     /// Closes the idle connections of an endpoint.

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use plproxy_core::conninfo::{ConnInfo, Host};
-use plproxy_core::numbered::NumberMap;
+use plproxy_core::int_map::IntMap;
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::cancel::CancelKey;
@@ -41,7 +41,7 @@ use crate::protocol::columns::ResultFormats;
 use crate::protocol::notices::Notices;
 use crate::protocol::read_buffer::ReadBuffer;
 use crate::protocol::terminate::TerminateOnDrop;
-use crate::protocol::text_style::TextNeeds;
+use crate::protocol::text_style::TextRequirements;
 use crate::protocol::write_buffer::WriteBuffer;
 use crate::runtime::TICK;
 
@@ -60,7 +60,7 @@ pub(crate) struct Connection {
     pub(crate) read_buffer: ReadBuffer,
     pub(crate) statements: StatementCache,
     /// How to ask for the columns of statements that had to be described, by the statement's number.
-    pub(crate) described: NumberMap<u64, (ResultFormats, TextNeeds)>,
+    pub(crate) described: IntMap<u64, (ResultFormats, TextRequirements)>,
     pub(crate) backend: BackendIdentity,
     pub(crate) settings: SessionSettings,
     /// The server's identity, if it was queried.
@@ -155,7 +155,7 @@ impl Connection {
             write_buffer: WriteBuffer::default(),
             read_buffer,
             statements: StatementCache::default(),
-            described: NumberMap::default(),
+            described: IntMap::default(),
             backend: BackendIdentity::Unknown,
             settings: SessionSettings::default(),
             identity: None,

@@ -10,7 +10,7 @@
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::protocol::row::Row;
-use crate::protocol::text_style::TextNeeds;
+use crate::protocol::text_style::TextRequirements;
 use crate::protocol::text_style::TextStyle;
 
 /// What is known of a session.
@@ -40,7 +40,7 @@ enum Digits {
 pub(crate) struct Change {
     sql: String,
     process_id: i32,
-    needs: TextNeeds,
+    needs: TextRequirements,
     /// The styles before the change.
     style: TextStyle,
 }
@@ -74,7 +74,7 @@ impl SessionSettings {
     /// The change to be sent before a statement with these requirements; mostly none.
     pub(crate) fn change(
         &self,
-        needs: TextNeeds,
+        needs: TextRequirements,
         style: &TextStyle,
         process_id: i32,
         backend: BackendIdentity,

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use plproxy_core::numbered::NumberMap;
+use plproxy_core::int_map::IntMap;
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::options::Prepared;
@@ -71,7 +71,7 @@ struct Entry {
 /// See the module.
 #[derive(Default)]
 pub(crate) struct StatementCache {
-    entries: NumberMap<u64, Entry>,
+    entries: IntMap<u64, Entry>,
     clock: u64,
     prepared: usize,
     /// Names of prepared statements to be closed on the server.

@@ -153,9 +153,9 @@ impl Endpoint {
 
     /// Keeps the endpoint's idle connections open while the result lives. When the last of the results is dropped, they are closed,
     /// see [`Remote::tidy`](crate::Remote::tidy).
-    pub fn hold(self: &Rc<Self>) -> Hold {
+    pub fn hold(self: &Rc<Self>) -> EndpointRef {
         self.holders.set(self.holders.get() + 1);
-        Hold(Rc::clone(self))
+        EndpointRef(Rc::clone(self))
     }
 
     /// The database's name for messages and views. A password that was not encoded may be read as other parts of a URI, so only a
@@ -187,16 +187,16 @@ impl Endpoint {
 
 /// See [`Endpoint::hold`].
 #[derive(Debug)]
-pub struct Hold(Rc<Endpoint>);
+pub struct EndpointRef(Rc<Endpoint>);
 
-impl Hold {
+impl EndpointRef {
     /// The endpoint.
     pub fn endpoint(&self) -> &Rc<Endpoint> {
         &self.0
     }
 }
 
-impl Drop for Hold {
+impl Drop for EndpointRef {
     fn drop(&mut self) {
         let left = self.0.holders.get() - 1;
         self.0.holders.set(left);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
-use plproxy_core::numbered::NumberHash;
+use plproxy_core::int_map::IntHash;
 
 use crate::connection::Connection;
 use crate::connection::info::ConnectionInfo;
@@ -27,7 +27,7 @@ pub(crate) struct Pool {
     descriptors: Rc<Descriptors>,
     /// By the endpoint's id. Boxed, as they are large and move in and out with every call.
     #[allow(clippy::vec_box)]
-    idle: DashMap<u64, Vec<Box<Connection>>, NumberHash>,
+    idle: DashMap<u64, Vec<Box<Connection>>, IntHash>,
     /// No idle connection is to be closed before that time.
     due: Cell<Option<Instant>>,
     /// The endpoints that the local transaction has used.
@@ -41,7 +41,7 @@ impl Pool {
     pub(crate) fn new(descriptors: Rc<Descriptors>) -> Pool {
         Pool {
             descriptors,
-            idle: DashMap::with_hasher_and_shard_amount(NumberHash::default(), SHARDS),
+            idle: DashMap::with_hasher_and_shard_amount(IntHash::default(), SHARDS),
             due: Cell::new(None),
             used: RefCell::default(),
             surplus_due: Cell::new(None),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::encoding::Encoding;
 use crate::protocol::columns::{ColumnDescription, Format, ResultFormats};
-use crate::protocol::text_style::TextNeeds;
+use crate::protocol::text_style::TextRequirements;
 use crate::protocol::typed_columns::TypedColumns;
 use crate::sql_text::SqlText;
 
@@ -19,7 +19,7 @@ pub struct Statement {
     id: u64,
     sql: SqlText,
     formats: ResultFormats,
-    needs: TextNeeds,
+    needs: TextRequirements,
     /// Boxed, as sessions keep thousands of statements.
     more: Option<Box<More>>,
 }
@@ -38,16 +38,20 @@ struct More {
 impl Statement {
     /// A statement whose result columns all have built-in types, so that the server is asked for binary values.
     pub fn call(sql: String) -> Rc<Statement> {
-        Statement::new(sql.into(), Format::Binary, TextNeeds::default())
+        Statement::new(sql.into(), Format::Binary, TextRequirements::default())
     }
 
     /// A statement with result columns of any type, which are asked for as text.
     pub fn select(sql: String) -> Rc<Statement> {
-        Statement::new(sql.into(), Format::Text, TextNeeds::default())
+        Statement::new(sql.into(), Format::Text, TextRequirements::default())
     }
 
     /// A statement with results in these formats, and what columns that come as text require of the session.
-    pub fn new(sql: SqlText, formats: impl Into<ResultFormats>, needs: TextNeeds) -> Rc<Statement> {
+    pub fn new(
+        sql: SqlText,
+        formats: impl Into<ResultFormats>,
+        needs: TextRequirements,
+    ) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
@@ -61,7 +65,7 @@ impl Statement {
     /// A CALL, and the statement to run where the server has no such procedure, with the same parameters and columns.
     pub fn procedure(
         sql: SqlText,
-        needs: TextNeeds,
+        needs: TextRequirements,
         typed: Option<Rc<TypedColumns>>,
         function: SqlText,
     ) -> Rc<Statement> {
@@ -92,7 +96,7 @@ impl Statement {
     fn with_more(
         sql: SqlText,
         formats: ResultFormats,
-        needs: TextNeeds,
+        needs: TextRequirements,
         more: More,
     ) -> Rc<Statement> {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
@@ -106,7 +110,11 @@ impl Statement {
     }
 
     /// A statement with result columns of any type, some of which are asked for in binary.
-    pub fn typed(sql: SqlText, needs: TextNeeds, typed: Option<Rc<TypedColumns>>) -> Rc<Statement> {
+    pub fn typed(
+        sql: SqlText,
+        needs: TextRequirements,
+        typed: Option<Rc<TypedColumns>>,
+    ) -> Rc<Statement> {
         if typed.is_none() {
             return Statement::new(sql, Format::Text, needs);
         }
@@ -131,7 +139,7 @@ impl Statement {
         &self,
         columns: &[ColumnDescription],
         encoding: Encoding,
-    ) -> (ResultFormats, TextNeeds) {
+    ) -> (ResultFormats, TextRequirements) {
         match self.typed_columns() {
             Some(typed) if typed.all_come(columns, encoding) => {
                 (typed.formats(columns, encoding), typed.rest)
@@ -157,7 +165,7 @@ impl Statement {
         &self,
         sql: &SqlText,
         formats: &ResultFormats,
-        needs: TextNeeds,
+        needs: TextRequirements,
         typed: Option<&Rc<TypedColumns>>,
     ) -> bool {
         let is_plain = |more: &More| more.types.is_empty() && more.otherwise.is_none();
@@ -179,7 +187,7 @@ impl Statement {
     }
 
     /// What the results require of the session.
-    pub(crate) fn needs(&self) -> TextNeeds {
+    pub(crate) fn needs(&self) -> TextRequirements {
         self.needs
     }
 

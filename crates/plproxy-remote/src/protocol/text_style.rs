@@ -51,16 +51,16 @@ impl TextStyle {
 
 /// What results as text require of the server's settings to be exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TextNeeds {
+pub struct TextRequirements {
     /// All digits of floating-point numbers.
     pub digits: bool,
     /// Dates as in ISO 8601 and time zones as offsets, from the first row to the last.
     pub zones: bool,
 }
 
-impl TextNeeds {
+impl TextRequirements {
     /// Whatever the results are.
-    pub(crate) const ALL: TextNeeds = TextNeeds {
+    pub(crate) const ALL: TextRequirements = TextRequirements {
         digits: true,
         zones: true,
     };

@@ -2,7 +2,7 @@
 
 use crate::encoding::Encoding;
 use crate::protocol::columns::{ColumnDescription, Format, ResultFormats};
-use crate::protocol::text_style::TextNeeds;
+use crate::protocol::text_style::TextRequirements;
 use crate::sql_text::SqlText;
 
 /// The columns that the host expects of a result whose column types only the server knows. A column is asked for in binary if it
@@ -14,7 +14,7 @@ pub struct TypedColumns {
     /// If a name is missing in the result, columns are matched by position.
     pub by_place: bool,
     /// What columns require that always come as text.
-    pub rest: TextNeeds,
+    pub rest: TextRequirements,
 }
 
 /// An expected column.
@@ -101,7 +101,7 @@ mod tests {
         TypedColumns {
             columns: columns.collect(),
             by_place,
-            rest: TextNeeds::default(),
+            rest: TextRequirements::default(),
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
             }]
             .into(),
             by_place: false,
-            rest: TextNeeds::default(),
+            rest: TextRequirements::default(),
         };
         check(&typed, &[("x", DATE)], &[Binary], true);
         check(&typed, &[("x", TEXT)], &[Text], false);

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use plproxy_remote::{
-    Branch, BranchStatus, CallOptions, Done, Endpoint, Errand, ErrandOptions, Event, On, Remote,
-    Statement, Step, TextNeeds, TypedColumn, TypedColumns,
+    Branch, BranchStatus, CallOptions, Endpoint, Event, Remote, Script, ScriptOptions, Statement,
+    Step, StepResult, Target, TextRequirements, TypedColumn, TypedColumns,
 };
 
 use crate::harness::*;
@@ -28,14 +28,14 @@ fn run_statement_in(remote: &Remote, branch: &Rc<Branch>, statement: &Rc<Stateme
 
 /// Runs SQL on a transaction's own connection, which goes to rest then; its command tag.
 fn end(remote: &Remote, branch: &Rc<Branch>, sql: &str) -> String {
-    let errand = Errand {
-        on: On::Session(branch.take_session().unwrap()),
+    let script = Script {
+        target: Target::Session(branch.take_session().unwrap()),
         steps: vec![Step::Run(sql.into())],
     };
-    let mut running = remote.errands(vec![errand], &ErrandOptions::default());
+    let mut running = remote.scripts(vec![script], &ScriptOptions::default());
     while !matches!(running.next(), Event::Finished) {}
     let outcome = running.outcomes().pop().unwrap();
-    let Ok(Done::Ran { tag, .. }) = outcome.last().cloned() else {
+    let Ok(StepResult::Ran { tag, .. }) = outcome.last().cloned() else {
         panic!("{outcome:?}");
     };
     remote.rest(outcome.session.unwrap(), &CallOptions::default());
@@ -118,11 +118,11 @@ fn what_goes_before_a_statement_is_sent_once() {
     assert_eq!(&error.code, b"22012");
     assert_eq!(branch.status(), BranchStatus::Failed);
     let session = branch.take_session().unwrap();
-    let errand = Errand {
-        on: On::Session(session),
+    let script = Script {
+        target: Target::Session(session),
         steps: vec![Step::Run("rollback to savepoint a".into())],
     };
-    let mut running = remote.errands(vec![errand], &ErrandOptions::default());
+    let mut running = remote.scripts(vec![script], &ScriptOptions::default());
     while !matches!(running.next(), Event::Finished) {}
     let outcome = running.outcomes().pop().unwrap();
     branch.give_back(outcome.session.unwrap());
@@ -192,14 +192,14 @@ fn what_a_server_may_refuse_leaves_an_open_transaction_as_it_is() {
         Some(Rc::new(TypedColumns {
             columns: [column].into(),
             by_place: false,
-            rest: TextNeeds::default(),
+            rest: TextRequirements::default(),
         }))
     };
     let procedure = |typed| {
         let call = "call no_such_procedure()".into();
         Statement::procedure(
             call,
-            TextNeeds::default(),
+            TextRequirements::default(),
             typed,
             "select 'function'".into(),
         )
@@ -224,14 +224,14 @@ fn what_a_server_may_refuse_leaves_an_open_transaction_as_it_is() {
     let branch = branch(&endpoint, "begin");
     run_in(&remote, &branch, insert);
     let sql = "select day from no_such_table".into();
-    let statement = Statement::typed(sql, TextNeeds::default(), typed(1082));
+    let statement = Statement::typed(sql, TextRequirements::default(), typed(1082));
     let error = run_statement_in(&remote, &branch, &statement).diagnostic();
     assert_eq!(&error.code, b"42P01");
     assert_eq!(branch.status(), BranchStatus::Open);
     assert_eq!(run_in(&remote, &branch, count).text(), "1");
     // One that is asked about and run leaves nothing behind, either.
     let sql = "select current_date".into();
-    let statement = Statement::typed(sql, TextNeeds::default(), typed(1082));
+    let statement = Statement::typed(sql, TextRequirements::default(), typed(1082));
     for _ in 0..3 {
         run_statement_in(&remote, &branch, &statement);
         assert_eq!(branch.status(), BranchStatus::Open);

@@ -10,7 +10,6 @@
 mod branches;
 mod connecting;
 mod encodings;
-mod errands;
 mod faults;
 mod harness;
 mod hostile;
@@ -23,6 +22,7 @@ mod resets;
 mod rest;
 mod results;
 mod scripted;
+mod scripts;
 mod select;
 mod settings;
 mod tolerant;

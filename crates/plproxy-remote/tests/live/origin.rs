@@ -1,16 +1,16 @@
-//! Errands on the server that a session was made to.
+//! Scripts on the server that a session was made to.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use plproxy_core::conninfo::{SystemEnvironment, parse};
-use plproxy_remote::{Errand, ErrandOptions, Event, On, Outcome, Remote, Step};
+use plproxy_remote::{Event, Outcome, Remote, Script, ScriptOptions, Step, Target};
 
 use crate::harness::*;
 
-fn one(remote: &Remote, on: On) -> Outcome {
+fn one(remote: &Remote, target: Target) -> Outcome {
     let steps = vec![Step::Run("select 1".into())];
-    let mut running = remote.errands(vec![Errand { on, steps }], &ErrandOptions::default());
+    let mut running = remote.scripts(vec![Script { target, steps }], &ScriptOptions::default());
     while !matches!(running.next(), Event::Finished) {}
     running.outcomes().remove(0)
 }
@@ -27,13 +27,16 @@ fn it_is_reached_again_without_reading_the_connection_string() {
         params.resolve(&SystemEnvironment::new())
     };
     let endpoint = remote.endpoint("again", reader).unwrap();
-    let session = one(&remote, On::New(endpoint)).session.unwrap();
+    let session = one(&remote, Target::New(endpoint)).session.unwrap();
     let origin = session.origin().unwrap();
     let before = read.get();
-    let kept = one(&remote, On::SessionOrAgain(Some(session), origin.clone()));
+    let kept = one(
+        &remote,
+        Target::SessionOrAgain(Some(session), origin.clone()),
+    );
     let pid = kept.connection.as_ref().unwrap().process_id;
     drop(kept);
-    let made = one(&remote, On::SessionOrAgain(None, origin));
+    let made = one(&remote, Target::SessionOrAgain(None, origin));
     assert!(made.last().is_ok(), "{made:?}");
     assert_ne!(made.connection.unwrap().process_id, pid);
     assert_eq!(read.get(), before);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{
-    CallOptions, Errand, ErrandOptions, ErrorKind, Event, On, Prepared, Statement, Step,
+    CallOptions, ErrorKind, Event, Prepared, Script, ScriptOptions, Statement, Step, Target,
 };
 
 use crate::harness::*;
@@ -58,22 +58,22 @@ fn a_notification_leaves_an_errands_session_as_it_is() {
     let _turn = turn();
     let remote = remote();
     let listener = endpoint(&remote, "listener", &server());
-    let run = |on: On, sql: &str| {
-        let errand = Errand {
-            on,
+    let run = |target: Target, sql: &str| {
+        let script = Script {
+            target,
             steps: vec![Step::Run(sql.into())],
         };
-        let mut running = remote.errands(vec![errand], &ErrandOptions::default());
+        let mut running = remote.scripts(vec![script], &ScriptOptions::default());
         while !matches!(running.next(), Event::Finished) {}
         let outcome = running.outcomes().remove(0);
         assert!(outcome.error().is_none(), "{:?}", outcome.error());
         outcome
     };
-    let outcome = run(On::New(listener.clone()), "listen d; begin; commit");
+    let outcome = run(Target::New(listener.clone()), "listen d; begin; commit");
     let session = outcome.session.unwrap();
     execute(&remote, &listener, "notify d");
     std::thread::sleep(REST);
-    let outcome = run(On::Session(session), "select 1");
+    let outcome = run(Target::Session(session), "select 1");
     assert!(outcome.session.is_some());
 }
 

@@ -3,7 +3,9 @@
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use plproxy_remote::{CallOptions, Endpoint, Format, Prepared, Remote, Statement, TextNeeds};
+use plproxy_remote::{
+    CallOptions, Endpoint, Format, Prepared, Remote, Statement, TextRequirements,
+};
 
 use crate::harness::*;
 use crate::scripted::{self, complaint, described, greet, message, read_round, ready, row};
@@ -16,7 +18,7 @@ const OPTIONS: &str =
 const OWN: &str = "0.3|28.10.2001 01:30:00 EST|-3 German, DMY";
 
 fn statement(digits: bool, zones: bool) -> Rc<Statement> {
-    Statement::new(SQL.into(), Format::Text, TextNeeds { digits, zones })
+    Statement::new(SQL.into(), Format::Text, TextRequirements { digits, zones })
 }
 
 /// Runs a statement of ours on an endpoint.
@@ -105,7 +107,7 @@ fn an_error_leaves_what_is_known_right() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &format!("{} {OPTIONS}", server()));
-    let needs = TextNeeds {
+    let needs = TextRequirements {
         digits: true,
         zones: true,
     };

@@ -19,34 +19,34 @@ use crate::call::Call;
 use crate::call::event::Event;
 use crate::call::state::CallState;
 use crate::error::ErrorKind;
-use crate::options::ErrandOptions;
+use crate::options::ScriptOptions;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use runner::Runner;
-use types::{Errand, Outcome};
+use types::{Outcome, Script};
 
 type Outcomes = Rc<RefCell<Vec<Option<Outcome>>>>;
 
 /// Scripts that are running.
-pub struct Errands<'a> {
+pub struct Scripts<'a> {
     call: Call<'a>,
     outcomes: Outcomes,
 }
 
-impl<'a> Errands<'a> {
+impl<'a> Scripts<'a> {
     pub(crate) fn new(
         runtime: &'a Runtime,
         pool: &'a Rc<Pool>,
-        errands: Vec<Errand>,
-        options: &ErrandOptions,
-    ) -> Errands<'a> {
+        scripts: Vec<Script>,
+        options: &ScriptOptions,
+    ) -> Scripts<'a> {
         let state = CallState::new(None, false);
         let outcomes: Outcomes = Rc::new(RefCell::new(Vec::new()));
-        outcomes.borrow_mut().resize_with(errands.len(), || None);
-        let pending = errands
+        outcomes.borrow_mut().resize_with(scripts.len(), || None);
+        let pending = scripts
             .into_iter()
             .enumerate()
-            .map(|(number, errand)| {
+            .map(|(number, script)| {
                 let runner = Runner {
                     number,
                     options: options.clone(),
@@ -55,7 +55,7 @@ impl<'a> Errands<'a> {
                 let (state, outcomes) = (state.clone(), outcomes.clone());
                 Box::pin(async move {
                     // As in a call: a panic that a server provokes must end this script and nothing else.
-                    let outcome = AssertUnwindSafe(runner.run(errand)).catch_unwind().await;
+                    let outcome = AssertUnwindSafe(runner.run(script)).catch_unwind().await;
                     let outcome = outcome.unwrap_or_else(|_| {
                         Outcome::failed(ErrorKind::protocol(
                             "server sent what could not be understood",
@@ -68,7 +68,7 @@ impl<'a> Errands<'a> {
                 }) as _
             })
             .collect();
-        Errands {
+        Scripts {
             call: Call::of_futures(runtime, pool, state, pending),
             outcomes,
         }

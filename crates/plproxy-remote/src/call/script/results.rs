@@ -2,7 +2,7 @@
 
 use plproxy_core::room::{self, hold};
 
-use super::types::Done;
+use super::types::StepResult;
 use crate::connection::round_trip::ReplyHandler;
 use crate::diagnostic::Diagnostic;
 use crate::encoding::{Encoding, is_same_everywhere};
@@ -16,7 +16,7 @@ type Value = Result<Option<String>, Unreadable>;
 struct Unreadable;
 
 /// Keeps the first column of the first row, statement by statement.
-pub(super) struct Script<'a> {
+pub(super) struct ScriptResults<'a> {
     /// Takes notices.
     notice: &'a dyn Fn(Box<Diagnostic>),
     encoding: Encoding,
@@ -28,9 +28,12 @@ pub(super) struct Script<'a> {
     tag: String,
 }
 
-impl<'a> Script<'a> {
-    pub(super) fn new(notice: &'a dyn Fn(Box<Diagnostic>), encoding: Encoding) -> Script<'a> {
-        Script {
+impl<'a> ScriptResults<'a> {
+    pub(super) fn new(
+        notice: &'a dyn Fn(Box<Diagnostic>),
+        encoding: Encoding,
+    ) -> ScriptResults<'a> {
+        ScriptResults {
             notice,
             encoding,
             first: None,
@@ -41,7 +44,7 @@ impl<'a> Script<'a> {
 
     /// The result of the last statement; `agreed`: whether the session still uses the encoding that was agreed on. Otherwise
     /// only some text is known to mean the same.
-    pub(super) fn done(self, agreed: bool) -> Result<Done, ErrorKind> {
+    pub(super) fn done(self, agreed: bool) -> Result<StepResult, ErrorKind> {
         let value = match self.value {
             None => None,
             Some(Ok(Some(value))) if !agreed && !is_same_everywhere(value.as_bytes()) => {
@@ -55,14 +58,14 @@ impl<'a> Script<'a> {
                 ));
             }
         };
-        Ok(Done::Ran {
+        Ok(StepResult::Ran {
             value,
             tag: self.tag,
         })
     }
 }
 
-impl ReplyHandler for Script<'_> {
+impl ReplyHandler for ScriptResults<'_> {
     fn take(&mut self, tag: u8, body: &[u8]) -> Result<(), ErrorKind> {
         match tag {
             b'T' => self.first = None,

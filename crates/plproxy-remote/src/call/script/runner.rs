@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::results::Script;
-use super::types::{Done, Errand, On, Outcome, Step, StepOutcome};
+use super::results::ScriptResults;
+use super::types::{Outcome, Script, Step, StepOutcome, StepResult, Target};
 use crate::call::state::CallState;
 use crate::connection::Connection;
 use crate::connection::connect::{Limits, connect};
@@ -13,7 +13,7 @@ use crate::connection::session::{Origin, Session};
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::error::ErrorKind;
-use crate::options::ErrandOptions;
+use crate::options::ScriptOptions;
 use crate::protocol::write_buffer::WriteBuffer;
 
 /// How long cancelling a step that has timed out may take.
@@ -28,22 +28,22 @@ enum Place {
 /// Runs one script.
 pub(super) struct Runner {
     pub(super) number: usize,
-    pub(super) options: ErrandOptions,
+    pub(super) options: ScriptOptions,
     pub(super) state: Rc<CallState>,
 }
 
 impl Runner {
-    pub(super) async fn run(self, errand: Errand) -> Outcome {
+    pub(super) async fn run(self, script: Script) -> Outcome {
         match self.options.whole_limit {
-            None => self.work(errand).await,
-            Some(limit) => tokio::time::timeout(limit, self.work(errand))
+            None => self.work(script).await,
+            Some(limit) => tokio::time::timeout(limit, self.work(script))
                 .await
                 .unwrap_or_else(|_| Outcome::failed(ErrorKind::QueryTimeout)),
         }
     }
 
-    async fn work(&self, errand: Errand) -> Outcome {
-        let mut connection = match self.connection(errand.on).await {
+    async fn work(&self, script: Script) -> Outcome {
+        let mut connection = match self.connection(script.target).await {
             Ok(connection) => connection,
             Err(kind) => return Outcome::failed(kind),
         };
@@ -52,9 +52,9 @@ impl Runner {
             return Outcome::failed(ErrorKind::Closed);
         }
         let info = connection.live_info().snapshot();
-        let mut steps = Vec::with_capacity(errand.steps.len());
+        let mut steps = Vec::with_capacity(script.steps.len());
         let started = Instant::now();
-        for step in errand.steps {
+        for step in script.steps {
             if !self
                 .state
                 .starts(self.number, connection.cancel_key(), false)
@@ -108,12 +108,14 @@ impl Runner {
         }
     }
 
-    async fn connection(&self, on: On) -> Result<Box<Connection>, ErrorKind> {
-        let (session, place) = match on {
-            On::New(endpoint) => (None, Some(Place::Endpoint(endpoint))),
-            On::Session(session) => (Some(session), None),
-            On::SessionOrNew(session, endpoint) => (Some(session), Some(Place::Endpoint(endpoint))),
-            On::SessionOrAgain(session, origin) => (session, Some(Place::Origin(origin))),
+    async fn connection(&self, target: Target) -> Result<Box<Connection>, ErrorKind> {
+        let (session, place) = match target {
+            Target::New(endpoint) => (None, Some(Place::Endpoint(endpoint))),
+            Target::Session(session) => (Some(session), None),
+            Target::SessionOrNew(session, endpoint) => {
+                (Some(session), Some(Place::Endpoint(endpoint)))
+            }
+            Target::SessionOrAgain(session, origin) => (session, Some(Place::Origin(origin))),
         };
         let kept = session.and_then(Session::into_connection);
         let mut alive = None;
@@ -146,7 +148,11 @@ impl Runner {
         connected.unwrap_or(Err(ErrorKind::Closed))
     }
 
-    async fn step(&self, connection: &mut Connection, step: &Step) -> Result<Done, ErrorKind> {
+    async fn step(
+        &self,
+        connection: &mut Connection,
+        step: &Step,
+    ) -> Result<StepResult, ErrorKind> {
         if connection.state.is_encoding_lost() {
             // The server would read this SQL in another encoding, and write the result in it.
             connection.broken = true;
@@ -172,7 +178,7 @@ impl Runner {
                         &mut description,
                     )
                     .await?;
-                Ok(Done::Described(description.columns))
+                Ok(StepResult::Described(description.columns))
             }
             Step::Parse(sql) => {
                 connection
@@ -182,15 +188,15 @@ impl Runner {
                         &mut IgnoreReply,
                     )
                     .await?;
-                Ok(Done::nothing())
+                Ok(StepResult::nothing())
             }
             Step::Reset(reset) => {
                 connection.reset(reset).await?;
-                Ok(Done::nothing())
+                Ok(StepResult::nothing())
             }
             Step::Discard => {
                 connection.discard().await?;
-                Ok(Done::nothing())
+                Ok(StepResult::nothing())
             }
         }
     }
@@ -200,12 +206,12 @@ impl Runner {
         &self,
         connection: &mut Connection,
         write: impl FnOnce(&mut WriteBuffer) -> Result<(), ErrorKind>,
-    ) -> Result<Done, ErrorKind> {
+    ) -> Result<StepResult, ErrorKind> {
         let notice = |notice| self.notice(notice);
-        let mut script = Script::new(&notice, connection.state.encoding());
-        connection.round_trip(1, write, &mut script).await?;
+        let mut results = ScriptResults::new(&notice, connection.state.encoding());
+        connection.round_trip(1, write, &mut results).await?;
         // Which encoding the session uses now is known, as the server is ready for the next query.
-        let done = script.done(!connection.state.is_encoding_lost());
+        let done = results.done(!connection.state.is_encoding_lost());
         connection.broken |= done.is_err();
         done
     }

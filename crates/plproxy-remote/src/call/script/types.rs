@@ -13,7 +13,7 @@ use crate::sql_text::SqlText;
 
 /// Which connection a script runs on.
 #[derive(Debug)]
-pub enum On {
+pub enum Target {
     /// A new connection.
     New(Rc<Endpoint>),
     /// This session and no other.
@@ -44,16 +44,16 @@ pub enum Step {
 
 /// Steps on one endpoint.
 #[derive(Debug)]
-pub struct Errand {
+pub struct Script {
     /// On which connection.
-    pub on: On,
+    pub target: Target,
     /// The steps, one after the other.
     pub steps: Vec<Step>,
 }
 
 /// The result of a step that has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Done {
+pub enum StepResult {
     /// SQL was run; or a step without a result was.
     Ran {
         /// The first column of the first row that the last statement gave, if it gave one.
@@ -65,10 +65,10 @@ pub enum Done {
     Described(Option<Rc<[ColumnDescription]>>),
 }
 
-impl Done {
+impl StepResult {
     /// No result.
-    pub(super) fn nothing() -> Done {
-        Done::Ran {
+    pub(super) fn nothing() -> StepResult {
+        StepResult::Ran {
             value: None,
             tag: String::new(),
         }
@@ -79,7 +79,7 @@ impl Done {
 #[derive(Debug)]
 pub struct StepOutcome {
     /// Its result.
-    pub result: Result<Done, ErrorKind>,
+    pub result: Result<StepResult, ErrorKind>,
     /// How long it took.
     pub took: Duration,
 }
@@ -121,7 +121,7 @@ impl Outcome {
     }
 
     /// The result of the last step, if all have succeeded.
-    pub fn into_last(self) -> Result<Done, ErrorKind> {
+    pub fn into_last(self) -> Result<StepResult, ErrorKind> {
         let mut last = Err(ErrorKind::Closed);
         self.connection?;
         for step in self.steps {
@@ -131,7 +131,7 @@ impl Outcome {
     }
 
     /// The result of the last step, if all have succeeded.
-    pub fn last(&self) -> Result<&Done, &ErrorKind> {
+    pub fn last(&self) -> Result<&StepResult, &ErrorKind> {
         if let Some(kind) = self.error() {
             return Err(kind);
         }

@@ -29,7 +29,7 @@ use crate::net::blocking::RecvMode;
 use crate::protocol::batch::{Batch, Reading, RowRanges};
 use crate::protocol::columns::{ColumnDescription, ResultFormats};
 use crate::protocol::statement::Statement;
-use crate::protocol::text_style::TextNeeds;
+use crate::protocol::text_style::TextRequirements;
 use crate::runtime::TICK;
 
 /// How many bytes of other messages may arrive among rows before these are handed over.
@@ -151,7 +151,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
             let needs = match sink.branch() {
                 None => Some(needs),
                 // A setting within the transaction would be rolled back with it: all that it may require is set before.
-                Some(_) => begins.then_some(TextNeeds::ALL),
+                Some(_) => begins.then_some(TextRequirements::ALL),
             };
             needs.and_then(|needs| {
                 let settings = &connection.settings;

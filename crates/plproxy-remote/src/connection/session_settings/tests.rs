@@ -2,7 +2,7 @@
 
 use super::*;
 
-const NEEDED: TextNeeds = TextNeeds {
+const NEEDED: TextRequirements = TextRequirements {
     digits: true,
     zones: true,
 };
@@ -15,7 +15,7 @@ fn style(dates: &str) -> TextStyle {
 }
 
 /// The values that a change of these settings would set.
-fn values(settings: &SessionSettings, needs: TextNeeds, dates: &str) -> Vec<String> {
+fn values(settings: &SessionSettings, needs: TextRequirements, dates: &str) -> Vec<String> {
     let change = settings.change(needs, &style(dates), 7, BackendIdentity::Unknown);
     let sql = change.map(|change| change.sql).unwrap_or_default();
     let mut values = Vec::new();
@@ -27,7 +27,7 @@ fn values(settings: &SessionSettings, needs: TextNeeds, dates: &str) -> Vec<Stri
 
 fn apply(
     settings: &mut SessionSettings,
-    needs: TextNeeds,
+    needs: TextRequirements,
     dates: &str,
     before: i32,
     done: [bool; 3],
@@ -41,14 +41,14 @@ fn apply(
 #[test]
 fn right_settings_are_queried_and_pinned_once() {
     let mut settings = SessionSettings::default();
-    assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+    assert!(values(&settings, TextRequirements::default(), "ISO, MDY").is_empty());
     assert_eq!(
         values(&settings, NEEDED, "ISO, MDY"),
         ["1", "ISO, MDY", "postgres"]
     );
     apply(&mut settings, NEEDED, "ISO, MDY", 1, [false, true, true]);
     assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
-    assert!(values(&settings, TextNeeds::default(), "ISO, MDY").is_empty());
+    assert!(values(&settings, TextRequirements::default(), "ISO, MDY").is_empty());
     assert!(values(&settings, NEEDED, "ISO, MDY").is_empty());
     settings.reset(true);
     assert_eq!(
@@ -66,7 +66,7 @@ fn other_settings_are_changed_and_changed_back() {
     );
     apply(&mut settings, NEEDED, "German, DMY", -15, [true; 3]);
     assert!(values(&settings, NEEDED, "ISO, DMY").is_empty());
-    let none = TextNeeds::default();
+    let none = TextRequirements::default();
     assert_eq!(values(&settings, none, "ISO, DMY"), ["-15", "German, DMY"]);
     apply(&mut settings, none, "ISO, DMY", 1, [true, true, false]);
     assert!(values(&settings, none, "German, DMY").is_empty());
@@ -90,7 +90,7 @@ fn the_interval_style_is_changed_and_changed_back() {
     let change = settings.change(NEEDED, &style("sql_standard"), 7, BackendIdentity::Unknown);
     settings.changed(&change.unwrap(), 1, [false, true, true]);
     assert_eq!(sql(&settings, NEEDED, "postgres"), "");
-    let back = sql(&settings, TextNeeds::default(), "postgres");
+    let back = sql(&settings, TextRequirements::default(), "postgres");
     assert!(back.contains("'intervalstyle', 'sql_standard'"), "{back}");
 }
 
@@ -99,16 +99,16 @@ fn the_date_style_is_changed_again_after_a_reset() {
     let mut settings = SessionSettings::default();
     apply(&mut settings, NEEDED, "SQL, DMY", 1, [false, true, true]);
     assert_eq!(values(&settings, NEEDED, "SQL, DMY"), ["ISO"]);
-    assert!(values(&settings, TextNeeds::default(), "SQL, DMY").is_empty());
+    assert!(values(&settings, TextRequirements::default(), "SQL, DMY").is_empty());
 }
 
 #[test]
 fn float_digits_are_changed_again_after_a_partial_reset() {
-    const DIGITS: TextNeeds = TextNeeds {
+    const DIGITS: TextRequirements = TextRequirements {
         digits: true,
         zones: false,
     };
-    let none = TextNeeds::default();
+    let none = TextRequirements::default();
     let mut settings = SessionSettings::default();
     apply(&mut settings, DIGITS, "ISO, MDY", 0, [true, false, false]);
     settings.reset(false);

@@ -1,31 +1,31 @@
-//! Errands: steps on several endpoints, each on its own.
+//! Scripts: steps on several endpoints, each on its own.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{
-    COPY, Done, Encoding, Endpoint, Errand, ErrandOptions, ErrorKind, Event, On, Outcome, Remote,
-    Step,
+    COPY, Encoding, Endpoint, ErrorKind, Event, Outcome, Remote, Script, ScriptOptions, Step,
+    StepResult, Target,
 };
 
 use crate::harness::*;
 use crate::scripted;
 
-fn errand(endpoint: &Rc<Endpoint>, steps: &[&str]) -> Errand {
-    Errand {
-        on: On::New(endpoint.clone()),
+fn script(endpoint: &Rc<Endpoint>, steps: &[&str]) -> Script {
+    Script {
+        target: Target::New(endpoint.clone()),
         steps: steps.iter().map(|sql| Step::Run((*sql).into())).collect(),
     }
 }
 
-/// Runs errands to their ends: the texts of the notices, and the outcomes.
+/// Runs scripts to their ends: the texts of the notices, and the outcomes.
 fn run(
     remote: &Remote,
-    errands: Vec<Errand>,
-    options: &ErrandOptions,
+    scripts: Vec<Script>,
+    options: &ScriptOptions,
 ) -> (Vec<String>, Vec<Outcome>) {
-    let mut running = remote.errands(errands, options);
+    let mut running = remote.scripts(scripts, options);
     let mut notices = Vec::new();
     loop {
         match running.next() {
@@ -36,15 +36,15 @@ fn run(
     }
 }
 
-/// What the last step of one errand gave: a value, or a command tag in brackets.
+/// What the last step of one script gave: a value, or a command tag in brackets.
 fn last(remote: &Remote, steps: &[&str]) -> String {
-    let errand = errand(&endpoint(remote, "a", &server()), steps);
-    let (_, outcomes) = run(remote, vec![errand], &ErrandOptions::default());
+    let script = script(&endpoint(remote, "a", &server()), steps);
+    let (_, outcomes) = run(remote, vec![script], &ScriptOptions::default());
     match outcomes[0].last() {
-        Ok(Done::Ran {
+        Ok(StepResult::Ran {
             value: Some(value), ..
         }) => value.clone().unwrap_or_else(|| "NULL".into()),
-        Ok(Done::Ran { value: None, tag }) => format!("[{tag}]"),
+        Ok(StepResult::Ran { value: None, tag }) => format!("[{tag}]"),
         other => panic!("{other:?}"),
     }
 }
@@ -79,7 +79,7 @@ fn the_last_statement_gives_the_result() {
     assert_eq!(
         remote.connections().len(),
         0,
-        "no errand's connection is pooled"
+        "no script's connection is pooled"
     );
 }
 
@@ -95,13 +95,13 @@ fn one_failure_is_one_outcome() {
         let _ = stream.write_all(b"garbage without an end, and then more of it");
     });
     let garbage = endpoint(&remote, "garbage", &garbage);
-    let errands = vec![
-        errand(&good, &["select 1 / 0", "select 'never'"]),
-        errand(&refused, &["select 1"]),
-        errand(&garbage, &["select 1"]),
-        errand(&good, &["select pg_sleep(0.3)", "select 'well'"]),
+    let scripts = vec![
+        script(&good, &["select 1 / 0", "select 'never'"]),
+        script(&refused, &["select 1"]),
+        script(&garbage, &["select 1"]),
+        script(&good, &["select pg_sleep(0.3)", "select 'well'"]),
     ];
-    let (_, outcomes) = run(&remote, errands, &ErrandOptions::default());
+    let (_, outcomes) = run(&remote, scripts, &ScriptOptions::default());
     assert!(matches!(outcomes[0].last(), Err(ErrorKind::Db(d)) if d.sqlstate() == "22012"));
     assert_eq!(outcomes[0].steps.len(), 1);
     assert!(
@@ -111,7 +111,7 @@ fn one_failure_is_one_outcome() {
     assert!(matches!(outcomes[1].last(), Err(ErrorKind::Connect { .. })));
     assert!(outcomes[2].last().is_err() && outcomes[2].session.is_none());
     assert!(
-        matches!(outcomes[3].last(), Ok(Done::Ran { value: Some(Some(value)), .. }) if value == "well")
+        matches!(outcomes[3].last(), Ok(StepResult::Ran { value: Some(Some(value)), .. }) if value == "well")
     );
 }
 
@@ -130,8 +130,8 @@ fn nothing_is_copied() {
     ] {
         let (_, outcomes) = run(
             &remote,
-            vec![errand(&endpoint, &[sql])],
-            &ErrandOptions::default(),
+            vec![script(&endpoint, &[sql])],
+            &ScriptOptions::default(),
         );
         let error = outcomes[0].last().expect_err(sql);
         assert_eq!(error.to_string(), COPY, "{sql}");
@@ -152,8 +152,8 @@ fn statements_are_described_and_not_run() {
     let _turn = turn();
     let remote = remote();
     let describe = |sql: &str| Step::Describe(sql.into());
-    let errand = Errand {
-        on: On::New(endpoint(&remote, "a", &server())),
+    let script = Script {
+        target: Target::New(endpoint(&remote, "a", &server())),
         steps: vec![
             describe("select 1 / 0 as one, $1::text as two"),
             describe("select nothing"),
@@ -162,21 +162,21 @@ fn statements_are_described_and_not_run() {
             describe("select null::pg_class as three"),
         ],
     };
-    let options = ErrandOptions {
+    let options = ScriptOptions {
         go_on: true,
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
-    let (_, outcomes) = run(&remote, vec![errand], &options);
+    let (_, outcomes) = run(&remote, vec![script], &options);
     let results: Vec<String> = outcomes[0]
         .steps
         .iter()
         .map(|step| match &step.result {
-            Ok(Done::Described(Some(columns))) => columns
+            Ok(StepResult::Described(Some(columns))) => columns
                 .iter()
                 .map(|c| format!("{} {} ", String::from_utf8_lossy(&c.name), c.type_oid))
                 .collect(),
-            Ok(Done::Described(None)) => "none".into(),
-            Ok(Done::Ran { value, .. }) => format!("{value:?}"),
+            Ok(StepResult::Described(None)) => "none".into(),
+            Ok(StepResult::Ran { value, .. }) => format!("{value:?}"),
             Err(kind) => kind.to_string(),
         })
         .collect();
@@ -198,24 +198,27 @@ fn a_session_goes_from_errand_to_errand() {
     let _turn = turn();
     let remote = remote();
     let endpoint = endpoint(&remote, "a", &server());
-    let one = |on, sql: &str| {
+    let one = |target, sql: &str| {
         let steps = vec![Step::Run(sql.into())];
         let (notices, mut outcomes) = run(
             &remote,
-            vec![Errand { on, steps }],
-            &ErrandOptions::default(),
+            vec![Script { target, steps }],
+            &ScriptOptions::default(),
         );
         (notices, outcomes.remove(0))
     };
     let pid = |outcome: &Outcome| match outcome.last() {
-        Ok(Done::Ran { value, .. }) => value.clone().flatten(),
+        Ok(StepResult::Ran { value, .. }) => value.clone().flatten(),
         other => panic!("{other:?}"),
     };
-    let (_, begun) = one(On::New(endpoint.clone()), "begin; select pg_backend_pid()");
+    let (_, begun) = one(
+        Target::New(endpoint.clone()),
+        "begin; select pg_backend_pid()",
+    );
     let first = pid(&begun);
     let session = begun.session.expect("an open transaction is a known state");
     let (notices, again) = one(
-        On::Session(session),
+        Target::Session(session),
         "do $$ begin raise notice 'hello'; end $$; select pg_backend_pid()",
     );
     assert_eq!(
@@ -230,11 +233,11 @@ fn a_session_goes_from_errand_to_errand() {
     kill(first.unwrap());
     let session = again.session.unwrap();
     let (_, renewed) = one(
-        On::SessionOrNew(session, endpoint.clone()),
+        Target::SessionOrNew(session, endpoint.clone()),
         "select pg_backend_pid()",
     );
     kill(pid(&renewed).unwrap());
-    let (_, dead) = one(On::Session(renewed.session.unwrap()), "select 1");
+    let (_, dead) = one(Target::Session(renewed.session.unwrap()), "select 1");
     assert!(matches!(dead.last(), Err(ErrorKind::Closed)), "{dead:?}");
 }
 
@@ -248,17 +251,17 @@ fn time_limits_are_for_each() {
     let limit = Duration::from_secs(2);
     let sleep = "select pg_sleep(600) /* too long */";
     let start = Instant::now();
-    let options = ErrandOptions {
+    let options = ScriptOptions {
         default_connect_timeout: Some(limit),
         time_limit: Some(limit),
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
-    let errands = vec![
-        errand(&good, &[sleep]),
-        errand(&mute, &["select 1"]),
-        errand(&good, &["select 1"]),
+    let scripts = vec![
+        script(&good, &[sleep]),
+        script(&mute, &["select 1"]),
+        script(&good, &["select 1"]),
     ];
-    let (_, outcomes) = run(&remote, errands, &options);
+    let (_, outcomes) = run(&remote, scripts, &options);
     assert!(matches!(outcomes[0].last(), Err(ErrorKind::QueryTimeout)));
     assert!(outcomes[0].session.is_none());
     assert!(matches!(
@@ -266,11 +269,11 @@ fn time_limits_are_for_each() {
         Err(ErrorKind::ConnectTimeout { .. })
     ));
     assert!(outcomes[2].last().is_ok());
-    let options = ErrandOptions {
+    let options = ScriptOptions {
         whole_limit: Some(limit),
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
-    let (_, outcomes) = run(&remote, vec![errand(&mute, &["select 1"])], &options);
+    let (_, outcomes) = run(&remote, vec![script(&mute, &["select 1"])], &options);
     assert!(matches!(outcomes[0].last(), Err(ErrorKind::QueryTimeout)));
     in_time(start);
     until(&remote, &good, &running("/* too long"), "0");
@@ -286,12 +289,12 @@ fn an_interrupt_cancels_them_all() {
     let remote = Remote::new(|| FLAG.load(SeqCst), Encoding::UTF8).unwrap();
     let good = endpoint(&remote, "good", &server());
     let sleep = "select pg_sleep(600) /* interrupt me */";
-    let errands = (0..4).map(|_| errand(&good, &[sleep, sleep])).collect();
-    let options = ErrandOptions {
+    let scripts = (0..4).map(|_| script(&good, &[sleep, sleep])).collect();
+    let options = ScriptOptions {
         go_on: true,
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
-    let mut running = remote.errands(errands, &options);
+    let mut running = remote.scripts(scripts, &options);
     when_running(server(), "/* interrupt me", 4, || FLAG.store(true, SeqCst));
     assert!(matches!(running.next(), Event::Interrupted));
     FLAG.store(false, SeqCst);
@@ -303,23 +306,23 @@ fn an_interrupt_cancels_them_all() {
     assert_eq!(ask(&remote, &good, &left), "0");
 }
 
-/// What each step of one errand gave, in words.
+/// What each step of one script gave, in words.
 fn results(remote: &Remote, steps: Vec<Step>) -> (Vec<String>, bool) {
-    let errand = Errand {
-        on: On::New(endpoint(remote, "a", &server())),
+    let script = Script {
+        target: Target::New(endpoint(remote, "a", &server())),
         steps,
     };
-    let options = ErrandOptions {
+    let options = ScriptOptions {
         go_on: true,
-        ..ErrandOptions::default()
+        ..ScriptOptions::default()
     };
-    let (_, mut outcomes) = run(remote, vec![errand], &options);
+    let (_, mut outcomes) = run(remote, vec![script], &options);
     let outcome = outcomes.remove(0);
     let results = outcome.steps.iter().map(|step| match &step.result {
-        Ok(Done::Ran {
+        Ok(StepResult::Ran {
             value: Some(value), ..
         }) => value.clone().unwrap_or_else(|| "NULL".into()),
-        Ok(Done::Ran { value: None, tag }) => format!("[{tag}]"),
+        Ok(StepResult::Ran { value: None, tag }) => format!("[{tag}]"),
         Ok(other) => format!("{other:?}"),
         Err(ErrorKind::Db(d)) => d.sqlstate().to_owned(),
         Err(kind) => kind.to_string(),

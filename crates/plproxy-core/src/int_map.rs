@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map whose keys are OIDs, or numbers of our own.
-pub type NumberMap<K, V> = HashMap<K, V, NumberHash>;
+pub type IntMap<K, V> = HashMap<K, V, IntHash>;
 
 /// Makes the hashers.
-pub type NumberHash = BuildHasherDefault<NumberHasher>;
+pub type IntHash = BuildHasherDefault<IntHasher>;
 
 /// Fibonacci hashing: one multiplication spreads neighbouring numbers over all bits.
 #[derive(Debug, Default)]
-pub struct NumberHasher(u64);
+pub struct IntHasher(u64);
 
-impl Hasher for NumberHasher {
+impl Hasher for IntHasher {
     fn write_u64(&mut self, number: u64) {
         self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn numbers_are_told_apart() {
-        let mut map = NumberMap::default();
+        let mut map = IntMap::default();
         for number in 0..10_000_u64 {
             map.insert(number * 7, number);
         }
