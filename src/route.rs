@@ -7,12 +7,11 @@ use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::function::split_array::{SplitArray, split};
 use crate::hash::{self, HashKind};
-use core::cell::{Cell, OnceCell};
+use core::cell::OnceCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::{Location, RunOn};
-use plproxy_core::routing::{Tags, any, number, partition_of};
+use plproxy_core::routing::{Tags, any, number, partition_of, random};
 use plproxy_core::split::Split;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 /// The partitions of a call, in the order in which they were picked.
@@ -221,16 +220,4 @@ impl Picker<'_> {
         )?;
         Ok(slot.get_or_init(|| Rc::clone(&kind)))
     }
-}
-
-/// The next number of a generator that is fast and good enough to spread load: splitmix64.
-pub(crate) fn random() -> u64 {
-    thread_local! {
-        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(std::process::id()));
-    }
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -1,7 +1,6 @@
 //! Which partitions a call goes to.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 
 use smallvec::SmallVec;
 
@@ -28,14 +27,14 @@ pub fn any(random: u64, partitions: usize) -> usize {
     ((u128::from(random) * partitions as u128) >> 64) as usize
 }
 
-/// Puts things in a random order. The seed of the standard library's hash maps is the only source of chance that needs
-/// neither a dependency nor a system call each time.
+/// 64 random bits, good enough to spread load.
+pub fn random() -> u64 {
+    fastrand::u64(..)
+}
+
+/// Puts things in a random order.
 pub fn shuffle<T>(items: &mut [T]) {
-    let chance = RandomState::new();
-    for last in (1..items.len()).rev() {
-        let other = chance.hash_one(last) % (last as u64 + 1);
-        items.swap(last, other as usize);
-    }
+    fastrand::shuffle(items);
 }
 
 /// The partition of a number that stands in the body.

@@ -17,12 +17,12 @@ pub(crate) mod state;
 pub(crate) mod statements;
 
 use std::cell::{Cell, RefCell};
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use plproxy_core::conninfo::{ConnInfo, Host};
 use plproxy_core::int_map::IntMap;
+use plproxy_core::routing::random;
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::cancel::CancelKey;
@@ -163,7 +163,7 @@ impl Connection {
             broken: false,
             socket,
             endpoint,
-            share: share(RandomState::new().hash_one(std::process::id())),
+            share: share(random()),
             due: None,
             idle_since: opened,
             waits: None,
@@ -312,9 +312,7 @@ mod tests {
     #[test]
     fn lifetimes_are_spread_by_a_tenth() {
         let hour = Duration::from_secs(3600);
-        let lives: Vec<Duration> = (0..2000)
-            .map(|at| shared(hour, share(RandomState::new().hash_one(at))))
-            .collect();
+        let lives: Vec<Duration> = (0..2000).map(|_| shared(hour, share(random()))).collect();
         let (least, most) = (lives.iter().min().unwrap(), lives.iter().max().unwrap());
         assert!((3240..3270).contains(&least.as_secs()), "{least:?}");
         assert!((3930..=3960).contains(&most.as_secs()), "{most:?}");
