@@ -43,6 +43,8 @@ const LARGE: usize = 16 * 1024;
 
 /// `read_only_sql_transaction`: the server is a standby, or has become one.
 const READ_ONLY: &[u8; 5] = b"25006";
+/// `query_canceled`
+const CANCELED: &[u8; 5] = b"57014";
 
 /// The end of a statement that has succeeded: its last rows, and its columns if they are known.
 type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
@@ -203,9 +205,15 @@ impl PartitionRequest {
         }
     }
 
-    /// The reset query to be run before the connection becomes idle.
+    /// The reset query to be run before the connection becomes idle. A statement that ended because it was cancelled from here has
+    /// not failed: its session keeps what it has.
     fn reset_after(&self, end: &Result<End, ErrorKind>) -> Option<&Reset> {
         let after_error = match end {
+            Err(ErrorKind::Db(diagnostic))
+                if diagnostic.code == *CANCELED && self.context.state.events.is_closed() =>
+            {
+                None
+            }
             Err(ErrorKind::Db(_)) => self.context.options.reset_after_error.as_deref(),
             _ => None,
         };
