@@ -96,7 +96,9 @@ impl AuthPolicy {
                 AuthMethod::Gss => "server requested GSSAPI authentication",
                 AuthMethod::Sspi => "server requested SSPI authentication",
                 AuthMethod::None => "server did not complete authentication",
-                AuthMethod::ScramSha256 | AuthMethod::OAuth => "server requested SASL authentication",
+                AuthMethod::ScramSha256 | AuthMethod::OAuth => {
+                    "server requested SASL authentication"
+                }
             };
             return Err(format!(
                 "authentication method requirement \"{}\" failed: {what}",
@@ -118,7 +120,8 @@ impl AuthPolicy {
             }
             _ => {
                 return Err(
-                    "channel binding required but not supported by server's authentication request".into(),
+                    "channel binding required but not supported by server's authentication request"
+                        .into(),
                 );
             }
         }
