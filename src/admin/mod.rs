@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod connections;
 pub(crate) mod functions;
 mod output;
+mod prepared;
 pub(crate) mod recover;
 pub(crate) mod route;
 pub(crate) mod run_on_all;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::output::{Output, Value};
+use super::prepared::Listed;
 use super::{Admin, Partition, beside, options};
 use crate::cluster::Cluster;
 use crate::error::{Error, Report, sqlstate, words};
@@ -15,15 +16,14 @@ use crate::pg::xact;
 use crate::transaction::decisions::{Decision, Decisions};
 use crate::transaction::gid::{Gid, Name};
 use crate::transaction::instance::Instance;
+use crate::transaction::pending::is_own;
 use crate::transaction::second_phase::Verb;
 use crate::transaction::site::{self, Site};
-use crate::transaction::{pending::is_own, status::Status};
+use crate::transaction::status::Status;
 use pgrx::pg_sys::Datum;
 use plproxy_core::hash::siphash;
 use plproxy_core::ident::quote_literal;
-use plproxy_remote::{
-    ErrorKind, Outcome, Script, ScriptOptions, Session, Step, StepResult, Target,
-};
+use plproxy_remote::{ErrorKind, Script, ScriptOptions, Step, Target};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -35,14 +35,6 @@ struct Action {
     partition: usize,
     gid: Option<String>,
     what: String,
-}
-
-/// What is prepared on a partition.
-struct Listed {
-    partition: usize,
-    session: Session,
-    site: Site,
-    prepared: Vec<String>,
 }
 
 /// A step of a script.
@@ -438,7 +430,7 @@ impl Recovery<'_> {
         let outcomes = self.admin.run(scripts, &options(self.cluster))?;
         let mut lists = Vec::new();
         for (partition, outcome) in beside(partitions, outcomes) {
-            match outcome.and_then(|outcome| listed(partition.number, outcome)) {
+            match outcome.and_then(|outcome| Listed::read(partition.number, outcome)) {
                 Ok(list) => lists.push(list),
                 Err(what) => actions.push(Action {
                     partition: partition.number,
@@ -472,31 +464,5 @@ fn action(partition: usize, gid: &str, what: String) -> Action {
         partition,
         gid: Some(gid.to_owned()),
         what,
-    }
-}
-
-/// What a partition has answered.
-fn listed(partition: usize, outcome: Outcome) -> Result<Listed, String> {
-    if let Some(kind) = outcome.error() {
-        return Err(words(kind));
-    }
-    let unclear = || words(&ErrorKind::Protocol("server did not answer".to_owned()));
-    let at = outcome.connection.map_err(|kind| words(&kind))?;
-    let mut answers = outcome.steps.into_iter().map(|step| match step.result {
-        Ok(StepResult::Ran { value, .. }) => value.flatten(),
-        _ => None,
-    });
-    let site = answers.next().flatten();
-    let site = site.and_then(|answer| Site::read(&answer, &at));
-    let prepared = answers.next().flatten();
-    match (site, prepared, outcome.session) {
-        (Some(site), _, _) if site.is_standby() => Err("the server is a standby".to_owned()),
-        (Some(site), Some(prepared), Some(session)) => Ok(Listed {
-            partition,
-            session,
-            site,
-            prepared: prepared.split_whitespace().map(str::to_owned).collect(),
-        }),
-        _ => Err(unclear()),
     }
 }
