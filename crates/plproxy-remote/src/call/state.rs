@@ -19,7 +19,6 @@ use crate::runtime::host_interrupts::HostInterrupts;
 use crate::runtime::resolver::Resolver;
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct CallState {
     pub(crate) events: EventQueue,
     pub(crate) running: Running,
@@ -42,9 +41,14 @@ impl CallState {
     /// request does not fail the call.
     pub(crate) fn new(alone: Option<Arc<HostInterrupts>>, tolerant: bool) -> Rc<CallState> {
         Rc::new(CallState {
+            events: EventQueue::default(),
+            running: Running::default(),
             fast_path: alone.map(FastPath::blocking).unwrap_or_default(),
+            resolver: Resolver::default(),
             tolerant,
-            ..CallState::default()
+            out_of_time: Cell::new(false),
+            wants_spares: Cell::new(false),
+            spares: RefCell::default(),
         })
     }
 

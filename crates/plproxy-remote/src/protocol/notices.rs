@@ -13,6 +13,10 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// About how many bytes they take.
     pub(crate) fn size(&self) -> usize {
         self.size

@@ -94,7 +94,9 @@ impl PartitionRequest {
             if connection.begin_use(if new { Instant::now() } else { now }) {
                 self.context.pool.is_used(&self.endpoint);
             }
-            self.pass_on_notices(&mut connection).await;
+            if !connection.notices.is_empty() {
+                self.pass_on_notices(&mut connection).await;
+            }
             let exchanged = self.execute(&mut connection).await;
             if exchanged.never_received && !new && !self.context.state.events.is_closed() {
                 // The connection was dead, and nothing has run: as if that had been found before.

@@ -61,7 +61,9 @@ impl PartitionRequest {
             } else {
                 connection.goes_on(begun);
             }
-            self.pass_on_notices(&mut connection).await;
+            if !connection.notices.is_empty() {
+                self.pass_on_notices(&mut connection).await;
+            }
             lease.begins();
             let exchanged = self.execute_in(&mut connection, begins).await;
             if exchanged.never_received && begins && !new && !self.context.state.events.is_closed()
