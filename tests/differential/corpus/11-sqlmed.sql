@@ -71,6 +71,8 @@ create server bad foreign data wrapper plproxy options (p0 'dbname=x', default_u
 drop server if exists bad;
 create server bad foreign data wrapper plproxy options (p0 'dbname=x', streaming '1');
 drop server if exists bad;
+create server bad foreign data wrapper plproxy options (p0 'dbname=x', transaction_mode 'two_phase');
+drop server if exists bad;
 create server bad foreign data wrapper plproxy options (no_such_option 'a', p1 'dbname=x');
 create server bad foreign data wrapper plproxy options (p1 'dbname=x', query_timeout 'a', no_such_option 'a');
 create server bad foreign data wrapper plproxy options (p0 '');

@@ -385,3 +385,6 @@ select by_cluster(1);
 drop function which(int);
 create function which(n int) returns text language plpgsql as $$ begin raise exception 'which %', n; end $$;
 select by_cluster(1);
+-- a number that is too large for one
+create function by_far_number() returns text language plproxy as $$ cluster 'parts'; run on 4294967296; select current_database(); $$;
+select by_far_number();
