@@ -6,6 +6,7 @@
 //! the reserve went fails at the next look.
 
 use super::error::{Error, Report, sqlstate};
+use core::hint;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 use plproxy_core::room::{self, NoRoom, Room};
@@ -29,6 +30,11 @@ static ALLOCATOR: Reserving = Reserving;
 static HELD: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// The reserve was given up.
 static SHORT: AtomicBool = AtomicBool::new(false);
+
+/// So far the stack may have to grow in a call. PostgreSQL sees to it that there is more, by `max_stack_depth`.
+const STACK: usize = 256 << 10;
+/// The stack has grown so far once; it does not shrink.
+static HAS_GROWN: AtomicBool = AtomicBool::new(false);
 
 impl Reserving {
     /// Asks again where the system has refused, if there is something to give up for it. Not for whoever can do without.
@@ -92,8 +98,29 @@ unsafe impl GlobalAlloc for Reserving {
     }
 }
 
+/// Has the stack grow once while there is memory for it: where there is none left the system ends a process whose stack is to
+/// grow.
+fn grow_stack() -> Result<(), Error> {
+    if HAS_GROWN.load(Relaxed) {
+        return Ok(());
+    }
+    if !room::can_allocate(STACK) {
+        return Err(out_of_memory(STACK));
+    }
+    touch_stack();
+    HAS_GROWN.store(true, Relaxed);
+    Ok(())
+}
+
+/// A frame of that size, each page of which is written to.
+#[inline(never)]
+fn touch_stack() {
+    hint::black_box(&mut [0_u8; STACK]);
+}
+
 /// Sees that the reserve is there: before a call.
 pub(crate) fn replenish() -> Result<(), Error> {
+    grow_stack()?;
     if HELD.load(Relaxed).is_null() {
         // SAFETY: the layout has a size.
         let reserve = unsafe { System.alloc(RESERVE) };
