@@ -88,8 +88,7 @@ pub(crate) fn text(
 fn types(function: &ProxyFunction, template: &ExecuteTemplate) -> Result<Box<[u32]>, Error> {
     let args = template.args.iter();
     args.map(|&argument| {
-        let info = type_cache::type_info(function.arguments().type_of(argument))?;
-        let base = (*info).clone().base()?;
+        let base = type_cache::base_type(function.arguments().type_of(argument))?;
         let number = base.oid.to_u32();
         let everywhere = base.class != TypeClass::Pseudo && BuiltInType::of(number).is_some();
         Ok(if everywhere { number } else { 0 })

@@ -4,7 +4,7 @@
 use crate::pg::error::{Error, Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::pg::settings::{self, Names};
-use crate::pg::shmem;
+use crate::pg::{shmem, xact};
 use core::cell::RefCell;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub(crate) fn init() {
 
 /// Warns of settings that nobody has defined and whose names are nearly those of ours; of each once.
 pub(crate) fn warn_of_misspelt() -> Result<(), Error> {
-    if settings::is_parallel_worker() {
+    if xact::is_parallel_worker() {
         return Ok(());
     }
     let names = Names::find(PREFIX)?;

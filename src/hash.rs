@@ -4,7 +4,7 @@
 use crate::error::{Error, FunctionLabel, Report};
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::io::Encoder;
-use crate::pg::types::{TypeClass, TypeInfo};
+use crate::pg::types::TypeClass;
 use crate::type_cache;
 use core::cell::RefCell;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -63,7 +63,7 @@ pub(crate) fn kind(type_oid: Oid, label: &FunctionLabel) -> Result<Rc<HashKind>,
 impl HashKind {
     /// How values of a type hash, if they can.
     pub(crate) fn of(type_oid: Oid) -> Result<Option<Self>, Error> {
-        let info = TypeInfo::clone(&*type_cache::type_info(type_oid)?).base()?;
+        let info = type_cache::base_type(type_oid)?;
         Ok(Some(match info.oid {
             pg_sys::INT2OID => Self::Int2,
             pg_sys::INT4OID => Self::Int4,

@@ -215,7 +215,7 @@ impl Picker<'_> {
             return Ok(kind);
         }
         let kind = hash::kind(
-            self.function.element_type_of(argument),
+            self.function.arguments().element_type_of(argument),
             &self.function.label,
         )?;
         Ok(slot.get_or_init(|| Rc::clone(&kind)))

@@ -74,6 +74,11 @@ pub(crate) fn type_info(oid: Oid) -> Result<Rc<TypeInfo>, Error> {
     )
 }
 
+/// The type below all domains.
+pub(crate) fn base_type(oid: Oid) -> Result<TypeInfo, Error> {
+    TypeInfo::clone(&*type_info(oid)?).base()
+}
+
 pub(crate) fn encoder(info: &TypeInfo, text_only: bool) -> Result<Rc<Encoder>, Error> {
     get(
         |known| &mut known.encoders,

@@ -105,7 +105,7 @@ impl Declared {
         }
         let declared = type_cache::type_info(self.result_type)?;
         self.depends_on.add_type(&declared);
-        if let Some(relation) = TypeInfo::clone(&declared).base()?.relation {
+        if let Some(relation) = type_cache::base_type(self.result_type)?.relation {
             self.depends_on.rows.push(Dependency::table(relation));
         }
         Ok(match CallResult::of_function(oid)? {

@@ -9,7 +9,6 @@ use crate::pg::encoding;
 use crate::pg::inval::Changes;
 use crate::pg::io::Encoder;
 use crate::pg::tuple::RowType;
-use crate::pg::types::TypeInfo;
 use crate::type_cache;
 use core::cell::{Cell, RefCell};
 use pgrx::pg_sys::Oid;
@@ -255,8 +254,7 @@ impl ShapeResult {
         let mut rest = Needs::default();
         for (decoder, column) in self.decoders().iter().zip(columns) {
             // Servers give the type that a domain is made of.
-            let info = type_cache::type_info(column.type_oid)?;
-            let number = TypeInfo::clone(&info).base()?.oid.to_u32();
+            let number = type_cache::base_type(column.type_oid)?.oid.to_u32();
             let depends_on_settings = decoder.reads_binary()
                 && BuiltInType::of(number).is_some_and(|built_in| {
                     let text = built_in.text;

@@ -170,11 +170,6 @@ impl ProxyFunction {
         }
     }
 
-    /// The type that an argument has in RUN ON: a split array stands for its element.
-    pub(crate) fn element_type_of(&self, argument: usize) -> Oid {
-        self.arguments().element_type_of(argument)
-    }
-
     /// Whether a call may go to any number of partitions: there are rows for each, or none at all.
     pub(crate) fn goes_anywhere(&self) -> bool {
         self.is_set || self.is_procedure && matches!(self.result, ResultType::Void)

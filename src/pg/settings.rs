@@ -74,12 +74,6 @@ pub(crate) fn distance(a: &str, b: &str, most: u8) -> Option<u8> {
     u8::try_from(found?).ok().filter(|found| *found <= most)
 }
 
-/// Whether this process works for another one of the same session.
-pub(crate) fn is_parallel_worker() -> bool {
-    // SAFETY: reads a static of the backend.
-    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
-}
-
 /// Settings of the session that are others while it lives.
 pub(crate) struct TextSettings {
     /// The level of settings that is open.

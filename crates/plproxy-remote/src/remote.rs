@@ -110,15 +110,7 @@ impl Remote {
         requests: Vec<Request>,
         options: &CallOptions,
     ) -> Call<'_> {
-        self.tidy();
-        Call::new(
-            &self.runtime,
-            &self.pool,
-            statement,
-            requests,
-            None,
-            options,
-        )
+        self.begin(None, statement, requests, options)
     }
 
     /// The same in transactions of several calls: one for each request, at its endpoint.
@@ -129,15 +121,19 @@ impl Remote {
         requests: Vec<Request>,
         options: &CallOptions,
     ) -> Call<'_> {
+        self.begin(Some(branches), statement, requests, options)
+    }
+
+    fn begin(
+        &self,
+        branches: Option<Vec<Rc<Branch>>>,
+        statement: &Rc<Statement>,
+        requests: Vec<Request>,
+        options: &CallOptions,
+    ) -> Call<'_> {
         self.tidy();
-        Call::new(
-            &self.runtime,
-            &self.pool,
-            statement,
-            requests,
-            Some(branches),
-            options,
-        )
+        let (runtime, pool) = (&self.runtime, &self.pool);
+        Call::new(runtime, pool, statement, requests, branches, options)
     }
 
     /// Gives a session to the pool, if it is in a known state.

@@ -17,7 +17,9 @@ pub(crate) mod state;
 pub(crate) mod statements;
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use plproxy_core::conninfo::{ConnInfo, Host};
@@ -236,6 +238,27 @@ impl Connection {
     /// Reads bytes without the runtime; false: nothing has arrived. Not every connection can.
     pub(crate) fn fill(&mut self, mode: RecvMode) -> Result<bool, ErrorKind> {
         self.read_buffer.fill(&self.socket.borrow(), mode)
+    }
+
+    /// Sends as much as the socket takes. After an error nothing is left to be sent; also given is whether nothing was. A server that
+    /// has closed the connection may have said why, which is still to be read.
+    pub(crate) fn send(&mut self, cx: &mut Context<'_>) -> Result<(), (ErrorKind, bool)> {
+        let Connection {
+            write_buffer,
+            socket,
+            terminate,
+            ..
+        } = self;
+        let polled = write_buffer.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
+        terminate.set_in_message(!write_buffer.is_sent() && !write_buffer.is_untouched());
+        match polled {
+            Poll::Ready(Err(error)) => {
+                let unsent = write_buffer.is_untouched();
+                write_buffer.clear();
+                Err((ErrorKind::from_send(&error), unsent))
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
     }
 
     /// Whether [`Connection::fill`] can be used.

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -187,8 +186,10 @@ impl<L: ReplyHandler> RoundTrip<'_, L> {
     /// does not read.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
         loop {
-            if !self.connection.write_buffer.is_sent() {
-                self.send(cx);
+            if !self.connection.write_buffer.is_sent()
+                && let Err((kind, _)) = self.connection.send(cx)
+            {
+                self.send_error = Some(kind);
             }
             while let Some(frame) = self.connection.read_buffer.frame()? {
                 self.take(frame.tag, frame.body)?;
@@ -218,21 +219,6 @@ impl<L: ReplyHandler> RoundTrip<'_, L> {
                 }
                 (filled, _) => ready!(filled)?,
             }
-        }
-    }
-
-    fn send(&mut self, cx: &mut Context<'_>) {
-        let Connection {
-            write_buffer,
-            socket,
-            terminate,
-            ..
-        } = &mut *self.connection;
-        let polled = write_buffer.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
-        terminate.set_in_message(!write_buffer.is_sent() && !write_buffer.is_untouched());
-        if let Poll::Ready(Err(error)) = polled {
-            self.send_error = Some(ErrorKind::from_send(&error));
-            write_buffer.clear();
         }
     }
 

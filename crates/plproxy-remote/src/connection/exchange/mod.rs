@@ -13,7 +13,6 @@ pub(crate) mod sink;
 mod write;
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -274,19 +273,8 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
 
     /// Sends as much as the socket takes.
     fn send(&mut self, cx: &mut Context<'_>) {
-        let Connection {
-            write_buffer,
-            socket,
-            terminate,
-            ..
-        } = &mut *self.connection;
-        let polled = write_buffer.poll_send(cx, Pin::new(&mut *socket.borrow_mut()));
-        terminate.set_in_message(!write_buffer.is_sent() && !write_buffer.is_untouched());
-        if let Poll::Ready(Err(error)) = polled {
-            // A server that has closed the connection may have said why, which is still to be read.
-            self.send_error = Some(ErrorKind::from_send(&error));
-            self.unsent = write_buffer.is_untouched();
-            write_buffer.clear();
+        if let Err((kind, unsent)) = self.connection.send(cx) {
+            (self.send_error, self.unsent) = (Some(kind), unsent);
         }
     }
 
