@@ -25,9 +25,9 @@ create function divide(n int) returns int language plproxy as $$ cluster 'parts'
 select keep();
 select divide(0);
 select kept(0), kept(1), kept(2), kept(3);
--- one of several
+-- one of several, when the others have long answered: what happens to one that has not is a matter of time
 create function divide_one() returns setof int language plproxy as $$ cluster 'parts'; run on all;
-    select case when current_database() = 'part0' then 1 / (extract(epoch from now())::int * 0) else 1 end; $$;
+    select case when current_database() = 'part0' then 1 / (select length(pg_sleep(2)::text)) else 1 end; $$;
 select keep();
 select divide_one();
 select kept(1), kept(2), kept(3);
