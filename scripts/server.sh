@@ -6,6 +6,7 @@
 #   scripts/server.sh new                  makes a run directory and prints it; give it on as PLPROXY_RUN
 #   scripts/server.sh start NAME [options] starts a server in it; prints its connection string
 #   scripts/server.sh psql NAME [args]     psql as the superuser (`--` not needed)
+#   scripts/server.sh tool NAME PROGRAM [args]   any client program, such as pg_dump
 #   scripts/server.sh connstr NAME [db]    libpq connection string, with the superuser's password
 #   scripts/server.sh port|dir|pid NAME
 #   scripts/server.sh stop|kill|restart|promote NAME      (kill: as `kill -9` of the postmaster)
@@ -269,7 +270,7 @@ server_command() {
     local command=${1:-}; shift || true
     case $command in
         new) run_new; echo "$PLPROXY_RUN"; return ;;
-        start|stop|stop_all|kill|restart|promote|port|dir|pid|connstr|psql) ;;
+        start|stop|stop_all|kill|restart|promote|port|dir|pid|connstr|psql|tool) ;;
         *) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     [ -f "${PLPROXY_RUN:-}/password" ] || die "PLPROXY_RUN does not name a run directory (scripts/server.sh new makes one)"
@@ -280,6 +281,7 @@ server_command() {
         start) server_start "$@"; server_connstr "$1"; echo ;;
         stop_all) stop_all ;;
         psql) server_psql "$@" ;;
+        tool) server_tool "$@" ;;
         connstr) server_connstr "$@"; echo ;;
         port) server_port "$1" ;;
         dir|pid) "server_$command" "$1"; echo ;;
