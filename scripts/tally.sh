@@ -39,6 +39,12 @@ counted() {
     return "$rc"
 }
 
+# in_run command...: with a run directory of its own, whose servers end with the command, however it ends.
+in_run() { ( run_begin; "$@" ); }
+
+# counted_summary command...: one of our own scenarios, within a run.
+counted_summary() { counted summary "$PLPROXY_RUN/summary.log" "$@"; }
+
 # `cargo test`: one "test result:" line per test program.
 count_cargo() {
     sed -n "s/^test result: .* \([0-9][0-9]*\) $1;.*/\1/p" "$2" | awk '{ n += $1 } END { print n + 0 }'

@@ -1,4 +1,4 @@
--- SQL on all partitions. All or none: tests/admin/two_phase.sh, as this server prepares nothing.
+-- SQL on all partitions. All or none: tests/admin, as this server prepares nothing.
 select * from plproxy_run_on_all('parts', 'select current_database()');
 select * from plproxy_run_on_all('parts', 'create table run (n int)');
 select * from plproxy_run_on_all('parts', 'insert into run select generate_series(1, 3) returning n');

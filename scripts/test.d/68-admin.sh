@@ -2,10 +2,10 @@
 # what is committed on all or none, with sessions and servers lost at every step.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
-log=$(mktemp /tmp/plproxy-admin.XXXXXX)
-trap 'rm -f "$log"' EXIT
+cd "$ROOT"
+cargo build --quiet --locked -p plproxy-admin
 rc=0
 for scenario in partitions two_phase copies concurrent; do
-    counted summary "$log" bash "$ROOT/tests/admin/$scenario.sh" || rc=1
+    in_run counted_summary "${CARGO_TARGET_DIR:-$ROOT/target}/debug/plproxy-admin" "$scenario" || rc=1
 done
 exit $rc

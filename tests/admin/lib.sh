@@ -1,4 +1,4 @@
-# What the scenarios of this directory share. Sourced.
+# What the scenarios of tests/transactions and tests/ledger share. Sourced.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
 

@@ -1,5 +1,5 @@
-# What the scenarios share in which a session of the proxy is brought to a step of an atomic command, with partitions a and b.
-# Sourced.
+# What the scenarios of tests/transactions share, in which a session of the proxy is brought to a step of a command, with
+# partitions a and b. Sourced.
 #
 # The steps are stopped by real means on partition b: its table is locked, a deferred trigger waits for a lock while the
 # transaction is being prepared, the local transaction stays open, the server process does not run.
