@@ -1,15 +1,15 @@
 //! Cost as the work grows: figures and plots of both handlers, and the exponents of what they show.
 
-use crate::json::{Json, significant};
 use crate::measure::{Pair, Rounds, Side, rounds};
 use crate::pgbench::{self, Load};
 use crate::server::Servers;
-use crate::statistics::exponent;
+use crate::statistics::{exponent, significant};
 use crate::svg::Chart;
 use crate::table::columns;
 use crate::workloads::rows::{fresh, wide_query};
 use crate::workloads::{Bench, sessions};
 use crate::{Options, Outcome, machine, print, readme, say};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -76,9 +76,9 @@ pub fn run(options: &Options) -> Outcome<()> {
         for series in &all {
             write(&plots.join(format!("{}.svg", series.name)), &series.chart())?;
         }
-        fields.push(("series", Json::List(all.iter().map(Series::json).collect())));
-        let json = Json::Object(fields);
-        write(&directory.join("growth.json"), &format!("{json}\n"))?;
+        fields.insert("series".to_owned(), all.iter().map(Series::json).collect());
+        let json = Value::Object(fields);
+        write(&directory.join("growth.json"), &format!("{json:#}\n"))?;
     }
     Ok(())
 }
@@ -282,19 +282,23 @@ impl Series {
         .svg()
     }
 
-    fn json(&self) -> Json {
-        let values = |side| Json::numbers(self.line(side).into_iter().map(|(_, y)| y));
-        Json::Object(vec![
-            ("name", Json::text(self.name)),
-            ("title", Json::text(self.title)),
-            ("x", Json::text(self.x)),
-            ("y", Json::text(self.y)),
-            ("at", Json::numbers(self.points.iter().map(|(x, _)| *x))),
-            ("c", values(Side::C)),
-            ("ours", values(Side::Ours)),
-            ("exponent_c", Json::Number(self.exponent(Side::C))),
-            ("exponent_ours", Json::Number(self.exponent(Side::Ours))),
-        ])
+    fn json(&self) -> Value {
+        let values = |side| -> Vec<f64> {
+            let line = self.line(side).into_iter();
+            line.map(|(_, y)| significant(y)).collect()
+        };
+        let at: Vec<f64> = self.points.iter().map(|(x, _)| significant(*x)).collect();
+        json!({
+            "name": self.name,
+            "title": self.title,
+            "x": self.x,
+            "y": self.y,
+            "at": at,
+            "c": values(Side::C),
+            "ours": values(Side::Ours),
+            "exponent_c": significant(self.exponent(Side::C)),
+            "exponent_ours": significant(self.exponent(Side::Ours)),
+        })
     }
 }
 

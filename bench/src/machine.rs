@@ -1,16 +1,15 @@
 //! Where and of what the figures are.
 
 use crate::Outcome;
-use crate::json::Json;
 use crate::server::{Servers, Session};
+use serde_json::{Map, Value};
 use std::fs;
 
 /// One line of it.
-pub fn caption(fields: &[(&str, Json)]) -> String {
+pub fn caption(fields: &Map<String, Value>) -> String {
     let field = |name: &str| {
-        let value = fields.iter().find(|(field, _)| *field == name);
-        value.map(|(_, value)| match value {
-            Json::Text(text) => text.clone(),
+        fields.get(name).map(|value| match value {
+            Value::String(text) => text.clone(),
             other => other.to_string(),
         })
     };
@@ -26,7 +25,7 @@ pub fn caption(fields: &[(&str, Json)]) -> String {
 }
 
 /// Machine, versions and commit.
-pub fn describe(servers: &Servers) -> Outcome<Vec<(&'static str, Json)>> {
+pub fn describe(servers: &Servers) -> Outcome<Map<String, Value>> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let line = |text: &str, name: &str| {
         text.lines()
@@ -39,24 +38,21 @@ pub fn describe(servers: &Servers) -> Outcome<Vec<(&'static str, Json)>> {
     let version = "select extversion from pg_extension where extname = 'plproxy'";
     let ours = Session::open(&servers.ours)?;
     let c = Session::open(&servers.c)?;
-    Ok(vec![
-        ("cpu", Json::text(line(&cpus, "model name"))),
-        ("cpus", Json::Number(count.count() as f64)),
-        (
-            "memory",
-            Json::text(line(&read("/proc/meminfo"), "MemTotal")),
-        ),
-        (
-            "kernel",
-            Json::text(read("/proc/sys/kernel/osrelease").trim()),
-        ),
-        ("load_at_start", Json::text(read("/proc/loadavg").trim())),
-        ("postgresql", Json::text(ours.ask_text("select version()")?)),
-        ("plproxy_c", Json::text(c.ask_text(version)?)),
-        ("plproxy_ours", Json::text(ours.ask_text(version)?)),
+    let fields = [
+        ("cpu", line(&cpus, "model name").into()),
+        ("cpus", count.count().into()),
+        ("memory", line(&read("/proc/meminfo"), "MemTotal").into()),
+        ("kernel", read("/proc/sys/kernel/osrelease").trim().into()),
+        ("load_at_start", read("/proc/loadavg").trim().into()),
+        ("postgresql", ours.ask_text("select version()")?.into()),
+        ("plproxy_c", c.ask_text(version)?.into()),
+        ("plproxy_ours", ours.ask_text(version)?.into()),
         (
             "commit",
-            Json::text(std::env::var("BENCH_COMMIT").unwrap_or_default()),
+            std::env::var("BENCH_COMMIT").unwrap_or_default().into(),
         ),
-    ])
+    ];
+    Ok((fields.into_iter())
+        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
+        .collect())
 }

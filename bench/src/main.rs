@@ -6,7 +6,6 @@
 //! The servers are found by PLPROXY_RUN, the directory of scripts/server.sh.
 
 mod growth;
-mod json;
 mod machine;
 mod measure;
 mod pgbench;

@@ -1,8 +1,9 @@
 //! Rounds: each measures one handler and then the other, so that what the machine does meanwhile meets both.
 
 use crate::Outcome;
-use crate::server::{Server, Servers};
+use crate::server::Servers;
 use crate::statistics::{median, range};
+use plproxy_test_kit::Server;
 
 /// Which handler.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! pgbench runs. Rates and latencies come from its log of every transaction, of which the warm-up is left out.
 
-use crate::server::Server;
 use crate::statistics::percentile;
 use crate::{Options, Outcome};
+use plproxy_test_kit::Server;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,7 +44,7 @@ pub fn run(options: &Options, server: &Server, load: &Load<'_>) -> Outcome<Rate>
     };
     let clients = load.clients.to_string();
     let output = Command::new(&options.pgbench)
-        .args(["-h", "127.0.0.1", "-p", &server.port.to_string()])
+        .args(["-h", "127.0.0.1", "-p", &server.port().to_string()])
         .args(["-U", "postgres", "-M", "prepared", "-n", "-l"])
         .args([
             "-c",

@@ -1,18 +1,10 @@
 //! The servers of the run, and sessions on them.
 
 use crate::Outcome;
-use std::fs;
-use std::path::PathBuf;
+use plproxy_test_kit::{Run, Server};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, Config, NoTls, Statement};
-
-/// One PostgreSQL server on the loopback.
-pub struct Server {
-    pub port: u16,
-    password: String,
-}
+use tokio_postgres::{Client, NoTls, Statement};
 
 /// All servers of a measurement.
 pub struct Servers {
@@ -27,30 +19,14 @@ pub struct Servers {
 impl Servers {
     /// Those that run.sh has started.
     pub fn find() -> Outcome<Self> {
-        let run: PathBuf = std::env::var_os("PLPROXY_RUN")
-            .ok_or("PLPROXY_RUN is not set")?
-            .into();
-        let read = |name: &str| {
-            let path = run.join(name);
-            fs::read_to_string(&path)
-                .map(|text| text.trim().to_owned())
-                .map_err(|error| format!("{}: {error}", path.display()))
-        };
-        let password = read("password")?;
-        let server = |name: &str| -> Outcome<Server> {
-            let port = read(&format!("{name}/port"))?;
-            let port = port
-                .parse()
-                .map_err(|_| format!("{name}: {port} is no port"))?;
-            Ok(Server {
-                port,
-                password: password.clone(),
-            })
-        };
+        if std::env::var_os("PLPROXY_RUN").is_none() {
+            return Err("PLPROXY_RUN is not set".to_owned());
+        }
+        let run = Run::begin();
         Ok(Self {
-            c: server("c")?,
-            ours: server("ours")?,
-            parts: [server("part_a")?, server("part_b")?],
+            c: run.server("c"),
+            ours: run.server("ours"),
+            parts: [run.server("part_a"), run.server("part_b")],
         })
     }
 
@@ -153,17 +129,7 @@ impl Session {
 }
 
 async fn connect(server: &Server) -> Outcome<Client> {
-    let stream = TcpStream::connect(("127.0.0.1", server.port))
-        .await
-        .map_err(|error| error.to_string())?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    let (client, connection) = Config::new()
-        .user("postgres")
-        .password(&server.password)
-        .dbname("postgres")
-        .connect_raw(stream, NoTls)
+    let (client, connection) = (server.config("postgres").connect(NoTls))
         .await
         .map_err(|error| describe(&error))?;
     // Its end shows in the client.

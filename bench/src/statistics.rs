@@ -27,6 +27,11 @@ pub fn range(values: &[f64]) -> (f64, f64) {
     (first, sorted.last().copied().unwrap_or(f64::NAN))
 }
 
+/// Six significant digits: more than is measured.
+pub fn significant(number: f64) -> f64 {
+    format!("{number:.5e}").parse().unwrap_or(number)
+}
+
 fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -62,6 +67,15 @@ mod tests {
         assert_eq!(percentile(&hundred, 1.0), 100.0);
         assert_eq!(percentile(&[7.0], 0.01), 7.0);
         assert!(percentile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn digits() {
+        assert_eq!(significant(123_456.789), 123_457.0);
+        assert_eq!(significant(2.5), 2.5);
+        // What is no number has no place in JSON.
+        let json = serde_json::json!({ "no number": significant(f64::NAN) });
+        assert_eq!(json.to_string(), r#"{"no number":null}"#);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The table: one line per quantity, with its target.
 
-use crate::json::Json;
 use crate::measure::{Rounds, Side};
+use crate::statistics::significant;
+use serde_json::{Value, json};
 
 /// What is asked of a quantity.
 #[derive(Clone, Copy)]
@@ -53,24 +54,27 @@ impl Row {
         }
     }
 
-    pub fn json(&self) -> Json {
+    pub fn json(&self) -> Value {
         let medians = self.rounds.medians();
         let (low, high) = self.rounds.ratio_range();
-        let all = |side| Json::numbers(self.rounds.0.iter().map(|pair| *pair.of(side)));
-        Json::Object(vec![
-            ("workload", Json::text(self.workload)),
-            ("what", Json::text(self.what)),
-            ("unit", Json::text(self.unit)),
-            ("c", Json::Number(medians.c)),
-            ("ours", Json::Number(medians.ours)),
-            ("ratio", Json::Number(self.rounds.ratio())),
-            ("ratio_low", Json::Number(low)),
-            ("ratio_high", Json::Number(high)),
-            ("target", Json::text(self.wanted())),
-            ("met", self.met().map_or(Json::Null, Json::Bool)),
-            ("c_rounds", all(Side::C)),
-            ("ours_rounds", all(Side::Ours)),
-        ])
+        let all = |side| -> Vec<f64> {
+            let rounds = self.rounds.0.iter();
+            rounds.map(|pair| significant(*pair.of(side))).collect()
+        };
+        json!({
+            "workload": self.workload,
+            "what": self.what,
+            "unit": self.unit,
+            "c": significant(medians.c),
+            "ours": significant(medians.ours),
+            "ratio": significant(self.rounds.ratio()),
+            "ratio_low": significant(low),
+            "ratio_high": significant(high),
+            "target": self.wanted(),
+            "met": self.met(),
+            "c_rounds": all(Side::C),
+            "ours_rounds": all(Side::Ours),
+        })
     }
 
     fn cells(&self) -> Vec<String> {

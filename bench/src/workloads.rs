@@ -4,11 +4,11 @@ mod calls;
 pub mod rows;
 pub mod sessions;
 
-use crate::json::Json;
 use crate::measure::{Pair, Side};
 use crate::server::{Servers, Session};
 use crate::table::{Row, render};
 use crate::{Options, Outcome, machine, print, readme, say};
+use serde_json::Value;
 use std::fs;
 use std::time::Instant;
 
@@ -88,13 +88,10 @@ pub fn run(options: &Options) -> Outcome<()> {
         let caption = machine::caption(&machine);
         readme::renew(directory, "workloads", &format!("{caption}\n{table}"))?;
         let mut fields = machine;
-        fields.push(("quick", Json::Bool(options.quick)));
-        fields.push(("rounds", Json::Number(bench.rounds as f64)));
-        fields.push((
-            "workloads",
-            Json::List(rows.iter().map(Row::json).collect()),
-        ));
-        fs::write(&path, format!("{}\n", Json::Object(fields)))
+        fields.insert("quick".to_owned(), options.quick.into());
+        fields.insert("rounds".to_owned(), bench.rounds.into());
+        fields.insert("workloads".to_owned(), rows.iter().map(Row::json).collect());
+        fs::write(&path, format!("{:#}\n", Value::Object(fields)))
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())

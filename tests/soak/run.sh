@@ -39,9 +39,6 @@ server_start proxy "${settings[@]}" --set 'plproxy.standard_sqlstates = on'
 server_psql proxy -q -v left="$(server_port left)" -v right="$(server_port right)" -v left_dir="$(server_dir left)" \
     -v right_dir="$(server_dir right)" -f "$HERE/proxy.sql"
 
-at() { printf 'host=127.0.0.1 port=%s user=postgres' "$(server_port "$1")"; }
-SOAK_PROXY="$(at proxy) dbname=postgres" SOAK_LEFT=$(at left) SOAK_RIGHT=$(at right)
-export SOAK_PROXY SOAK_LEFT SOAK_RIGHT SOAK_SERVER=$SCRIPTS/server.sh
 rc=0
 # In the background, so that an interrupt is answered at once. It starts servers, which run in its process group.
 "$PLPROXY_SOAK" "$SECONDS_LONG" "$SEED" >"$PLPROXY_RUN/soak.out" 2>&1 &

@@ -4,8 +4,8 @@ use super::Bench;
 use crate::Outcome;
 use crate::measure::{Pair, Rounds, Side, rounds};
 use crate::pgbench::{self, Length, Load, Rate};
-use crate::server::Server;
 use crate::table::{Row, Target};
+use plproxy_test_kit::Server;
 
 /// A call with a random user id.
 fn script(users: usize, call: &str) -> String {

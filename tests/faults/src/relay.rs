@@ -50,7 +50,7 @@ fn join(client: TcpStream, port: u16, file: &str) -> io::Result<()> {
 fn pass(mut from: TcpStream, mut to: TcpStream, file: &str) -> io::Result<()> {
     let mut bytes = vec![0; 64 * 1024];
     // Another seed for each direction of each connection, and the same ones in each run.
-    let mut random = SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) | 1;
+    let mut random = fastrand::Rng::with_seed(SEED.fetch_add(1, Ordering::Relaxed));
     loop {
         while mode(file) == "hold" {
             thread::sleep(LOOK);
@@ -73,7 +73,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, file: &str) -> io::Result<()> {
 }
 
 /// How long a piece takes in this weather.
-fn on_the_way(weather: &str, random: &mut u64) -> Duration {
+fn on_the_way(weather: &str, random: &mut fastrand::Rng) -> Duration {
     let Some(words) = weather.strip_prefix("delay ") else {
         return Duration::ZERO;
     };
@@ -82,15 +82,9 @@ fn on_the_way(weather: &str, random: &mut u64) -> Duration {
         .map(|word| word.parse().unwrap_or(0));
     let mut number = || numbers.next().unwrap_or(0);
     let (delay, jitter, loss): (u64, u64, u64) = (number(), number(), number());
-    let mut below = |limit: u64| {
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        *random % limit.max(1)
-    };
-    let mut time = (delay + below(2 * jitter + 1)).saturating_sub(jitter);
+    let mut time = (delay + random.u64(..=2 * jitter)).saturating_sub(jitter);
     let mut again = AGAIN;
-    while below(100) < loss.min(50) {
+    while random.u64(..100) < loss.min(50) {
         time += again;
         again *= 2;
     }

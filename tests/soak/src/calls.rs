@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::net::TcpStream;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CancelToken, Client, Error, NoTls, Row, Statement};
-
-use crate::random::Random;
 
 /// How many partitions there are.
 pub const PARTITIONS: usize = 16;
@@ -53,7 +52,7 @@ pub struct Caller<'a> {
     pub number: usize,
     pub client: &'a Client,
     pub statements: &'a mut HashMap<&'static str, Statement>,
-    pub random: &'a mut Random,
+    pub random: &'a mut Rng,
     pub books: &'a mut Books,
     /// The partition of each key.
     pub homes: &'a [i32],
@@ -131,13 +130,13 @@ impl Caller<'_> {
 
     /// A key and the partition that it belongs to.
     fn key(&mut self) -> (String, i32) {
-        let n = self.random.below(KEYS);
+        let n = self.random.u64(..KEYS);
         let home = self.homes.get(n as usize).copied().unwrap_or(-1);
         (format!("k{n}"), home)
     }
 
     fn number(&mut self) -> i32 {
-        self.random.below(u64::from(u32::MAX)) as u32 as i32
+        self.random.u64(..u64::from(u32::MAX)) as u32 as i32
     }
 
     async fn hash(&mut self) -> Ended {
@@ -179,7 +178,7 @@ impl Caller<'_> {
     }
 
     async fn split(&mut self) -> Ended {
-        let count = self.random.below(200);
+        let count = self.random.u64(..200);
         let keys: Vec<i32> = (0..count).map(|_| self.number()).collect();
         let texts: Vec<String> = keys.iter().map(|key| format!("text {key}")).collect();
         let sql = "select partition, key, said from which_split($1, $2)";
@@ -222,8 +221,8 @@ impl Caller<'_> {
     }
 
     async fn update(&mut self) -> Ended {
-        let partition = self.random.below(PARTITIONS as u64);
-        let key = (self.random.below(1 << 20) * PARTITIONS as u64 + partition) as i32;
+        let partition = self.random.u64(..PARTITIONS as u64);
+        let key = (self.random.u64(..1 << 20) * PARTITIONS as u64 + partition) as i32;
         let session = self.number as i32;
         let at = partition as usize;
         if let Some((_, unsure, _)) = self.books.sums.get_mut(at) {
@@ -248,7 +247,7 @@ impl Caller<'_> {
     async fn echo(&mut self) -> Ended {
         let (key, _) = self.key();
         let n = self.number();
-        let value = format!("{n:x}·").repeat(self.random.below(120_000) as usize);
+        let value = format!("{n:x}·").repeat(self.random.u64(..120_000) as usize);
         let row = self.row("select echo($1, $2)", &[&key, &value]).await?;
         let found: &str = row.try_get(0)?;
         ensure(found == value, || {
@@ -258,7 +257,7 @@ impl Caller<'_> {
 
     async fn grown(&mut self) -> Ended {
         let (key, _) = self.key();
-        let size = self.random.below(4_000_000) as i32;
+        let size = self.random.u64(..4_000_000) as i32;
         let row = self.row("select grown($1, $2)", &[&key, &size]).await?;
         let found: &str = row.try_get(0)?;
         let holds = found.len() == size as usize / 10 * 10
@@ -270,7 +269,7 @@ impl Caller<'_> {
     }
 
     async fn rows(&mut self) -> Ended {
-        let rows = self.random.between(1, 3000) as i64;
+        let rows = self.random.u64(1..=3000) as i64;
         let sql =
             "select count(*), sum(n), count(*) filter (where note = 'row ' || n) from many_all($1)";
         let row = self.row(sql, &[&(rows as i32)]).await?;
@@ -296,7 +295,7 @@ impl Caller<'_> {
 
     async fn caught(&mut self) -> Ended {
         let (key, _) = self.key();
-        let rounds = self.random.between(1, 20) as i64;
+        let rounds = self.random.u64(1..=20) as i64;
         let sql = "select total, refused from caught($1, $2)";
         let row = self.row(sql, &[&key, &(rounds as i32)]).await?;
         let found: (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
@@ -306,7 +305,7 @@ impl Caller<'_> {
 
     async fn first(&mut self) -> Ended {
         let (key, _) = self.key();
-        let rows = self.random.between(1, 50) as i64;
+        let rows = self.random.u64(1..=50) as i64;
         if rows % 2 == 0 {
             let row = self
                 .row("select first_of($1, $2)", &[&key, &(rows as i32)])
@@ -346,7 +345,7 @@ impl Caller<'_> {
         let (key, _) = self.key();
         let token = self.client.cancel_token();
         let port = self.port;
-        let mut wait = Duration::from_millis(self.random.between(20, 150));
+        let mut wait = Duration::from_millis(self.random.u64(20..=150));
         let found = {
             let params: &[&(dyn ToSql + Sync)] = &[&key];
             let mut call = std::pin::pin!(self.query("select nap($1, 20)", params));

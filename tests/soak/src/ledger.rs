@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::error::Error;
 
+use plproxy_test_kit::Server;
+
 use crate::calls::{Books, PARTITIONS};
 use crate::faults::ask;
 
@@ -23,7 +25,7 @@ pub struct Ledger {
 }
 
 /// Asks all partitions.
-pub fn read(servers: &[String; 2], books: &[Books]) -> Result<Ledger, Box<dyn Error>> {
+pub fn read(servers: &[Server; 2], books: &[Books]) -> Result<Ledger, Box<dyn Error>> {
     let mut there: HashMap<i64, u64> = HashMap::new();
     let mut sums: HashMap<(i32, usize), i64> = HashMap::new();
     for partition in 0..PARTITIONS {
@@ -33,11 +35,15 @@ pub fn read(servers: &[String; 2], books: &[Books]) -> Result<Ledger, Box<dyn Er
         } else {
             right
         };
-        let connstr = format!("{server} dbname=part{partition}");
-        for row in ask(&connstr, "select id, count(*) from ledger group by id")? {
+        let database = format!("part{partition}");
+        for row in ask(
+            server,
+            &database,
+            "select id, count(*) from ledger group by id",
+        )? {
             *there.entry(row.try_get(0)?).or_default() += row.try_get::<_, i64>(1)? as u64;
         }
-        for row in ask(&connstr, "select session, n from counter")? {
+        for row in ask(server, &database, "select session, n from counter")? {
             sums.insert((row.try_get(0)?, partition), row.try_get(1)?);
         }
     }

@@ -1,15 +1,13 @@
 //! The soak test: sessions that call without a pause while the partitions, and the sessions themselves, are hurt at random
 //! times. Every result is compared with what it must be; at the end the partitions are asked what was written.
 //!
-//! `plproxy-soak SECONDS SEED`, with SOAK_PROXY, SOAK_LEFT and SOAK_RIGHT: connection strings of the servers, the last two
-//! without a database; and SOAK_SERVER: the script that kills and restarts servers. tests/soak/run.sh makes all that. Prints the
-//! report, as Markdown, and ends with "N passed, N failed".
+//! `plproxy-soak SECONDS SEED`, with PLPROXY_RUN: a run with the servers `proxy`, `left` and `right`, as tests/soak/run.sh makes
+//! them. Prints the report, as Markdown, and ends with "N passed, N failed".
 #![forbid(unsafe_code)]
 
 mod calls;
 mod faults;
 mod ledger;
-mod random;
 mod report;
 mod session;
 mod shared;
@@ -20,10 +18,11 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use plproxy_test_kit::{Process, Run};
+
 use crate::calls::KEYS;
-use crate::faults::{Faults, ask, status};
-use crate::random::Random;
-use crate::shared::Shared;
+use crate::faults::{Faults, SERVERS, ask};
+use crate::shared::{Shared, stream};
 
 const SESSIONS: usize = 16;
 /// Sessions that last from the start to the end; their memory is looked at.
@@ -35,13 +34,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(seconds), Some(seed)) = (number(1), number(2)) else {
         return Err("usage: plproxy-soak SECONDS SEED".into());
     };
-    let proxy = std::env::var("SOAK_PROXY")?;
-    let servers = [std::env::var("SOAK_LEFT")?, std::env::var("SOAK_RIGHT")?];
+    let run = Run::begin();
+    let (proxy, servers) = (run.server("proxy"), SERVERS.map(|name| run.server(name)));
     let sql = format!(
         "select hashtext('k' || n) & 15 from generate_series(0, {}) n",
         KEYS - 1
     );
-    let homes: Vec<i32> = (ask(&proxy, &sql)?.iter())
+    let homes: Vec<i32> = (ask(&proxy, "postgres", &sql)?.iter())
         .map(|row| row.try_get(0))
         .collect::<Result<_, _>>()?;
 
@@ -56,13 +55,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .collect();
     let faults = Faults {
-        script: std::env::var_os("SOAK_SERVER")
-            .ok_or("SOAK_SERVER is not set")?
-            .into(),
         proxy: proxy.clone(),
         servers: servers.clone(),
         steady: STEADY,
-        random: Random::new(seed, 0),
+        random: stream(seed, 0),
         shared: shared.clone(),
     };
     let faults = thread::spawn(move || faults.run());
@@ -101,6 +97,12 @@ fn busy() -> u32 {
     }
 }
 
+/// The memory of a process that is its own, in kB.
+fn resident(pid: i32) -> Option<u64> {
+    let memory = Process(pid).status("RssAnon:")?;
+    memory.split_whitespace().next()?.parse().ok()
+}
+
 /// Looks at the memory of the steady sessions until the time is over.
 fn watch(shared: &Shared, begin: Instant, time: Duration) {
     while begin.elapsed() < time {
@@ -108,7 +110,7 @@ fn watch(shared: &Shared, begin: Instant, time: Duration) {
         thread::sleep(Duration::from_millis(500).min(time.saturating_sub(begin.elapsed())));
         for (number, backend) in shared.backends.iter().take(STEADY).enumerate() {
             let pid = backend.load(Ordering::Relaxed);
-            if let Some(memory) = status(pid.unsigned_abs(), "RssAnon:").filter(|_| pid > 0) {
+            if let Some(memory) = resident(pid).filter(|_| pid > 0) {
                 shared.tally().memory.push((Instant::now(), number, memory));
             }
         }

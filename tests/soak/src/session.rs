@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{Client, Config, Error, NoTls};
+use fastrand::Rng;
+use plproxy_test_kit::Server;
+use tokio_postgres::{Client, Error, NoTls};
 
 use crate::calls::{Books, Caller, KINDS, Trouble, code};
-use crate::random::Random;
-use crate::shared::Shared;
+use crate::shared::{Shared, stream};
 
 /// A call that takes longer than this hangs: every wait has a limit below it.
 const HANG: Duration = Duration::from_secs(40);
@@ -23,7 +24,7 @@ fn is_of_fault(code: &str) -> bool {
 pub fn run(
     number: usize,
     steady: bool,
-    connstr: &str,
+    proxy: &Server,
     seed: u64,
     homes: &[i32],
     shared: &Arc<Shared>,
@@ -33,9 +34,9 @@ pub fn run(
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(work(
-            number, steady, connstr, seed, homes, shared, &mut books,
-        )),
+        Ok(runtime) => {
+            runtime.block_on(work(number, steady, proxy, seed, homes, shared, &mut books))
+        }
         Err(error) => shared.wrong(format!("session {number}: {error}")),
     }
     books
@@ -44,20 +45,16 @@ pub fn run(
 async fn work(
     number: usize,
     steady: bool,
-    connstr: &str,
+    proxy: &Server,
     seed: u64,
     homes: &[i32],
     shared: &Arc<Shared>,
     books: &mut Books,
 ) {
-    let mut random = Random::new(seed, number as u64 + 1);
-    let port = connstr
-        .parse::<Config>()
-        .ok()
-        .and_then(|config| config.get_ports().first().copied())
-        .unwrap_or(5432);
+    let mut random = stream(seed, number as u64 + 1);
+    let port = proxy.port();
     while !shared.stopping() {
-        let client = match connect(connstr, number, shared).await {
+        let client = match connect(proxy, number, shared).await {
             Ok(client) => client,
             // The proxy itself is never down.
             Err(error) => {
@@ -70,7 +67,7 @@ async fn work(
         let mut left = if steady {
             u64::MAX
         } else {
-            random.between(50, 3000)
+            random.u64(50..=3000)
         };
         while left > 0 && !shared.stopping() && !client.is_closed() {
             left -= 1;
@@ -98,8 +95,8 @@ async fn work(
     }
 }
 
-async fn connect(connstr: &str, number: usize, shared: &Shared) -> Result<Client, Error> {
-    let (client, connection) = tokio_postgres::connect(connstr, NoTls).await?;
+async fn connect(proxy: &Server, number: usize, shared: &Shared) -> Result<Client, Error> {
+    let (client, connection) = proxy.config("postgres").connect(NoTls).await?;
     tokio::spawn(connection);
     let row = client.query_one("select pg_backend_pid()", &[]).await?;
     if let Some(backend) = shared.backends.get(number) {
@@ -108,8 +105,9 @@ async fn connect(connstr: &str, number: usize, shared: &Shared) -> Result<Client
     Ok(client)
 }
 
-fn pick(random: &mut Random) -> &'static str {
-    let mut at = random.below(KINDS.iter().map(|(_, weight)| weight).sum());
+fn pick(random: &mut Rng) -> &'static str {
+    let all: u64 = KINDS.iter().map(|(_, weight)| weight).sum();
+    let mut at = random.u64(..all);
     for (kind, weight) in KINDS {
         if at < weight {
             return kind;

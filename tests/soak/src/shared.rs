@@ -5,6 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
+
+/// The same numbers for the same seed: those of the faults, and of each session.
+pub fn stream(seed: u64, number: u64) -> Rng {
+    Rng::with_seed(seed.wrapping_mul(1 << 16).wrapping_add(number))
+}
+
 /// How long after a fault is mended calls may still fail: connections that were made meanwhile, servers in recovery. It is
 /// that of an idle machine; see [`Shared::busy`].
 const GRACE: Duration = Duration::from_secs(3);

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 const DIMENSIONS: u64 = 4;
 /// For a client that sends nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,28 +59,16 @@ fn serve(stream: TcpStream, model: &Mutex<Duration>) -> io::Result<()> {
 }
 
 fn problem(message: &str) -> String {
-    format!(
-        r#"{{"error":{{"message":{}}}}}"#,
-        json::string(&format!("wanted: {message}"))
-    )
+    json!({ "error": { "message": format!("wanted: {message}") } }).to_string()
 }
 
 fn embeddings(texts: &[String], model: &Mutex<Duration>) -> String {
-    let data: Vec<String> = texts
-        .iter()
-        .enumerate()
+    let data: Vec<Value> = (texts.iter().enumerate())
         .map(|(index, text)| {
-            let numbers: Vec<String> = embed(text, model).iter().map(f64::to_string).collect();
-            format!(
-                r#"{{"object":"embedding","index":{index},"embedding":[{}]}}"#,
-                numbers.join(",")
-            )
+            json!({ "object": "embedding", "index": index, "embedding": embed(text, model) })
         })
         .collect();
-    format!(
-        r#"{{"object":"list","model":"stand-in","data":[{}]}}"#,
-        data.join(",")
-    )
+    json!({ "object": "list", "model": "stand-in", "data": data }).to_string()
 }
 
 fn embed(text: &str, model: &Mutex<Duration>) -> Vec<f64> {
@@ -96,4 +86,15 @@ fn embed(text: &str, model: &Mutex<Duration>) -> Vec<f64> {
             (hash >> 32 & 0x3ff) as f64 / 1000.0
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problem;
+
+    #[test]
+    fn problems_are_json() {
+        let said: serde_json::Value = serde_json::from_str(&problem("a\"\\\n")).unwrap();
+        assert_eq!(said["error"]["message"], "wanted: a\"\\\n");
+    }
 }
