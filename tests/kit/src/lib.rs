@@ -28,7 +28,7 @@ pub use tally::Tally;
 /// What takes so long hangs, however busy the machine is.
 pub const HANG: Duration = Duration::from_secs(120);
 
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until it is so.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

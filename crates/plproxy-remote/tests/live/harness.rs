@@ -10,6 +10,7 @@ use plproxy_remote::{
     Batch, Call, CallOptions, ColumnDescription, Diagnostic, Encoding, Endpoint, Error, ErrorKind,
     Event, Param, Params, Prepared, Remote, Request, Reset, ResultFormats, Statement, Wait,
 };
+use plproxy_test_kit::{Process, until_is};
 
 /// What takes so long hangs, however busy the machine is; what somebody might wait for in vain here takes longer.
 pub const HANG: Duration = Duration::from_secs(30);
@@ -208,9 +209,10 @@ pub fn execute(remote: &Remote, endpoint: &Rc<Endpoint>, sql: &str) {
 
 /// A field of `/proc/self/status`, as a number.
 pub fn status(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    let own = Process(std::process::id().cast_signed());
+    let status = own.status(&format!("{field}:")).unwrap();
+    let number = status.split_whitespace().next().unwrap();
+    number.parse().unwrap()
 }
 
 /// Makes the peak of memory (`VmHWM`) start from what is used now.
@@ -226,15 +228,8 @@ pub fn in_time(since: Instant) {
 
 /// Waits until the question has that answer.
 pub fn until(remote: &Remote, watcher: &Rc<Endpoint>, question: &str, wanted: &str) {
-    let start = Instant::now();
-    loop {
-        let found = ask(remote, watcher, question);
-        if found == wanted {
-            return;
-        }
-        assert!(start.elapsed() < HANG, "{question}: {found}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let found = until_is(wanted, || ask(remote, watcher, question));
+    assert_eq!(found, wanted, "{question}");
 }
 
 /// The number of statements that run and contain these words.
@@ -282,13 +277,12 @@ pub fn wait_for(remote: &Remote, watcher: &Rc<Endpoint>, name: &str, wanted: usi
     let sql = format!(
         "select count(*)::text from pg_stat_activity where application_name = '{name}' and query <> ''"
     );
-    let start = Instant::now();
-    while ask(remote, watcher, &sql) != wanted.to_string() {
-        let late = start.elapsed() >= HANG;
+    let wanted = wanted.to_string();
+    if until_is(&wanted, || ask(remote, watcher, &sql)) != wanted {
         let what = format!(
             "select string_agg(format('%s %s %s', state, clock_timestamp() - query_start, query), '; ') \
              from pg_stat_activity where application_name = '{name}'"
         );
-        assert!(!late, "still there: {}", ask(remote, watcher, &what));
+        panic!("still there: {}", ask(remote, watcher, &what));
     }
 }

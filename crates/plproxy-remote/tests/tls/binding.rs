@@ -1,6 +1,6 @@
 //! Logging in tied to the TLS session.
 
-use std::time::{Duration, Instant};
+use plproxy_test_kit::wait_until;
 
 use crate::harness::*;
 use crate::oracle::*;
@@ -84,16 +84,14 @@ fn give(certificate: &str) {
         );
     }
     execute(&remote, &server, "select pg_reload_conf()");
-    let start = Instant::now();
     let root = match certificate {
         "cn" => file("ca.crt"),
         own => file(&format!("{own}.crt")),
     };
     let verified = format!("{} sslmode=verify-ca sslrootcert={root}", with_tls("any"));
-    while ours(&super::harness::remote(), &verified, PROTECTION).is_err() {
-        assert!(start.elapsed() < HANG, "{certificate} is not in use");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(&format!("{certificate} is in use"), || {
+        ours(&super::harness::remote(), &verified, PROTECTION).is_ok()
+    });
 }
 
 #[test]

@@ -4,19 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use plproxy_remote::{CallOptions, Encoding, ErrorKind, Event, Remote, Statement};
+use plproxy_test_kit::wait_until;
 
 use crate::harness::*;
 use crate::negotiation::answer_and_stay;
 use crate::oracle::*;
 use crate::relay::{Relay, through};
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < HANG, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 fn verified() -> String {
     format!(
