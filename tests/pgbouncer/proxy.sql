@@ -1,8 +1,6 @@
 -- The proxy's side. The server's p0 is set for each case.
-\set password `printf %s "$PARTITION_PASSWORD"`
 create extension plproxy;
 create server parts foreign data wrapper plproxy options (p0 '');
-create user mapping for public server parts options (user 'postgres', password :'password');
 
 create function one(i int, out said text, out pid int) language plproxy as $$ cluster 'parts'; run on 0; $$;
 create function two(i int, out said text, out pid int) language plproxy as $$ cluster 'parts'; run on 0; $$;

@@ -4,6 +4,7 @@ use std::future::{pending, poll_fn};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -43,7 +44,12 @@ pub struct Pending(Receiver<Answer>);
 impl Pending {
     /// Waits for its end.
     pub fn wait(self) -> Answer {
-        match self.0.recv_timeout(HANG) {
+        self.wait_for(HANG)
+    }
+
+    /// Waits longer, for a statement that has much to do.
+    pub fn wait_for(self, bound: Duration) -> Answer {
+        match self.0.recv_timeout(bound) {
             Ok(answer) => answer,
             Err(error) => panic!("a statement has no end: {error}"),
         }
