@@ -3,7 +3,7 @@
 //! `pg_extern` would export them with a suffix; databases made under the C handler look for the plain names.
 
 use crate::pg::boundary::export;
-use crate::pg::{inval, shmem, xact};
+use crate::pg::{inval, shmem, worker, xact};
 use crate::{admin, fdw_validator, gucs, handler, hash, remote, stats, validator};
 
 export!(
@@ -94,7 +94,11 @@ pub extern "C-unwind" fn _PG_init() {
     if let Err(error) = gucs::warn_of_misspelt() {
         error.ends_here("to write a warning takes no lock");
     }
+    if let Err(error) = gucs::warn_of_no_recovery() {
+        error.ends_here("to write a warning takes no lock");
+    }
     inval::register();
     xact::register(remote::end_transaction);
     shmem::register(&stats::SHARED);
+    worker::register(&admin::worker::RECOVERY);
 }

@@ -6,12 +6,16 @@ use crate::pg::report::{Level, emit};
 use crate::pg::settings::{self, Names};
 use crate::pg::{shmem, xact};
 use core::cell::RefCell;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
+use plproxy_core::ident;
+use std::ffi::CString;
 use std::time::Duration;
 
 static STANDARD_SQLSTATES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static MAX_TRACKED_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static RECOVERY_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static RECOVERY_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 
 /// What they begin with. It is not reserved: users have settings of their own that begin so.
 const PREFIX: &str = "plproxy.";
@@ -26,6 +30,9 @@ thread_local! {
 
 /// So much is far more than anybody needs, and the memory for it can still be counted in a machine word.
 const MOST_TRACKED_PARTITIONS: i32 = 1_000_000;
+
+/// A day.
+const MOST_SECONDS: i32 = 86_400;
 
 /// Defines them; once, when the library is loaded.
 pub(crate) fn init() {
@@ -55,13 +62,75 @@ pub(crate) fn init() {
         0,
         MOST_TRACKED_PARTITIONS,
         // Where the size is that of the session's own memory, there is no start of the server to wait for.
-        if shmem::is_preloading() {
-            GucContext::Postmaster
-        } else {
-            GucContext::Sighup
-        },
+        at_start(),
         GucFlags::default(),
     );
+    GucRegistry::define_string_guc(
+        c"plproxy.recovery_databases",
+        c"Lists the databases in which what lost sessions left prepared on partitions is ended by itself.",
+        c"The library must be in shared_preload_libraries.",
+        &RECOVERY_DATABASES,
+        at_start(),
+        GucFlags::from_bits_retain(pg_sys::GUC_LIST_INPUT as i32),
+    );
+    GucRegistry::define_int_guc(
+        c"plproxy.recovery_interval",
+        c"Sets the time between two rounds of the recovery.",
+        c"It takes place in the databases that plproxy.recovery_databases lists.",
+        &RECOVERY_INTERVAL,
+        1,
+        MOST_SECONDS,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+}
+
+/// The context of what only the server's start can change, where the library is preloaded: later none of that kind can be defined.
+fn at_start() -> GucContext {
+    if shmem::is_preloading() {
+        GucContext::Postmaster
+    } else {
+        GucContext::Sighup
+    }
+}
+
+/// Warns where `plproxy.recovery_databases` has no effect.
+pub(crate) fn warn_of_no_recovery() -> Result<(), Error> {
+    let Some(list) = RECOVERY_DATABASES.get() else {
+        return Ok(());
+    };
+    let list = list.to_string_lossy();
+    let (what, hint) = if ident::split_list(&list).is_none() {
+        (
+            "invalid list syntax in parameter \"plproxy.recovery_databases\"",
+            "It is a list of database names, separated by commas; nothing is recovered by itself.",
+        )
+    } else if shmem::is_preloading() || shmem::shared().is_some() || list.trim().is_empty() {
+        return Ok(());
+    } else {
+        (
+            "parameter \"plproxy.recovery_databases\" has no effect",
+            "Add plproxy to shared_preload_libraries and restart the server.",
+        )
+    };
+    let mut report = Report::new(sqlstate::WARNING, what);
+    report.hint = Some(hint.to_owned());
+    emit(Level::Warning, &report)
+}
+
+/// The databases in which the recovery takes place by itself.
+pub(crate) fn recovery_databases() -> Vec<String> {
+    let list = RECOVERY_DATABASES.get();
+    let list = list.and_then(|list| ident::split_list(&list.to_string_lossy()));
+    let mut names = list.unwrap_or_default();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The time between two of its rounds.
+pub(crate) fn recovery_interval() -> Duration {
+    Duration::from_secs(u64::try_from(RECOVERY_INTERVAL.get()).unwrap_or(60))
 }
 
 /// Warns of settings that nobody has defined and whose names are nearly those of ours; of each once.

@@ -3,4 +3,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
 log=$(mktemp /tmp/plproxy-transactions.XXXXXX)
 trap 'rm -f "$log"' EXIT
-counted summary "$log" bash "$ROOT/tests/transactions/two_phase.sh"
+result=0
+for scenario in two_phase recovery; do
+    counted summary "$log" bash "$ROOT/tests/transactions/$scenario.sh" || result=1
+done
+exit $result

@@ -12,6 +12,7 @@ pub(crate) mod route;
 pub(crate) mod run_on_all;
 pub(crate) mod stats;
 pub(crate) mod two_phase;
+pub(crate) mod worker;
 
 use crate::cluster::access::Access;
 use crate::cluster::functions::TrustedOnly;

@@ -46,4 +46,5 @@ pub(crate) mod tuple;
 pub(crate) mod tuplestore;
 pub(crate) mod types;
 pub(crate) mod waits;
+pub(crate) mod worker;
 pub(crate) mod xact;

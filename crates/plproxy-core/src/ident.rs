@@ -67,6 +67,51 @@ pub fn quote_literal(text: &str) -> String {
     quoted
 }
 
+/// The names of a list, as settings have them: separated by commas, with quotes around what is not to be folded to lower case. `None`
+/// if it is no such list.
+pub fn split_list(list: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = list.trim();
+    while !rest.is_empty() {
+        let mut name = String::new();
+        if let Some(quoted) = rest.strip_prefix('"') {
+            rest = quoted;
+            loop {
+                let (text, after) = rest.split_once('"')?;
+                name.push_str(text);
+                rest = after;
+                let Some(after) = rest.strip_prefix('"') else {
+                    break;
+                };
+                name.push('"');
+                rest = after;
+            }
+            rest = rest.trim_start();
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let (text, after) = rest.split_at(end);
+            name = text.trim_end().to_ascii_lowercase();
+            rest = after;
+            if name.contains(|c: char| c == '"' || c.is_whitespace()) {
+                return None;
+            }
+        }
+        if name.is_empty() {
+            return None;
+        }
+        names.push(name);
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after.trim_start();
+            if rest.is_empty() {
+                return None;
+            }
+        } else if !rest.is_empty() {
+            return None;
+        }
+    }
+    Some(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +120,27 @@ mod tests {
     fn keywords_are_sorted() {
         assert!(KEYWORDS.is_sorted());
         assert!(KEYWORDS.len() > 150);
+    }
+
+    #[test]
+    fn lists() {
+        let split = |list| split_list(list).map(|names| names.join("|"));
+        for (list, expected) in [
+            ("", Some("")),
+            ("app", Some("app")),
+            (" App , other", Some("app|other")),
+            ("\"My, \"\"App\"\"\" ,b", Some("My, \"App\"|b")),
+            ("a,", None),
+            ("a,,b", None),
+            (",a", None),
+            ("a b", None),
+            ("\"a", None),
+            ("\"\"", None),
+            ("\"a\" b", None),
+            ("a\"b\"", None),
+        ] {
+            assert_eq!(split(list).as_deref(), expected, "{list}");
+        }
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! The recovery that takes place by itself: a round in one database, in a process of its own.
+//!
+//! Names of prepared transactions are on the partitions, so that all clusters are asked that are known here: those that are foreign
+//! servers, those that a decision names, and those that sessions have called, which may be defined by functions. What is done
+//! about a cluster is what `plproxy_recover_prepared` does.
+#![forbid(unsafe_code)]
+
+use crate::error::Error;
+use crate::gucs;
+use crate::pg::expr::Arg;
+use crate::pg::spi::{self, Plan};
+use crate::pg::worker::{self, Owner};
+use crate::pg::xact;
+use crate::stats;
+use crate::transaction::decisions::Decisions;
+use pgrx::pg_sys;
+use plproxy_core::ident::quote_ident;
+use plproxy_core::stats::NAME;
+use std::collections::BTreeMap;
+
+/// When it takes place, and where.
+pub(crate) static RECOVERY: Owner = Owner {
+    databases: gucs::recovery_databases,
+    interval: gucs::recovery_interval,
+    work: round,
+};
+
+/// Actions that are no news: a session is at it, or another server is to end it.
+const NO_NEWS: [&str; 2] = ["in progress", "of server "];
+
+/// The clusters of a database.
+struct Clusters {
+    /// Where the extension's functions are.
+    schema: String,
+    /// By name, and whether there must be one: what sessions have called may be gone.
+    names: BTreeMap<String, bool>,
+}
+
+fn round() {
+    let mut found = None;
+    let looked = worker::transaction(|| {
+        found = clusters()?;
+        Ok(())
+    });
+    let clusters = match (looked, found) {
+        (Ok(()), Some(clusters)) => clusters,
+        (Ok(()), None) => return tell("the extension is not installed there"),
+        (Err(what), _) => return tell(&what),
+    };
+    for (cluster, must_be) in clusters.names {
+        let mut actions = Vec::new();
+        let recovered = worker::transaction(|| {
+            actions = recover(&clusters.schema, &cluster)?;
+            Ok(())
+        });
+        let shown = |what: &str| tell(&format!("cluster \"{cluster}\": {what}"));
+        match recovered {
+            Ok(()) => actions.iter().for_each(|what| shown(what)),
+            Err(what) if must_be => shown(&what),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Names the database as well.
+fn tell(what: &str) {
+    let mut database = None;
+    let named = worker::transaction(|| {
+        let sql = "select pg_catalog.current_database()::pg_catalog.text";
+        Plan::prepare(sql, &[])?.run(&[], |row| {
+            database = row.value(1)?.map(spi::text).transpose()?;
+            Ok(())
+        })?;
+        Ok(())
+    });
+    match (named, database) {
+        (Ok(()), Some(database)) => worker::log(&format!("database \"{database}\": {what}")),
+        _ => worker::log(what),
+    }
+}
+
+/// The clusters; `None` if the extension is not there.
+fn clusters() -> Result<Option<Clusters>, Error> {
+    let schema = "select n.nspname::pg_catalog.text from pg_catalog.pg_extension e \
+             join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) e.extnamespace \
+         where e.extname operator(pg_catalog.=) 'plproxy'";
+    let Some(schema) = texts(schema)?.pop() else {
+        return Ok(None);
+    };
+    let mut names = BTreeMap::new();
+    if let Some(memory) = stats::current() {
+        for found in memory.partitions_of(xact::database())? {
+            // One that long may have been cut.
+            if !found.cluster.is_empty() && found.cluster.len() < NAME {
+                names.insert(found.cluster, false);
+            }
+        }
+    }
+    let servers = "select s.srvname::pg_catalog.text from pg_catalog.pg_foreign_server s \
+             join pg_catalog.pg_foreign_data_wrapper w on w.oid operator(pg_catalog.=) s.srvfdw \
+             join pg_catalog.pg_proc p on p.oid operator(pg_catalog.=) w.fdwvalidator \
+             join pg_catalog.pg_language l on l.oid operator(pg_catalog.=) p.prolang \
+         where l.lanname operator(pg_catalog.=) 'c' and p.prosrc operator(pg_catalog.=) 'plproxy_fdw_validator'";
+    names.extend(texts(servers)?.into_iter().map(|name| (name, true)));
+    let decisions = Decisions::open(None)?.rows()?;
+    names.extend(decisions.into_iter().map(|row| (row.cluster, true)));
+    Ok(Some(Clusters { schema, names }))
+}
+
+/// The values of a query's only column.
+fn texts(sql: &str) -> Result<Vec<String>, Error> {
+    let mut all = Vec::new();
+    Plan::prepare(sql, &[])?.run(&[], |row| {
+        all.extend(row.value(1)?.map(spi::text).transpose()?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Does what is to be done about a cluster; what there is to be told.
+fn recover(schema: &str, cluster: &str) -> Result<Vec<String>, Error> {
+    let sql = format!(
+        "select partition, gid, action from {}.plproxy_recover_prepared($1)",
+        quote_ident(schema)
+    );
+    let arg = [Arg::Whole(Some(spi::text_datum(cluster)?))];
+    let mut actions = Vec::new();
+    Plan::prepare(&sql, &[pg_sys::TEXTOID])?.run(&arg, |row| {
+        let partition = row.value(1)?.map_or(0, |value| value.value() as u32);
+        let gid = row.value(2)?.map(spi::text).transpose()?;
+        let action = row.value(3)?.map(spi::text).transpose()?;
+        let action = action.unwrap_or_default();
+        if !NO_NEWS.iter().any(|known| action.starts_with(known)) {
+            let gid = gid.map_or(String::new(), |gid| format!("\"{gid}\": "));
+            actions.push(format!("partition {partition}: {gid}{action}"));
+        }
+        Ok(())
+    })?;
+    Ok(actions)
+}
