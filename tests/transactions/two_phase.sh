@@ -64,9 +64,21 @@ to_prepare() {
     until_is '0|1' ask a part 'select (select count(*) from t), (select count(*) from pg_prepared_xacts)' >/dev/null
     until_is_some process b "query like 'prepare%' and wait_event_type = 'Lock'" >/dev/null
 }
+wait_for_standby_of_b() {
+    ask b postgres "alter system set synchronous_standby_names = '$1'" >/dev/null
+    ask b postgres 'select pg_reload_conf()' >/dev/null
+    until_is "$1" ask b postgres 'show synchronous_standby_names' >/dev/null
+}
 stage() {
     begin_session
     case $1 in
+        sent)
+            # A connection that is at rest, whose server process does not read what comes.
+            say_to_session 'commit; select look(1); begin;'
+            stopped=$(until_is_some process b "state = 'idle' and query = 'commit'")
+            kill -STOP "$stopped"
+            say_to_session 'select add(0), add(1);'
+            until_is_some process a "state = 'idle in transaction' and query like '%xact_id%'" >/dev/null ;;
         statement)
             block 'lock table t'
             say_to_session 'select add(0), add(1);'
@@ -80,12 +92,17 @@ stage() {
             kill -STOP "$worker"
             unblock
             until_is '0|1 0|1' state >/dev/null ;;
-        decided|commit)
+        decided|commit|committed)
             wait_for_standby nobody
             say_to_session 'select add(0), add(1); commit;'
             until_is '0|1 0|1' state >/dev/null
             until_is_some process proxy "wait_event = 'SyncRep'" >/dev/null
-            [ "$1" = decided ] || {
+            [ "$1" != committed ] || {
+                wait_for_standby_of_b nobody
+                wait_for_standby ''
+                until_is_some process b "query like 'commit prepared%' and wait_event = 'SyncRep'" >/dev/null
+            }
+            [ "$1" != commit ] || {
                 stopped=$(until_is_some process b "query like 'prepare%' and state = 'idle'")
                 kill -STOP "$stopped"
                 wait_for_standby ''
@@ -100,9 +117,9 @@ loss() {
         killed) kill -9 "$worker" ;;
         machine) kill -9 "$worker" "$(server_pid proxy)" ;;
         partition)
-            if [ "$2" = commit ]; then kill -9 "$stopped"; else server_kill b; server_launch b same; fi ;;
+            if [ "$2" = commit ] || [ "$2" = sent ]; then kill -9 "$stopped"; else server_kill b; server_launch b same; fi ;;
     esac
-    if [ "$2" = commit ] && [ "$1" != partition ]; then kill -CONT "$stopped"; fi
+    if { [ "$2" = commit ] || [ "$2" = sent ]; } && [ "$1" != partition ]; then kill -CONT "$stopped"; fi
     if [ "$2" = prepared ] && [ "$1" != killed ] && [ "$1" != machine ]; then kill -CONT "$worker"; fi
     case $1 in
         killed|machine) gone "$worker" ;;
@@ -118,19 +135,20 @@ loss() {
     alive proxy
     alive b
     [ "$2" != decided ] || { wait_for_standby ''; }
+    [ "$2" != committed ] || { wait_for_standby_of_b ''; }
     end_session
     [ "$1" != terminated ] || gone "$worker"
 }
 # Nothing is prepared any more: the recovery is called as often as it takes.
 settled() { recover >/dev/null; state; }
 
-for stage in ${STAGES:-statement joined prepare prepared decided commit}; do
+for stage in ${STAGES:-sent statement joined prepare prepared decided commit committed}; do
     for loss in terminated killed machine partition; do
         stage "$stage"
         loss "$loss" "$stage"
         # By the local transaction's end: none before it, all after it.
         case $stage-$loss in
-            statement-*|joined-*|prepare-*|prepared-killed|prepared-machine) wanted='0|0 0|0' ;;
+            sent-*|statement-*|joined-*|prepare-*|prepared-killed|prepared-machine) wanted='0|0 0|0' ;;
             # Whether the answer to the preparation was first.
             prepared-terminated|prepared-partition) wanted=either ;;
             *) wanted='1|0 1|0' ;;
