@@ -51,3 +51,18 @@ CREATE FUNCTION plproxy_get_connections(
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 REVOKE ALL ON FUNCTION plproxy_get_connections() FROM PUBLIC;
+
+-- How transactions over several partitions have ended, those of all databases.
+CREATE FUNCTION plproxy_stat_transactions(
+    OUT one_phase_commits int8, OUT two_phase_commits int8, OUT rollbacks int8, OUT recovered int8, OUT scope text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+REVOKE ALL ON FUNCTION plproxy_stat_transactions() FROM PUBLIC;
+
+-- pg_catalog takes no views, either. This is the end: from here on unqualified names mean another schema.
+SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
+WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
+
+CREATE VIEW plproxy_stat_transactions AS SELECT * FROM plproxy_stat_transactions();
+
+REVOKE ALL ON TABLE plproxy_stat_transactions FROM PUBLIC;

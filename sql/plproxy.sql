@@ -106,6 +106,11 @@ CREATE FUNCTION plproxy_stat_info(
     OUT scope text, OUT max_tracked int4, OUT partitions int4, OUT functions int4, OUT untracked_calls int8)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
+-- How transactions over several partitions have ended, those of all databases.
+CREATE FUNCTION plproxy_stat_transactions(
+    OUT one_phase_commits int8, OUT two_phase_commits int8, OUT rollbacks int8, OUT recovered int8, OUT scope text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
 CREATE FUNCTION plproxy_stat_reset() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C;
 
@@ -113,7 +118,8 @@ REVOKE ALL ON FUNCTION
     plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
     plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text), plproxy_recover_prepared(text, text),
-    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
+    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_transactions(),
+    plproxy_stat_reset()
 FROM PUBLIC;
 
 REVOKE ALL ON SCHEMA plproxy_internal FROM PUBLIC;
@@ -130,4 +136,6 @@ CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
 
 CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
 
-REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info FROM PUBLIC;
+CREATE VIEW plproxy_stat_transactions AS SELECT * FROM plproxy_stat_transactions();
+
+REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_stat_transactions FROM PUBLIC;

@@ -81,6 +81,11 @@ export!(
     admin::stats::info
 );
 export!(
+    plproxy_stat_transactions,
+    pg_finfo_plproxy_stat_transactions,
+    admin::stats::transactions
+);
+export!(
     plproxy_stat_reset,
     pg_finfo_plproxy_stat_reset,
     admin::stats::reset

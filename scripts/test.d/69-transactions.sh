@@ -4,7 +4,7 @@ need_tree
 log=$(mktemp /tmp/plproxy-transactions.XXXXXX)
 trap 'rm -f "$log"' EXIT
 result=0
-for scenario in two_phase recovery; do
+for scenario in two_phase recovery counts; do
     counted summary "$log" bash "$ROOT/tests/transactions/$scenario.sh" || result=1
 done
 exit $result

@@ -365,6 +365,7 @@ impl Recovery<'_> {
                         if verb == Verb::Commit {
                             self.forget(&gid, partition, &site, decisions)?;
                         }
+                        crate::stats::count_recovered();
                         actions.push(action(partition, &gid, verb.past().to_owned()));
                     }
                     // Another partition has ended it, or is about to.

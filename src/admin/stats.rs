@@ -67,6 +67,18 @@ pub(crate) fn info(info: &mut CallInfo) -> Result<Datum, Error> {
     Ok(output.give(admin.info))
 }
 
+/// `plproxy_stat_transactions() → record`: how transactions over several partitions have ended.
+pub(crate) fn transactions(info: &mut CallInfo) -> Result<Datum, Error> {
+    let admin = Admin::begin(info)?;
+    let mut output = Output::new(admin.info)?;
+    if let Some(memory) = stats::current() {
+        let mut row: Vec<Value> = memory.header.ends().map(int8).into();
+        row.push(scope(&memory));
+        output.row(row)?;
+    }
+    Ok(output.give(admin.info))
+}
+
 /// `plproxy_stat_reset() → void`: forgets what was counted for this database.
 pub(crate) fn reset(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;

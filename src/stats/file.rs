@@ -10,7 +10,7 @@ use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::pg::shmem::Memory;
 use plproxy_core::hash::siphash;
-use plproxy_core::stats::Counts;
+use plproxy_core::stats::{Counts, TransactionEnd};
 use std::fs;
 use std::io;
 
@@ -18,7 +18,7 @@ use std::io;
 const FILE: &str = "pg_stat/plproxy.stat";
 const TEMPORARY: &str = "pg_stat/plproxy.stat.tmp";
 /// Another form of the file gets another mark.
-const MARK: &[u8; 8] = b"plproxy1";
+const MARK: &[u8; 8] = b"plproxy2";
 const CHECKSUM: usize = 8;
 
 /// Reads the file, if there is one, and removes it.
@@ -65,6 +65,9 @@ fn log(message: String) {
 fn bytes_of(memory: &Memory) -> Vec<u8> {
     let mut bytes = MARK.to_vec();
     put(&mut bytes, memory.untracked());
+    for number in memory.header.ends() {
+        put(&mut bytes, number);
+    }
     for kind in [Kind::Partition, Kind::Function] {
         let all: Vec<Found> = memory.all(kind).collect();
         put(&mut bytes, all.len() as u64);
@@ -117,6 +120,10 @@ fn restore(memory: &Memory, bytes: &[u8]) -> Option<()> {
     }
     let mut reader = Reader(body.strip_prefix(MARK)?);
     let untracked = reader.number()?;
+    let mut ends = [0; TransactionEnd::COUNT];
+    for end in &mut ends {
+        *end = reader.number()?;
+    }
     let mut all = Vec::new();
     for kind in [Kind::Partition, Kind::Function] {
         for _ in 0..reader.number()? {
@@ -130,6 +137,7 @@ fn restore(memory: &Memory, bytes: &[u8]) -> Option<()> {
         memory.restore(*kind, found);
     }
     memory.restore_untracked(untracked);
+    memory.header.set_ends(ends);
     Some(())
 }
 

@@ -14,7 +14,7 @@ use crate::pg::shmem::{self, Locked, Memory};
 use core::cell::{Cell, OnceCell};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use plproxy_core::room;
-use plproxy_core::stats::{Counts, Entry, HOST, Label, NAME, Rank, Table};
+use plproxy_core::stats::{Counts, Entry, HOST, Label, NAME, Rank, Table, TransactionEnd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// For so long nobody looks for room where there was none, or for the lock where it could not be had.
@@ -314,6 +314,7 @@ impl Memory {
                 .give_up(|database| databases.contains(&database));
         }
         self.header.untracked.store(0, Relaxed);
+        self.header.set_ends([0; TransactionEnd::COUNT]);
         self.header.epoch.fetch_add(1, Release);
         Ok(())
     }
@@ -334,4 +335,16 @@ pub(crate) fn reset(
         }
     }
     memory.give_up(&gone)
+}
+
+/// Counts the end of a transaction.
+pub(crate) fn count_end(end: TransactionEnd) {
+    if let Some(memory) = current() {
+        memory.header.count_end(end);
+    }
+}
+
+/// Counts a prepared transaction that the recovery has ended.
+pub(crate) fn count_recovered() {
+    count_end(TransactionEnd::Recovered);
 }

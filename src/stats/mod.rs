@@ -14,7 +14,7 @@ mod place;
 mod watch;
 
 use crate::pg::shmem::Owner;
-pub(crate) use memory::{current, reset};
+pub(crate) use memory::{count_end, count_recovered, current, reset};
 pub(crate) use place::{FunctionPlace, NO_NUMBER, PartitionPlace, Place};
 pub(crate) use watch::{End, Watch, Watched};
 

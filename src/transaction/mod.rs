@@ -20,9 +20,10 @@ use crate::cluster::Cluster;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::pg::xact::{self, Ending};
 use crate::remote::remote_if_made;
-use crate::stats::PartitionPlace;
+use crate::stats::{PartitionPlace, count_end};
 use core::cell::RefCell;
 use member::Member;
+use plproxy_core::stats::TransactionEnd;
 use plproxy_remote::{Branch, BranchStatus, CallOptions, Reset, Script, Session, Step, Target};
 use std::rc::Rc;
 use std::time::Duration;
@@ -105,8 +106,13 @@ fn ended(ending: Ending) -> Result<(), Error> {
         }
         Ending::Preparing => pending::refuse_prepare(),
         Ending::Committed => {
-            let mut held = pending::committed();
             let members = MEMBERS.take();
+            if pending::is_any() {
+                count_end(TransactionEnd::TwoPhase);
+            } else if !members.is_empty() {
+                count_end(TransactionEnd::OnePhase);
+            }
+            let mut held = pending::committed();
             let sessions = members.into_iter().filter_map(|member| {
                 let session = held.remove(&member.branch.endpoint().id())?;
                 Some((member, session))
@@ -115,7 +121,11 @@ fn ended(ending: Ending) -> Result<(), Error> {
             Ok(())
         }
         Ending::Aborted => {
-            roll_back(MEMBERS.take());
+            let members = MEMBERS.take();
+            if pending::is_any() || !members.is_empty() {
+                count_end(TransactionEnd::RolledBack);
+            }
+            roll_back(members);
             pending::aborted();
             Ok(())
         }

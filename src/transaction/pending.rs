@@ -108,6 +108,11 @@ fn finish(pending: Vec<Pending>, verb: Verb, bound: Duration) {
     HELD.with_borrow_mut(|held| second_phase::finish(pending, verb, bound, held));
 }
 
+/// Whether this session's transaction has prepared anything, or may have.
+pub(super) fn is_any() -> bool {
+    PENDING.with_borrow(|pending| !pending.is_empty())
+}
+
 /// The local transaction is committed. Returns the connections that are not needed any more.
 pub(super) fn committed() -> Sessions {
     finish(PENDING.take(), Verb::Commit, TO_COMMIT);

@@ -41,6 +41,8 @@ works() {
         "$(ask "$1" "select * from $2.plproxy_run_on_all('parts', null)")"
     same "$3: statistics" 'this session' "$(ask "$1" "select scope from $2.plproxy_stat_info()")"
     same "$3: statistics, the view" 'this session' "$(ask "$1" "select scope from ${4:-$2}.plproxy_stat_info")"
+    same "$3: transactions" 'this session' "$(ask "$1" "select scope from $2.plproxy_stat_transactions()")"
+    same "$3: transactions, the view" 'this session' "$(ask "$1" "select scope from ${4:-$2}.plproxy_stat_transactions")"
     same "$3: it is not relocatable" 'ERROR:  extension "plproxy" does not support SET SCHEMA' \
         "$(ask "$1" 'alter extension plproxy set schema information_schema')"
 }

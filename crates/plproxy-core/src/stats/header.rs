@@ -21,6 +21,26 @@ pub struct Header {
     pub untracked: AtomicU64,
     /// Where the last entry gave way, of partitions and of functions.
     pub hands: [AtomicU64; 2],
+    /// Ends of transactions over calls, by [`TransactionEnd`].
+    ends: [AtomicU64; TransactionEnd::COUNT],
+}
+
+/// How a transaction over calls, or what a session had prepared, has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEnd {
+    /// Committed without anything being prepared.
+    OnePhase,
+    /// Committed after at least one partition had prepared.
+    TwoPhase,
+    /// Rolled back.
+    RolledBack,
+    /// Ended by the recovery: a prepared transaction of one partition.
+    Recovered,
+}
+
+impl TransactionEnd {
+    /// How many there are.
+    pub const COUNT: usize = 4;
 }
 
 impl Header {
@@ -32,6 +52,25 @@ impl Header {
     /// Counts calls that could not be counted otherwise.
     pub fn count_untracked(&self, calls: u64) {
         self.untracked.fetch_add(calls, Relaxed);
+    }
+
+    /// Counts the end of a transaction.
+    pub fn count_end(&self, end: TransactionEnd) {
+        if let Some(count) = self.ends.get(end as usize) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The ends of transactions, in the order of [`TransactionEnd`].
+    pub fn ends(&self) -> [u64; TransactionEnd::COUNT] {
+        std::array::from_fn(|end| self.ends.get(end).map_or(0, |count| count.load(Relaxed)))
+    }
+
+    /// Sets them, as they were before a restart or to nothing.
+    pub fn set_ends(&self, ends: [u64; TransactionEnd::COUNT]) {
+        for (count, number) in self.ends.iter().zip(ends) {
+            count.store(number, Relaxed);
+        }
     }
 }
 

@@ -10,6 +10,6 @@ mod rank;
 mod table;
 
 pub use entry::{Counts, Entry, Sample};
-pub use header::{HOST, Header, Label, NAME, Shown};
+pub use header::{HOST, Header, Label, NAME, Shown, TransactionEnd};
 pub use rank::Rank;
 pub use table::{IDLE, Made, Table};
