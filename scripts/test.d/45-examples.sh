@@ -6,7 +6,7 @@ trap 'rm -f "$log"' EXIT
 cd "$ROOT"
 result=0
 counted cargo "$log" cargo test --locked -p plproxy-model-server || result=1
-for example in move-partition add-partitions failover read-replicas pgbouncer joins inference-scale-out; do
+for example in move-partition add-partitions failover read-replicas pgbouncer transfer joins inference-scale-out; do
     say "$example"
     started=$SECONDS
     if ! counted summary "$log" env SCALE=small KEEP= "$ROOT/examples/$example/run.sh"; then
