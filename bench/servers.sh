@@ -23,7 +23,7 @@ bench_servers() {
     SECRET_PASSWORD=$(new_password); export SECRET_PASSWORD
     for n in part_a part_b; do
         server_start "$n" --tree "$c" --max-connections 2400 "${SETTINGS[@]}" \
-            --hba 'host all shard 127.0.0.1/32 trust'
+            --hba 'host all shard 127.0.0.1/32 trust' --set 'max_prepared_transactions = 100'
     done
     load_node part_a 0 15 "$users" "$rows" & local first=$!
     load_node part_b 16 31 "$users" 0 & local second=$!
@@ -34,6 +34,8 @@ bench_servers() {
         server_psql "$n" -q -v ports="{$(server_port part_a),$(server_port part_b)}" -f "$BENCH/setup/proxy.sql" \
             >"$PLPROXY_RUN/setup.log"
     done
+    server_psql ours -q -v ports="{$(server_port part_a),$(server_port part_b)}" -f "$BENCH/setup/transactions.sql" \
+        >>"$PLPROXY_RUN/setup.log"
 }
 
 # load_node NAME FIRST LAST USERS ROWS

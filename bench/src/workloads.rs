@@ -1,8 +1,9 @@
-//! The workloads, W1 to W10, and what is asked of each.
+//! The workloads, W1 to W10 and W14, and what is asked of each.
 
 mod calls;
 pub mod rows;
 pub mod sessions;
+mod transactions;
 
 use crate::measure::{Pair, Side};
 use crate::server::{Servers, Session};
@@ -38,7 +39,7 @@ impl Bench<'_> {
 
 type Workload = fn(&Bench<'_>) -> Outcome<Vec<Row>>;
 
-const ALL: [(&str, Workload); 12] = [
+const ALL: [(&str, Workload); 13] = [
     ("W1", calls::one_client),
     ("W2", calls::eight_clients),
     ("W3", calls::scenario),
@@ -50,6 +51,7 @@ const ALL: [(&str, Workload); 12] = [
     ("W8", calls::writes),
     ("W9", rows::large),
     ("W10", sessions::overhead),
+    ("W14", transactions::two_phase),
     ("idle", sessions::idle),
 ];
 

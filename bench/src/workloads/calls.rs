@@ -8,7 +8,7 @@ use crate::table::{Row, Target};
 use plproxy_test_kit::Server;
 
 /// A call with a random user id.
-fn script(users: usize, call: &str) -> String {
+pub fn script(users: usize, call: &str) -> String {
     format!(
         "\\set id random(0, {})\nselect {call}(:id);\n",
         users.saturating_sub(1)
@@ -16,7 +16,7 @@ fn script(users: usize, call: &str) -> String {
 }
 
 impl Bench<'_> {
-    fn pgbench(&self, server: &Server, load: &Load<'_>) -> Outcome<Rate> {
+    pub fn pgbench(&self, server: &Server, load: &Load<'_>) -> Outcome<Rate> {
         let rate = pgbench::run(self.options, server, load)?;
         self.servers.settle()?;
         Ok(rate)
@@ -37,7 +37,12 @@ impl Bench<'_> {
     }
 }
 
-fn rates(workload: &'static str, what: &'static str, least: f64, measured: &[Pair<Rate>]) -> Row {
+pub fn rates(
+    workload: &'static str,
+    what: &'static str,
+    least: f64,
+    measured: &[Pair<Rate>],
+) -> Row {
     Row {
         workload,
         what,
