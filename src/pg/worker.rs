@@ -95,11 +95,12 @@ pub(crate) fn register(owner: &'static Owner) {
 fn describe(name: &CStr, symbol: &CStr) -> BackgroundWorker {
     // SAFETY: numbers and arrays of characters, for which zero is a value.
     let mut worker: BackgroundWorker = unsafe { core::mem::zeroed() };
+    // Their lengths differ between versions.
     let texts = [
-        (&mut worker.bgw_name, name),
-        (&mut worker.bgw_type, name),
-        (&mut worker.bgw_library_name, LIBRARY),
-        (&mut worker.bgw_function_name, symbol),
+        (worker.bgw_name.as_mut_slice(), name),
+        (worker.bgw_type.as_mut_slice(), name),
+        (worker.bgw_library_name.as_mut_slice(), LIBRARY),
+        (worker.bgw_function_name.as_mut_slice(), symbol),
     ];
     for (to, text) in texts {
         for (to, byte) in to.iter_mut().zip(text.to_bytes()) {
