@@ -20,6 +20,7 @@ pub mod remote_query;
 pub mod result_map;
 pub mod room;
 pub mod routing;
+pub mod shared;
 pub mod signature;
 pub mod split;
 pub mod stats;
