@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use error::{OptionError, Options};
 pub use mapping::is_password_required;
 use mapping::validate_mapping;
-use numbers::{leading_integer, milliseconds, partition_number, seconds};
+use numbers::{leading_integer, milliseconds, partition_number, seconds, shared_connections};
 
 /// What a foreign server says of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct ClusterConfig {
     pub prepared_statements: PreparedStatements,
     /// Whether calls end with themselves or with the local transaction.
     pub transaction_mode: TransactionMode,
+    /// So many connections there are to a partition and remote user for all sessions together; zero: each has its own.
+    pub shared_connections: u32,
     /// A keepalive option was given here, where it has no effect; worth one warning.
     pub ignored_keepalive: bool,
 }
@@ -117,13 +119,14 @@ enum Key {
     DefaultUser,
     PreparedStatements,
     TransactionMode,
+    SharedConnections,
     StatementTimeout,
     Keepalive,
 }
 
 impl Key {
     fn find(key: &str) -> Option<Self> {
-        const KEYS: [(&str, Key); 16] = [
+        const KEYS: [(&str, Key); 17] = [
             ("connection_lifetime", Key::ConnectionLifetime),
             ("idle_timeout", Key::IdleTimeout),
             ("reset_query", Key::ResetQuery),
@@ -136,6 +139,7 @@ impl Key {
             ("default_user", Key::DefaultUser),
             ("prepared_statements", Key::PreparedStatements),
             ("transaction_mode", Key::TransactionMode),
+            ("shared_connections", Key::SharedConnections),
             ("statement_timeout", Key::StatementTimeout),
             ("keepalive_idle", Key::Keepalive),
             ("keepalive_interval", Key::Keepalive),
@@ -199,6 +203,7 @@ impl ClusterConfig {
                 }
             }
             Key::ModularMapping => self.modular_mapping = number != 0,
+            Key::SharedConnections => self.shared_connections = shared_connections(value)?,
             Key::StatementTimeout => {}
             Key::Keepalive => self.ignored_keepalive |= number != 0,
             Key::DefaultUser => {
@@ -247,6 +252,30 @@ impl ClusterConfig {
                 "Pl/Proxy: streaming cannot be combined with transaction_mode 'two_phase'"
                     .to_owned(),
             ));
+        }
+        self.check_shared()
+    }
+
+    /// Whether the other options go with it.
+    fn check_shared(&self) -> Result<(), OptionError> {
+        if self.shared_connections == 0 {
+            return Ok(());
+        }
+        // A transaction would keep its connections from others for as long as it is open, and who waits for one would hold those
+        // to other partitions.
+        if self.transaction_mode == TransactionMode::TwoPhase {
+            return Err(OptionError::plain(
+                "Pl/Proxy: shared_connections cannot be combined with transaction_mode 'two_phase'"
+                    .to_owned(),
+            ));
+        }
+        if self.streaming {
+            let mut error = OptionError::plain(
+                "Pl/Proxy: streaming and shared_connections exclude each other".to_owned(),
+            );
+            error.hint =
+                Some("Who reads a stream slowly would keep others from the partition.".to_owned());
+            return Err(error);
         }
         Ok(())
     }

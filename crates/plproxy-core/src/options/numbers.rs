@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::error::OptionError;
+
 /// The number of `p<number>` or `partition_<number>`: a sign and blanks before it are allowed, and no number at all
 /// is 0. A number beyond reason is the greatest.
 pub(super) fn partition_number(key: &str) -> Option<i64> {
@@ -44,4 +46,25 @@ pub(super) fn seconds(number: i64) -> Option<Duration> {
 pub(super) fn milliseconds(digits: &str) -> Option<Duration> {
     let number = digits.parse::<u64>().unwrap_or(u64::MAX);
     (!digits.is_empty()).then(|| Duration::from_millis(number.min(i32::MAX as u64)))
+}
+
+/// So many are more than any server takes.
+const MOST_SHARED_CONNECTIONS: u32 = 10_000;
+
+/// How many connections are shared; nothing is none.
+pub(super) fn shared_connections(value: &str) -> Result<u32, OptionError> {
+    let is_number = value.bytes().all(|b| b.is_ascii_digit());
+    let number = match value {
+        "" => Some(0),
+        _ if !is_number => None,
+        _ => value
+            .parse()
+            .ok()
+            .filter(|number| *number <= MOST_SHARED_CONNECTIONS),
+    };
+    number.ok_or_else(|| {
+        OptionError::plain(format!(
+            "shared_connections: Expect a number from 0 to {MOST_SHARED_CONNECTIONS}, got '{value}'"
+        ))
+    })
 }

@@ -1,5 +1,7 @@
 //! Options as the validator and as the reader at run time see them.
 
+mod shared;
+
 use super::*;
 
 /// `p0=a,query_timeout=5,x` is three options, the last without a value.
@@ -332,6 +334,7 @@ fn configs_are_read() {
         default_user: DefaultUser::SessionUser,
         prepared_statements: PreparedStatements::On,
         transaction_mode: TransactionMode::Autocommit,
+        shared_connections: 0,
         ignored_keepalive: true,
     };
     assert_eq!(
