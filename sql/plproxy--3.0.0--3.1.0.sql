@@ -59,10 +59,31 @@ RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 REVOKE ALL ON FUNCTION plproxy_stat_transactions() FROM PUBLIC;
 
+-- The same, and with all_sessions the connections that sessions share, too: those at rest at once, the others when they come back.
+CREATE FUNCTION plproxy_disconnect(cluster text, all_sessions boolean) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_disconnect_all(all_sessions boolean) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- The connections that the sessions of this server share, and who waits for one. Others' are for superusers and members of
+-- pg_read_all_stats.
+CREATE FUNCTION plproxy_shared_connections(
+    OUT host text, OUT port int4, OUT dbname text, OUT username text, OUT local_user text, OUT state text,
+    OUT server_pid int4, OUT pid int4, OUT since timestamptz, OUT connected_at timestamptz, OUT uses int8,
+    OUT prepared_statements int4)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+REVOKE ALL ON FUNCTION
+    plproxy_disconnect(text, boolean), plproxy_disconnect_all(boolean), plproxy_shared_connections()
+FROM PUBLIC;
+
 -- pg_catalog takes no views, either. This is the end: from here on unqualified names mean another schema.
 SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
 WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
 
 CREATE VIEW plproxy_stat_transactions AS SELECT * FROM plproxy_stat_transactions();
 
-REVOKE ALL ON TABLE plproxy_stat_transactions FROM PUBLIC;
+CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
+
+REVOKE ALL ON TABLE plproxy_stat_transactions, plproxy_shared_connections FROM PUBLIC;

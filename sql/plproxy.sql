@@ -34,6 +34,21 @@ AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION plproxy_disconnect_all() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C;
 
+-- The same, and with all_sessions the connections that sessions share, too: those at rest at once, the others when they come back.
+CREATE FUNCTION plproxy_disconnect(cluster text, all_sessions boolean) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_disconnect_all(all_sessions boolean) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- The connections that the sessions of this server share, and who waits for one. Others' are for superusers and members of
+-- pg_read_all_stats.
+CREATE FUNCTION plproxy_shared_connections(
+    OUT host text, OUT port int4, OUT dbname text, OUT username text, OUT local_user text, OUT state text,
+    OUT server_pid int4, OUT pid int4, OUT since timestamptz, OUT connected_at timestamptz, OUT uses int8,
+    OUT prepared_statements int4)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
 -- Whether the partitions can be reached.
 CREATE FUNCTION plproxy_check_cluster(
     cluster text,
@@ -115,7 +130,8 @@ CREATE FUNCTION plproxy_stat_reset() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C;
 
 REVOKE ALL ON FUNCTION
-    plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_check_cluster(text),
+    plproxy_get_connections(), plproxy_disconnect(text), plproxy_disconnect_all(), plproxy_disconnect(text, boolean),
+    plproxy_disconnect_all(boolean), plproxy_shared_connections(), plproxy_check_cluster(text),
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
     plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text), plproxy_recover_prepared(text, text),
     plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_transactions(),
@@ -138,4 +154,8 @@ CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
 
 CREATE VIEW plproxy_stat_transactions AS SELECT * FROM plproxy_stat_transactions();
 
-REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_stat_transactions FROM PUBLIC;
+CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
+
+REVOKE ALL ON TABLE
+    plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_stat_transactions, plproxy_shared_connections
+FROM PUBLIC;

@@ -10,6 +10,7 @@ use crate::pg::allocator;
 use crate::pg::interrupts;
 use crate::pg::report::{Level, emit};
 use crate::remote::remote;
+use crate::shared;
 use crate::stats::{End, Watch, Watched};
 use crate::tolerance::Tolerance;
 use crate::transaction::joined::{Joined, refuse_control};
@@ -70,6 +71,7 @@ impl Call {
                 PreparedStatements::On => Prepared::On,
                 PreparedStatements::Off => Prepared::Off,
             },
+            shared: shared::options(config.shared_connections, cluster.role())?,
             tolerant: tolerance.is_some(),
         };
         let _room = allocator::hold(requests.len().saturating_mul(REQUEST))?;

@@ -3,8 +3,8 @@
 //! `pg_extern` would export them with a suffix; databases made under the C handler look for the plain names.
 
 use crate::pg::boundary::export;
-use crate::pg::{inval, shmem, worker, xact};
-use crate::{admin, fdw_validator, gucs, handler, hash, remote, stats, validator};
+use crate::pg::{inval, keeper, shared_connections, shmem, worker, xact};
+use crate::{admin, fdw_validator, gucs, handler, hash, remote, shared, stats, validator};
 
 export!(
     plproxy_call_handler,
@@ -37,6 +37,11 @@ export!(
     plproxy_disconnect_all,
     pg_finfo_plproxy_disconnect_all,
     admin::connections::disconnect_all
+);
+export!(
+    plproxy_shared_connections,
+    pg_finfo_plproxy_shared_connections,
+    admin::shared::get
 );
 export!(
     plproxy_check_cluster,
@@ -104,6 +109,10 @@ pub extern "C-unwind" fn _PG_init() {
     }
     inval::register();
     xact::register(remote::end_transaction);
+    shared_connections::register(gucs::max_shared_connections);
     shmem::register(&stats::SHARED);
     worker::register(&admin::worker::RECOVERY);
+    if shmem::is_preloading() && gucs::max_shared_connections() > 0 {
+        keeper::register(shared::keeper::run);
+    }
 }

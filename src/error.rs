@@ -87,6 +87,16 @@ impl FunctionLabel {
                 let what = format_args!("[{dbname}] {error}");
                 return self.error_with(sqlstate::OUT_OF_MEMORY, what);
             }
+            ErrorKind::NoLease { no_slot, .. } => {
+                let what = format_args!("[{dbname}] {error}");
+                let hint = if *no_slot {
+                    "Raise plproxy.max_shared_connections, or lower the clusters' shared_connections."
+                } else {
+                    "Raise the cluster's shared_connections, or plproxy.lease_timeout."
+                };
+                let error = self.error_with(sqlstate::TOO_MANY_CONNECTIONS, what);
+                return error.hinted(hint);
+            }
             // A mistake in what was written, as that of a string that cannot be read at all.
             ErrorKind::Settings(_) => sqlstate::INTERNAL_ERROR,
             ErrorKind::PasswordUnused { of_mapping } => {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 static STANDARD_SQLSTATES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
+static MAX_SHARED_CONNECTIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static LEASE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 static MAX_TRACKED_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RECOVERY_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static RECOVERY_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
@@ -33,6 +35,8 @@ const MOST_TRACKED_PARTITIONS: i32 = 1_000_000;
 
 /// A day.
 const MOST_SECONDS: i32 = 86_400;
+/// So many connections are far more than one machine has a use for.
+const MOST_SHARED_CONNECTIONS: i32 = 65_536;
 
 /// Defines them; once, when the library is loaded.
 pub(crate) fn init() {
@@ -82,6 +86,26 @@ pub(crate) fn init() {
         MOST_SECONDS,
         GucContext::Sighup,
         GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"plproxy.max_shared_connections",
+        c"Sets how many connections the sessions of this server can share, over all partitions.",
+        c"They have a fixed place in shared memory, for which the library has to be in shared_preload_libraries.",
+        &MAX_SHARED_CONNECTIONS,
+        0,
+        MOST_SHARED_CONNECTIONS,
+        at_start(),
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"plproxy.lease_timeout",
+        c"Sets how long a call waits for one of the connections that sessions share.",
+        c"0 waits without end.",
+        &LEASE_TIMEOUT,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
     );
 }
 
@@ -170,6 +194,17 @@ pub(crate) fn log_min_duration() -> Option<Duration> {
 /// For how many partitions, and for how many functions, there are statistics.
 pub(crate) fn max_tracked_partitions() -> usize {
     usize::try_from(MAX_TRACKED_PARTITIONS.get()).unwrap_or(0)
+}
+
+/// How many connections sessions can share.
+pub(crate) fn max_shared_connections() -> usize {
+    usize::try_from(MAX_SHARED_CONNECTIONS.get()).unwrap_or(0)
+}
+
+/// How long one of them is waited for; `None`: without end.
+pub(crate) fn lease_timeout() -> Option<Duration> {
+    let limit = u64::try_from(LEASE_TIMEOUT.get()).ok()?;
+    (limit > 0).then(|| Duration::from_millis(limit))
 }
 
 /// Whether connection errors carry class 08 and timeouts 57014.

@@ -56,6 +56,8 @@ mod route;
 #[cfg(feature = "postgres")]
 mod scripts;
 #[cfg(feature = "postgres")]
+mod shared;
+#[cfg(feature = "postgres")]
 mod stats;
 #[cfg(feature = "postgres")]
 mod tolerance;

@@ -6,8 +6,10 @@ use super::output::{Output, Value};
 use crate::cluster;
 use crate::error::Error;
 use crate::pg::fcinfo::CallInfo;
-use crate::pg::role;
+use crate::pg::{role, shared_connections};
 use crate::remote::remote;
+use crate::shared;
+use core::sync::atomic::Ordering::Relaxed;
 use pgrx::pg_sys::Datum;
 
 /// `plproxy_get_connections() → setof record`: a row for each connection and each partition that it serves.
@@ -60,13 +62,28 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
     Ok(output.give(admin.info))
 }
 
-/// `plproxy_disconnect(cluster text) → boolean`.
+/// `plproxy_disconnect(cluster text [, all_sessions boolean]) → boolean`. With `all_sessions` the calling user's connections that
+/// sessions share, too.
 pub(crate) fn disconnect(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let name = admin.cluster_name()?;
+    let all_sessions = admin.all_sessions(1)?;
     let remote = remote()?;
     let before = remote.connections().len();
     let mut is_known = false;
+    let mut were_shared = false;
+    if all_sessions {
+        // Also of those that this session has not opened.
+        let cluster = cluster::named(&admin.label, &name)?;
+        if cluster.config.shared_connections > 0 {
+            shared::join()?;
+            for partition in admin.partitions(&cluster)? {
+                if let Ok(endpoint) = &partition.endpoint {
+                    were_shared |= remote.retire_endpoint(endpoint);
+                }
+            }
+        }
+    }
     for opened in cluster::opened() {
         if opened.cluster.as_deref() == Some(&name) {
             is_known = true;
@@ -76,14 +93,37 @@ pub(crate) fn disconnect(info: &mut CallInfo) -> Result<Datum, Error> {
     if !is_known {
         cluster::named(&admin.label, &name)?;
     }
-    Ok(Datum::from(remote.connections().len() < before))
+    Ok(Datum::from(
+        were_shared || remote.connections().len() < before,
+    ))
 }
 
-/// `plproxy_disconnect_all() → boolean`.
+/// `plproxy_disconnect_all([all_sessions boolean]) → boolean`. With `all_sessions` the connections that sessions share, too: a
+/// superuser's call closes all of them, others' those of the calling user.
 pub(crate) fn disconnect_all(info: &mut CallInfo) -> Result<Datum, Error> {
-    let _admin = Admin::begin(info)?;
+    let admin = Admin::begin(info)?;
     let remote = remote()?;
     let before = remote.connections().len();
     remote.close_all();
-    Ok(Datum::from(remote.connections().len() < before))
+    let mut were_shared = false;
+    if admin.all_sessions(0)?
+        && let Some(table) = shared_connections::table()
+    {
+        let caller = role::current();
+        let all = role::is_superuser(caller)?;
+        were_shared = table.retire(|slot| all || slot.role.load(Relaxed) == caller.to_u32());
+    }
+    Ok(Datum::from(
+        were_shared || remote.connections().len() < before,
+    ))
+}
+
+impl Admin<'_> {
+    /// The argument `all_sessions`, which may be left away.
+    fn all_sessions(&self, number: usize) -> Result<bool, Error> {
+        if self.info.nargs() <= number {
+            return Ok(false);
+        }
+        self.flag(number, "all_sessions")
+    }
 }

@@ -10,6 +10,7 @@ mod prepared;
 pub(crate) mod recover;
 pub(crate) mod route;
 pub(crate) mod run_on_all;
+pub(crate) mod shared;
 pub(crate) mod stats;
 pub(crate) mod two_phase;
 pub(crate) mod worker;

@@ -7,12 +7,14 @@ use crate::limited::Limited;
 use crate::pg::inval::Dependency;
 use crate::pg::{allocator, encoding, foreign, machine, role};
 use crate::remote::remote;
+use crate::shared;
 use crate::stats::PartitionPlace;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Oid;
 use plproxy_core::conninfo::{self, ConnInfoError, Params, PasswordRule, SystemEnvironment};
 use plproxy_core::options::is_password_required;
 use plproxy_core::room;
+use plproxy_core::shared::Keys;
 use plproxy_remote::{Endpoint, EndpointRef};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -236,6 +238,7 @@ impl Access {
             self.user,
             self.password.as_deref().unwrap_or_default()
         );
+        let keys = self.keys(connstr, params.get("user").unwrap_or(&self.user));
         let env = SystemEnvironment::new().with_default_socket_dir(machine::default_socket_dir());
         let rule = match (self.rule, cluster.origin) {
             (Rule::All | Rule::NoFiles, _) => PasswordRule::Free,
@@ -251,7 +254,17 @@ impl Access {
         let endpoint = remote()?
             .endpoint(&key, read)
             .map_err(|error| label.error(format_args!("[{dbname}] {error}")))?;
+        if let Some(keys) = keys {
+            endpoint.set_keys(keys);
+        }
         Ok(slot.get_or_init(|| Reached::new(cluster, partition, &endpoint)))
+    }
+
+    /// What the connections are told apart by that sessions share.
+    fn keys(&self, connstr: &str, user: &str) -> Option<Keys> {
+        let (role, rule) = (self.role.to_u32().to_be_bytes(), format!("{:?}", self.rule));
+        let password = self.password.as_deref().unwrap_or_default();
+        shared::keys(connstr, user, &[&role, rule.as_bytes()], password)
     }
 
     /// Refuses connection strings of who is no superuser that ask for what only superusers may give away. The words are

@@ -303,7 +303,7 @@ impl Cluster {
     }
 
     /// Whose user mapping counts.
-    fn role(&self) -> Oid {
+    pub(crate) fn role(&self) -> Oid {
         match self.config.default_user {
             DefaultUser::CurrentUser => role::current(),
             DefaultUser::SessionUser => role::session(),

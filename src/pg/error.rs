@@ -165,6 +165,7 @@ pub(crate) mod sqlstate {
     pub(crate) const CONNECTION_FAILURE: SqlState = *b"08006";
     pub(crate) const PROTOCOL_VIOLATION: SqlState = *b"08P01";
     pub(crate) const OUT_OF_MEMORY: SqlState = *b"53200";
+    pub(crate) const TOO_MANY_CONNECTIONS: SqlState = *b"53300";
     pub(crate) const DATA_EXCEPTION: SqlState = *b"22000";
     pub(crate) const CHARACTER_NOT_IN_REPERTOIRE: SqlState = *b"22021";
     pub(crate) const UNTRANSLATABLE_CHARACTER: SqlState = *b"22P05";

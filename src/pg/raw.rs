@@ -195,6 +195,16 @@ unsafe extern "C-unwind" {
     pub(super) fn before_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn on_proc_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn on_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
+    // latch.c
+    pub(super) fn WaitLatchOrSocket(
+        latch: *mut pg_sys::Latch,
+        events: c_int,
+        socket: c_int,
+        timeout: c_long,
+        wait_event: u32,
+    ) -> c_int;
+    pub(super) fn ResetLatch(latch: *mut pg_sys::Latch);
+
     pub(super) fn get_controlfile(
         directory: *const c_char,
         is_whole: *mut bool,

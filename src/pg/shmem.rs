@@ -4,7 +4,7 @@
 
 use super::compat;
 use super::error::Error;
-use super::{guard, raw};
+use super::{guard, raw, shared_connections};
 use core::ffi::c_int;
 use core::mem::{align_of, size_of};
 use core::ptr;
@@ -82,6 +82,7 @@ fn request() {
         raw::RequestAddinShmemSpace(size);
         raw::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
     }
+    shared_connections::request();
 }
 
 /// Called in the postmaster when the shared memory is there, again after a crash.
@@ -105,6 +106,7 @@ unsafe extern "C-unwind" fn startup() {
         LOCK.store(raw::GetNamedLWLockTranche(NAME.as_ptr()).cast(), Relaxed);
         ROOM.store(room, Relaxed);
         BASE.store(base, Relaxed);
+        shared_connections::startup();
         raw::LWLockRelease(compat::addin_shmem_init_lock());
         if found || pg_sys::IsUnderPostmaster {
             return;

@@ -8,9 +8,8 @@ use pgrx::pg_sys;
 use plproxy_remote::Wait;
 
 thread_local! {
-    /// The numbers of the events that stand for connecting and executing.
-    static EVENTS: Cell<(u32, u32)> =
-        const { Cell::new((pg_sys::PG_WAIT_EXTENSION, pg_sys::PG_WAIT_EXTENSION)) };
+    /// The numbers of the events that stand for connecting, executing, and waiting for a connection that others have.
+    static EVENTS: Cell<[u32; 3]> = const { Cell::new([pg_sys::PG_WAIT_EXTENSION; 3]) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -24,20 +23,25 @@ pub(crate) fn register() -> Result<(), Error> {
     if REGISTERED.replace(true) {
         return Ok(());
     }
-    const NAMES: [&CStr; 2] = [c"PlproxyConnect", c"PlproxyExecute"];
+    const NAMES: [&CStr; 3] = [c"PlproxyConnect", c"PlproxyExecute", c"PlproxyLease"];
     if compat::have_room_for_wait_events(&NAMES)? {
-        let [connect, execute] = NAMES;
-        EVENTS.set((compat::wait_event(connect)?, compat::wait_event(execute)?));
+        let [connect, execute, lease] = NAMES;
+        EVENTS.set([
+            compat::wait_event(connect)?,
+            compat::wait_event(execute)?,
+            compat::wait_event(lease)?,
+        ]);
     }
     Ok(())
 }
 
 /// Shows a wait, or its end.
 pub(crate) fn show(wait: Option<Wait>) {
-    let (connect, execute) = EVENTS.get();
+    let [connect, execute, lease] = EVENTS.get();
     let event = match wait {
         Some(Wait::Connect) => connect,
         Some(Wait::Execute) => execute,
+        Some(Wait::Lease) => lease,
         None => 0,
     };
     // SAFETY: pgstat_report_wait_start, a store to where this process shows its event: shared memory, or before and after

@@ -5,6 +5,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 
@@ -50,6 +51,15 @@ pub enum ErrorKind {
     },
     /// The process may have no more files open, and so no more connections.
     NoDescriptor,
+    /// Others had the connections for too long.
+    NoLease {
+        /// So many there may be.
+        most: u32,
+        /// How long it was waited for.
+        waited: Duration,
+        /// Not these were too few, but those of all partitions.
+        no_slot: bool,
+    },
     /// The call took longer than it may.
     QueryTimeout,
     /// The server has closed the connection.
@@ -212,6 +222,14 @@ impl fmt::Display for ErrorKind {
             ),
             ErrorKind::NoDescriptor => {
                 f.write_str("could not connect: there are too many open files on the local server")
+            }
+            ErrorKind::NoLease { most, waited, no_slot } => {
+                let seconds = waited.as_secs_f64();
+                if *no_slot {
+                    write!(f, "all shared connections that this server may have were in use for {seconds} s")
+                } else {
+                    write!(f, "all {most} shared connections were in use for {seconds} s")
+                }
             }
             ErrorKind::OutOfMemory => f.write_str("out of memory"),
             ErrorKind::QueryTimeout => f.write_str("query timeout"),

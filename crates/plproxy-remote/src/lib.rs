@@ -14,6 +14,7 @@
 //! | `runtime` | all waiting: the tokio runtime, the host's interrupts, the fast path without the runtime, system calls that block |
 //! | `net` | sockets: addresses, connecting, TCP, Unix, TLS, file descriptors |
 //! | `protocol` | messages as bytes: read and write buffers, rows, parameters, statements |
+//! | `shared` | connections that the sessions of a server take in turns: leases, the keeper and the way to it |
 //! | `endpoint` | the databases that are connected to, and what all of them share |
 //! | `connection` | a session: making it, logging in, executing a statement, its state, cancelling |
 //! | `pool` | idle connections |
@@ -40,6 +41,7 @@ mod protocol;
 mod remote;
 mod reset;
 mod runtime;
+mod shared;
 mod sql_text;
 
 pub use call::event::Event;
@@ -54,7 +56,7 @@ pub use encoding::Encoding;
 pub use endpoint::{Endpoint, EndpointRef, Reader};
 pub use error::{COPY, Error, ErrorKind};
 pub use net::descriptors::DescriptorAccount;
-pub use options::{CallOptions, Prepared, ScriptOptions};
+pub use options::{CallOptions, Prepared, ScriptOptions, SharedOptions};
 pub use protocol::batch::{Batch, LargeValue};
 pub use protocol::columns::{ColumnDescription, Format, ResultFormats};
 pub use protocol::param::{Param, Params};
@@ -65,4 +67,9 @@ pub use protocol::typed_columns::{TypedColumn, TypedColumns};
 pub use remote::Remote;
 pub use reset::Reset;
 pub use runtime::wait_event::Wait;
+pub use shared::channel::Channel;
+pub use shared::keeper::Keeper;
+pub use shared::sharing::Sharing;
+pub use shared::view::{SharedConnection, SharedPlace, shared_connections};
+pub use shared::wakers::wakers;
 pub use sql_text::SqlText;

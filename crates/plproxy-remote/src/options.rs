@@ -17,6 +17,17 @@ pub enum Prepared {
     Off,
 }
 
+/// How a call shares connections.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedOptions {
+    /// So many there may be to a partition, by one remote user.
+    pub most: u32,
+    /// How long one is waited for; `None`: without end.
+    pub lease_timeout: Option<Duration>,
+    /// The local user's number, for a view.
+    pub role: u32,
+}
+
 /// The settings of a call.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
@@ -34,6 +45,8 @@ pub struct CallOptions {
     pub reset_after_error: Option<Rc<Reset>>,
     /// Whether to prepare statements.
     pub prepared: Prepared,
+    /// Whether its connections are those that sessions share.
+    pub shared: Option<SharedOptions>,
     /// Whether a request that fails is an event, [`Event::RequestFailed`](crate::Event::RequestFailed), and the others go on.
     /// `query_timeout` counts from the call's start then, until a statement is sent, and still ends the call.
     pub tolerant: bool,

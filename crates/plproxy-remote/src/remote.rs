@@ -23,6 +23,7 @@ use crate::pool::Pool;
 use crate::protocol::statement::Statement;
 use crate::runtime::Runtime;
 use crate::runtime::wait_event::Wait;
+use crate::shared::sharing::Sharing;
 
 /// The remote side of a process: make it once. It belongs to the thread that made it.
 pub struct Remote {
@@ -97,7 +98,7 @@ impl Remote {
         self.endpoints.retain(|_, endpoint| {
             if !endpoint.is_held() {
                 endpoint.closed().set(true);
-                self.pool.close(endpoint);
+                self.pool.retire(endpoint);
             }
             endpoint.is_held()
         });
@@ -152,6 +153,22 @@ impl Remote {
     /// Closes the idle connections of an endpoint.
     pub fn close_endpoint(&self, endpoint: &Endpoint) {
         self.pool.close(endpoint);
+    }
+
+    /// From now on calls can share connections with other sessions.
+    pub fn share(&self, sharing: Sharing) {
+        self.pool.share(sharing);
+    }
+
+    /// This process's part in sharing, if it has one.
+    pub fn sharing(&self) -> Option<Sharing> {
+        self.pool.sharing()
+    }
+
+    /// Closes the connections of an endpoint that sessions share, those in use when they come back. Gives whether there were
+    /// any.
+    pub fn retire_endpoint(&self, endpoint: &Endpoint) -> bool {
+        self.pool.retire(endpoint)
     }
 
     /// Closes all idle connections.

@@ -62,6 +62,13 @@ impl Running {
         self.statements.borrow_mut().insert(request, key);
     }
 
+    /// A request waits for a connection that other sessions have: its time counts from now on.
+    pub(crate) fn waits_for_lease(&self, timed: bool) {
+        if timed && self.first_sent.get().is_none() {
+            self.first_sent.set(Some(Instant::now()));
+        }
+    }
+
     /// The statement turned out not to have been received.
     pub(crate) fn never_started(&self, request: usize) {
         self.statements.borrow_mut().remove(request);

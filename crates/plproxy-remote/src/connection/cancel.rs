@@ -37,6 +37,8 @@ pub(crate) struct CancelKey {
     pursued: Cell<bool>,
     /// A request is to be made.
     queued: Cell<bool>,
+    /// Other sessions use the connection, too: no more of them are made than that.
+    shared: Cell<bool>,
 }
 
 /// A server, and the role that connects to it.
@@ -97,6 +99,7 @@ impl CancelKey {
             unconfirmed: Cell::new(false),
             pursued: Cell::new(false),
             queued: Cell::new(false),
+            shared: Cell::new(false),
         }
     }
 
@@ -105,9 +108,15 @@ impl CancelKey {
         self.backend.set(backend);
     }
 
+    /// Other sessions use the connection, too.
+    pub(crate) fn set_shared(&self) {
+        self.shared.set(true);
+    }
+
     /// The server, where cancelling many statements together may work.
     pub(crate) fn server(&self) -> Option<Server> {
         match (&self.address, self.backend.get()) {
+            _ if self.shared.get() => None,
             (_, BackendIdentity::Mismatched) | (Address::Unix(_), _) => None,
             (Address::Tcp(address), _) => Some(Server {
                 address: *address,

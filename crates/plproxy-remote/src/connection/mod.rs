@@ -7,13 +7,18 @@ pub(crate) mod branch;
 pub(crate) mod cancel;
 pub(crate) mod connect;
 pub(crate) mod exchange;
+pub(crate) mod handover;
 pub(crate) mod info;
 pub(crate) mod login;
 pub(crate) mod restore;
 pub(crate) mod round_trip;
 pub(crate) mod session;
 pub(crate) mod session_settings;
+pub(crate) mod shared_facts;
+pub(crate) mod shared_part;
+pub(crate) mod shared_statements;
 pub(crate) mod state;
+pub(crate) mod statement_plan;
 pub(crate) mod statements;
 
 use std::cell::{Cell, RefCell};
@@ -31,6 +36,7 @@ use crate::connection::cancel::CancelKey;
 use crate::connection::info::{ConnectionInfo, LiveInfo, Shown};
 use crate::connection::login::handshake::LoggedIn;
 use crate::connection::session_settings::SessionSettings;
+use crate::connection::shared_part::SharedPart;
 use crate::connection::state::SessionState;
 use crate::connection::statements::StatementCache;
 use crate::endpoint::Endpoint;
@@ -72,6 +78,8 @@ pub(crate) struct Connection {
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
     pub(crate) socket: Rc<RefCell<Socket>>,
+    /// What is special about it if other sessions use it, too.
+    pub(crate) shared: Option<Box<SharedPart>>,
     cancel: Rc<CancelKey>,
     endpoint: Rc<Endpoint>,
     /// Its share of a lifetime, in thousandths.
@@ -164,6 +172,7 @@ impl Connection {
             notices,
             broken: false,
             socket,
+            shared: None,
             endpoint,
             share: share(random()),
             due: None,
@@ -179,6 +188,10 @@ impl Connection {
 
     pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
         &self.endpoint
+    }
+
+    pub(crate) fn share_of_lifetime(&self) -> u32 {
+        self.share
     }
 
     pub(crate) fn cancel_key(&self) -> &Rc<CancelKey> {

@@ -8,13 +8,15 @@
 //! that a change of the server's configuration does not change them between two rows. Through a pooler other clients use the
 //! session, too: nothing is changed there.
 
+mod shared;
+
 use crate::connection::backend_identity::BackendIdentity;
 use crate::protocol::row::Row;
 use crate::protocol::text_style::TextRequirements;
 use crate::protocol::text_style::TextStyle;
 
 /// What is known of a session.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct SessionSettings {
     digits: Digits,
     /// The session's own `DateStyle`, while it is changed.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::protocol::text_style::TextStyle;
+use crate::shared::place::Place;
 
 /// How many bytes of settings a server may report in one round.
 const STATUS_LIMIT: usize = 1 << 17;
@@ -41,6 +42,25 @@ impl SessionState {
             answered: 0,
             status_bytes: 0,
         }
+    }
+
+    /// The state of a session that another process has begun: everything is answered, no transaction is open.
+    pub(crate) fn resumed(encoding: Encoding, place: &Place) -> SessionState {
+        SessionState {
+            process_id: place.process_id,
+            secret_key: place.secret_key,
+            server_version: place.server_version.clone(),
+            transaction: b'I',
+            answered: 1,
+            ..SessionState::new(encoding)
+        }
+    }
+
+    /// How the server writes values as text, as another process has read it.
+    pub(crate) fn set_style(&mut self, style: TextStyle) {
+        let nonstandard = style.is_nonstandard();
+        self.style = style;
+        self.nonstandard_style = nonstandard.then(|| Rc::new(self.style.clone()));
     }
 
     /// The process that the log-in named.

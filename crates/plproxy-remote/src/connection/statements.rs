@@ -10,50 +10,13 @@ use std::rc::Rc;
 use plproxy_core::int_map::IntMap;
 
 use crate::connection::backend_identity::BackendIdentity;
+use crate::connection::shared_statements::SharedStatements;
+use crate::connection::statement_plan::{Plan, PreparedStatement};
 use crate::options::Prepared;
-use crate::protocol::columns::ColumnDescription;
 use crate::protocol::statement::Statement;
 
 /// How many statements a connection remembers.
 const REMEMBERED: usize = 256;
-
-/// A statement that a connection has prepared.
-#[derive(Clone)]
-pub(crate) struct PreparedStatement {
-    pub(crate) name: Rc<str>,
-    pub(crate) columns: Columns,
-}
-
-/// What is known of the columns of a statement's result.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Columns {
-    #[default]
-    Unknown,
-    /// There are none.
-    None,
-    Some(Rc<[ColumnDescription]>),
-}
-
-impl Columns {
-    pub(crate) fn described(self) -> Option<Rc<[ColumnDescription]>> {
-        match self {
-            Columns::Some(columns) => Some(columns),
-            Columns::None | Columns::Unknown => None,
-        }
-    }
-}
-
-/// How to run a statement this time.
-pub(crate) enum Plan {
-    /// By its prepared form.
-    Prepared(PreparedStatement),
-    /// Prepare it, and run it.
-    Prepare,
-    /// Without a name.
-    Unnamed,
-    /// Without a name, and query the server's process id.
-    UnnamedAndAsk,
-}
 
 enum State {
     Counting,
@@ -76,6 +39,8 @@ pub(crate) struct StatementCache {
     prepared: usize,
     /// Names of prepared statements to be closed on the server.
     forgotten: Vec<Rc<str>>,
+    /// On a connection that other sessions use, too.
+    shared: Option<Box<SharedStatements>>,
 }
 
 impl StatementCache {
@@ -86,6 +51,9 @@ impl StatementCache {
         prepared: Prepared,
         backend: BackendIdentity,
     ) -> Plan {
+        if let Some(shared) = &mut self.shared {
+            return shared.plan(statement, prepared, backend, &mut self.forgotten);
+        }
         if prepared == Prepared::Off {
             return Plan::Unnamed;
         }
@@ -117,7 +85,7 @@ impl StatementCache {
             State::Never => Plan::Unnamed,
             State::Counting if entry.uses < 2 => Plan::Unnamed,
             State::Counting => match (prepared, backend) {
-                (Prepared::On, _) | (_, BackendIdentity::Confirmed) => Plan::Prepare,
+                (Prepared::On, _) | (_, BackendIdentity::Confirmed) => Plan::Prepare(new_name()),
                 (_, BackendIdentity::Unknown) => Plan::UnnamedAndAsk,
                 (_, BackendIdentity::Mismatched) => Plan::Unnamed,
             },
@@ -126,12 +94,18 @@ impl StatementCache {
 
     /// Whether there is a prepared form.
     pub(crate) fn is_prepared(&self, statement: &Statement) -> bool {
+        if let Some(shared) = &self.shared {
+            return shared.is_prepared(statement);
+        }
         let entry = self.entries.get(&statement.id());
         entry.is_some_and(|entry| matches!(entry.state, State::Prepared(_)))
     }
 
     /// Remembers the prepared form.
     pub(crate) fn keep(&mut self, statement: &Statement, prepared: PreparedStatement) {
+        if let Some(shared) = &mut self.shared {
+            return shared.keep(statement, prepared.columns);
+        }
         if let Some(entry) = self.entries.get_mut(&statement.id()) {
             if !matches!(entry.state, State::Prepared(_)) {
                 self.prepared += 1;
@@ -142,6 +116,10 @@ impl StatementCache {
 
     /// Never prepares the statement again.
     pub(crate) fn give_up(&mut self, statement: &Statement) {
+        if let Some(shared) = &mut self.shared {
+            self.forgotten.extend(shared.forget(statement, true));
+            return;
+        }
         if let Some(entry) = self.entries.get_mut(&statement.id()) {
             let state = std::mem::replace(&mut entry.state, State::Never);
             self.give_back(state);
@@ -150,11 +128,18 @@ impl StatementCache {
 
     /// Forgets a statement whose prepared form is out of date.
     pub(crate) fn forget(&mut self, statement: &Statement) {
+        if let Some(shared) = &mut self.shared {
+            self.forgotten.extend(shared.forget(statement, false));
+            return;
+        }
         self.remove(statement.id());
     }
 
     /// Forgets all prepared forms, which the server has dropped; a statement is prepared again at its next use.
     pub(crate) fn forget_prepared(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            return shared.forget_all();
+        }
         self.prepared = 0;
         for entry in self.entries.values_mut() {
             if let State::Prepared(_) = entry.state {
@@ -175,7 +160,14 @@ impl StatementCache {
 
     /// How many prepared statements there are.
     pub(crate) fn prepared(&self) -> usize {
-        self.prepared
+        self.shared
+            .as_ref()
+            .map_or(self.prepared, |shared| shared.count())
+    }
+
+    /// The connection is one that other sessions use, too.
+    pub(crate) fn are_shared(&mut self, shared: SharedStatements) {
+        self.shared = Some(Box::new(shared));
     }
 
     fn forget_oldest(&mut self) {
@@ -205,7 +197,7 @@ impl StatementCache {
 }
 
 /// A name that no other statement has, in this process or another: a server process that other clients use refuses it.
-pub(crate) fn new_name() -> Rc<str> {
+fn new_name() -> Rc<str> {
     thread_local! {
         static NEXT_NAME: Cell<u64> = const { Cell::new(1) };
         static PROCESS: u64 = RandomState::new().hash_one(std::process::id());

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use plproxy_core::conninfo::{ConnInfo, ConnInfoError, Host, Warning, shown};
+use plproxy_core::shared::Keys;
 
 use crate::encoding::Encoding;
 use crate::endpoint::reachability::{Attempt, Reachability};
@@ -38,6 +39,8 @@ pub struct Endpoint {
     encoding: Cell<Option<Encoding>>,
     usage: Rc<Usage>,
     reachability: Reachability,
+    /// What its connections are told apart by, where sessions share them.
+    keys: Cell<Option<Keys>>,
 }
 
 /// What may be shown of the connection string, as it was last read.
@@ -81,6 +84,7 @@ impl Endpoint {
             encoding: Cell::new(None),
             usage: Rc::default(),
             reachability: Reachability::default(),
+            keys: Cell::new(None),
         })
     }
 
@@ -119,6 +123,16 @@ impl Endpoint {
     /// The encoding that sessions are asked for first.
     pub fn host_encoding(&self) -> Encoding {
         self.resources.encoding
+    }
+
+    /// What its connections are told apart by, where sessions share them.
+    pub fn keys(&self) -> Option<Keys> {
+        self.keys.get()
+    }
+
+    /// Sets that, before its first use.
+    pub fn set_keys(&self, keys: Keys) {
+        self.keys.set(Some(keys));
     }
 
     pub(crate) fn set_encoding(&self, encoding: Encoding) {

@@ -5,6 +5,7 @@ pub(crate) mod blocking;
 pub(crate) mod descriptors;
 pub(crate) mod linger;
 pub(crate) mod peer;
+pub(crate) mod shared_socket;
 pub(crate) mod socket;
 pub(crate) mod tls;
 pub(crate) mod transport;

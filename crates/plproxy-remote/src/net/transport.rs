@@ -17,6 +17,7 @@ use tokio_postgres::tls::{TlsConnect, TlsStream};
 
 use crate::net::blocking::{self, RecvMode};
 use crate::net::descriptors::Descriptor;
+use crate::net::shared_socket::SharedSocket;
 use crate::net::tls::session::Session;
 
 /// A connected socket.
@@ -31,6 +32,8 @@ pub(crate) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<Session>),
+    /// Without TLS, in this process's hands for the time of a statement.
+    Shared(SharedSocket),
 }
 
 impl Socket {
@@ -53,7 +56,7 @@ impl Socket {
     pub(crate) fn session(&self) -> Option<&Session> {
         match &self.transport {
             Transport::Tls(session) => Some(session),
-            Transport::Tcp(_) | Transport::Unix(_) => None,
+            Transport::Tcp(_) | Transport::Unix(_) | Transport::Shared(_) => None,
         }
     }
 
@@ -62,9 +65,40 @@ impl Socket {
         let address = match &self.transport {
             Transport::Tcp(socket) => socket.local_addr(),
             Transport::Tls(session) => session.socket().local_addr(),
-            Transport::Unix(_) => return None,
+            Transport::Unix(_) | Transport::Shared(_) => return None,
         };
         address.ok().map(|address| address.port())
+    }
+
+    /// Makes it a socket that other processes can use, too: a duplicate, which the runtime does not watch, and which is prepared
+    /// for blocking.
+    pub(crate) fn share(&mut self, tick: Duration) -> io::Result<()> {
+        let duplicate = match &self.transport {
+            Transport::Tcp(socket) => rustix::io::fcntl_dupfd_cloexec(socket, 0),
+            Transport::Unix(socket) => rustix::io::fcntl_dupfd_cloexec(socket, 0),
+            Transport::Tls(_) | Transport::Shared(_) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+        }?;
+        blocking::prepare(&duplicate, tick)?;
+        self.transport = Transport::Shared(SharedSocket::new(duplicate));
+        Ok(())
+    }
+
+    /// The socket that other processes can use, too.
+    pub(crate) fn shared(&self) -> Option<&SharedSocket> {
+        match &self.transport {
+            Transport::Shared(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Has the runtime watch it no more, see [`SharedSocket::release`].
+    pub(crate) fn release(&mut self) -> io::Result<()> {
+        match &mut self.transport {
+            Transport::Shared(socket) => socket.release(),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// The socket without the runtime; it does not block.
@@ -74,6 +108,7 @@ impl Socket {
             Transport::Unix(socket) => socket.into_std().map(OwnedFd::from),
             // The session is dropped; a duplicate keeps its socket open.
             Transport::Tls(session) => session.socket().as_fd().try_clone_to_owned(),
+            Transport::Shared(socket) => socket.fd()?.try_clone_to_owned(),
         }?;
         Ok((socket, self.descriptor))
     }
@@ -84,6 +119,7 @@ impl Socket {
             Transport::Tcp(socket) => blocking::peek(socket),
             Transport::Unix(socket) => blocking::peek(socket),
             Transport::Tls(session) => return session.is_quiet(),
+            Transport::Shared(socket) => socket.fd().and_then(|fd| blocking::peek(&fd)),
         };
         matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -100,6 +136,7 @@ impl Socket {
             Transport::Tcp(socket) => blocking::send_now(socket, bytes),
             Transport::Unix(socket) => blocking::send_now(socket, bytes),
             Transport::Tls(session) => return session.send_last(bytes),
+            Transport::Shared(socket) => socket.fd().and_then(|fd| blocking::send_now(&fd, bytes)),
         };
     }
 
@@ -109,6 +146,10 @@ impl Socket {
             Transport::Tcp(socket) => blocking::prepare(socket, tick).is_ok(),
             Transport::Unix(socket) => blocking::prepare(socket, tick).is_ok(),
             Transport::Tls(_) => false,
+            Transport::Shared(socket) => socket
+                .fd()
+                .and_then(|fd| blocking::prepare(&fd, tick))
+                .is_ok(),
         }
     }
 
@@ -118,6 +159,7 @@ impl Socket {
             Transport::Tcp(socket) => blocking::append(socket, bytes, mode),
             Transport::Unix(socket) => blocking::append(socket, bytes, mode),
             Transport::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+            Transport::Shared(socket) => socket.append(bytes, mode),
         }
     }
 
@@ -128,6 +170,7 @@ impl Socket {
             Transport::Tcp(socket) => blocking::append(socket, bytes, RecvMode::NonBlock),
             Transport::Unix(socket) => blocking::append(socket, bytes, RecvMode::NonBlock),
             Transport::Tls(session) => session.append_now(bytes),
+            Transport::Shared(socket) => socket.append(bytes, RecvMode::NonBlock),
         }
     }
 
@@ -140,6 +183,7 @@ impl Socket {
         match &mut self.transport {
             Transport::Tcp(socket) => blocking::poll_append(socket, cx, bytes),
             Transport::Unix(socket) => blocking::poll_append(socket, cx, bytes),
+            Transport::Shared(socket) => socket.poll_append(cx, bytes),
             Transport::Tls(_) => {
                 let room = bytes.capacity() - bytes.len();
                 pin!(self.read_buf(&mut bytes.limit(room))).poll(cx)
@@ -157,6 +201,7 @@ impl AsyncRead for Socket {
         match &mut self.get_mut().transport {
             Transport::Tcp(socket) => blocking::poll_read(socket, cx, buf),
             Transport::Unix(socket) => blocking::poll_read(socket, cx, buf),
+            Transport::Shared(socket) => socket.poll_read(cx, buf),
             Transport::Tls(session) => session.poll_read(cx, buf),
         }
     }
@@ -171,6 +216,7 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().transport {
             Transport::Tcp(socket) => blocking::poll_send(socket, cx, buf),
             Transport::Unix(socket) => blocking::poll_send(socket, cx, buf),
+            Transport::Shared(socket) => socket.poll_send(cx, buf),
             Transport::Tls(session) => session.poll_write(cx, buf),
         }
     }
@@ -179,6 +225,7 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().transport {
             Transport::Tcp(socket) => Pin::new(socket).poll_flush(cx),
             Transport::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Transport::Shared(_) => Poll::Ready(Ok(())),
             Transport::Tls(session) => session.poll_flush(cx),
         }
     }
@@ -187,6 +234,8 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().transport {
             Transport::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Transport::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            // The keeper's affair.
+            Transport::Shared(_) => Poll::Ready(Ok(())),
             Transport::Tls(session) => {
                 ready!(session.poll_close_notify(cx))?;
                 Poll::Ready(Ok(shutdown(session.socket(), Shutdown::Write)?))

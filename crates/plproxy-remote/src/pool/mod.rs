@@ -4,6 +4,7 @@
 //! not find it in the pool and makes another one, and a connection that is lost is closed.
 
 mod registry;
+pub(crate) mod shared;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,7 +19,9 @@ use crate::endpoint::Endpoint;
 use crate::endpoint::usage::LATELY;
 use crate::net::descriptors::{Descriptors, IdleConnections};
 use crate::options::CallOptions;
+use crate::shared::sharing::Sharing;
 use registry::ConnectionRegistry;
+use shared::SharedCache;
 
 /// Used by one thread only; two is the least that the map takes.
 const SHARDS: usize = 2;
@@ -35,6 +38,9 @@ pub(crate) struct Pool {
     /// When connections that the last transaction did not need, but earlier ones did, are to be closed.
     surplus_due: Cell<Option<Instant>>,
     registry: ConnectionRegistry,
+    /// Connections that other sessions use, too.
+    shared: SharedCache,
+    sharing: Cell<Option<Sharing>>,
 }
 
 impl Pool {
@@ -46,7 +52,33 @@ impl Pool {
             used: RefCell::default(),
             surplus_due: Cell::new(None),
             registry: ConnectionRegistry::new(),
+            shared: SharedCache::default(),
+            sharing: Cell::new(None),
         }
+    }
+
+    pub(crate) fn shared(&self) -> &SharedCache {
+        &self.shared
+    }
+
+    /// This process's part in sharing, if it has one.
+    pub(crate) fn sharing(&self) -> Option<Sharing> {
+        self.sharing.get()
+    }
+
+    pub(crate) fn share(&self, sharing: Sharing) {
+        self.sharing.set(Some(sharing));
+    }
+
+    /// Closes the idle connections of one endpoint, whichever session they are of, and the others when they come back. Gives
+    /// whether there were any that sessions share.
+    pub(crate) fn retire(&self, endpoint: &Endpoint) -> bool {
+        self.close(endpoint);
+        self.shared.forget(endpoint.id());
+        let (Some(sharing), Some(keys)) = (self.sharing.get(), endpoint.keys()) else {
+            return false;
+        };
+        sharing.table.retire(|slot| slot.share() == keys.share)
     }
 
     /// Takes a connection to the endpoint that is alive and not too old. Others that are found are closed.
@@ -75,6 +107,12 @@ impl Pool {
     /// Takes a connection back, or closes it.
     pub(crate) fn put(&self, mut connection: Box<Connection>, options: &CallOptions) {
         connection.end_use();
+        if connection.shared.is_some() {
+            if let Some(connection) = connection.hand_over(options) {
+                self.shared.put(connection);
+            }
+            return;
+        }
         if connection.is_idle() && !connection.endpoint().closed().get() {
             let due = connection.becomes_idle(options.connection_lifetime, options.idle_timeout);
             self.due
@@ -196,7 +234,7 @@ impl IdleConnections for Pool {
             Some((rest.first()?.idle_since(), *rest.key()))
         });
         let Some((_, endpoint)) = oldest.min() else {
-            return false;
+            return self.shared.forget_one();
         };
         let oldest = self.idle.get_mut(&endpoint).map(|mut rest| rest.remove(0));
         oldest.map(Connection::close).is_some()

@@ -32,6 +32,16 @@ impl TerminateOnDrop {
         self.in_message.set(in_message);
     }
 
+    /// Whether a message has been sent in part.
+    pub(crate) fn is_in_message(&self) -> bool {
+        self.in_message.get()
+    }
+
+    /// Another process sends it.
+    pub(crate) fn disarm(&self) {
+        self.sent.set(true);
+    }
+
     /// Never blocks; if the system does not take the message at once, it is not sent.
     fn send(&self) {
         if self.in_message.get() || self.sent.replace(true) {

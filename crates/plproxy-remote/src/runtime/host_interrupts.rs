@@ -10,6 +10,7 @@ use std::task::{Wake, Waker};
 
 use futures::task::AtomicWaker;
 
+use crate::runtime::lease_waits;
 use crate::runtime::wait_event::{self, Wait};
 
 /// Used by one thread only; the fields are atomic because a `Waker` must be `Sync`.
@@ -86,6 +87,7 @@ impl HostInterrupts {
     }
 
     fn check(&self) {
+        lease_waits::check();
         if self.is_pending() {
             self.signal();
         }

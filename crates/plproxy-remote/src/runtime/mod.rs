@@ -5,6 +5,7 @@
 
 pub(crate) mod fast_path;
 pub(crate) mod host_interrupts;
+pub(crate) mod lease_waits;
 pub(crate) mod resolver;
 pub(crate) mod wait_event;
 

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use crate::runtime::lease_waits;
+
 /// What a wait is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
@@ -9,6 +11,8 @@ pub enum Wait {
     Connect,
     /// A server executes a statement.
     Execute,
+    /// Others have the connections.
+    Lease,
 }
 
 thread_local! {
@@ -36,6 +40,8 @@ impl Drop for Connecting {
 pub(crate) fn current() -> Wait {
     if CONNECTING.get() > 0 {
         Wait::Connect
+    } else if lease_waits::is_waiting() {
+        Wait::Lease
     } else {
         Wait::Execute
     }

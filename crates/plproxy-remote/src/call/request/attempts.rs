@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::round_trip::Description;
-use crate::connection::statements::Plan;
+use crate::connection::statement_plan::Plan;
 use crate::error::ErrorKind;
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
@@ -92,7 +92,7 @@ impl PartitionRequest {
             .plan(statement, self.prepared(), connection.backend);
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
-            matches!(plan, Plan::Prepare),
+            matches!(plan, Plan::Prepare(_)),
         );
         let mut exchanged = Exchange::run(self, statement, connection, plan).await;
         if !exchanged.bound

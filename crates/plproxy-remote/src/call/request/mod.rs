@@ -2,7 +2,9 @@
 
 mod attempts;
 pub(crate) mod context;
+mod lease_queue;
 mod refusal;
+mod shared;
 mod sink;
 mod within;
 
@@ -60,12 +62,13 @@ impl PartitionRequest {
         }
         let mut now = self.context.started;
         loop {
-            let (mut connection, new) = match self.idle_connection(now) {
-                Some(connection) => (connection, false),
-                None => match self.connect().await {
-                    Ok(connection) => (connection, true),
-                    Err(kind) => return self.context.state.fail_unreached(self.request, kind),
-                },
+            let acquired = match &self.context.options.shared {
+                Some(shared) => self.acquire(shared).await,
+                None => self.idle_or_new(now).await,
+            };
+            let (mut connection, new) = match acquired {
+                Ok(acquired) => acquired,
+                Err(kind) => return self.context.state.fail_unreached(self.request, kind),
             };
             if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
                 // If the call is dropped meanwhile, the connection is idle.
@@ -81,7 +84,7 @@ impl PartitionRequest {
                 self.context.options.query_timeout.is_some(),
             ) {
                 // A session that was used before may have set another role.
-                let left = if new {
+                let left = if new && connection.shared.is_none() {
                     self.context.state.spare(connection)
                 } else {
                     Some(connection)
@@ -122,6 +125,16 @@ impl PartitionRequest {
         pool.take(&self.endpoint, options.connection_lifetime, now)
     }
 
+    /// An idle connection, or a new one, and whether it is new.
+    async fn idle_or_new(&self, now: Instant) -> Result<(Box<Connection>, bool), ErrorKind> {
+        if let Some(connection) = self.idle_connection(now) {
+            return Ok((connection, false));
+        }
+        let connection = self.connect().await?;
+        self.context.pool.register(&connection);
+        Ok((connection, true))
+    }
+
     /// Whether the parameters are so large that one `send` may not take them.
     fn is_large(&self) -> bool {
         let params = self.params.borrow();
@@ -150,7 +163,6 @@ impl PartitionRequest {
             .state
             .running
             .connected(self.request, begun.elapsed());
-        self.context.pool.register(&connection);
         Ok(connection)
     }
 
@@ -171,7 +183,7 @@ impl PartitionRequest {
         if matches!(&end, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
             // A primary may have become a standby. The next call connects anew, by `target_session_attrs`.
             connection.close();
-            self.context.pool.close(&self.endpoint);
+            self.context.pool.retire(&self.endpoint);
             return self.report(end);
         }
         match reset {

@@ -11,7 +11,7 @@ use crate::connection::branch::{Branch, Lease};
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::round_trip::{Description, IgnoreReply};
-use crate::connection::statements::Plan;
+use crate::connection::statement_plan::Plan;
 use crate::error::ErrorKind;
 use crate::protocol::statement::Statement;
 use crate::protocol::write_buffer::WriteBuffer;
@@ -31,12 +31,13 @@ impl PartitionRequest {
                 Err(kind) => return self.context.state.fail(self.request, kind),
             };
             let begins = open.is_none();
-            let (mut connection, new) = match open.or_else(|| self.idle_connection(now)) {
-                Some(connection) => (connection, false),
-                None => match self.connect().await {
-                    Ok(connection) => (connection, true),
-                    Err(kind) => return self.context.state.fail_unreached(self.request, kind),
-                },
+            let acquired = match open {
+                Some(connection) => Ok((connection, false)),
+                None => self.idle_or_new(now).await,
+            };
+            let (mut connection, new) = match acquired {
+                Ok(acquired) => acquired,
+                Err(kind) => return self.context.state.fail_unreached(self.request, kind),
             };
             if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
                 self.give_back(lease, connection, begins);
@@ -138,7 +139,7 @@ impl PartitionRequest {
         };
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
-            matches!(plan, Plan::Prepare),
+            matches!(plan, Plan::Prepare(_)),
         );
         let exchanged = Exchange::run(self, statement, connection, plan).await;
         let Err(ErrorKind::Db(diagnostic)) = &exchanged.result else {

@@ -21,7 +21,7 @@ use crate::connection::Connection;
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::session_settings::Change;
-use crate::connection::statements::{Columns, Plan, PreparedStatement};
+use crate::connection::statement_plan::{Columns, Plan, PreparedStatement};
 use crate::diagnostic::Diagnostic;
 use crate::error::ErrorKind;
 use crate::net::blocking::RecvMode;

@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::session_settings::Change;
-use crate::connection::statements::Columns;
+use crate::connection::statement_plan::Columns;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COPY, ErrorKind};
 use crate::protocol::columns::describe;

@@ -5,7 +5,7 @@ use crate::connection::Connection;
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::branch::ASK_WRITTEN;
 use crate::connection::exchange::sink::ResultSink;
-use crate::connection::statements::{Columns, Plan, PreparedStatement, new_name};
+use crate::connection::statement_plan::{Columns, Plan, PreparedStatement};
 use crate::error::ErrorKind;
 
 /// Asks the server which process it is.
@@ -51,8 +51,7 @@ impl<S: ResultSink> Exchange<'_, S> {
                 }
                 self.columns = columns;
             }
-            Plan::Prepare => {
-                let name = new_name();
+            Plan::Prepare(name) => {
                 write_buffer.parse_typed(&name, sql, statement.types())?;
                 write_buffer.bind(&name, &params, &self.formats)?;
                 self.name = Some(name);

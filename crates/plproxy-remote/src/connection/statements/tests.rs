@@ -1,6 +1,7 @@
 //! Which statements are prepared, and which are forgotten.
 
 use super::*;
+use crate::connection::statement_plan::Columns;
 
 /// Runs one statement several times and checks how.
 fn check(prepared: Prepared, backend: BackendIdentity, expected: &[&str]) {
@@ -9,8 +10,7 @@ fn check(prepared: Prepared, backend: BackendIdentity, expected: &[&str]) {
     for (turn, expected) in expected.iter().enumerate() {
         let plan = match statements.plan(&statement, prepared, backend) {
             Plan::Prepared(_) => "prepared",
-            Plan::Prepare => {
-                let name = new_name();
+            Plan::Prepare(name) => {
                 let columns = Columns::Unknown;
                 statements.keep(&statement, PreparedStatement { name, columns });
                 "prepare"
@@ -39,7 +39,7 @@ fn a_prepared_statement_is_not_used_on_another_process() {
     let mut statements = StatementCache::default();
     let mut plan = |backend| statements.plan(&statement, Prepared::Auto, backend);
     plan(BackendIdentity::Confirmed);
-    assert!(matches!(plan(BackendIdentity::Confirmed), Plan::Prepare));
+    assert!(matches!(plan(BackendIdentity::Confirmed), Plan::Prepare(_)));
     let (name, columns) = (new_name(), Columns::Unknown);
     statements.keep(&statement, PreparedStatement { name, columns });
     let mut plan = |backend| statements.plan(&statement, Prepared::Auto, backend);
