@@ -42,6 +42,14 @@ impl SqlText {
         }
     }
 
+    /// Whether there may be a constant in quotes in it. What such a one means may be settled when the statement is parsed: the time
+    /// of 'now', the zone of a timestamp, the table of a regclass.
+    pub(crate) fn may_have_constants(&self) -> bool {
+        let host = self.host();
+        let opens = |pair: &[u8]| matches!(pair, [b'$', next] if matches!(next, b'$' | b'_') || next.is_ascii_alphabetic() || !next.is_ascii());
+        host.contains(&b'\'') || host.windows(2).any(opens)
+    }
+
     /// In the encoding of a session, which is the host's or UTF-8.
     pub(crate) fn bytes(&self, encoding: Encoding) -> Result<&[u8], ErrorKind> {
         match &self.0 {

@@ -3,6 +3,7 @@
 //! Only who has the connection reads and writes it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// So many are prepared on one connection at most.
 const MOST: usize = 256;
@@ -16,6 +17,8 @@ pub struct Statements {
     /// Which one goes next for want of room.
     hand: AtomicU32,
     hashes: [[AtomicU64; 2]; MOST],
+    /// When each was prepared, in milliseconds of a day and more that begin anew.
+    since: [AtomicU32; MOST],
 }
 
 impl Statements {
@@ -25,6 +28,7 @@ impl Statements {
             count: AtomicU32::new(0),
             hand: AtomicU32::new(0),
             hashes: std::array::from_fn(|_| [AtomicU64::new(0), AtomicU64::new(0)]),
+            since: std::array::from_fn(|_| AtomicU32::new(0)),
         }
     }
 
@@ -66,16 +70,23 @@ impl Statements {
         Some(hash)
     }
 
+    /// For how long the one at that place has been prepared. Where the clock was put back this is long.
+    pub fn age(&self, at: usize, now: Duration) -> Duration {
+        let since = self.since.get(at).map_or(0, |since| since.load(Relaxed));
+        Duration::from_millis(milliseconds(now).wrapping_sub(since).into())
+    }
+
     /// One was prepared. False if there is no room for it.
-    pub fn insert(&self, hash: u128) -> bool {
+    pub fn insert(&self, hash: u128, now: Duration) -> bool {
         if self.contains(hash, &mut 0) {
             return true;
         }
         let count = self.count();
-        let Some(slot) = self.hashes.get(count) else {
+        let (Some(slot), Some(since)) = (self.hashes.get(count), self.since.get(count)) else {
             return false;
         };
         write(slot, hash);
+        since.store(milliseconds(now), Relaxed);
         self.count.store(count as u32 + 1, Relaxed);
         true
     }
@@ -89,6 +100,9 @@ impl Statements {
         let last = self.count() - 1;
         if let (Some(slot), Some(other)) = (self.hashes.get(at), self.hashes.get(last)) {
             write(slot, read(other));
+        }
+        if let (Some(since), Some(other)) = (self.since.get(at), self.since.get(last)) {
+            since.store(other.load(Relaxed), Relaxed);
         }
         self.count.store(last as u32, Relaxed);
         self.next_epoch();
@@ -104,6 +118,10 @@ impl Statements {
     fn next_epoch(&self) {
         self.epoch.store(self.epoch().wrapping_add(1), Relaxed);
     }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    time.as_millis() as u32
 }
 
 fn read([high, low]: &[AtomicU64; 2]) -> u128 {
@@ -125,19 +143,24 @@ mod tests {
         let hash = |number: u128| number << 64 | 7;
         for number in 0..MOST as u128 {
             assert_eq!(statements.make_room(), None);
-            assert!(statements.insert(hash(number)));
+            assert!(statements.insert(hash(number), Duration::from_millis(number as u64)));
         }
         assert_eq!(statements.count(), MOST);
-        assert!(!statements.insert(1));
+        assert!(!statements.insert(1, Duration::ZERO));
         let mut at = 3;
         assert!(statements.contains(hash(3), &mut at) && at == 3);
         at = 9;
         assert!(statements.contains(hash(3), &mut at) && at == 3);
+        assert_eq!(
+            statements.age(at, Duration::from_millis(1503)),
+            Duration::from_millis(1500)
+        );
+        assert!(statements.age(at, Duration::from_millis(2)) > Duration::from_secs(1));
         let epoch = statements.epoch();
         let gone = statements.make_room().unwrap();
         assert!(!statements.contains(gone, &mut at));
-        assert!(statements.epoch() != epoch && statements.insert(1));
-        assert!(statements.insert(1), "once is enough");
+        assert!(statements.epoch() != epoch && statements.insert(1, Duration::ZERO));
+        assert!(statements.insert(1, Duration::ZERO), "once is enough");
         assert!(statements.remove(1) && !statements.remove(1));
         statements.clear();
         assert_eq!(statements.count(), 0);

@@ -4,12 +4,13 @@
 //! server has.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use plproxy_core::int_map::IntMap;
 use plproxy_core::shared::{Secret, Statements as Known};
 
 use crate::connection::backend_identity::BackendIdentity;
-use crate::connection::statement_plan::{Columns, Plan, PreparedStatement};
+use crate::connection::statement_plan::{Columns, LIFETIME, Plan, PreparedStatement};
 use crate::encoding::Encoding;
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
@@ -22,6 +23,8 @@ struct Entry {
     hash: u128,
     name: Rc<str>,
     uses: u32,
+    /// When it was to be prepared.
+    since: Duration,
     /// Where it was found last.
     at: usize,
     columns: Columns,
@@ -63,9 +66,10 @@ impl SharedStatements {
         statement: &Statement,
         prepared: Prepared,
         backend: BackendIdentity,
+        now: Duration,
         closed: &mut Vec<Rc<str>>,
     ) -> Plan {
-        if prepared == Prepared::Off {
+        if prepared == Prepared::Off || statement.has_constants() {
             return Plan::Unnamed;
         }
         self.keep_up();
@@ -81,6 +85,7 @@ impl SharedStatements {
                 hash,
                 name: name_of(hash),
                 uses: 0,
+                since: now,
                 at: 0,
                 columns: Columns::Unknown,
                 never: false,
@@ -99,6 +104,12 @@ impl SharedStatements {
             if !is_direct {
                 return Plan::Unnamed;
             }
+            if self.known.age(entry.at, now) >= LIFETIME && self.known.remove(entry.hash) {
+                entry.columns = Columns::Unknown;
+                entry.since = now;
+                closed.push(entry.name.clone());
+                return Plan::Prepare(entry.name.clone());
+            }
             return Plan::Prepared(PreparedStatement {
                 name: entry.name.clone(),
                 columns: entry.columns.clone(),
@@ -111,6 +122,7 @@ impl SharedStatements {
         if !is_direct {
             return Plan::UnnamedAndAsk;
         }
+        entry.since = now;
         let name = entry.name.clone();
         closed.extend(self.known.make_room().map(name_of));
         Plan::Prepare(name)
@@ -126,7 +138,7 @@ impl SharedStatements {
     pub(crate) fn keep(&mut self, statement: &Statement, columns: Columns) {
         self.keep_up();
         if let Some(entry) = self.entries.get_mut(&statement.id())
-            && self.known.insert(entry.hash)
+            && self.known.insert(entry.hash, entry.since)
         {
             entry.columns = columns;
         }

@@ -1,8 +1,19 @@
 //! How a statement is run: prepared, to be prepared, or unnamed.
 
 use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::protocol::columns::ColumnDescription;
+
+/// How long a prepared statement is used before it is prepared anew.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(1);
+
+/// The time that statements are prepared by: all processes have the same.
+pub(crate) fn clock() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
 
 /// A statement that a connection has prepared.
 #[derive(Clone)]

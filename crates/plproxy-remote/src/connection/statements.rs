@@ -1,17 +1,20 @@
 //! The statements that a connection has run, and which of them are prepared.
 //!
 //! A connection counts how often it runs a statement. The second time the statement is prepared, if the connection reaches one
-//! server process; before that, and always where it does not, the statement is sent unnamed.
+//! server process; before that, and always where it does not, the statement is sent unnamed. So is one with constants in
+//! quotes. A prepared statement is prepared anew after a second: the server follows what becomes of the objects that it
+//! uses, but not that others would be found in their place by now, nor what it took for constant.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
+use std::time::Duration;
 
 use plproxy_core::int_map::IntMap;
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::shared_statements::SharedStatements;
-use crate::connection::statement_plan::{Plan, PreparedStatement};
+use crate::connection::statement_plan::{LIFETIME, Plan, PreparedStatement};
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
 
@@ -27,6 +30,8 @@ enum State {
 struct Entry {
     uses: u32,
     state: State,
+    /// When it was to be prepared.
+    since: Duration,
     /// When it was last used, in uses of the connection.
     used: u64,
 }
@@ -44,17 +49,18 @@ pub(crate) struct StatementCache {
 }
 
 impl StatementCache {
-    /// How to run `statement` this time. May forget the least recently used statement.
+    /// How to run `statement` this time, by `clock`'s `now`. May forget the least recently used statement.
     pub(crate) fn plan(
         &mut self,
         statement: &Statement,
         prepared: Prepared,
         backend: BackendIdentity,
+        now: Duration,
     ) -> Plan {
         if let Some(shared) = &mut self.shared {
-            return shared.plan(statement, prepared, backend, &mut self.forgotten);
+            return shared.plan(statement, prepared, backend, now, &mut self.forgotten);
         }
-        if prepared == Prepared::Off {
+        if prepared == Prepared::Off || statement.has_constants() {
             return Plan::Unnamed;
         }
         self.clock += 1;
@@ -68,12 +74,21 @@ impl StatementCache {
                 self.entries.entry(statement.id()).or_insert(Entry {
                     uses: 0,
                     state: State::Counting,
+                    since: Duration::ZERO,
                     used: 0,
                 })
             }
         };
         entry.used = clock;
         entry.uses = entry.uses.saturating_add(1);
+        let is_old = |since| now.checked_sub(since).is_none_or(|age| age >= LIFETIME);
+        if is_old(entry.since)
+            && let State::Prepared(_) = entry.state
+            && let State::Prepared(form) = std::mem::replace(&mut entry.state, State::Counting)
+        {
+            self.prepared -= 1;
+            self.forgotten.push(form.name);
+        }
         match &entry.state {
             // Another server process has turned out to answer.
             State::Prepared(_)
@@ -85,7 +100,10 @@ impl StatementCache {
             State::Never => Plan::Unnamed,
             State::Counting if entry.uses < 2 => Plan::Unnamed,
             State::Counting => match (prepared, backend) {
-                (Prepared::On, _) | (_, BackendIdentity::Confirmed) => Plan::Prepare(new_name()),
+                (Prepared::On, _) | (_, BackendIdentity::Confirmed) => {
+                    entry.since = now;
+                    Plan::Prepare(new_name())
+                }
                 (_, BackendIdentity::Unknown) => Plan::UnnamedAndAsk,
                 (_, BackendIdentity::Mismatched) => Plan::Unnamed,
             },

@@ -20,6 +20,7 @@ pub struct Statement {
     sql: SqlText,
     formats: ResultFormats,
     needs: TextRequirements,
+    has_constants: bool,
     /// Boxed, as sessions keep thousands of statements.
     more: Option<Box<More>>,
 }
@@ -55,6 +56,7 @@ impl Statement {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
+            has_constants: sql.may_have_constants(),
             sql,
             formats: formats.into(),
             needs,
@@ -102,6 +104,7 @@ impl Statement {
         let id = NEXT_ID.with(|next| next.replace(next.get() + 1));
         Rc::new(Statement {
             id,
+            has_constants: sql.may_have_constants(),
             sql,
             formats,
             needs,
@@ -152,6 +155,11 @@ impl Statement {
     /// Its number, which no other statement of the process has or will have.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Whether it is to be parsed whenever it is run.
+    pub(crate) fn has_constants(&self) -> bool {
+        self.has_constants
     }
 
     /// The text, with placeholders for parameters. The server infers from it, as by casts, the types of parameters that were not
