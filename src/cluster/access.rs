@@ -276,7 +276,7 @@ impl Access {
         let hint = match cluster.origin {
             Origin::Server(_) => "The owner of the foreign server is not a superuser.",
             Origin::Functions(_) => {
-                "The owner of plproxy.get_cluster_partitions(text) is not a superuser."
+                "The owner of plproxy.get_cluster_partitions(text) or of its schema is not a superuser."
             }
             Origin::Connect => "The owner of the function is not a superuser.",
         };

@@ -15,6 +15,12 @@ pub(crate) enum Author {
         /// Our validator sees to it that only superusers say in user mappings that no password is required.
         has_valid_mappings: bool,
     },
+    /// The owner of the function that gives them, and that of its schema, who may put another one in its place at any time, also
+    /// between the look at its owner and the call.
+    Function {
+        owner: Oid,
+        schema_owner: Oid,
+    },
     Superuser,
     Other,
 }
@@ -33,6 +39,10 @@ impl Author {
     pub(crate) fn is_superuser(self) -> Result<bool, Error> {
         match self {
             Self::Role { role, .. } => role::is_superuser(role),
+            Self::Function {
+                owner,
+                schema_owner,
+            } => Ok(role::is_superuser(owner)? && role::is_superuser(schema_owner)?),
             Self::Superuser => Ok(true),
             Self::Other => Ok(false),
         }

@@ -11,7 +11,7 @@ use crate::pg::role;
 use crate::pg::spi::{self, LocalRow, Plan};
 use crate::recent::Recent;
 use core::cell::{Cell, RefCell};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::{options, room};
 use std::rc::Rc;
 
@@ -88,35 +88,51 @@ fn plans(name: &str, is_known: bool) -> Result<Rc<Plans>, Error> {
     Ok(plans)
 }
 
-/// Whoever may create schemas in the database may have made these functions, which run with the rights of who asks. Of those that
-/// the queries might find, each must belong to a superuser, to the current user or to a role that it is a member of.
+/// Whoever may create schemas in the database may have made these functions, which run with the rights of who asks. Each must be
+/// there, and belong to a superuser or to the current user, and so must its schema, or its owner puts another one in its place
+/// between this look and the call. Members of the owning role do not count as its owner: they may replace what is the role's.
 fn check_owners(label: &FunctionLabel, name: &str) -> Result<(), Error> {
-    const OWNERS: &str = "select p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner \
-         from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace \
-         where n.nspname operator(pg_catalog.=) 'plproxy' and p.proname operator(pg_catalog.=) any \
-             (array['get_cluster_version', 'get_cluster_config', 'get_cluster_partitions']::pg_catalog.name[]) \
-         order by 1";
+    const OWNERS: &str = "select name, p.proowner, n.nspowner \
+         from pg_catalog.unnest(pg_catalog.string_to_array('\
+             plproxy.get_cluster_config(text) plproxy.get_cluster_partitions(text) plproxy.get_cluster_version(text)', ' ')) name \
+         left join (pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace) \
+             on p.oid operator(pg_catalog.=) pg_catalog.to_regprocedure(pg_catalog.replace(name, '(', '(pg_catalog.'))";
+    let mut missing = Vec::new();
     let mut owners = Vec::new();
     Plan::prepare(OWNERS, &[])?.run(&[], |row| {
         let function = row.value(1)?.map(spi::text).transpose()?;
-        let owner = row.value(2)?.map(|oid| Oid::from(oid.value() as u32));
-        owners.extend(function.zip(owner));
+        let function = function.unwrap_or_default();
+        let owner = |column| -> Result<_, Error> {
+            Ok(row.value(column)?.map(|oid| Oid::from(oid.value() as u32)))
+        };
+        match owner(2)?.zip(owner(3)?) {
+            Some((owner, of_schema)) => {
+                owners.push((of_schema, format!("function {function} in a schema")));
+                owners.push((owner, format!("function {function}")));
+            }
+            None => missing.push(function),
+        }
         Ok(())
     })?;
-    for (function, owner) in owners {
-        if role::is_superuser(owner)? || role::is_member(role::current(), owner)? {
+    // What is there in part is of somebody, too.
+    for (owner, what) in owners {
+        if owner == role::current() || role::is_superuser(owner)? {
             continue;
         }
         let owner = role::find_name(owner)?.unwrap_or_default();
         let what = format_args!(
-            "there is no foreign server \"{name}\", and function {function} of role \"{owner}\" is not asked"
+            "there is no foreign server \"{name}\", and {what} of role \"{owner}\" is not asked"
         );
-        let hint = "The functions that define clusters run with the rights of who asks. They must belong to a superuser, \
-                    to the current user or to a role that it is a member of.";
+        let hint = "The functions that define clusters run with the rights of who asks. They and their schema must belong to \
+                    a superuser or to the current user.";
         let state = sqlstate::INSUFFICIENT_PRIVILEGE;
         return Err(label.error_with(state, what).hinted(hint));
     }
-    Ok(())
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(not_found(name, &missing).into())
+    }
 }
 
 /// There is no such server, and not all of the functions are there.
@@ -142,25 +158,27 @@ pub(crate) fn forget(changes: &Changes) {
     }
 }
 
-/// Who wrote the connection strings: the owner of the function that gives them, which is the one that the query finds.
+/// Who wrote the connection strings: whose the function is that gives them, which is the one that the query finds.
 fn author() -> Result<Author, Error> {
-    const FUNCTION: &str = "select pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(pg_catalog.text)')\
-         ::pg_catalog.oid";
+    const FUNCTION: &str = "select p.oid, n.nspowner from pg_catalog.pg_proc p \
+         join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace \
+         where p.oid operator(pg_catalog.=) pg_catalog.to_regprocedure('plproxy.get_cluster_partitions(pg_catalog.text)')";
     if let Some(author) = AUTHOR.with_borrow(|known| known.as_ref().map(|(author, _)| *author)) {
         return Ok(author);
     }
     let mut function = None;
     Plan::prepare(FUNCTION, &[])?.run(&[], |row| {
-        function = row.value(1)?.map(|oid| Oid::from(oid.value() as u32));
+        function = row.value(1)?.zip(row.value(2)?);
         Ok(())
     })?;
-    let Some(function) = function else {
+    let Some((function, schema_owner)) = function else {
         return Ok(Author::Other);
     };
-    let function = Proc::find(function)?;
-    let author = Author::Role {
-        role: function.owner,
-        has_valid_mappings: false,
+    let oid = |value: Datum| Oid::from(value.value() as u32);
+    let function = Proc::find(oid(function))?;
+    let author = Author::Function {
+        owner: function.owner,
+        schema_owner: oid(schema_owner),
     };
     drop(AUTHOR.replace(Some((author, function.depends_on))));
     Ok(author)

@@ -28,21 +28,48 @@ for call in "plproxy_check_cluster('misspelt')" "plproxy_check_functions('misspe
     done
 done
 same configured.nothing_ran f "$(ran)"
-same configured.words 'ERROR:  PL/Proxy function public.plproxy_check_cluster(1): there is no foreign server "misspelt", and function plproxy.get_cluster_config(text) of role "d_mallory" is not asked;HINT:  The functions that define clusters run with the rights of who asks. They must belong to a superuser, to the current user or to a role that it is a member of.' \
+same configured.words 'ERROR:  PL/Proxy function public.plproxy_check_cluster(1): there is no foreign server "misspelt", and function plproxy.get_cluster_config(text) in a schema of role "d_mallory" is not asked;HINT:  The functions that define clusters run with the rights of who asks. They and their schema must belong to a superuser or to the current user.' \
     "$(configured "select * from plproxy_check_cluster('misspelt')")"
 # A call has always asked them, and what a session knows from calls is no way around.
 same configured.known '1 t' "$(configured "set role d_operator; select on_misspelt(); select * from plproxy_check_cluster('misspelt')" \
     | grep -c 'is not asked') $(ran)"
-# Oneself, a role that one is a member of, a superuser.
+# Oneself, a superuser; not a role that one is a member of, for its other members may write what is the role's.
 tells() { configured "set role $1; select partition from plproxy_check_cluster('misspelt')"; }
+refuses() { configured "\\set VERBOSITY sqlstate
+    set role $1; select * from plproxy_check_cluster('misspelt')" | grep -o 42501; }
 configured 'grant execute on all functions in schema public to d_mallory' >/dev/null
 same configured.oneself 0 "$(tells d_mallory)"
-configured 'grant d_mallory to d_operator' >/dev/null
-same configured.member 0 "$(tells d_operator)"
+configured 'grant d_mallory to d_operator, postgres' >/dev/null
+same configured.member 42501 "$(refuses d_operator)"
+same configured.superuser_as_member 42501 "$(refuses postgres)"
 for function in version config partitions; do
-    same "configured.all_three: $function" '42501' "$(configured "\\set VERBOSITY sqlstate
-        select * from plproxy_check_cluster('misspelt')" | grep -o 42501)"
+    same "configured.all_three: $function" '42501' "$(refuses postgres)"
     configured "alter function plproxy.get_cluster_$function(text) owner to postgres" >/dev/null
 done
+# Who owns the schema may drop what is in it and put something else there.
+same configured.schema 42501 "$(refuses postgres)"
+configured 'alter schema plproxy owner to postgres' >/dev/null
 same configured.superuser 0 "$(tells postgres)"
+# Functions that come and go: none of them is ever run, whenever the name is looked up.
+configured 'drop schema plproxy cascade; create schema plproxy authorization d_mallory' >/dev/null
+configured 'create sequence ran; grant all on ran to public' >/dev/null
+{
+    echo 'set role d_mallory;'
+    for ((n = 0; n < 1500; n++)); do
+        echo "begin; create function plproxy.get_cluster_version(text) returns int language plpgsql as 'begin perform nextval(''public.ran''); return 1; end';
+            create function plproxy.get_cluster_config(text, out text, out text) returns setof record language sql as \$\$ select nextval('public.ran')::text, '0' \$\$;
+            create function plproxy.get_cluster_partitions(text) returns setof text language sql as \$\$ select nextval('public.ran')::text \$\$; commit;
+            begin; drop function plproxy.get_cluster_version(text), plproxy.get_cluster_config(text), plproxy.get_cluster_partitions(text); commit;"
+    done
+} | server_psql proxy -Atq -d configured >/dev/null 2>&1 &
+coming_and_going=$!
+asked=0
+while kill -0 "$coming_and_going" 2>/dev/null; do
+    for ((n = 0; n < 200; n++)); do echo "select * from plproxy_check_cluster('misspelt');"; done \
+        | server_psql proxy -Atq -d configured -v ON_ERROR_STOP=0 >/dev/null 2>&1 || true
+    asked=$((asked + 200))
+done
+wait "$coming_and_going" || true
+same 'configured.coming_and_going: it was asked' t "$([ "$asked" -ge 200 ] && echo t)"
+same configured.coming_and_going f "$(configured 'select is_called from public.ran')"
 proxy -q -c 'drop database configured' -c 'drop role d_mallory, d_operator'

@@ -247,6 +247,11 @@ create or replace function plproxy.get_cluster_version(text) returns int languag
 select * from ways_of_functions();
 alter function plproxy.get_cluster_partitions(text) owner to postgres;
 select * from ways_of_functions();
+-- Whose the schema is may put another function in its place.
+alter schema plproxy owner to o_owner;
+select * from ways_of_functions();
+alter schema plproxy owner to postgres;
+select * from ways_of_functions();
 -- The one that counts is the one that is called.
 alter schema plproxy rename to plproxy_of_postgres;
 create schema plproxy authorization o_owner;
