@@ -12,11 +12,14 @@ use crate::pg::spi::{self, Plan};
 use crate::pg::worker::{self, Owner};
 use crate::pg::xact;
 use crate::stats;
-use crate::transaction::decisions::Decisions;
+use crate::transaction::decisions::{Decision, Decisions};
+use crate::transaction::gid::Name;
+use crate::transaction::instance::Instance;
 use pgrx::pg_sys;
 use plproxy_core::ident::quote_ident;
 use plproxy_core::stats::NAME;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// When it takes place, and where.
 pub(crate) static RECOVERY: Owner = Owner {
@@ -24,6 +27,15 @@ pub(crate) static RECOVERY: Owner = Owner {
     interval: gucs::recovery_interval,
     work: round,
 };
+
+/// A cluster may take as long as an interval, within these: the others wait meanwhile.
+const BOUNDS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+
+/// So many lines a round writes to the log.
+const MOST_LINES: usize = 100;
+
+/// So long is what a line tells of a cluster.
+const MOST_BYTES: usize = 1000;
 
 /// Actions that are no news: a session is at it, or another server is to end it.
 const NO_NEWS: [&str; 2] = ["in progress", "of server "];
@@ -36,9 +48,14 @@ struct Clusters {
     names: BTreeMap<String, bool>,
 }
 
+fn bound() -> Duration {
+    gucs::recovery_interval().clamp(BOUNDS.0, BOUNDS.1)
+}
+
 fn round() {
+    let bound = bound();
     let mut found = None;
-    let looked = worker::transaction(|| {
+    let looked = worker::transaction(bound, || {
         found = clusters()?;
         Ok(())
     });
@@ -47,25 +64,47 @@ fn round() {
         (Ok(()), None) => return tell("the extension is not installed there"),
         (Err(what), _) => return tell(&what),
     };
+    let mut lines = 0;
     for (cluster, must_be) in clusters.names {
         let mut actions = Vec::new();
-        let recovered = worker::transaction(|| {
+        let begun = Instant::now();
+        let recovered = worker::transaction(bound, || {
             actions = recover(&clusters.schema, &cluster)?;
             Ok(())
         });
-        let shown = |what: &str| tell(&format!("cluster \"{cluster}\": {what}"));
+        let mut shown = |what: &str| {
+            lines += 1;
+            if lines <= MOST_LINES {
+                tell(&format!("cluster \"{cluster}\": {}", cut(what)));
+            }
+        };
         match recovered {
             Ok(()) => actions.iter().for_each(|what| shown(what)),
-            Err(what) if must_be => shown(&what),
-            Err(_) => {}
+            Err(_) if begun.elapsed() >= bound => {
+                let seconds = bound.as_secs();
+                shown(&format!(
+                    "gave up after {seconds} s, as a partition did not answer or a lock was not to be had"
+                ));
+            }
+            // What sessions have called may be gone by now.
+            Err(what) if !must_be && what.ends_with(&format!("cluster not found: {cluster}")) => {}
+            Err(what) => shown(&what),
         }
     }
+    if lines > MOST_LINES {
+        tell(&format!("{} more lines were left out", lines - MOST_LINES));
+    }
+}
+
+/// A partition, or who has made a function, may say as much as he likes.
+fn cut(what: &str) -> &str {
+    what.get(..what.floor_char_boundary(MOST_BYTES)).unwrap_or(what)
 }
 
 /// Names the database as well.
 fn tell(what: &str) {
     let mut database = None;
-    let named = worker::transaction(|| {
+    let named = worker::transaction(bound(), || {
         let sql = "select pg_catalog.current_database()::pg_catalog.text";
         Plan::prepare(sql, &[])?.run(&[], |row| {
             database = row.value(1)?.map(spi::text).transpose()?;
@@ -102,8 +141,17 @@ fn clusters() -> Result<Option<Clusters>, Error> {
              join pg_catalog.pg_language l on l.oid operator(pg_catalog.=) p.prolang \
          where l.lanname operator(pg_catalog.=) 'c' and p.prosrc operator(pg_catalog.=) 'plproxy_fdw_validator'";
     names.extend(texts(servers)?.into_iter().map(|name| (name, true)));
-    let decisions = Decisions::open(None)?.rows()?;
-    names.extend(decisions.into_iter().map(|row| (row.cluster, true)));
+    let decisions = Decisions::open(None)?;
+    let made_by = decisions.made_by()?;
+    let this = Instance::this()?;
+    // Somebody else's rows name no cluster.
+    let counts = |row: &Decision| {
+        let name = Name::read(&row.gid, &this);
+        row.is_carried_over(made_by)
+            || matches!(name, Some(Name::Own(gid) | Name::Other(gid)) if row.is_of(&gid))
+    };
+    let rows = decisions.rows()?.into_iter().filter(counts);
+    names.extend(rows.map(|row| (row.cluster, true)));
     Ok(Some(Clusters { schema, names }))
 }
 

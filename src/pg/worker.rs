@@ -13,6 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// In timeout.h of all versions.
+const STATEMENT_TIMEOUT: c_int = 3;
+
 /// What is to be done, where, and how often. A database may be missing at times.
 pub(crate) struct Owner {
     pub(crate) databases: fn() -> Vec<String>,
@@ -75,6 +78,8 @@ unsafe extern "C-unwind" {
     fn StartTransactionCommand();
     fn CommitTransactionCommand();
     fn AbortCurrentTransaction();
+    fn enable_timeout_after(id: c_int, milliseconds: c_int);
+    fn disable_timeout(id: c_int, keep_indicator: bool);
     fn GetTransactionSnapshot() -> pg_sys::Snapshot;
     fn PushActiveSnapshot(snapshot: pg_sys::Snapshot);
     fn PopActiveSnapshot();
@@ -180,6 +185,10 @@ fn run(on_term: SignalHandler, database: Oid, work: fn()) {
 }
 
 const SETTINGS: &[(&CStr, &CStr)] = &[
+    (c"role", c"none"),
+    (c"exit_on_error", c"off"),
+    (c"session_replication_role", c"origin"),
+    (c"transform_null_equals", c"off"),
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"default_transaction_isolation", c"read committed"),
     (c"default_transaction_read_only", c"off"),
@@ -329,8 +338,27 @@ impl Place {
 /// The lock of who reads.
 const SHARE: c_int = pg_sys::AccessShareLock as c_int;
 
-/// Runs `work` in a transaction of its own. What went wrong is told, and undoes what it did.
-pub(crate) fn transaction(work: impl FnOnce() -> Result<(), Error>) -> Result<(), String> {
+/// Runs `work` in a transaction of its own, which is canceled as by `statement_timeout` if it takes longer than `bound`. What went
+/// wrong is told, and undoes what it did.
+pub(crate) fn transaction(
+    bound: Duration,
+    work: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), String> {
+    let milliseconds = c_int::try_from(bound.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: one that every process with a database has registered.
+    let begun = unsafe { guard::catch(|| enable_timeout_after(STATEMENT_TIMEOUT, milliseconds)) };
+    let result = begun
+        .map_err(|error| text(&error.into()))
+        .and_then(|()| unbounded(work));
+    // SAFETY: the same. Should it have come to pass just now, there is nothing left for it to cancel.
+    unsafe {
+        guard::catch_here(AT_THE_END, || disable_timeout(STATEMENT_TIMEOUT, false));
+        (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
+    }
+    result
+}
+
+fn unbounded(work: impl FnOnce() -> Result<(), Error>) -> Result<(), String> {
     // SAFETY: in no transaction; the closures own nothing.
     let begun = unsafe {
         guard::catch(|| {

@@ -266,6 +266,13 @@ pub(crate) fn has_written() -> bool {
     unsafe { pg_sys::GetTopTransactionIdIfAny() != pg_sys::InvalidTransactionId }
 }
 
+/// Whether the transaction has used temporary tables. What is to be done to these at the commit can fail.
+pub(crate) fn has_used_temporary_tables() -> bool {
+    const FLAG: u32 = pg_sys::XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+    // SAFETY: reads a static of the backend.
+    unsafe { pg_sys::MyXactFlags as u32 & FLAG != 0 }
+}
+
 /// Whether this process works for another session's statement.
 pub(crate) fn is_parallel_worker() -> bool {
     // SAFETY: reads a static of the backend.

@@ -57,8 +57,7 @@ pub(super) fn before_commit(members: &mut Vec<Member>) -> Result<(), Error> {
         let (writers, readers): (Vec<_>, Vec<_>) = members.iter().partition(has_written);
         match writers.as_slice() {
             [] => carry_out(orders(&readers)),
-            // A serializable transaction may fail here after this.
-            [writer] if !xact::has_written() && !xact::is_serializable() => {
+            [writer] if is_the_last_step(writer) => {
                 carry_out(orders(&readers))?;
                 commit_one(writer)
             }
@@ -71,6 +70,16 @@ pub(super) fn before_commit(members: &mut Vec<Member>) -> Result<(), Error> {
             }
         }
     })
+}
+
+/// Whether the local transaction has nothing to do after the commit of the only partition that has written that may well fail: what
+/// was written, the check of a serializable one, what becomes of temporary tables. Where nothing can be prepared those must do
+/// without. That there are notifications to be sent nobody can see.
+fn is_the_last_step(writer: &Member) -> bool {
+    let can_prepare = || site(writer).is_some_and(|site| site.can_prepare());
+    !xact::has_written()
+        && !xact::is_serializable()
+        && !(xact::has_used_temporary_tables() && can_prepare())
 }
 
 fn orders<'a>(readers: &[&'a Member]) -> Vec<(&'a Member, Order)> {
@@ -188,6 +197,7 @@ fn commit_one(member: &Member) -> Result<(), Error> {
     );
     let kind = match result {
         Ok(()) => {
+            pending::committed_one(place(member));
             if let Err(error) = ran {
                 error.ends_here(AFTERWARDS);
             }

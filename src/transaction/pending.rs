@@ -27,6 +27,8 @@ thread_local! {
     static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
     /// Connections that it has done so on, for what comes next.
     static HELD: RefCell<Sessions> = RefCell::default();
+    /// The partition that was committed in one phase, while the local commit is not over.
+    static COMMITTED_ONE: RefCell<Option<String>> = const { RefCell::new(None) };
     /// Until when what follows the last interrupt should be over.
     static HURRY: Cell<Option<Instant>> = const { Cell::new(None) };
 }
@@ -49,6 +51,11 @@ pub(super) fn to_roll_back() -> Duration {
 /// Whether this session's own transaction has prepared it.
 pub(crate) fn is_own(gid: &str) -> bool {
     PENDING.with_borrow(|pending| pending.iter().any(|pending| pending.gid == gid))
+}
+
+/// A partition has committed, before the local transaction does.
+pub(super) fn committed_one(place: String) {
+    drop(COMMITTED_ONE.replace(Some(place)));
 }
 
 /// Nothing has interrupted what begins now.
@@ -115,12 +122,16 @@ pub(super) fn is_any() -> bool {
 
 /// The local transaction is committed. Returns the connections that are not needed any more.
 pub(super) fn committed() -> Sessions {
+    drop(COMMITTED_ONE.take());
     finish(PENDING.take(), Verb::Commit, TO_COMMIT);
     HELD.take()
 }
 
 /// It was rolled back.
 pub(super) fn aborted() {
+    if let Some(place) = COMMITTED_ONE.take() {
+        second_phase::warn_of_commit(&place);
+    }
     finish(PENDING.take(), Verb::Rollback, to_roll_back());
     HELD.take();
 }

@@ -326,6 +326,12 @@ fn warn_of_loss(pending: &Pending) {
     tell(pending, what, hint.to_owned());
 }
 
+/// The last step before the local commit is done, and that failed.
+pub(super) fn warn_of_commit(place: &str) {
+    let message = format!("the transaction was committed on {place}, though the local one failed");
+    emit_warning(Report::new(sqlstate::WARNING, message));
+}
+
 fn tell(pending: &Pending, what: &str, hint: String) {
     let Pending {
         gid,
@@ -338,6 +344,10 @@ fn tell(pending: &Pending, what: &str, hint: String) {
     );
     let mut report = Report::new(sqlstate::WARNING, message);
     report.hint = Some(hint);
+    emit_warning(report);
+}
+
+fn emit_warning(report: Report) {
     // There is nobody left to tell.
     if let Err(error) = emit(Level::Warning, &report) {
         error.ends_here("to write a warning takes no lock");

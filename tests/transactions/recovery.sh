@@ -88,10 +88,20 @@ at_prepared_anyhow() {
     until_is '0|1 0|1' state >/dev/null
 }
 at_prepared_anyhow
+ask proxy postgres "set default_transaction_read_only = off; create role plain; alter database postgres set role = plain;
+    alter database postgres set exit_on_error = on; alter database postgres set session_replication_role = replica" >/dev/null
 kill -9 "$worker"; gone "$worker"; alive proxy
 end_session
 same 'settings of the database are not for it' '0|0 0|0' "$(until_is '0|0 0|0' state)"
-ask proxy postgres 'set default_transaction_read_only = off; alter database postgres reset all' >/dev/null
+ask proxy postgres 'set role none; set default_transaction_read_only = off; alter database postgres reset all' >/dev/null
+# Rows that count for nothing cost nothing.
+ask proxy postgres "grant usage on schema plproxy_internal to plain; grant all on all tables in schema plproxy_internal to plain;
+    set role plain; insert into plproxy_internal.prepared_transactions
+    select 'forged' || n, 'forged' || n, 1, 'a', 'b', '1', now() from generate_series(1, 500) n" >/dev/null
+round
+same 'forged decisions name no cluster' '500 0' \
+    "$(ask proxy postgres 'select count(*) from plproxy_internal.prepared_transactions') $(logged forged)"
+ask proxy postgres "delete from plproxy_internal.prepared_transactions; drop owned by plain; drop role plain" >/dev/null
 
 # ---- whom it must not be in the way of
 
@@ -100,6 +110,11 @@ was=$(until_is_some launcher)
 ask proxy postgres "select pg_terminate_backend($was)" >/dev/null
 is_another() { local now; now=$(launcher); [ -z "$now" ] || [ "$now" = "$was" ] || echo yes; }
 same 'terminated: it is started again' yes "$(until_is yes is_another)"
+# A partition that has let it in, and does not answer: the round gives up, and the next one tries again.
+block 'set allow_system_table_mods = on; alter view pg_catalog.pg_prepared_xacts alter gid drop default'
+same 'no answer: it gives up in time, and says so' yes \
+    "$(until_is yes said_times 2 'cluster "parts": gave up after 10 s, as a partition did not answer')"
+unblock
 # A round that waits for a partition which does not answer.
 listener=$(server_pid b)
 kill -STOP "$listener"

@@ -41,6 +41,24 @@ ask b part "create function refuse() returns trigger language plpgsql as \$\$ be
 same 'one that refuses to prepare: none commits' "ERROR:  could not commit on partition 1 of cluster 'parts': ERROR:  not here;5|0 2|0" \
     "$(on_proxy 'select add(0), add(1)' | cut -d ";" -f 2);$(state)"
 ask b part 'drop trigger refuse on t; drop function refuse' >/dev/null
+same 'one phase only where nothing fails after it: temporary tables' \
+    "ERROR:  unsupported ON COMMIT and foreign key combination;5|0 2|0" \
+    "$(on_proxy 'create temp table pk (n int primary key) on commit delete rows;
+        create temp table fk (n int references pk) on commit preserve rows;
+        begin; select count(*) from pk; select add(0); commit' | tr ';' '\n' | grep ERROR);$(state)"
+# What nobody can see beforehand is told: notifications that cannot be sent, as another session is at it.
+ask proxy postgres "alter system set synchronous_standby_names = 'nobody'" >/dev/null
+ask proxy postgres 'select pg_reload_conf()' >/dev/null
+ask proxy postgres 'begin; insert into local values (2); notify x; commit' >/dev/null &
+notifying=$!
+until_is_some process proxy "wait_event = 'SyncRep'" >/dev/null
+same 'a commit that fails after the only phase: a warning tells' \
+    "ERROR:  canceling statement due to lock timeout
+WARNING:  the transaction was committed on partition 0 of cluster 'parts', though the local one failed" \
+    "$(on_proxy "set lock_timeout = '300ms'; begin; notify x; select add(0); commit" | tr ';' '\n' | grep -E 'ERROR|WARNING' | sort)"
+ask proxy postgres 'alter system reset synchronous_standby_names' >/dev/null
+ask proxy postgres 'select pg_reload_conf()' >/dev/null
+wait "$notifying"
 same 'two proxies lock in different orders: lock_timeout ends it' 'ERROR:  public.add(1): [part] REMOTE ERROR: canceling statement due to lock timeout' \
     "$(block 'lock table t'
     on_proxy "alter server parts options (set lock_timeout '300')" >/dev/null
