@@ -80,17 +80,10 @@ impl Declared {
         Ok(this)
     }
 
-    /// A type that values of a proxy function may have: of the pseudo-types only `void`, whose value is an empty text. The
-    /// message gives `nargs` for the number of arguments.
+    /// The message gives `nargs` for the number of arguments.
     fn fit_type(&mut self, oid: Oid, nargs: usize) -> Result<Rc<TypeInfo>, Error> {
         let info = type_cache::type_info(oid)?;
-        if info.class == TypeClass::Pseudo && oid != pg_sys::VOIDOID {
-            return Err(self.label_with(nargs).error(format_args!(
-                "unsupported pseudo type: {} ({})",
-                quote_ident(&info.name),
-                oid.to_u32()
-            )));
-        }
+        check_type(&self.label_with(nargs), &info)?;
         self.depends_on.add_type(&info);
         Ok(info)
     }
@@ -212,4 +205,16 @@ fn room_of(body: &str) -> usize {
     let words = both.filter(|(a, b)| is_word(a) != is_word(b)).count();
     let text = bytes.len().saturating_mul(COPIES);
     text.saturating_add(words.saturating_mul(WORD))
+}
+
+/// Refuses a type that values of a proxy function cannot have: of the pseudo-types there is only `void`, whose value is an empty text.
+pub(super) fn check_type(label: &FunctionLabel, info: &TypeInfo) -> Result<(), Error> {
+    if info.class != TypeClass::Pseudo || info.oid == pg_sys::VOIDOID {
+        return Ok(());
+    }
+    Err(label.error(format_args!(
+        "unsupported pseudo type: {} ({})",
+        quote_ident(&info.name),
+        info.oid.to_u32()
+    )))
 }

@@ -214,6 +214,10 @@ impl ProxyFunction {
         if let Some((_, shape)) = self.shapes.records.borrow().iter().find(known) {
             return Ok(Rc::clone(shape));
         }
+        for column in &row_type.columns {
+            let info = type_cache::type_info(column.type_oid)?;
+            catalog::check_type(&self.label, &info)?;
+        }
         let _room = self.room(COPIES)?;
         let result = ResultType::Row(Rc::new(row_type), None);
         let columns = result.columns()?;

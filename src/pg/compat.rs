@@ -6,6 +6,13 @@ use super::{guard, raw};
 use core::ffi::{CStr, c_int};
 use pgrx::pg_sys::{self, Oid};
 
+/// Whether `quote_identifier()` quotes `json`: it became a keyword in 17.
+pub(super) const JSON_IS_QUOTED: bool = cfg!(not(any(
+    feature = "pg14",
+    feature = "pg15",
+    feature = "pg16"
+)));
+
 /// What an invalidation callback calls its cache.
 pub(super) type CacheId = c_int;
 

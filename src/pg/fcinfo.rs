@@ -48,17 +48,11 @@ impl CallInfo {
         unsafe { (*self.raw().flinfo).fn_oid }
     }
 
-    /// Whether a trigger or an event trigger calls.
+    /// Whether a trigger calls.
     pub(crate) fn is_trigger(&self) -> bool {
         let context = self.raw().context;
         // SAFETY: a non-null context is a node.
-        !context.is_null()
-            && unsafe {
-                matches!(
-                    (*context).type_,
-                    NodeTag::T_TriggerData | NodeTag::T_EventTriggerData
-                )
-            }
+        !context.is_null() && unsafe { (*context).type_ == NodeTag::T_TriggerData }
     }
 
     pub(crate) fn nargs(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::error::{Error, Report};
 use super::inval::Dependency;
 use super::proc::CachedTuple;
-use super::{encoding, guard, raw};
+use super::{compat, encoding, guard, raw};
 use pgrx::pg_sys::{self, FormData_pg_type, Oid};
 use plproxy_core::function::TypeName;
 use plproxy_core::ident::quote_ident;
@@ -55,7 +55,12 @@ impl TypeInfo {
         // SAFETY: NAMEDATALEN bytes with a NUL inside.
         let name = unsafe { encoding::cstr_to_string(form.typname.data.as_ptr()) }?;
         let sql = if form.typnamespace == Oid::from(pg_sys::PG_CATALOG_NAMESPACE) {
-            quote_ident(&name).into_owned()
+            if name == "json" && !compat::JSON_IS_QUOTED {
+                // This is the type in all versions.
+                name.clone()
+            } else {
+                quote_ident(&name).into_owned()
+            }
         } else {
             depends_on.push(Dependency::namespace(form.typnamespace)?);
             // SAFETY: reads the catalog; the result is palloc'd or null.

@@ -220,3 +220,19 @@ select add(1, 2);
 do language plproxy $$ cluster 'parts'; $$;
 create function long_name_that_goes_on_and_on_until_it_is_cut_at_sixty_three_bytes_or_so() returns int language plproxy as $$ cluster 'parts'; run on 1; $$;
 select long_name_that_goes_on_and_on_until_it_is_cut_at_sixty_three_bytes_or_so();
+-- names of types as they stand in the statement: where nothing is behind them, the partition says at which place
+create function missing_json() returns json language plproxy as $$ cluster 'parts'; run on 0; target nothing_of_this_name; $$;
+select * from missing_json();
+create function missing_all(out a json, out b jsonb, out c xml, out d "char", out e char(3), out f varchar(3), out g bit(3), out h varbit,
+    out i time, out j timetz, out k timestamp, out l timestamptz, out m interval, out n numeric, out o decimal, out p float4, out q float8,
+    out r boolean, out s name, out t json[], out u varchar[], out v char[], out w "char"[], out x point, out y path, out z real)
+language plproxy as $$ cluster 'parts'; run on 0; target nothing_of_this_name; $$;
+select * from missing_all();
+create function missing_more(out a jsonpath, out b int2vector, out c oidvector, out d int4range, out f pg_lsn, out g refcursor,
+    out h tid, out i money, out j regclass, out k cidr, out l tsquery, out m bigint, out n smallint, out o int,
+    out "xmltable" xml, out "normalize" text, out "value" int, out "Order" int, out "order" int)
+language plproxy as $$ cluster 'parts'; run on 0; target nothing_of_this_name; $$;
+select * from missing_more();
+create function missing_arguments(json, jsonb, "char", char(3), varchar(3), bit(3), varbit, time, interval, numeric, json[], point, xml) returns json
+language plproxy as $$ cluster 'parts'; run on 0; target nothing_of_this_name; $$;
+select * from missing_arguments(null, null, null, null, null, null, null, null, null, null, null, null, null);

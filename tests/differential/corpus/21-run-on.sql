@@ -259,6 +259,8 @@ create function by_mistake(n int) returns int language plproxy as $$ cluster 'pa
 select by_mistake(1);
 create function by_wrong_constant(n int) returns int language plproxy as $$ cluster 'parts'; run on place('x'::int); select part(); $$;
 select by_wrong_constant(1);
+create function by_unended(n int) returns int language plproxy as $$ cluster 'parts'; run on place(n) split n; select part(); $$;
+select by_unended(1);
 -- through another search_path
 drop function place(int);
 create schema d_run_on_a;
