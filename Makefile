@@ -39,7 +39,8 @@ help:
 	@echo 'make check                       version numbers, formatting, lints, circles among files, licences'
 	@echo 'make deb                         build/postgresql-15-plproxy3_*.deb, a Debian package; PG=17: for that PostgreSQL'
 	@echo 'make tarball                     build/plproxy-*.tar.gz and .zip, the source as PGXN takes it'
-	@echo 'make soak MINUTES=30 SEED=1      calls without a pause, while partitions are killed, stopped and cut off'
+	@echo 'make soak MINUTES=30 SEED=1      calls, and transfers in transactions, while partitions are killed, stopped and cut off'
+	@echo '                                 ONLY=calls, ONLY=transfers: one of them'
 	@echo 'make fuzz TIME=60                each fuzz target for that many seconds (ONLY=connstr: one of them)'
 	@echo 'make test-checked                tests with a PostgreSQL that checks itself: assertions, freed memory overwritten'
 	@echo 'make clean                       what the build made'
@@ -80,7 +81,7 @@ bench:
 	@PG_CONFIG= ONLY='$(ONLY)' QUICK='$(QUICK)' GROW='$(GROW)' RESULTS='$(RESULTS)' bench/run.sh
 
 soak:
-	@PG_CONFIG= MINUTES='$(MINUTES)' SEED='$(SEED)' scripts/soak.sh
+	@PG_CONFIG= MINUTES='$(MINUTES)' SEED='$(SEED)' ONLY='$(ONLY)' scripts/soak.sh
 
 fuzz:
 	@PG_CONFIG= TIME='$(TIME)' scripts/fuzz.sh $(ONLY)
