@@ -20,6 +20,10 @@ use plproxy_remote::{
     Batch, CallOptions, Diagnostic, ErrorKind, Event, Prepared, Request, Statement,
 };
 use std::rc::Rc;
+use std::time::Duration;
+
+/// For so long what a name stands for on a partition may be what it was.
+const PREPARED_LIFETIME: Duration = Duration::from_secs(5);
 
 /// What a request takes until it is sent, besides what is sent.
 const REQUEST: usize = 4096;
@@ -66,6 +70,7 @@ impl Call {
             idle_timeout: config.idle_timeout,
             reset: cluster.reset.clone(),
             reset_after_error: Some(cluster.reset_after_error.clone()),
+            prepared_lifetime: Some(PREPARED_LIFETIME),
             prepared: match config.prepared_statements {
                 PreparedStatements::Auto => Prepared::Auto,
                 PreparedStatements::On => Prepared::On,

@@ -25,14 +25,14 @@ create function call_all() returns text language sql as $$
     select concat_ws(' ', (select i::text from items() i), (select p::text from pair() p),
         (select q::text from pairs() as q (c int, d text)))
 $$;
--- what the partition's session has prepared, and when
+-- what the partition's session has prepared, and how often: what is compiled anew is a statement of its own
 create function prepared() returns setof text language plproxy as $$
-    cluster 't_inval'; run on 0; select name || ' ' || prepare_time from pg_prepared_statements order by prepare_time, name;
+    cluster 't_inval'; run on 0; select count(*) || ' ' || statement from pg_prepared_statements group by statement order by statement;
 $$;
-create function prepared_at() returns text language sql as $$ select string_agg(p, ', ') from prepared() p $$;
+create function prepared_texts() returns text language sql as $$ select string_agg(p, ', ') from prepared() p $$;
 select call_all() from generate_series(1, 3);
-select prepared_at() <> '' as prepared from generate_series(1, 3);
-select prepared_at() as before \gset
+select prepared_texts() <> '' as prepared from generate_series(1, 3);
+select prepared_texts() as before \gset
 -- 1,000 temporary tables, made and dropped
 do $$ begin
     for i in 1 .. 1000 loop
@@ -43,7 +43,7 @@ do $$ begin
     end loop;
 end $$;
 select call_all() from generate_series(1, 3);
-select prepared_at() = :'before' as not_again;
+select prepared_texts() = :'before' as not_again;
 -- other objects of all kinds, and what autovacuum does
 create function elsewhere() returns int language sql as 'select 1';
 create type elsewhere as enum ('a');
@@ -56,14 +56,14 @@ insert into item select i, 'x' from generate_series(1, 100) i;
 vacuum analyze item;
 analyze pg_proc, pg_type;
 select call_all() from generate_series(1, 3);
-select prepared_at() = :'before' as not_again;
+select prepared_texts() = :'before' as not_again;
 drop function elsewhere;
 drop type elsewhere;
 drop server t_inval_other cascade;
 -- a function that is made anew with the same statement keeps what is prepared, too
 create or replace function pair(out a int, out b text) language plproxy as $$ cluster 't_inval'; /* anew */ run on 0; $$;
 select call_all() from generate_series(1, 3);
-select prepared_at() = :'before' as not_again;
+select prepared_texts() = :'before' as not_again;
 -- while a change of the table is seen
 call everywhere($$ alter table t_invalidation.item add column price numeric(6, 2) default 0.05 $$);
 alter table item add column price numeric(6, 2);

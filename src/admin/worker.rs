@@ -98,7 +98,8 @@ fn round() {
 
 /// A partition, or who has made a function, may say as much as he likes.
 fn cut(what: &str) -> &str {
-    what.get(..what.floor_char_boundary(MOST_BYTES)).unwrap_or(what)
+    what.get(..what.floor_char_boundary(MOST_BYTES))
+        .unwrap_or(what)
 }
 
 /// Names the database as well.

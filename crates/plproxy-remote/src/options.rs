@@ -45,6 +45,8 @@ pub struct CallOptions {
     pub reset_after_error: Option<Rc<Reset>>,
     /// Whether to prepare statements.
     pub prepared: Prepared,
+    /// How long a prepared statement is used before it is prepared anew; `None`: as long as its connection.
+    pub prepared_lifetime: Option<Duration>,
     /// Whether its connections are those that sessions share.
     pub shared: Option<SharedOptions>,
     /// Whether a request that fails is an event, [`Event::RequestFailed`](crate::Event::RequestFailed), and the others go on.

@@ -23,33 +23,33 @@ call everywhere($$ drop table d_parsed_t $$);
 select table_of();
 call everywhere($$ create table d_parsed_t (a int) $$);
 select table_of();
--- an object that comes first, made when the statement has run often; within a second the one before may still be it
+-- objects that come first, made when the statement has run often, and constants that are none: after five seconds at the latest
 call everywhere($$ create schema d_first $$);
 call everywhere($$ create function d_over(a int8) returns text language sql as 'select ''int8''' $$);
+call everywhere($$ create function d_hidden() returns text language sql as 'select ''public''' $$);
 call everywhere($$ create table d_table (a int) $$);
-create function d_over(a int) returns text language plproxy as $$ cluster 'parts'; run on 0; target d_over; $$;
-create function d_over_select(a int) returns text language plproxy as $$ cluster 'parts'; run on 0; select d_over(a); $$;
-create function d_count() returns int8 language plproxy as $$ cluster 'parts'; run on 0; select count(*) from d_table; $$;
-create function d_path(path text) returns text language plproxy as $$ cluster 'parts'; run on 0; select set_config('search_path', path, false); $$;
-select d_path('d_first, public');
-select d_over(1), d_over_select(1), d_count() from generate_series(1, 8);
-call everywhere($$ create function d_over(a int4) returns text language sql as 'select ''int4''' $$);
-call everywhere($$ create table d_first.d_table as select 1 as a $$);
-select pg_sleep(1.1);
-select d_over(1), d_over_select(1), d_count() from generate_series(1, 3);
-call everywhere($$ create function d_first.d_over(a int4) returns text language sql as 'select ''first''' $$);
-select pg_sleep(1.1);
-select d_over(1), d_over_select(1), d_count() from generate_series(1, 3);
-select d_path('"$user", public');
--- constants that are none
 call everywhere($$ create table d_conf as select 'old' as value $$);
 call everywhere($$ create function d_conf() returns text immutable language plpgsql as 'begin return (select value from d_conf); end' $$);
+create function d_over(a int) returns text language plproxy as $$ cluster 'parts'; run on 0; target d_over; $$;
+create function d_over_select(a int) returns text language plproxy as $$ cluster 'parts'; run on 0; select d_over(a); $$;
+create function d_hidden() returns text language plproxy as $$ cluster 'parts'; run on 0; $$;
+create function d_hidden_select() returns text language plproxy as $$ cluster 'parts'; run on 0; select d_hidden(); $$;
+create function d_count() returns int8 language plproxy as $$ cluster 'parts'; run on 0; select count(*) from d_table; $$;
 create function d_conf() returns text language plproxy as $$ cluster 'parts'; run on 0; $$;
 create function d_conf_select() returns text language plproxy as $$ cluster 'parts'; run on 0; select d_conf(); $$;
-select d_conf(), d_conf_select() from generate_series(1, 8);
+create function d_path(path text) returns text language plproxy as $$ cluster 'parts'; run on 0; select set_config('search_path', path, false); $$;
+create function d_all() returns setof text language sql as $$
+    select concat_ws(' ', d_over(1), d_over_select(1), d_hidden(), d_hidden_select(), d_count(), d_conf(), d_conf_select())
+    from generate_series(1, 8) $$;
+select d_path('d_first, public');
+select d_all();
+call everywhere($$ create function d_over(a int4) returns text language sql as 'select ''int4''' $$);
+call everywhere($$ create function d_first.d_hidden() returns text language sql as 'select ''first''' $$);
+call everywhere($$ create table d_first.d_table as select 1 as a $$);
 call everywhere($$ update d_conf set value = 'new' $$);
-select pg_sleep(1.1);
-select d_conf(), d_conf_select() from generate_series(1, 3);
+select pg_sleep(5.1);
+select d_all();
+select d_path('"$user", public');
 -- a column list with a pseudo-type
 create function d_record() returns setof record language plproxy as $$ cluster 'parts'; run on 0; select row(1, 2); $$;
 select * from d_record() as (a record);

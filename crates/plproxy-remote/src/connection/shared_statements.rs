@@ -10,7 +10,7 @@ use plproxy_core::int_map::IntMap;
 use plproxy_core::shared::{Secret, Statements as Known};
 
 use crate::connection::backend_identity::BackendIdentity;
-use crate::connection::statement_plan::{Columns, LIFETIME, Plan, PreparedStatement};
+use crate::connection::statement_plan::{Age, Columns, Plan, PreparedStatement};
 use crate::encoding::Encoding;
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
@@ -66,7 +66,7 @@ impl SharedStatements {
         statement: &Statement,
         prepared: Prepared,
         backend: BackendIdentity,
-        now: Duration,
+        age: Age,
         closed: &mut Vec<Rc<str>>,
     ) -> Plan {
         if prepared == Prepared::Off || statement.has_constants() {
@@ -85,7 +85,7 @@ impl SharedStatements {
                 hash,
                 name: name_of(hash),
                 uses: 0,
-                since: now,
+                since: age.now,
                 at: 0,
                 columns: Columns::Unknown,
                 never: false,
@@ -104,9 +104,9 @@ impl SharedStatements {
             if !is_direct {
                 return Plan::Unnamed;
             }
-            if self.known.age(entry.at, now) >= LIFETIME && self.known.remove(entry.hash) {
+            if self.known.age(entry.at, age.now) >= age.lifetime && self.known.remove(entry.hash) {
                 entry.columns = Columns::Unknown;
-                entry.since = now;
+                entry.since = age.now;
                 closed.push(entry.name.clone());
                 return Plan::Prepare(entry.name.clone());
             }
@@ -122,7 +122,7 @@ impl SharedStatements {
         if !is_direct {
             return Plan::UnnamedAndAsk;
         }
-        entry.since = now;
+        entry.since = age.now;
         let name = entry.name.clone();
         closed.extend(self.known.make_room().map(name_of));
         Plan::Prepare(name)

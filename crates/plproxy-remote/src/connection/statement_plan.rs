@@ -5,14 +5,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::protocol::columns::ColumnDescription;
 
-/// How long a prepared statement is used before it is prepared anew.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(1);
+/// What time it is, and how long prepared statements are used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Age {
+    pub(crate) now: Duration,
+    pub(crate) lifetime: Duration,
+}
 
-/// The time that statements are prepared by: all processes have the same.
-pub(crate) fn clock() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+impl Age {
+    /// By the clock that all processes share.
+    pub(crate) fn of(lifetime: Option<Duration>) -> Age {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Age {
+            now: now.unwrap_or_default(),
+            lifetime: lifetime.unwrap_or(Duration::MAX),
+        }
+    }
+
+    /// Whether what was prepared then is to be prepared anew. A clock that was put back tells nothing.
+    pub(crate) fn is_over(&self, since: Duration) -> bool {
+        let age = self.now.checked_sub(since).unwrap_or(Duration::MAX);
+        age >= self.lifetime && self.lifetime != Duration::MAX
+    }
 }
 
 /// A statement that a connection has prepared.

@@ -2,7 +2,7 @@
 //!
 //! A connection counts how often it runs a statement. The second time the statement is prepared, if the connection reaches one
 //! server process; before that, and always where it does not, the statement is sent unnamed. So is one with constants in
-//! quotes. A prepared statement is prepared anew after a second: the server follows what becomes of the objects that it
+//! quotes. A prepared statement is prepared anew after a while: the server follows what becomes of the objects that it
 //! uses, but not that others would be found in their place by now, nor what it took for constant.
 
 use std::cell::Cell;
@@ -14,7 +14,7 @@ use plproxy_core::int_map::IntMap;
 
 use crate::connection::backend_identity::BackendIdentity;
 use crate::connection::shared_statements::SharedStatements;
-use crate::connection::statement_plan::{LIFETIME, Plan, PreparedStatement};
+use crate::connection::statement_plan::{Age, Plan, PreparedStatement};
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
 
@@ -49,16 +49,16 @@ pub(crate) struct StatementCache {
 }
 
 impl StatementCache {
-    /// How to run `statement` this time, by `clock`'s `now`. May forget the least recently used statement.
+    /// How to run `statement` this time. May forget the least recently used statement.
     pub(crate) fn plan(
         &mut self,
         statement: &Statement,
         prepared: Prepared,
         backend: BackendIdentity,
-        now: Duration,
+        age: Age,
     ) -> Plan {
         if let Some(shared) = &mut self.shared {
-            return shared.plan(statement, prepared, backend, now, &mut self.forgotten);
+            return shared.plan(statement, prepared, backend, age, &mut self.forgotten);
         }
         if prepared == Prepared::Off || statement.has_constants() {
             return Plan::Unnamed;
@@ -81,8 +81,7 @@ impl StatementCache {
         };
         entry.used = clock;
         entry.uses = entry.uses.saturating_add(1);
-        let is_old = |since| now.checked_sub(since).is_none_or(|age| age >= LIFETIME);
-        if is_old(entry.since)
+        if age.is_over(entry.since)
             && let State::Prepared(_) = entry.state
             && let State::Prepared(form) = std::mem::replace(&mut entry.state, State::Counting)
         {
@@ -101,7 +100,7 @@ impl StatementCache {
             State::Counting if entry.uses < 2 => Plan::Unnamed,
             State::Counting => match (prepared, backend) {
                 (Prepared::On, _) | (_, BackendIdentity::Confirmed) => {
-                    entry.since = now;
+                    entry.since = age.now;
                     Plan::Prepare(new_name())
                 }
                 (_, BackendIdentity::Unknown) => Plan::UnnamedAndAsk,

@@ -30,6 +30,77 @@ fn check(remote: &Remote, endpoint: &Rc<Endpoint>, prepared: Prepared, expected:
 
 #[test]
 #[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_text_with_constants_is_never_prepared() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let sql = "select count(*)::text || 'x' from pg_prepared_statements";
+    let statement = Statement::call(sql.into());
+    for prepared in [Prepared::Auto, Prepared::On] {
+        let options = CallOptions {
+            prepared,
+            ..CallOptions::default()
+        };
+        for _ in 0..4 {
+            let call = remote.start(&statement, vec![request(&endpoint, &[])], &options);
+            assert_eq!(drain(call).text(), "0x", "{prepared:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
+fn a_prepared_statement_is_prepared_anew_after_its_lifetime() {
+    let _turn = turn();
+    let remote = remote();
+    let endpoint = endpoint(&remote, "a", &server());
+    let run = |sql: &str, lifetime: Option<Duration>| {
+        let options = CallOptions {
+            prepared: Prepared::On,
+            prepared_lifetime: lifetime,
+            ..CallOptions::default()
+        };
+        let statement = Statement::call(sql.into());
+        move |remote: &Remote, endpoint: &Rc<Endpoint>| {
+            drain(remote.start(&statement, vec![request(endpoint, &[])], &options)).text()
+        }
+    };
+    // There is one at a time, however often it is prepared.
+    let names = run(
+        "select count(*)::text || min(name) from pg_prepared_statements",
+        Some(Duration::ZERO),
+    );
+    names(&remote, &endpoint);
+    let first = names(&remote, &endpoint);
+    let second = names(&remote, &endpoint);
+    assert!(
+        first.starts_with("1plproxy_") && second.starts_with("1plproxy_"),
+        "{first}, {second}"
+    );
+    assert_ne!(first, second);
+    // What comes first by now is found then, and not before.
+    execute(
+        &remote,
+        &endpoint,
+        "create function pg_temp.over(int8) returns text language sql as $$ select 'int8'::text $$",
+    );
+    let kept = run("select pg_temp.over(1)", None);
+    let anew = run("select pg_temp.over(1)", Some(Duration::ZERO));
+    for _ in 0..3 {
+        assert_eq!(kept(&remote, &endpoint), "int8");
+        assert_eq!(anew(&remote, &endpoint), "int8");
+    }
+    execute(
+        &remote,
+        &endpoint,
+        "create function pg_temp.over(int4) returns text language sql as $$ select 'int4'::text $$",
+    );
+    assert_eq!(kept(&remote, &endpoint), "int8");
+    assert_eq!(anew(&remote, &endpoint), "int4");
+}
+
+#[test]
+#[ignore = "needs PLPROXY_TEST_SERVER"]
 fn the_transition_shows_in_pg_prepared_statements() {
     let _turn = turn();
     let remote = remote();
@@ -273,7 +344,7 @@ fn the_question_behind_an_answer_does_not_cost_it() {
         scripted::stay_silent(stream);
     });
     let endpoint = endpoint(&remote, "a", &connstr);
-    let statement = Statement::call("select 'x'::text".into());
+    let statement = Statement::call("select x".into());
     assert_eq!(run(&remote, &endpoint, &statement, &[]).text(), "x");
     told.recv_timeout(HANG).unwrap();
     let limit = Duration::from_millis(130);

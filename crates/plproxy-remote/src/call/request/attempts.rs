@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::round_trip::Description;
-use crate::connection::statement_plan::{Plan, clock};
+use crate::connection::statement_plan::{Age, Plan};
 use crate::error::ErrorKind;
 use crate::options::Prepared;
 use crate::protocol::statement::Statement;
@@ -87,10 +87,12 @@ impl PartitionRequest {
         if let Some(exchanged) = self.describe(statement, connection).await {
             return exchanged;
         }
-        let plan =
-            connection
-                .statements
-                .plan(statement, self.prepared(), connection.backend, clock());
+        let plan = connection.statements.plan(
+            statement,
+            self.prepared(),
+            connection.backend,
+            Age::of(self.context.options.prepared_lifetime),
+        );
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
             matches!(plan, Plan::Prepare(_)),

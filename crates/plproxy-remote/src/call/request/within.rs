@@ -11,7 +11,7 @@ use crate::connection::branch::{Branch, Lease};
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::round_trip::{Description, IgnoreReply};
-use crate::connection::statement_plan::{Plan, clock};
+use crate::connection::statement_plan::{Age, Plan};
 use crate::error::ErrorKind;
 use crate::protocol::statement::Statement;
 use crate::protocol::write_buffer::WriteBuffer;
@@ -132,7 +132,12 @@ impl PartitionRequest {
             return exchanged;
         }
         let statements = &mut connection.statements;
-        let plan = match statements.plan(statement, self.prepared(), connection.backend, clock()) {
+        let plan = match statements.plan(
+            statement,
+            self.prepared(),
+            connection.backend,
+            Age::of(self.context.options.prepared_lifetime),
+        ) {
             // The question for the process would need a round of its own, and is refused in a transaction that has failed.
             Plan::UnnamedAndAsk => Plan::Unnamed,
             plan => plan,

@@ -2,8 +2,18 @@
 
 use super::*;
 use crate::connection::statement_plan::Columns;
+use std::time::Duration;
 
-const NOW: Duration = Duration::from_secs(1_000_000);
+const START: Duration = Duration::from_secs(1_000_000);
+
+const NOW: Age = at(START);
+
+const fn at(now: Duration) -> Age {
+    Age {
+        now,
+        lifetime: Duration::from_secs(1),
+    }
+}
 
 /// Runs one statement several times and checks how.
 fn check(prepared: Prepared, backend: BackendIdentity, expected: &[&str]) {
@@ -105,30 +115,34 @@ fn a_prepared_statement_is_prepared_anew_after_a_while() {
     let statement = Statement::call("select 1".into());
     let mut statements = StatementCache::default();
     let mut names = Vec::new();
-    let mut plan =
-        |now| match statements.plan(&statement, Prepared::Auto, BackendIdentity::Confirmed, now) {
-            Plan::Prepared(_) => "prepared",
-            Plan::Prepare(name) => {
-                let columns = Columns::Unknown;
-                statements.keep(&statement, PreparedStatement { name, columns });
-                names.extend(statements.forgotten().iter().cloned());
-                statements.forgotten_are_closed();
-                "prepare"
-            }
-            _ => "unnamed",
-        };
+    let mut plan = |now| match statements.plan(
+        &statement,
+        Prepared::Auto,
+        BackendIdentity::Confirmed,
+        at(now),
+    ) {
+        Plan::Prepared(_) => "prepared",
+        Plan::Prepare(name) => {
+            let columns = Columns::Unknown;
+            statements.keep(&statement, PreparedStatement { name, columns });
+            names.extend(statements.forgotten().iter().cloned());
+            statements.forgotten_are_closed();
+            "prepare"
+        }
+        _ => "unnamed",
+    };
     let second = Duration::from_secs(1);
     let almost = Duration::from_millis(999);
     for (time, expected) in [
-        (NOW, "unnamed"),
-        (NOW, "prepare"),
-        (NOW + almost, "prepared"),
-        (NOW + second, "prepare"),
-        (NOW + second + almost, "prepared"),
-        (NOW + second * 9, "prepare"),
+        (START, "unnamed"),
+        (START, "prepare"),
+        (START + almost, "prepared"),
+        (START + second, "prepare"),
+        (START + second + almost, "prepared"),
+        (START + second * 9, "prepare"),
         // The clock was put back.
-        (NOW, "prepare"),
-        (NOW, "prepared"),
+        (START, "prepare"),
+        (START, "prepared"),
     ] {
         assert_eq!(plan(time), expected, "{time:?}");
     }
