@@ -208,7 +208,7 @@ server_launch() {
             return
         fi
         # The port was taken meanwhile, or the processes of a killed server are still going away.
-        tail -n 8 "$dir/log" 2>/dev/null | grep -qE 'Address already in use|shared memory block .* still in use' || break
+        tail -n 300 "$dir/log" 2>/dev/null | grep -qE 'Address already in use|shared memory block .* still in use' || break
         [ "$which" = any ] || sleep 0.3
     done
     tail -n 20 "$dir/log" >&2

@@ -77,9 +77,10 @@ pub(super) fn before_commit(members: &mut Vec<Member>) -> Result<(), Error> {
 /// without. That there are notifications to be sent nobody can see.
 fn is_the_last_step(writer: &Member) -> bool {
     let can_prepare = || site(writer).is_some_and(|site| site.can_prepare());
-    !xact::has_written()
-        && !xact::is_serializable()
-        && !(xact::has_used_temporary_tables() && can_prepare())
+    let may_fail = xact::has_written()
+        || xact::is_serializable()
+        || xact::has_used_temporary_tables() && can_prepare();
+    !may_fail
 }
 
 fn orders<'a>(readers: &[&'a Member]) -> Vec<(&'a Member, Order)> {

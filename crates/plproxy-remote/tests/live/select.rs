@@ -94,11 +94,11 @@ fn types_of_any_sort_come_as_text_and_are_not_looked_up() {
         Some(""),
     ];
     // A view, as a text with constants is not prepared.
-    let views = format!(
-        "create temp view \"all\" (a, b, c, d, e, f, g, h, i, j, k, l) as select {all}; \
-         create temp view plain (a, b, c) as select 'plain', '{{\"a\":1}}'::json, null::int"
-    );
-    execute(&remote, &endpoint, &views);
+    let all =
+        format!("create temp view \"all\" (a, b, c, d, e, f, g, h, i, j, k, l) as select {all}");
+    execute(&remote, &endpoint, &all);
+    let plain = "create temp view plain (a, b, c) as select 'plain', '{\"a\":1}'::json, null::int";
+    execute(&remote, &endpoint, plain);
     let statement = Statement::select("select * from pg_temp.all".into());
     let settings = "set lc_monetary = 'C'";
     execute(&remote, &endpoint, settings);
