@@ -156,7 +156,7 @@ impl Branch {
     }
 
     /// Lends the connection for a statement; `None` if the transaction has not begun.
-    pub(crate) fn lend(self: &Rc<Branch>) -> Result<(Lease, Option<Box<Connection>>), ErrorKind> {
+    pub(crate) fn lend(self: &Rc<Branch>) -> Result<(Loan, Option<Box<Connection>>), ErrorKind> {
         let mut state = self.state.borrow_mut();
         let (otherwise, connection) = match std::mem::replace(&mut *state, State::Busy) {
             State::New => (State::New, None),
@@ -171,11 +171,11 @@ impl Branch {
                 ));
             }
         };
-        let lease = Lease {
+        let loan = Loan {
             branch: Rc::clone(self),
             otherwise: Some(otherwise),
         };
-        Ok((lease, connection))
+        Ok((loan, connection))
     }
 
     /// The statements to be sent before the next one, and whether the last of them is the query for the server's identity.
@@ -228,13 +228,17 @@ impl Branch {
 }
 
 /// A call has the connection while this lives. If it does not give it back, the transaction is lost.
-pub(crate) struct Lease {
+pub(crate) struct Loan {
     branch: Rc<Branch>,
     /// What becomes of the transaction if the connection is not given back.
     otherwise: Option<State>,
 }
 
-impl Lease {
+impl Loan {
+    pub(crate) fn branch(&self) -> &Branch {
+        &self.branch
+    }
+
     /// The transaction is about to begin.
     pub(crate) fn begins(&mut self) {
         self.otherwise = Some(State::Lost);
@@ -252,7 +256,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Loan {
     fn drop(&mut self) {
         if let Some(state) = self.otherwise.take() {
             *self.branch.state.borrow_mut() = state;

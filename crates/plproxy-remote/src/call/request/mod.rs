@@ -3,6 +3,7 @@
 mod attempts;
 pub(crate) mod context;
 mod lease_queue;
+mod part;
 mod refusal;
 mod shared;
 mod sink;
@@ -17,6 +18,7 @@ use plproxy_core::room;
 
 use crate::call::event::Event;
 use crate::call::request::context::CallContext;
+use crate::call::request::part::Part;
 use crate::connection::Connection;
 use crate::connection::branch::Branch;
 use crate::connection::connect::{Limits, connect};
@@ -57,22 +59,25 @@ impl PartitionRequest {
         if self.is_large() {
             self.context.state.fast_path.in_runtime().await;
         }
-        if let Some(branch) = self.branch.clone() {
-            return self.run_in(&branch).await;
-        }
         let mut now = self.context.started;
         loop {
-            let acquired = match &self.context.options.shared {
-                Some(shared) => self.acquire(shared).await,
-                None => self.idle_or_new(now).await,
+            let (mut part, open) = match self.branch.as_ref().map(Part::take) {
+                None => (None, None),
+                Some(Ok((part, open))) => (Some(part), open),
+                Some(Err(kind)) => return self.context.state.fail(self.request, kind),
+            };
+            let acquired = match (open, &self.context.options.shared) {
+                (Some(connection), _) => Ok((connection, false)),
+                (None, Some(shared)) => self.lease_or_new(shared).await,
+                (None, None) => self.idle_or_new(now).await,
             };
             let (mut connection, new) = match acquired {
                 Ok(acquired) => acquired,
                 Err(kind) => return self.context.state.fail_unreached(self.request, kind),
             };
             if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
-                // If the call is dropped meanwhile, the connection is idle.
-                self.context.pool.put(connection, &self.context.options);
+                // If the call is dropped meanwhile, the connection is where it was.
+                self.put_back(part, connection, new);
                 self.context.state.fast_path.in_runtime().await;
                 now = Instant::now();
                 continue;
@@ -83,31 +88,59 @@ impl PartitionRequest {
                 connection.cancel_key(),
                 self.context.options.query_timeout.is_some(),
             ) {
-                // A session that was used before may have set another role.
-                let left = if new && connection.shared.is_none() {
-                    self.context.state.spare(connection)
-                } else {
-                    Some(connection)
-                };
-                if let Some(connection) = left {
-                    self.context.pool.put(connection, &self.context.options);
-                }
-                return;
+                return self.put_back(part, connection, new);
             }
-            if connection.begin_use(if new { Instant::now() } else { now }) {
+            let is_first = part.as_ref().is_none_or(|part| part.begins);
+            let begun = if new { Instant::now() } else { now };
+            if !is_first {
+                connection.goes_on(begun);
+            } else if connection.begin_use(begun) {
                 self.context.pool.is_used(&self.endpoint);
             }
             if !connection.notices.is_empty() {
                 self.pass_on_notices(&mut connection).await;
             }
-            let exchanged = self.execute(&mut connection).await;
-            if exchanged.never_received && !new && !self.context.state.events.is_closed() {
+            let exchanged = match &mut part {
+                None => self.execute(&mut connection).await,
+                Some(part) => self.execute_in(part, &mut connection).await,
+            };
+            if exchanged.never_received
+                && is_first
+                && !new
+                && !self.context.state.events.is_closed()
+            {
                 // The connection was dead, and nothing has run: as if that had been found before.
                 self.context.state.running.never_started(self.request);
+                if let Some(part) = part {
+                    part.loan.never_began();
+                }
                 now = Instant::now();
                 continue;
             }
-            return self.finish(connection, exchanged).await;
+            return match part {
+                None => self.finish(connection, exchanged).await,
+                Some(part) => self.finish_in(part, connection, exchanged),
+            };
+        }
+    }
+
+    /// Gives back a connection on which nothing was sent.
+    fn put_back(&self, part: Option<Part>, connection: Box<Connection>, new: bool) {
+        if let Some(Part {
+            loan,
+            begins: false,
+        }) = part
+        {
+            return loan.give_back(connection);
+        }
+        // A session that was used before may have set another role.
+        let left = if new && connection.shared.is_none() {
+            self.context.state.spare(connection)
+        } else {
+            Some(connection)
+        };
+        if let Some(connection) = left {
+            self.context.pool.put(connection, &self.context.options);
         }
     }
 

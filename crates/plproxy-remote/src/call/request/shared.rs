@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 impl PartitionRequest {
     /// A connection, and whether it was made for this.
-    pub(crate) async fn acquire(
+    pub(super) async fn lease_or_new(
         &self,
         options: &SharedOptions,
     ) -> Result<(Box<Connection>, bool), ErrorKind> {

@@ -1,13 +1,12 @@
 //! A request in a transaction of several calls.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use super::attempts::{learn, never_ran};
+use super::part::Part;
 use super::refusal::{TAKEN, is_missing, is_stale};
 use super::{PartitionRequest, READ_ONLY};
 use crate::connection::Connection;
-use crate::connection::branch::{Branch, Lease};
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::round_trip::{Description, IgnoreReply};
@@ -22,74 +21,21 @@ const PROBED: &str = "release savepoint plproxy_probe";
 const REFUSED: &str = "rollback to savepoint plproxy_probe";
 
 impl PartitionRequest {
-    /// Runs the request on the transaction's connection. For the first request that is an idle connection or a new one.
-    pub(super) async fn run_in(&self, branch: &Rc<Branch>) {
-        let mut now = self.context.started;
-        loop {
-            let (mut lease, open) = match branch.lend() {
-                Ok(lent) => lent,
-                Err(kind) => return self.context.state.fail(self.request, kind),
-            };
-            let begins = open.is_none();
-            let acquired = match open {
-                Some(connection) => Ok((connection, false)),
-                None => self.idle_or_new(now).await,
-            };
-            let (mut connection, new) = match acquired {
-                Ok(acquired) => acquired,
-                Err(kind) => return self.context.state.fail_unreached(self.request, kind),
-            };
-            if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
-                self.give_back(lease, connection, begins);
-                self.context.state.fast_path.in_runtime().await;
-                now = Instant::now();
-                continue;
-            }
-            connection.cancel_key().set_backend(connection.backend);
-            if !self.context.state.starts(
-                self.request,
-                connection.cancel_key(),
-                self.context.options.query_timeout.is_some(),
-            ) {
-                return self.give_back(lease, connection, begins);
-            }
-            let begun = if new { Instant::now() } else { now };
-            if begins {
-                if connection.begin_use(begun) {
-                    self.context.pool.is_used(&self.endpoint);
-                }
-                connection.set_in_transaction(true);
-            } else {
-                connection.goes_on(begun);
-            }
-            if !connection.notices.is_empty() {
-                self.pass_on_notices(&mut connection).await;
-            }
-            lease.begins();
-            let exchanged = self.execute_in(&mut connection, begins).await;
-            if exchanged.never_received && begins && !new && !self.context.state.events.is_closed()
-            {
-                // The connection was dead, and nothing has run.
-                self.context.state.running.never_started(self.request);
-                lease.never_began();
-                now = Instant::now();
-                continue;
-            }
-            return self.finish_in(branch, lease, connection, exchanged, begins);
+    /// Executes the statement in the transaction.
+    pub(super) async fn execute_in(
+        &self,
+        part: &mut Part,
+        connection: &mut Connection,
+    ) -> Exchanged {
+        part.loan.begins();
+        if part.begins {
+            connection.set_in_transaction(true);
         }
-    }
-
-    /// Gives the connection back, on which nothing was sent.
-    fn give_back(&self, lease: Lease, connection: Box<Connection>, begins: bool) {
-        if !begins {
-            lease.give_back(connection);
-        } else if let Some(connection) = self.context.state.spare(connection) {
-            self.context.pool.put(connection, &self.context.options);
-        }
+        self.execute_either_in(connection, part.begins).await
     }
 
     /// Executes the statement, or the one to be run where there is no such procedure.
-    async fn execute_in(&self, connection: &mut Connection, begins: bool) -> Exchanged {
+    async fn execute_either_in(&self, connection: &mut Connection, begins: bool) -> Exchanged {
         let statement = &self.context.statement;
         let exchanged = self.execute_one_in(statement, connection, begins).await;
         let Some(otherwise) = statement.otherwise() else {
@@ -227,14 +173,7 @@ impl PartitionRequest {
     }
 
     /// The statement is done: the transaction gets its connection back, and the result is reported.
-    fn finish_in(
-        &self,
-        branch: &Branch,
-        lease: Lease,
-        connection: Box<Connection>,
-        exchanged: Exchanged,
-        begins: bool,
-    ) {
+    pub(super) fn finish_in(&self, part: Part, connection: Box<Connection>, exchanged: Exchanged) {
         let Exchanged {
             mut result,
             batch,
@@ -243,17 +182,17 @@ impl PartitionRequest {
         } = exchanged;
         self.context.state.ends(self.request);
         if matches!(&result, Err(ErrorKind::Db(diagnostic)) if diagnostic.code == *READ_ONLY) {
-            branch.set_read_only();
+            part.loan.branch().set_read_only();
         }
-        if begins && result.is_err() && connection.is_idle() {
+        if part.begins && result.is_err() && connection.is_idle() {
             // The transaction could not begin.
-            lease.never_began();
+            part.loan.never_began();
             self.context.pool.put(connection, &self.context.options);
         } else {
             if result.is_ok() && !connection.state.is_in_transaction() {
                 result = Err(ErrorKind::protocol("server has ended the transaction"));
             }
-            lease.give_back(connection);
+            part.loan.give_back(connection);
         }
         self.report(result.map(|()| (batch, columns)));
     }
