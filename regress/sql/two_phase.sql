@@ -7,10 +7,7 @@ create server t_two_phase foreign data wrapper plproxy options (transaction_mode
 create server t_two_phase foreign data wrapper plproxy options (transaction_mode '', p0 'dbname=regress_part0');
 alter server t_two_phase options (set transaction_mode 'two_phase', add streaming '1');
 alter server t_two_phase options (set transaction_mode 'two_phase', add shared_connections '2');
-alter server t_two_phase options (set transaction_mode 'two_phase', add shared_connections '0');
-alter server t_two_phase options (set shared_connections '1');
-create server t_two_phase_2 foreign data wrapper plproxy
-    options (shared_connections '1', transaction_mode 'two_phase', p0 'dbname=regress_part0');
+alter server t_two_phase options (add streaming '1');
 drop server t_two_phase;
 select current_setting('port') as port \gset
 \set p0 'dbname=regress_part0 host=127.0.0.1 port=' :port

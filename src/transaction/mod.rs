@@ -211,7 +211,7 @@ fn roll_back(members: Vec<Member>) {
     for (member, outcome) in places.into_iter().zip(outcomes) {
         if member.branch.is_read_only() {
             // A primary may have become a standby: the next call looks for one anew.
-            remote.close_endpoint(member.branch.endpoint());
+            remote.retire_endpoint(member.branch.endpoint());
         } else if outcome.last().is_ok()
             && let Some(session) = outcome.session
         {

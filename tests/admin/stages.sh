@@ -11,7 +11,10 @@ run_begin
 trap '' PIPE
 settings=(--auth trust --set 'shared_buffers = 16MB' --set 'restart_after_crash = on')
 for name in a b; do server_start "$name" "${settings[@]}" --set 'max_prepared_transactions = 20'; done
-server_start proxy "${settings[@]}" "${REPLICATED[@]}"
+# Connections that sessions share need the library preloaded.
+preloaded=()
+[ -z "${SHARED_CONNECTIONS:-}" ] || preloaded=(--set "shared_preload_libraries = 'plproxy'")
+server_start proxy "${settings[@]}" "${REPLICATED[@]}" "${preloaded[@]}"
 for name in a b; do
     server_psql "$name" -q <<'SQL'
 create database part;

@@ -6,6 +6,7 @@
 #
 #   MODE=autocommit tests/ledger/run.sh      shows that the checks find what is lost
 #   SEED=1 ROUNDS=3 SECONDS_EACH=10 SESSIONS=16 tests/ledger/run.sh
+#   SHARED_CONNECTIONS=3 tests/ledger/run.sh  the sessions share so many connections to each partition
 
 source "$(dirname "${BASH_SOURCE[0]}")/../admin/lib.sh"
 
@@ -15,9 +16,10 @@ SECONDS_EACH=${SECONDS_EACH:-10}
 SESSIONS=${SESSIONS:-16}
 MODE=${MODE:-two_phase}
 INTERVAL=${INTERVAL:-5}
+SHARED_CONNECTIONS=${SHARED_CONNECTIONS:-0}
 ACCOUNTS=1000 PARTITIONS=8 BALANCE=100 BATCH=100
 RANDOM=$SEED
-echo "ledger: seed $SEED"
+echo "ledger: seed $SEED, shared_connections $SHARED_CONNECTIONS"
 
 run_begin
 trap '' PIPE
@@ -50,7 +52,7 @@ done
 server_psql proxy -q <<SQL
 create extension plproxy;
 create server bank foreign data wrapper plproxy
-    options (transaction_mode '$MODE', lock_timeout '2000', query_timeout '20', connect_timeout '5', $options);
+    options (transaction_mode '$MODE', shared_connections '$SHARED_CONNECTIONS', lock_timeout '2000', query_timeout '20', connect_timeout '5', $options);
 create user mapping for public server bank options (user 'postgres');
 create function move(account int, amount bigint, transfer text) returns bigint language plproxy as \$\$
     cluster 'bank'; run on account; \$\$;
@@ -100,14 +102,14 @@ worker() {
             continue
         fi
         rm -f "$PLPROXY_RUN/resting.$number"
-        # Many by one psql, as each of these is a few processes.
+        # Many by one psql, as each of these is a few processes. Two that have a connection which the other needs are to end soon.
         for ((i = 0; i < BATCH; i++)); do
             count=$((count + 1))
             from=$((RANDOM % ACCOUNTS)) to=$((RANDOM % ACCOUNTS))
             [ "$from" != "$to" ] || to=$(((from + 1) % ACCOUNTS))
             echo "select transfer('$number-$count', $((RANDOM % 8)), $from, $to, $((RANDOM % 20 + 1)));"
             printf '%s\n' '\if :ERROR' '\else' "\\echo ack $number-$count" '\endif'
-        done | server_psql proxy -Atq -v ON_ERROR_STOP=0 2>>"$PLPROXY_RUN/errors.$number" \
+        done | PGOPTIONS='-c plproxy.lease_timeout=500ms' server_psql proxy -Atq -v ON_ERROR_STOP=0 2>>"$PLPROXY_RUN/errors.$number" \
             | sed -n 's/^ack //p' >>"$PLPROXY_RUN/acks.$number" || sleep 1
         # The loop has counted in a process of its own.
         count=$((count + BATCH))
@@ -155,6 +157,8 @@ check() {
     same "round $round: all sessions rest" "$SESSIONS" "$(until_is "$SESSIONS" resting)"
     # Whoever is cut off from his session may still be at work in it.
     same "round $round: no session is at work" 0 "$(until_is 0 ask proxy postgres "select count(*) from pg_stat_activity where query like '%transfer(%' and pid <> pg_backend_pid()")"
+    # What lost sessions had is closed; of what is left nobody has any.
+    [ "$SHARED_CONNECTIONS" = 0 ] || same "round $round: no connection is in use" 0 "$(until_is 0 ask proxy postgres "select count(*) from plproxy_shared_connections where state <> 'idle'")"
     # By itself; a busy machine takes a while for a round.
     local since=$SECONDS
     same "round $round: nothing is left prepared" '0 0' "$(until_is '0 0' prepared)"

@@ -3,6 +3,7 @@
 # partitions are lost at each of its steps. Needs PLPROXY_TREE.
 #
 #   STAGES='decided commit' tests/transactions/two_phase.sh      these steps only
+#   SHARED_CONNECTIONS=1 tests/transactions/two_phase.sh         with connections that sessions share: so many to a partition
 
 source "$(dirname "${BASH_SOURCE[0]}")/../admin/stages.sh"
 
@@ -19,6 +20,16 @@ create function look(p int) returns int language plproxy as $$ cluster 'parts'; 
 create function pid(p int) returns int language plproxy as $$ cluster 'parts'; run on p; select pg_backend_pid(); $$;
 create table local (n int);
 SQL
+[ -z "${SHARED_CONNECTIONS:-}" ] || ask proxy postgres "alter server parts options (add shared_connections '$SHARED_CONNECTIONS')" >/dev/null
+# Whether the partitions have no more of them than there may be.
+few() {
+    local name
+    for name in a b; do
+        ask "$name" postgres "select count(*) <= ${SHARED_CONNECTIONS:-0} from pg_stat_activity where datname = 'part' and backend_type = 'client backend'"
+    done | paste -sd ' ' -
+}
+# The shared connections that are in a session's hands, or not yet closed after it.
+held() { ask proxy postgres "select count(*) from plproxy_shared_connections where state <> 'idle'"; }
 on_proxy() { ask proxy postgres "$1"; }
 
 # ---- commits
@@ -183,6 +194,8 @@ for stage in ${STAGES:-sent statement joined prepare prepared decided commit com
         fi
         same "$stage, $loss" "$wanted" "$got"
         same "$stage, $loss: nothing is left to be done" '' "$(recover)"
+        [ -z "${SHARED_CONNECTIONS:-}" ] || same "$stage, $loss: nobody has a connection" 0 "$(until_is 0 held)"
+        [ -z "${SHARED_CONNECTIONS:-}" ] || same "$stage, $loss: nor are there others" 't t' "$(until_is 't t' few)"
         clear
     done
 done

@@ -258,18 +258,7 @@ impl ClusterConfig {
 
     /// Whether the other options go with it.
     fn check_shared(&self) -> Result<(), OptionError> {
-        if self.shared_connections == 0 {
-            return Ok(());
-        }
-        // A transaction would keep its connections from others for as long as it is open, and who waits for one would hold those
-        // to other partitions.
-        if self.transaction_mode == TransactionMode::TwoPhase {
-            return Err(OptionError::plain(
-                "Pl/Proxy: shared_connections cannot be combined with transaction_mode 'two_phase'"
-                    .to_owned(),
-            ));
-        }
-        if self.streaming {
+        if self.shared_connections > 0 && self.streaming {
             let mut error = OptionError::plain(
                 "Pl/Proxy: streaming and shared_connections exclude each other".to_owned(),
             );

@@ -137,11 +137,19 @@ impl Remote {
         Call::new(runtime, pool, statement, requests, branches, options)
     }
 
-    /// Gives a session to the pool, if it is in a known state.
+    /// Gives a session to the pool, or to the other sessions that share it, if it is in a known state.
     pub fn rest(&self, session: Session, options: &CallOptions) {
-        if let Some(connection) = session.into_connection() {
-            self.pool.register(&connection);
-            self.pool.put(connection, options);
+        let Some(connection) = session.into_connection() else {
+            return;
+        };
+        match (&connection.shared, &options.shared) {
+            (Some(_), _) => self.pool.put(connection, options),
+            // It was made beside those that are shared, and no call would take it.
+            (None, Some(_)) => connection.close(),
+            (None, None) => {
+                self.pool.register(&connection);
+                self.pool.put(connection, options);
+            }
         }
     }
 

@@ -1,14 +1,15 @@
 //! The administration functions against several servers: partitions that are down, silent or wrong; SQL on all of them; and
 //! what is committed on all or none, with sessions and servers lost at every step, with copies of the proxy's server, and
-//! at the same time.
+//! at the same time; and transactions over calls on connections that sessions share.
 //!
-//! `plproxy-admin partitions | two_phase | copies | concurrent`, with PLPROXY_TREE, as scripts/ready.sh gives it. Ends with "N passed, N failed".
+//! `plproxy-admin partitions | two_phase | copies | concurrent | joined`, with PLPROXY_TREE, as scripts/ready.sh gives it. Ends with "N passed, N failed".
 #![forbid(unsafe_code)]
 // A test stops at what it did not expect.
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod concurrent;
 mod copies;
+mod joined;
 mod partitions;
 mod stages;
 mod two_phase;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         "two_phase" => two_phase::run(tally),
         "copies" => copies::run(tally),
         "concurrent" => concurrent::run(tally),
-        _ => panic!("usage: plproxy-admin partitions | two_phase | copies | concurrent"),
+        "joined" => joined::run(tally),
+        _ => panic!("usage: plproxy-admin partitions | two_phase | copies | concurrent | joined"),
     })
 }

@@ -21,6 +21,17 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// It is asked to end.
+    pub fn terminate(self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Its command line, which PostgreSQL's processes set to what they are.
+    pub fn title(self) -> String {
+        let title = fs::read(format!("/proc/{}/cmdline", self.0)).unwrap_or_default();
+        String::from_utf8_lossy(&title).into_owned()
+    }
+
     /// As if the machine had lost it; it is not gone at once.
     pub fn kill(self) {
         self.signal(Signal::KILL);

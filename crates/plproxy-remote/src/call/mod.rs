@@ -25,6 +25,7 @@ use crate::call::event::Event;
 use crate::call::queue::Item;
 use crate::call::request::PartitionRequest;
 use crate::call::request::context::CallContext;
+use crate::call::request::turn::Turns;
 use crate::call::request_futures::{RequestFuture, RequestFutures};
 use crate::call::state::CallState;
 use crate::connection::branch::Branch;
@@ -97,6 +98,10 @@ impl<'a> Call<'a> {
             state: state.clone(),
             pool: Rc::clone(pool),
             started: Instant::now(),
+            turns: match &branches {
+                Some(branches) if options.shared.is_some() && count > 1 => Turns::of(branches),
+                _ => Turns::default(),
+            },
             batch: (ROUND / count.max(1)).clamp(2048, ROUND / 4),
         });
         let branches = branches.into_iter().flatten().map(Some);

@@ -4,8 +4,6 @@ use super::*;
 
 const STREAMING: &str = "XX000 Pl/Proxy: streaming and shared_connections exclude each other (Who reads a stream slowly would \
      keep others from the partition.)";
-const TWO_PHASE: &str =
-    "XX000 Pl/Proxy: shared_connections cannot be combined with transaction_mode 'two_phase'";
 
 #[test]
 fn the_validator_knows_shared_connections() {
@@ -16,8 +14,8 @@ fn the_validator_knows_shared_connections() {
         ("streaming=1,shared_connections=2", STREAMING),
         ("shared_connections=0,transaction_mode=two_phase", "ok"),
         ("shared_connections=2,transaction_mode=autocommit", "ok"),
-        ("shared_connections=2,transaction_mode=two_phase", TWO_PHASE),
-        ("transaction_mode=two_phase,shared_connections=2", TWO_PHASE),
+        ("shared_connections=2,transaction_mode=two_phase", "ok"),
+        ("transaction_mode=two_phase,shared_connections=2", "ok"),
         (
             "shared_connections=-1",
             "XX000 Pl/Proxy: only integer options are allowed: shared_connections=-1",
@@ -62,7 +60,6 @@ fn shared_connections_are_read() {
     assert_eq!(read("shared_connections="), Ok(0));
     for (given, message) in [
         ("streaming=1,shared_connections=1", STREAMING),
-        ("transaction_mode=two_phase,shared_connections=1", TWO_PHASE),
         (
             "shared_connections=-2",
             "XX000 shared_connections: Expect a number from 0 to 10000, got '-2'",
@@ -78,7 +75,9 @@ fn shared_connections_are_read() {
 
 #[test]
 fn a_wrapper_s_option_counts_for_its_servers() {
-    let wrapper = options("transaction_mode=two_phase");
+    let wrapper = options("streaming=1");
     let server = options("p0=a,shared_connections=1");
-    assert_eq!(told(parse_server(&wrapper, &server).map(drop)), TWO_PHASE);
+    assert_eq!(told(parse_server(&wrapper, &server).map(drop)), STREAMING);
+    let wrapper = options("transaction_mode=two_phase");
+    assert_eq!(told(parse_server(&wrapper, &server).map(drop)), "ok");
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::call::request::turn::Turns;
 use crate::call::state::CallState;
 use crate::options::CallOptions;
 use crate::pool::Pool;
@@ -15,6 +16,7 @@ pub(crate) struct CallContext {
     pub(crate) state: Rc<CallState>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) started: Instant,
+    pub(crate) turns: Turns,
     /// About how many bytes of rows make a batch; fewer where no more have arrived.
     pub(crate) batch: usize,
 }

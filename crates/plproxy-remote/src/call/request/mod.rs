@@ -7,6 +7,7 @@ mod part;
 mod refusal;
 mod shared;
 mod sink;
+pub(crate) mod turn;
 mod within;
 
 use std::cell::RefCell;
@@ -64,7 +65,11 @@ impl PartitionRequest {
             let (mut part, open) = match self.branch.as_ref().map(Part::take) {
                 None => (None, None),
                 Some(Ok((part, open))) => (Some(part), open),
-                Some(Err(kind)) => return self.context.state.fail(self.request, kind),
+                Some(Err(kind)) => {
+                    // Others are not to wait for it.
+                    drop(self.context.turns.take(self.request));
+                    return self.context.state.fail(self.request, kind);
+                }
             };
             let acquired = match (open, &self.context.options.shared) {
                 (Some(connection), _) => Ok((connection, false)),

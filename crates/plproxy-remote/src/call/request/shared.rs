@@ -47,6 +47,13 @@ impl PartitionRequest {
             ));
         };
         let since = Instant::now();
+        let mut turn = match self.context.turns.take(self.request) {
+            Some(turn) => turn.comes().await,
+            None => None,
+        };
+        if self.context.state.events.is_closed() {
+            return Err(ErrorKind::Closed);
+        }
         loop {
             let known = pool.shared().known(self.endpoint.id());
             let taken = sharing.table.lease(keys, sharing.owner, known.into_iter());
@@ -57,6 +64,7 @@ impl PartitionRequest {
                         .await?
                 }
             };
+            drop(turn.take());
             match grant {
                 Grant::Connect(held) => {
                     let lease = Lease::new(sharing, held);
