@@ -68,20 +68,36 @@ impl Servers {
         }
         let preloaded = ["--set", "shared_preload_libraries = 'plproxy'"];
         let proxy = run.start("proxy", &[&SETTINGS[..], &preloaded].concat());
-        let server = format!(
-            "create server parts foreign data wrapper plproxy options (transaction_mode 'two_phase', lock_timeout '0',
-                shared_connections '1', p0 '{}', p1 '{}')",
-            parts.connstr("part0"),
-            parts.connstr("part1")
-        );
+        let cluster = |name: &str, partitions: &[String]| {
+            let partitions: Vec<String> = (0..)
+                .zip(partitions)
+                .map(|(number, connstr)| format!("p{number} '{connstr}'"))
+                .collect();
+            let server = format!(
+                "create server {name} foreign data wrapper plproxy options (transaction_mode 'two_phase', lock_timeout '0',
+                    shared_connections '1', {})",
+                partitions.join(", ")
+            );
+            let mapping =
+                format!("create user mapping for public server {name} options (user 'postgres')");
+            proxy.execute("postgres", &[&server, &mapping]);
+        };
+        proxy.execute("postgres", &["create extension plproxy"]);
+        cluster("parts", &[parts.connstr("part0"), parts.connstr("part1")]);
+        // Many partitions, and the same in the other order.
+        let mut many: Vec<String> = (0..16)
+            .map(|number| format!("{} application_name=many{number}", parts.connstr("part0")))
+            .collect();
+        cluster("many", &many);
+        many.reverse();
+        cluster("turned", &many);
         proxy.execute(
             "postgres",
             &[
-                "create extension plproxy",
-                &server,
-                "create user mapping for public server parts options (user 'postgres')",
                 "create function add(at int) returns int language plproxy as $$ cluster 'parts'; run on at; $$",
                 "create function add_all(at int) returns setof int language plproxy as $$ cluster 'parts'; run on all; target add; $$",
+                "create function look_at_many(at int) returns setof int language plproxy as $$ cluster 'many'; run on all; target look; $$",
+                "create function look_at_turned(at int) returns setof int language plproxy as $$ cluster 'turned'; run on all; target look; $$",
                 "create function add_any(at int) returns text language plproxy as $$ cluster 'parts'; run on any;
                     select current_database() || ' ' || add(at); $$",
                 "create function add_some(at int) returns setof text language plproxy as $$ cluster 'parts'; run on all skip failed;

@@ -4,6 +4,7 @@ use std::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
 };
+use std::time::Duration;
 
 use super::key::Secret;
 use super::slot::Slot;
@@ -19,6 +20,25 @@ pub struct Header {
     pub(super) high: AtomicU32,
     /// Where the next place among the waiters is looked for.
     pub(super) hint: AtomicU32,
+    /// When somebody who had connections gave up waiting for one more, in microseconds on the clock that is never set.
+    gave_up: AtomicU64,
+}
+
+impl Header {
+    /// For so long one who waits lets another, who has given up before, give back what he has.
+    pub const MOMENT: Duration = Duration::from_millis(250);
+
+    /// Whether somebody who has connections, and is to give up waiting for one more, should do so at once: not if another has
+    /// just done so, who may have what he waits for. Two that wait for each other would both give up else.
+    pub fn may_give_up(&self, now: u64) -> bool {
+        let before = self.gave_up.load(SeqCst);
+        let is_first = before == 0 || now.saturating_sub(before) >= Self::MOMENT.as_micros() as u64;
+        is_first
+            && self
+                .gave_up
+                .compare_exchange(before, now, SeqCst, SeqCst)
+                .is_ok()
+    }
 }
 
 /// Some of the kinds of connections: who waits for them, in order, and a lock.
@@ -143,6 +163,7 @@ impl Table {
             keeper: AtomicU32::new(0),
             high: AtomicU32::new(0),
             hint: AtomicU32::new(0),
+            gave_up: AtomicU64::new(0),
         };
         let stripe = || Stripe {
             lock: AtomicU32::new(0),

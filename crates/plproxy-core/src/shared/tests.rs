@@ -64,6 +64,18 @@ fn no_known() -> std::iter::Empty<(u32, u32)> {
 }
 
 #[test]
+fn of_two_that_wait_for_each_other_one_gives_up_at_once() {
+    let table = Table::leaked(1, 1, 1, wakers());
+    let moment = Header::MOMENT.as_micros() as u64;
+    let header = table.header;
+    assert!(header.may_give_up(1_000_000));
+    assert!(!header.may_give_up(1_000_000));
+    // Nor does who was asked meanwhile put it off for the next one.
+    assert!(!header.may_give_up(999_999 + moment));
+    assert!(header.may_give_up(1_000_000 + moment));
+}
+
+#[test]
 fn words_are_what_they_were() {
     for state in [
         State::Free,

@@ -1,6 +1,6 @@
 //! Waiting for a connection with others in hand.
 
-use plproxy_test_kit::{Session, Tally, until_is};
+use plproxy_test_kit::{Tally, until_is};
 
 use super::{IDLE, Servers};
 
@@ -57,35 +57,28 @@ pub fn knot(tally: &mut Tally, servers: &Servers) {
     second.end();
 }
 
-/// Calls to all partitions take the connections in one order, so that there is no knot of them.
+/// Calls to all partitions take the connections in one order, whatever the partitions' own is, so that there is no knot of them.
 pub fn no_knot(tally: &mut Tally, servers: &Servers) {
-    const SESSIONS: usize = 6;
-    let sessions: Vec<Session> = (0..SESSIONS).map(|_| servers.session()).collect();
-    let work = "do $$ begin
-        for i in 1 .. 60 loop
-            perform add_all(i);
-            commit;
-        end loop;
-    end $$";
-    let pending: Vec<_> = sessions
-        .iter()
-        .map(|session| {
-            session.run("set plproxy.lease_timeout = '60s'");
-            session.send(work)
-        })
-        .collect();
-    let said: Vec<String> = pending.into_iter().map(|one| one.said()).collect();
-    tally.same(
-        "calls to all partitions at the same time: no knot",
-        ["", "", "", "", "", ""].join("|"),
-        said.join("|"),
-    );
-    tally.same(
-        "calls to all partitions at the same time: all is there",
-        "360 360",
-        servers.rows(),
-    );
-    for session in sessions {
+    let sessions = ["look_at_many", "look_at_turned"].map(|function| {
+        let session = servers.session();
+        session.run("set plproxy.lease_timeout = '60s'");
+        let work = session.send(&format!(
+            "do $$ begin
+                for i in 1 .. 1000 loop
+                    perform {function}(i);
+                    commit;
+                    perform pg_sleep(0.0001);
+                end loop;
+            end $$"
+        ));
+        (session, work)
+    });
+    for (session, work) in sessions {
+        tally.same(
+            "calls to all partitions at the same time: no knot",
+            "",
+            work.said(),
+        );
         session.end();
     }
 }
@@ -94,10 +87,13 @@ pub fn no_knot(tally: &mut Tally, servers: &Servers) {
 pub fn ends(tally: &mut Tally, servers: &Servers) {
     let holder = servers.session();
     holder.ask(&["begin", "select look(1)"]);
-    let waits = |prepare: &[&str]| {
+    let begin = || {
         let session = servers.session();
-        session.ask(prepare);
         session.ask(&["begin", "select add(0)"]);
+        session
+    };
+    let waits = || {
+        let session = begin();
         let waits = session.send("select add(1)");
         servers.wait_waiting(&session);
         (session, waits)
@@ -111,7 +107,7 @@ pub fn ends(tally: &mut Tally, servers: &Servers) {
             servers.ask(&["select look(0) + 1"]),
         );
     };
-    let (session, pending) = waits(&[]);
+    let (session, pending) = waits();
     session.cancel();
     is_over(
         "cancel",
@@ -119,14 +115,15 @@ pub fn ends(tally: &mut Tally, servers: &Servers) {
         pending.said(),
     );
     session.end();
-    let (session, pending) = waits(&["set statement_timeout = '3s'"]);
+    let session = begin();
+    session.ask(&["set statement_timeout = '500ms'"]);
     is_over(
         "statement_timeout",
         "ERROR:  canceling statement due to statement timeout",
-        pending.said(),
+        session.ask(&["select add(1)"]),
     );
     session.end();
-    let (session, pending) = waits(&[]);
+    let (session, pending) = waits();
     servers
         .proxy
         .terminate(&format!("pid = {}", session.process.0));
@@ -136,16 +133,17 @@ pub fn ends(tally: &mut Tally, servers: &Servers) {
         pending.said(),
     );
     session.end();
-    servers.set("add query_timeout '3'");
-    let (session, pending) = waits(&[]);
+    servers.set("add query_timeout '5'");
+    let session = begin();
+    let said = session.ask(&["select add(1)"]);
+    servers.set("drop query_timeout");
     is_over(
         "query_timeout",
         "ERROR:  PL/Proxy function public.add(1): [part1] query timeout",
-        pending.said(),
+        said,
     );
     session.end();
-    servers.set("drop query_timeout");
-    let (session, pending) = waits(&[]);
+    let (session, pending) = waits();
     holder.ask(&["commit"]);
     tally.same("a wait in a transaction: it is served", "1", pending.said());
     tally.same(
@@ -160,7 +158,8 @@ pub fn ends(tally: &mut Tally, servers: &Servers) {
     );
     session.end();
     // A session that is killed takes all others with it.
-    let (session, pending) = waits_of(servers, &holder);
+    holder.ask(&["begin", "select look(1)"]);
+    let (session, pending) = waits();
     servers.proxy.crash(session.process);
     let _lost = pending.said();
     session.end();
@@ -176,21 +175,8 @@ pub fn ends(tally: &mut Tally, servers: &Servers) {
     tally.same(
         "a wait in a transaction: and the next works",
         "0;1",
-        servers.ask(&[
-            "select add_all(n) - n + n - 1 from generate_series(1, 1) n limit 1",
-            "select 1",
-        ]),
+        servers.ask(&["select look(0)", "select look(1) + 1"]),
     );
     servers.states(IDLE);
     servers.rows();
-}
-
-/// A session that waits for what the other has.
-fn waits_of(servers: &Servers, holder: &Session) -> (Session, plproxy_test_kit::Pending) {
-    holder.ask(&["begin", "select look(1)"]);
-    let session = servers.session();
-    session.ask(&["begin", "select add(0)"]);
-    let waits = session.send("select add(1)");
-    servers.wait_waiting(&session);
-    (session, waits)
 }

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use plproxy_core::shared::{Grant, Place, Waiter, Wanted, Why};
+use plproxy_core::shared::{Grant, Header, Place, Waiter, Wanted, Why};
 use rustix::thread::futex;
 use rustix::time::Timespec;
 
@@ -19,7 +19,7 @@ use crate::error::ErrorKind;
 use crate::options::SharedOptions;
 use crate::runtime::TICK;
 use crate::runtime::lease_waits::{self, LeaseWait};
-use crate::shared::sharing::Sharing;
+use crate::shared::sharing::{Sharing, now};
 
 /// The first look without having been woken, and how long the pauses between such looks become.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -81,9 +81,11 @@ impl PartitionRequest {
     ) -> Result<Grant, ErrorKind> {
         let keys = endpoint.keys().ok_or(ErrorKind::Closed)?;
         let state = &self.context.state;
-        let deadline = options
+        let mut deadline = options
             .lease_timeout
             .and_then(|limit| since.checked_add(limit));
+        // Once: many may wait.
+        let mut yields = self.branch.is_some();
         let (mut pause, mut nap) = (FIRST_PAUSE, FIRST_NAP);
         let mut place = None;
         loop {
@@ -126,6 +128,11 @@ impl PartitionRequest {
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
+                if std::mem::take(&mut yields) && !sharing.table.header.may_give_up(now()) {
+                    deadline = Instant::now().checked_add(Header::MOMENT);
+                    place = Some(waiting);
+                    continue;
+                }
                 return Err(no_lease(options, sharing.table.why(waiting.number)));
             }
             if state.fast_path.is_blocking() {
