@@ -8,7 +8,7 @@
 use crate::gucs;
 pub(crate) use crate::pg::error::{Error, Report, SqlState, sqlstate, state};
 use plproxy_core::room::join;
-use plproxy_remote::{Diagnostic, ErrorKind};
+use plproxy_remote::{Diagnostic, ErrorKind, NoLease};
 use std::rc::Rc;
 
 /// How messages name a proxy function: `schema.name(nargs)`.
@@ -87,12 +87,19 @@ impl FunctionLabel {
                 let what = format_args!("[{dbname}] {error}");
                 return self.error_with(sqlstate::OUT_OF_MEMORY, what);
             }
-            ErrorKind::NoLease { no_slot, .. } => {
+            ErrorKind::NoLease(why) => {
                 let what = format_args!("[{dbname}] {error}");
-                let hint = if *no_slot {
-                    "Raise plproxy.max_shared_connections, or lower the clusters' shared_connections."
-                } else {
-                    "Raise the cluster's shared_connections, or plproxy.lease_timeout."
+                let hint = match why {
+                    NoLease::Limit { .. } => {
+                        "Raise the cluster's shared_connections, or plproxy.lease_timeout."
+                    }
+                    NoLease::Slots { .. } => {
+                        "Raise plproxy.max_shared_connections, or lower the clusters' shared_connections."
+                    }
+                    NoLease::Own { .. } => {
+                        "Raise the cluster's shared_connections: a call as another user, or of a cluster without \
+                         transaction_mode 'two_phase', needs one besides."
+                    }
                 };
                 let error = self.error_with(sqlstate::TOO_MANY_CONNECTIONS, what);
                 return error.hinted(hint);

@@ -18,6 +18,28 @@ pub struct Error {
     pub kind: ErrorKind,
 }
 
+/// Why a call gets none of the connections that sessions share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoLease {
+    /// Others had all that there may be to the partition.
+    Limit {
+        /// So many.
+        most: u32,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Others had all that there may be to all partitions.
+    Slots {
+        /// The same.
+        waited: Duration,
+    },
+    /// The local transaction has all of them until it ends.
+    Own {
+        /// So many.
+        most: u32,
+    },
+}
+
 /// The kinds of errors.
 #[derive(Debug, Clone)]
 pub enum ErrorKind {
@@ -51,15 +73,8 @@ pub enum ErrorKind {
     },
     /// The process may have no more files open, and so no more connections.
     NoDescriptor,
-    /// Others had the connections for too long.
-    NoLease {
-        /// So many there may be.
-        most: u32,
-        /// How long it was waited for.
-        waited: Duration,
-        /// Not these were too few, but those of all partitions.
-        no_slot: bool,
-    },
+    /// There is no connection of those that sessions share.
+    NoLease(NoLease),
     /// The call took longer than it may.
     QueryTimeout,
     /// The server has closed the connection.
@@ -223,13 +238,18 @@ impl fmt::Display for ErrorKind {
             ErrorKind::NoDescriptor => {
                 f.write_str("could not connect: there are too many open files on the local server")
             }
-            ErrorKind::NoLease { most, waited, no_slot } => {
-                let seconds = waited.as_secs_f64();
-                if *no_slot {
-                    write!(f, "all shared connections that this server may have were in use for {seconds} s")
-                } else {
-                    write!(f, "all {most} shared connections were in use for {seconds} s")
-                }
+            ErrorKind::NoLease(NoLease::Limit { most, waited }) => write!(
+                f,
+                "all {most} shared connections were in use for {} s",
+                waited.as_secs_f64()
+            ),
+            ErrorKind::NoLease(NoLease::Slots { waited }) => write!(
+                f,
+                "all shared connections that this server may have were in use for {} s",
+                waited.as_secs_f64()
+            ),
+            ErrorKind::NoLease(NoLease::Own { most }) => {
+                write!(f, "all {most} shared connections are in use by this transaction itself")
             }
             ErrorKind::OutOfMemory => f.write_str("out of memory"),
             ErrorKind::QueryTimeout => f.write_str("query timeout"),

@@ -54,7 +54,7 @@ pub use connection::session::{Origin, Session};
 pub use diagnostic::Diagnostic;
 pub use encoding::Encoding;
 pub use endpoint::{Endpoint, EndpointRef, Reader};
-pub use error::{COPY, Error, ErrorKind};
+pub use error::{COPY, Error, ErrorKind, NoLease};
 pub use net::descriptors::DescriptorAccount;
 pub use options::{CallOptions, Prepared, ScriptOptions, SharedOptions};
 pub use protocol::batch::{Batch, LargeValue};

@@ -84,6 +84,11 @@ impl Servers {
         };
         proxy.execute("postgres", &["create extension plproxy"]);
         cluster("parts", &[parts.connstr("part0"), parts.connstr("part1")]);
+        cluster("apart", &[parts.connstr("part0"), parts.connstr("part1")]);
+        proxy.execute(
+            "postgres",
+            &["alter server apart options (drop transaction_mode)"],
+        );
         // Many partitions, and the same in the other order.
         let mut many: Vec<String> = (0..16)
             .map(|number| format!("{} application_name=many{number}", parts.connstr("part0")))
@@ -96,6 +101,7 @@ impl Servers {
             &[
                 "create function add(at int) returns int language plproxy as $$ cluster 'parts'; run on at; $$",
                 "create function add_all(at int) returns setof int language plproxy as $$ cluster 'parts'; run on all; target add; $$",
+                "create function look_apart(at int) returns int language plproxy as $$ cluster 'apart'; run on at; target look; $$",
                 "create function look_at_many(at int) returns setof int language plproxy as $$ cluster 'many'; run on all; target look; $$",
                 "create function look_at_turned(at int) returns setof int language plproxy as $$ cluster 'turned'; run on all; target look; $$",
                 "create function add_any(at int) returns text language plproxy as $$ cluster 'parts'; run on any;

@@ -26,6 +26,8 @@ pub struct Slot {
     pub holder: AtomicU32,
     /// A message went out in part: nothing that is sent now would be understood.
     pub in_message: AtomicU32,
+    /// Who has it keeps it until a transaction ends.
+    pub kept: AtomicU32,
     /// The local user and database of who made it.
     pub role: AtomicU32,
     /// How often it was taken.
@@ -67,6 +69,7 @@ impl Slot {
             most: AtomicU32::new(0),
             holder: AtomicU32::new(0),
             in_message: AtomicU32::new(0),
+            kept: AtomicU32::new(0),
             role: AtomicU32::new(0),
             uses: AtomicU64::new(0),
             since: AtomicU64::new(0),
@@ -100,6 +103,7 @@ impl Slot {
         self.most.store(most, Relaxed);
         self.holder.store(0, Relaxed);
         self.in_message.store(0, Relaxed);
+        self.kept.store(0, Relaxed);
         self.role.store(0, Relaxed);
         self.uses.store(0, Relaxed);
         self.connected_at.store(0, Relaxed);

@@ -92,6 +92,7 @@ impl Table {
     pub(super) fn is_taken(&self, held: Held) {
         if let Some(facts) = self.slot(held.slot) {
             facts.holder.store(self.process(held.owner), Relaxed);
+            facts.kept.store(0, Relaxed);
             facts.uses.fetch_add(1, Relaxed);
             facts.changes();
         }
@@ -246,6 +247,24 @@ impl Table {
         let used =
             |slot: &u32| self.limit_of(*slot) == limit && self.word(*slot).state != State::Free;
         self.numbers().filter(used).count() as u32
+    }
+
+    /// Whether all that there may be of a kind are kept by one process until a transaction ends: it would wait for itself.
+    #[must_use]
+    pub fn are_kept_by(&self, owner: u32, limit: u64, most: u32) -> bool {
+        let mut count = 0;
+        for slot in self.numbers().filter(|slot| self.limit_of(*slot) == limit) {
+            let word = self.word(slot);
+            let is_kept = |facts: &Slot| facts.kept.load(Relaxed) > 0;
+            match word.state {
+                State::Free => {}
+                State::InUse if word.owner == owner && self.slot(slot).is_some_and(is_kept) => {
+                    count += 1;
+                }
+                State::Connecting | State::Idle | State::InUse | State::Closing => return false,
+            }
+        }
+        count >= most
     }
 
     /// All that are not free.

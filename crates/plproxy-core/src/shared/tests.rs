@@ -76,6 +76,24 @@ fn of_two_that_wait_for_each_other_one_gives_up_at_once() {
 }
 
 #[test]
+fn what_a_process_keeps_itself_is_not_worth_waiting_for() {
+    let table = Table::leaked(4, 4, 4, wakers());
+    let keys = keys(1, 7);
+    let (first, second) = (get(&table, keys, 2, 1), get(&table, keys, 2, 1));
+    let keep = |held: Held| table.slot(held.slot).unwrap().kept.store(1, SeqCst);
+    keep(first);
+    assert!(!table.are_kept_by(1, 1, 2));
+    keep(second);
+    assert!(table.are_kept_by(1, 1, 2));
+    assert!(!table.are_kept_by(1, 1, 3) && !table.are_kept_by(2, 1, 2));
+    assert!(table.give_back(second, 2));
+    assert!(!table.are_kept_by(1, 1, 2));
+    // The next one does not keep it yet.
+    get(&table, keys, 2, 1);
+    assert!(!table.are_kept_by(1, 1, 2));
+}
+
+#[test]
 fn words_are_what_they_were() {
     for state in [
         State::Free,

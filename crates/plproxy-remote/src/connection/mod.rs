@@ -24,6 +24,7 @@ pub(crate) mod statements;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -52,6 +53,7 @@ use crate::protocol::terminate::TerminateOnDrop;
 use crate::protocol::text_style::TextRequirements;
 use crate::protocol::write_buffer::WriteBuffer;
 use crate::runtime::TICK;
+use crate::shared::lease::Lease;
 
 /// A connection lives for 90 to 110 percent of the lifetime that is configured, so that many connections that were made at once
 /// are not all closed at once.
@@ -313,6 +315,10 @@ impl Connection {
     /// Sets whether it belongs to a transaction of several calls.
     pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
         self.live_info.in_transaction.set(in_transaction);
+        let lease = self.shared.as_ref().and_then(|part| part.lease.as_ref());
+        if let Some(slot) = lease.and_then(Lease::slot) {
+            slot.kept.store(u32::from(in_transaction), Relaxed);
+        }
     }
 
     /// The call is done.

@@ -144,5 +144,18 @@ pub fn within(tally: &mut Tally, servers: &Servers) {
         "100000",
         servers.ask(&["select count(*) from numbers(1)"]),
     );
+    tally.same(
+        "a call apart from the transaction that has the only connection fails at once",
+        "0;1;ERROR:  PL/Proxy function public.look_apart(1): [part0] all 1 shared connections are in use by this transaction itself;\
+         HINT:  Raise the cluster's shared_connections: a call as another user, or of a cluster without transaction_mode 'two_phase', needs \
+         one besides.",
+        servers.ask(&[
+            "set plproxy.lease_timeout = 0",
+            "begin",
+            "select look_apart(0)",
+            "select look(0) + 1",
+            "select look_apart(0)",
+        ]),
+    );
     tally.same("both are given back", IDLE, servers.states(IDLE));
 }

@@ -15,7 +15,7 @@ use rustix::time::Timespec;
 
 use super::PartitionRequest;
 use crate::endpoint::Endpoint;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, NoLease};
 use crate::options::SharedOptions;
 use crate::runtime::TICK;
 use crate::runtime::lease_waits::{self, LeaseWait};
@@ -102,9 +102,14 @@ impl PartitionRequest {
                     match sharing.table.want(&wanted) {
                         Ok(Place::Granted(grant)) => return Ok(grant),
                         Ok(Place::Waits(number)) => {
+                            let waiting = Waiting::new(sharing, number);
+                            let most = options.most;
+                            if sharing.table.are_kept_by(sharing.owner, keys.limit, most) {
+                                return Err(ErrorKind::NoLease(NoLease::Own { most }));
+                            }
                             let timed = self.context.options.query_timeout.is_some();
                             state.running.waits_for_lease(timed);
-                            Waiting::new(sharing, number)
+                            waiting
                         }
                         Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                             return Err(no_lease(options, Why::Limit));
@@ -197,9 +202,12 @@ impl PartitionRequest {
 }
 
 fn no_lease(options: &SharedOptions, why: Why) -> ErrorKind {
-    ErrorKind::NoLease {
-        most: options.most,
-        waited: options.lease_timeout.unwrap_or_default(),
-        no_slot: why == Why::Slots,
-    }
+    let waited = options.lease_timeout.unwrap_or_default();
+    ErrorKind::NoLease(match why {
+        Why::Slots => NoLease::Slots { waited },
+        Why::Limit | Why::Again => NoLease::Limit {
+            most: options.most,
+            waited,
+        },
+    })
 }
