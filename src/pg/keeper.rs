@@ -2,6 +2,7 @@
 
 use super::{guard, interrupts, raw, shared_connections};
 use core::ffi::c_long;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags,
@@ -52,7 +53,21 @@ pub extern "C-unwind" fn plproxy_keeper_main(_: Datum) {
     unsafe { raw::proc_exit(1) }
 }
 
-/// Waits for the socket, a signal, or the end of the time. False: the worker is to end.
+/// Whether there is anything for [`wait`] to see to. Called by the remote crate before and after every wait of its own.
+pub(crate) fn interrupted() -> bool {
+    interrupts::pending() || is_to_end()
+}
+
+/// Whether the postmaster, or somebody else, has told it to end. pgrx says so once only.
+fn is_to_end() -> bool {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if BackgroundWorker::sigterm_received() {
+        TOLD.store(true, Relaxed);
+    }
+    TOLD.load(Relaxed)
+}
+
+/// Waits for the socket, a signal, or the end of the time, which may be none. False: the worker is to end.
 pub(crate) fn wait(socket: BorrowedFd<'_>, longest: Duration) -> bool {
     let events = pg_sys::WL_LATCH_SET
         | pg_sys::WL_SOCKET_READABLE
@@ -60,9 +75,7 @@ pub(crate) fn wait(socket: BorrowedFd<'_>, longest: Duration) -> bool {
         | pg_sys::WL_EXIT_ON_PM_DEATH;
     let (socket, longest) = (
         socket.as_raw_fd(),
-        c_long::try_from(longest.as_millis())
-            .unwrap_or(c_long::MAX)
-            .max(1),
+        c_long::try_from(longest.as_millis()).unwrap_or(c_long::MAX),
     );
     // SAFETY: the process's own latch and a socket that stays open. It raises where the system has no descriptor for it.
     let waited = unsafe {
@@ -77,7 +90,7 @@ pub(crate) fn wait(socket: BorrowedFd<'_>, longest: Duration) -> bool {
             raw::ResetLatch(pg_sys::MyLatch);
         })
     };
-    let goes_on = waited.is_some() && !BackgroundWorker::sigterm_received();
+    let goes_on = waited.is_some() && !is_to_end();
     if goes_on && interrupts::pending() {
         // What all processes have to do for one of them, as when files of a database are to be closed.
         if let Err(error) = interrupts::check() {

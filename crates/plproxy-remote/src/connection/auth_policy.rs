@@ -24,11 +24,11 @@ pub(crate) struct Channel {
 
 impl Channel {
     pub(crate) fn of(socket: &Socket, info: &ConnInfo) -> Channel {
-        let session = socket.session();
+        let tls = socket.protection();
         Channel {
-            encrypted: session.is_some(),
+            encrypted: tls.is_some(),
             wanted: info.channel_binding,
-            unbindable: session.and_then(|session| session.binding().err()),
+            unbindable: tls.and_then(|tls| tls.binding().err()),
         }
     }
 }

@@ -81,7 +81,7 @@ impl CancelKey {
         endpoint: Rc<Endpoint>,
         socket: &Socket,
     ) -> CancelKey {
-        let encrypted = socket.session().is_some();
+        let encrypted = socket.protection().is_some();
         CancelKey {
             process_id,
             secret_key,

@@ -52,7 +52,14 @@ impl Connection {
             share: self.share_of_lifetime(),
             dbname: info.label().to_owned(),
             user: self.endpoint().user(),
+            tls: self.protected_by(),
         }
+    }
+
+    /// The version of TLS that protects it, if any does.
+    fn protected_by(&self) -> Option<String> {
+        let socket = self.socket.borrow();
+        socket.protection().map(|tls| tls.version().to_owned())
     }
 
     /// What users of it change.

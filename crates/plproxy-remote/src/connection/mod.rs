@@ -136,7 +136,7 @@ impl Connection {
             prepared_statements: 0,
             in_use: true,
             in_transaction: false,
-            tls: socket.session().map(|session| session.version().to_owned()),
+            tls: socket.protection().map(|tls| tls.version().to_owned()),
         };
         let live_info = LiveInfo {
             fixed,

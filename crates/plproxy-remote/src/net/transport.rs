@@ -18,13 +18,23 @@ use tokio_postgres::tls::{TlsConnect, TlsStream};
 use crate::net::blocking::{self, RecvMode};
 use crate::net::descriptors::Descriptor;
 use crate::net::shared_socket::SharedSocket;
+use crate::net::tls::protection::{Protection, TlsFacts};
 use crate::net::tls::session::Session;
 
 /// A connected socket.
 pub(crate) struct Socket {
     transport: Transport,
+    /// The TLS that another process has the keys of.
+    relayed: Option<Box<Relayed>>,
     // Given back after the socket was closed.
     descriptor: Descriptor,
+}
+
+/// See [`Socket::relayed`].
+struct Relayed {
+    tls: TlsFacts,
+    /// Tells why the stream has ended, until others use it, too.
+    reason: Option<Box<dyn Fn() -> Option<io::Error>>>,
 }
 
 /// The kinds of sockets.
@@ -40,6 +50,22 @@ impl Socket {
     pub(crate) fn new(transport: Transport, descriptor: Descriptor) -> Socket {
         Socket {
             transport,
+            relayed: None,
+            descriptor,
+        }
+    }
+
+    /// One whose other end is in a process of ours, which has the keys of the TLS. `reason` tells why the stream has ended, if that
+    /// is known there.
+    pub(crate) fn relayed(
+        transport: Transport,
+        descriptor: Descriptor,
+        tls: TlsFacts,
+        reason: Option<Box<dyn Fn() -> Option<io::Error>>>,
+    ) -> Socket {
+        Socket {
+            transport,
+            relayed: Some(Box::new(Relayed { tls, reason })),
             descriptor,
         }
     }
@@ -52,11 +78,21 @@ impl Socket {
         (self.transport, self.descriptor)
     }
 
-    /// The TLS session, if there is one.
-    pub(crate) fn session(&self) -> Option<&Session> {
-        match &self.transport {
-            Transport::Tls(session) => Some(session),
-            Transport::Tcp(_) | Transport::Unix(_) | Transport::Shared(_) => None,
+    /// The TLS that protects it, if any does.
+    pub(crate) fn protection(&self) -> Option<Protection<'_>> {
+        match (&self.transport, &self.relayed) {
+            (Transport::Tls(session), _) => Some(Protection::Here(session)),
+            (_, Some(relayed)) => Some(Protection::Elsewhere(&relayed.tls)),
+            (Transport::Tcp(_) | Transport::Unix(_) | Transport::Shared(_), None) => None,
+        }
+    }
+
+    /// What ended the stream behind the process that has the keys, in place of what this process sees of it.
+    fn explained<T>(&self, seen: io::Result<T>) -> io::Result<T> {
+        let reason = self.relayed.as_ref().and_then(|it| it.reason.as_ref());
+        match reason.and_then(|reason| reason()) {
+            Some(error) => Err(error),
+            None => seen,
         }
     }
 
@@ -82,6 +118,9 @@ impl Socket {
         }?;
         blocking::prepare(&duplicate, tick)?;
         self.transport = Transport::Shared(SharedSocket::new(duplicate));
+        if let Some(relayed) = &mut self.relayed {
+            relayed.reason = None;
+        }
         Ok(())
     }
 
@@ -180,14 +219,18 @@ impl Socket {
         cx: &mut Context<'_>,
         bytes: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
+        let got = match &mut self.transport {
             Transport::Tcp(socket) => blocking::poll_append(socket, cx, bytes),
             Transport::Unix(socket) => blocking::poll_append(socket, cx, bytes),
             Transport::Shared(socket) => socket.poll_append(cx, bytes),
             Transport::Tls(_) => {
                 let room = bytes.capacity() - bytes.len();
-                pin!(self.read_buf(&mut bytes.limit(room))).poll(cx)
+                return pin!(self.read_buf(&mut bytes.limit(room))).poll(cx);
             }
+        };
+        match got {
+            Poll::Ready(end @ (Ok(0) | Err(_))) => Poll::Ready(self.explained(end)),
+            got => got,
         }
     }
 }
@@ -213,11 +256,16 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().transport {
+        let this = self.get_mut();
+        let sent = match &mut this.transport {
             Transport::Tcp(socket) => blocking::poll_send(socket, cx, buf),
             Transport::Unix(socket) => blocking::poll_send(socket, cx, buf),
             Transport::Shared(socket) => socket.poll_send(cx, buf),
             Transport::Tls(session) => session.poll_write(cx, buf),
+        };
+        match sent {
+            Poll::Ready(failed @ Err(_)) => Poll::Ready(this.explained(failed)),
+            sent => sent,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Values as bytes, one after the other, for other processes.
 
+use plproxy_core::room::{copy, reserve_exact};
+
 /// Bytes, one value after the other.
 #[derive(Default)]
 pub(crate) struct Writer(Vec<u8>);
@@ -10,8 +12,19 @@ impl Writer {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.number(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        self.0.extend_from_slice(text.as_bytes());
+        self.piece(text.as_bytes());
+    }
+
+    pub(crate) fn piece(&mut self, bytes: &[u8]) {
+        self.number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// With room for so many bytes.
+    pub(crate) fn of(room: usize) -> Option<Writer> {
+        let mut bytes = Vec::new();
+        reserve_exact(&mut bytes, room).ok()?;
+        Some(Writer(bytes))
     }
 
     pub(crate) fn maybe(&mut self, text: Option<&str>) {
@@ -32,6 +45,11 @@ impl<'a> Reader<'a> {
         Reader(bytes)
     }
 
+    /// How much is not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn number(&mut self) -> Option<u32> {
         let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -43,10 +61,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Option<String> {
+        String::from_utf8(copy(self.piece()?).ok()?).ok()
+    }
+
+    pub(crate) fn piece(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
+        let (piece, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
+        Some(piece)
     }
 
     pub(crate) fn maybe(&mut self) -> Option<Option<String>> {

@@ -32,6 +32,8 @@ pub(crate) enum Request {
     Fetch { slot: u32, generation: u32 },
     /// There is something to be closed.
     Look,
+    /// Be the end of the TLS of a connection that is being made: all else goes over the socket that comes with it.
+    Secure { slot: u32, generation: u32 },
 }
 
 /// The length of a request.
@@ -45,6 +47,7 @@ impl Request {
             Request::Keep { slot, generation } => (1, slot, generation),
             Request::Fetch { slot, generation } => (2, slot, generation),
             Request::Look => (3, 0, 0),
+            Request::Secure { slot, generation } => (4, slot, generation),
         };
         let mut bytes = [0; REQUEST];
         let parts = [kind, slot, generation];
@@ -63,6 +66,7 @@ impl Request {
             1 => Some(Request::Keep { slot, generation }),
             2 => Some(Request::Fetch { slot, generation }),
             3 => Some(Request::Look),
+            4 => Some(Request::Secure { slot, generation }),
             _ => None,
         }
     }
@@ -82,6 +86,13 @@ impl Channel {
     /// The one that was made.
     pub fn get() -> Option<&'static Channel> {
         CHANNEL.get()
+    }
+
+    /// One for a test, for ever.
+    #[cfg(test)]
+    pub(crate) fn leaked() -> &'static Channel {
+        let (sessions, keeper) = pair().unwrap();
+        Box::leak(Box::new(Channel { sessions, keeper }))
     }
 
     /// The keeper's end.
@@ -121,6 +132,26 @@ pub(crate) fn send(
     bytes: &[u8],
     socket: Option<BorrowedFd<'_>>,
 ) -> io::Result<bool> {
+    match pass(to, bytes, socket) {
+        Ok(_) => Ok(true),
+        Err(error) if no_room(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is no room at the moment: for bytes, or as many descriptors as may be are on their way.
+pub(crate) fn no_room(error: &io::Error) -> bool {
+    [Errno::AGAIN, Errno::INTR, Errno::NOBUFS, Errno::TOOMANYREFS]
+        .iter()
+        .any(|number| error.raw_os_error() == Some(number.raw_os_error()))
+}
+
+/// Sends what the system takes at once, with a socket if there is one.
+pub(crate) fn pass(
+    to: BorrowedFd<'_>,
+    bytes: &[u8],
+    socket: Option<BorrowedFd<'_>>,
+) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let sockets: Vec<BorrowedFd<'_>> = socket.into_iter().collect();
@@ -128,12 +159,7 @@ pub(crate) fn send(
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    match sendmsg(to, &[IoSlice::new(bytes)], &mut control, flags) {
-        Ok(_) => Ok(true),
-        // As many descriptors as may be are on their way.
-        Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::TOOMANYREFS) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    Ok(sendmsg(to, &[IoSlice::new(bytes)], &mut control, flags)?)
 }
 
 /// Receives, without a wait. `None`: nothing has come. Nothing at all is the end.
@@ -180,11 +206,16 @@ mod tests {
                 generation: 1,
             },
             Request::Look,
+            Request::Secure {
+                slot: 1,
+                generation: 2,
+            },
         ];
         assert!(channel.ask(requests[0], Some(theirs.as_fd())).unwrap());
         drop(theirs);
         assert!(channel.ask(requests[1], None).unwrap());
         assert!(channel.ask(requests[2], None).unwrap());
+        assert!(channel.ask(requests[3], None).unwrap());
         let (request, socket) = channel.next().unwrap().unwrap();
         assert_eq!(request, requests[0]);
         let socket = socket.unwrap();

@@ -3,7 +3,8 @@
 //!
 //! It never reads from a connection that somebody may use. One that is to be closed it takes leave of, and waits for the end of
 //! the stream, which comes when the server process has ended: until then that counts. A statement that still runs is cancelled.
-//! When the keeper ends it shuts down all connections, whoever has duplicates.
+//! Over TLS it is one end of the session itself, see [`TlsEnds`]; what it holds is the socket on the sessions' side then, and all of
+//! this holds for that, too. When the keeper ends it shuts down all connections, whoever has duplicates.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,6 +28,7 @@ use crate::net::blocking;
 use crate::shared::channel::{Channel, Request, send};
 use crate::shared::place::Place;
 use crate::shared::sharing::now;
+use crate::shared::tls_ends::TlsEnds;
 
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
 /// Where there is no socket, a server process that is on its way gets so long to see that nobody is there.
@@ -35,6 +37,8 @@ const GRACE: Duration = Duration::from_millis(250);
 const UNTIL_CANCEL: Duration = Duration::from_millis(100);
 /// After that time it is taken to be gone, or its machine is.
 const LONGEST: Duration = Duration::from_secs(5);
+/// So long servers are told, when the keeper ends, that their connections are over.
+const LEAVE: Duration = Duration::from_millis(300);
 /// Pauses between two looks at what is being closed.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
@@ -69,13 +73,16 @@ pub struct Keeper {
     kept: Vec<Option<(u32, OwnedFd)>>,
     closing: HashMap<u32, Closing>,
     cancels: Vec<Cancel>,
+    /// Once there is one.
+    tls: Option<TlsEnds>,
+    interrupted: fn() -> bool,
     pause: Duration,
     looked: Instant,
 }
 
 impl Keeper {
-    /// Begins. What another one before had is lost, and shut down.
-    pub fn new(table: Table, channel: &'static Channel) -> Keeper {
+    /// Begins. What another one before had is lost, and shut down. `interrupted`: whether the host has anything to see to.
+    pub fn new(table: Table, channel: &'static Channel, interrupted: fn() -> bool) -> Keeper {
         let limit = getrlimit(Resource::Nofile);
         // As many as may be; fewer are a reason for errors only when they are not enough.
         let _raised = setrlimit(
@@ -93,6 +100,8 @@ impl Keeper {
             kept: table.slots.iter().map(|_| None).collect(),
             closing: HashMap::new(),
             cancels: Vec::new(),
+            tls: None,
+            interrupted,
             pause: FIRST_PAUSE,
             looked: Instant::now(),
         }
@@ -107,10 +116,24 @@ impl Keeper {
     pub fn patience(&self) -> Duration {
         if !self.closing.is_empty() || !self.cancels.is_empty() {
             self.pause
-        } else if self.kept.iter().any(Option::is_some) {
+        } else if self.kept.iter().any(Option::is_some)
+            || self.tls.as_ref().is_some_and(|tls| !tls.is_at_rest())
+        {
             LOOK
         } else {
             NOTHING
+        }
+    }
+
+    /// Passes on what goes over connections with TLS, if there is any, until there is something to be seen to, or for so long. How
+    /// long the caller is to wait then: not at all if this did.
+    pub fn relay(&mut self, longest: Duration) -> Duration {
+        match &mut self.tls {
+            Some(tls) if !tls.is_at_rest() => {
+                tls.run(longest.min(LOOK));
+                Duration::ZERO
+            }
+            _ => longest,
         }
     }
 
@@ -169,8 +192,25 @@ impl Keeper {
                 // Who asked may be gone.
                 let _sent = send(answer.as_fd(), &[found], socket);
             }
+            (Request::Secure { slot, generation }, Some(control)) => {
+                let word = self.table.word(slot);
+                if word.generation == generation && word.state == State::Connecting {
+                    self.secure(slot, generation, control);
+                }
+            }
             // A socket that did not come, for want of descriptors: who needs it finds that there is none.
             _ => {}
+        }
+    }
+
+    /// Is to be the end of a connection's TLS.
+    fn secure(&mut self, slot: u32, generation: u32, control: OwnedFd) {
+        if self.tls.is_none() {
+            // Else whoever asked sees that there is nobody.
+            self.tls = TlsEnds::new(self.channel, self.interrupted).ok();
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.begin(slot, generation, control);
         }
     }
 
@@ -224,20 +264,34 @@ impl Keeper {
         let lasts = closing.since.elapsed();
         let is_gone = match socket {
             Some((_, socket)) => has_ended(socket),
-            None => lasts >= GRACE,
+            None => {
+                lasts >= GRACE
+                    && self
+                        .tls
+                        .as_ref()
+                        .is_none_or(|tls| tls.are_over(slot, generation))
+            }
         };
         if is_gone || lasts >= LONGEST {
             self.closing.remove(&slot);
             self.take(slot, Some(generation));
+            if let Some(tls) = &mut self.tls {
+                tls.end(slot);
+            }
             self.table.free(slot, generation);
             return;
         }
         if lasts >= UNTIL_CANCEL && !closing.cancelled && socket.is_some() {
             closing.cancelled = true;
             let place = self.table.slot(slot).map(|slot| slot.place.read());
-            let place = place.and_then(|bytes| Place::read(&bytes));
-            if let Some(Ok(cancel)) = place.map(|place| Cancel::new(&place)) {
-                self.cancels.push(cancel);
+            match place.and_then(|bytes| Place::read(&bytes)) {
+                Some(place) if place.tls.is_some() => {
+                    if let Some(tls) = &mut self.tls {
+                        tls.cancel(slot, generation, place);
+                    }
+                }
+                Some(place) => self.cancels.extend(Cancel::new(&place).ok()),
+                None => {}
             }
         }
     }
@@ -258,14 +312,21 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.table.header.keeper.store(0, SeqCst);
-        for (slot, kept) in (0..).zip(&mut self.kept) {
-            let Some((_, socket)) = kept.take() else {
-                continue;
-            };
-            if self.table.word(slot).state == State::Idle {
-                let _sent = blocking::send_now(&socket, TERMINATE);
+        let mut idle = Vec::new();
+        for (slot, kept) in (0..).zip(&self.kept) {
+            if let Some((_, socket)) = kept
+                && self.table.word(slot).state == State::Idle
+            {
+                let _sent = blocking::send_now(socket, TERMINATE);
+                let _shut = shutdown(socket, Shutdown::Write);
+                idle.push(slot);
             }
-            shut(&socket);
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.leave(&idle, LEAVE);
+        }
+        for (_, socket) in self.kept.iter().flatten() {
+            shut(socket);
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) share: u32,
     pub(crate) dbname: String,
     pub(crate) user: String,
+    /// The version of TLS that protects it.
+    pub(crate) tls: Option<String>,
 }
 
 impl Place {
@@ -68,6 +70,7 @@ impl Place {
         out.number(self.share);
         out.text(&self.dbname);
         out.text(&self.user);
+        out.maybe(self.tls.as_deref());
         Some(out.bytes())
     }
 
@@ -109,6 +112,7 @@ impl Place {
             share: from.number()?,
             dbname: from.text()?,
             user: from.text()?,
+            tls: from.maybe()?,
         })
     }
 }
@@ -153,6 +157,7 @@ mod tests {
                 share: 1000,
                 dbname: "db".into(),
                 user: "u".into(),
+                tls: Some("TLSv1.3".into()),
             };
             let bytes = place.write().unwrap();
             assert_eq!(Place::read(&bytes), Some(place));
@@ -179,6 +184,7 @@ mod tests {
             share: 1,
             dbname: "***".into(),
             user: "u".into(),
+            tls: None,
         };
         let bytes = place.write().unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("Sesame42"));

@@ -22,6 +22,7 @@ use crate::call::request::context::CallContext;
 use crate::call::request::part::Part;
 use crate::connection::Connection;
 use crate::connection::branch::Branch;
+use crate::connection::connect::by_keeper::KeeperEnd;
 use crate::connection::connect::{Limits, connect};
 use crate::connection::exchange::Exchanged;
 use crate::connection::exchange::sink::ResultSink;
@@ -168,7 +169,7 @@ impl PartitionRequest {
         if let Some(connection) = self.idle_connection(now) {
             return Ok((connection, false));
         }
-        let connection = self.connect().await?;
+        let connection = self.connect(None).await?;
         self.context.pool.register(&connection);
         Ok((connection, true))
     }
@@ -180,8 +181,8 @@ impl PartitionRequest {
         params.any(|param| param.len() >= LARGE)
     }
 
-    /// Makes a new connection.
-    async fn connect(&self) -> Result<Box<Connection>, ErrorKind> {
+    /// Makes a new connection. `end`: the keeper is to be the end of its TLS.
+    async fn connect(&self, end: Option<KeeperEnd>) -> Result<Box<Connection>, ErrorKind> {
         self.context.state.fast_path.in_runtime().await;
         let begun = Instant::now();
         let attempt = self.endpoint.attempt(begun);
@@ -192,7 +193,13 @@ impl PartitionRequest {
         };
         let state = &self.context.state;
         let mut warn = |warning| state.warning(self.request, warning);
-        let connecting = Box::pin(connect(&self.endpoint, limits, &state.resolver, &mut warn));
+        let connecting = Box::pin(connect(
+            &self.endpoint,
+            limits,
+            &state.resolver,
+            end,
+            &mut warn,
+        ));
         let connected = state.unless_closed(connecting).await;
         let connected = connected.unwrap_or(Err(ErrorKind::Closed));
         attempt.ends(connected.as_ref().map(drop));

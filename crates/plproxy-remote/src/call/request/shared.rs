@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plproxy_core::shared::{Grant, Held, Keys};
 use tokio::net::UnixStream;
@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use super::PartitionRequest;
 use crate::connection::Connection;
 use crate::connection::auth_policy::{AuthPolicy, Channel};
+use crate::connection::connect::by_keeper::KeeperEnd;
 use crate::connection::login::handshake::LoggedIn;
 use crate::connection::shared_facts::SharedFacts;
 use crate::connection::shared_part::SharedPart;
@@ -19,20 +20,17 @@ use crate::encoding::Encoding;
 use crate::error::ErrorKind;
 use crate::net::blocking;
 use crate::net::shared_socket::SharedSocket;
+use crate::net::tls::protection::TlsFacts;
 use crate::net::transport::{Socket, Transport};
 use crate::options::SharedOptions;
 use crate::protocol::notices::Notices;
 use crate::protocol::read_buffer::ReadBuffer;
 use crate::runtime::TICK;
+use crate::shared::ask::{ANSWER, ask, no_keeper};
 use crate::shared::channel::{Request, pair, receive};
 use crate::shared::lease::Lease;
 use crate::shared::place::Place;
-use crate::shared::sharing::{Sharing, now};
-
-/// How long the keeper may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
-/// How long to wait where there is no room for a question.
-const PAUSE: Duration = Duration::from_millis(1);
+use crate::shared::sharing::now;
 
 impl PartitionRequest {
     /// A connection, and whether it was made for this.
@@ -94,7 +92,12 @@ impl PartitionRequest {
         if let Some(slot) = slot {
             slot.role.store(options.role, Relaxed);
         }
-        let mut connection = match self.connect().await {
+        let end = KeeperEnd {
+            sharing,
+            slot: held.slot,
+            generation: held.generation,
+        };
+        let mut connection = match self.connect(Some(end)).await {
             Ok(connection) => connection,
             Err(kind) => {
                 if is_without_server(&kind) {
@@ -105,13 +108,6 @@ impl PartitionRequest {
             }
         };
         let slot = slot.ok_or(ErrorKind::Closed)?;
-        if connection.socket.borrow().session().is_some() {
-            connection.close();
-            return Err(ErrorKind::Unsupported(
-                "shared_connections cannot be used over TLS; set sslmode=disable, or leave the option away"
-                    .to_owned(),
-            ));
-        }
         let place = connection.place();
         let written = place.write().and_then(|bytes| slot.place.write(&bytes));
         let facts = connection.facts_for_others();
@@ -130,7 +126,7 @@ impl PartitionRequest {
             slot: held.slot,
             generation: held.generation,
         };
-        self.ask(sharing, || {
+        ask(sharing, || {
             let socket = socket.borrow();
             let shared = socket.shared().ok_or(std::io::ErrorKind::NotConnected)?;
             sharing.channel.ask(request, Some(shared.fd()?))
@@ -201,7 +197,7 @@ impl PartitionRequest {
             slot: held.slot,
             generation: held.generation,
         };
-        self.ask(sharing, || {
+        ask(sharing, || {
             sharing.channel.ask(request, Some(theirs.as_fd()))
         })
         .await?;
@@ -235,7 +231,14 @@ impl PartitionRequest {
             return Ok(None);
         };
         blocking::prepare(&socket, TICK).map_err(broken)?;
-        let socket = Socket::new(Transport::Shared(SharedSocket::new(socket)), descriptor);
+        let transport = Transport::Shared(SharedSocket::new(socket));
+        let socket = match &place.tls {
+            // The log-in is over: there is nothing to be bound to it.
+            Some(version) => {
+                Socket::relayed(transport, descriptor, TlsFacts::version(version), None)
+            }
+            None => Socket::new(transport, descriptor),
+        };
         let reader = Rc::clone(&self.endpoint);
         let resolver = &self.context.state.resolver;
         let (info, _) = resolver
@@ -277,33 +280,6 @@ impl PartitionRequest {
         connection.joins(part, sharing);
         Ok(Some(connection))
     }
-
-    /// Sends the keeper something; where there is no room for it, again.
-    async fn ask(
-        &self,
-        sharing: Sharing,
-        send: impl Fn() -> std::io::Result<bool>,
-    ) -> Result<(), ErrorKind> {
-        let since = Instant::now();
-        loop {
-            if sharing.table.header.keeper.load(Relaxed) != 0
-                && send().map_err(|error| ErrorKind::from_io(&error))?
-            {
-                return Ok(());
-            }
-            if since.elapsed() > ANSWER {
-                return Err(no_keeper());
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-}
-
-fn no_keeper() -> ErrorKind {
-    ErrorKind::Unsupported(
-        "the keeper of shared connections does not answer; it is one of max_worker_processes"
-            .to_owned(),
-    )
 }
 
 /// Whether no server process can have come of a connection that was not made.

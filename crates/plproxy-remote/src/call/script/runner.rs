@@ -138,7 +138,7 @@ impl Runner {
             None => return Err(ErrorKind::Closed),
             Some(Place::Endpoint(endpoint)) => {
                 let mut warn = |warning| self.state.warning(self.number, warning);
-                let connecting = connect(&endpoint, limits, &self.state.resolver, &mut warn);
+                let connecting = connect(&endpoint, limits, &self.state.resolver, None, &mut warn);
                 self.state.unless_closed(connecting).await
             }
             Some(Place::Origin(origin)) => {

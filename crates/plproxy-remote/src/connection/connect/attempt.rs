@@ -4,7 +4,8 @@ use plproxy_core::conninfo::{Host, PasswordRule, TargetSessionAttrs};
 use rustix::io::Errno;
 
 use super::Destination;
-use super::failure::{Failure, Next, not_logged_in, refused};
+use super::by_keeper::secure_by_keeper;
+use super::failure::{Failure, Next, not_logged_in, not_secured, refused};
 use crate::connection::Connection;
 use crate::connection::auth_policy::{AuthPolicy, Channel};
 use crate::connection::login::log_in;
@@ -13,7 +14,8 @@ use crate::error::{ErrorKind, system_words};
 use crate::net::address::Address;
 use crate::net::peer;
 use crate::net::socket::open_socket;
-use crate::net::tls::negotiate::{self, SslAttempt, negotiate};
+use crate::net::tls::negotiate::{self, Agreed, SslAttempt, agree, negotiate};
+use crate::net::transport::Socket;
 
 impl Destination {
     /// One attempt on one address. A server that cannot convert to the host's encoding is asked for UTF-8.
@@ -71,15 +73,7 @@ impl Destination {
                 .await
                 .map_err(refused)?;
         }
-        let socket = negotiate(socket, ssl, info, host, &resources.contexts)
-            .await
-            .map_err(|failure| match failure {
-                negotiate::Failure::Handshake(words) => Failure {
-                    other_ssl: true,
-                    ..refused(words)
-                },
-                negotiate::Failure::Fatal(words) => refused(words),
-            })?;
+        let socket = self.secured(socket, ssl, host).await?;
         let channel = Channel::of(&socket, info);
         let encrypted = channel.encrypted;
         let auth = AuthPolicy::new(info.require_auth.clone(), channel);
@@ -124,6 +118,29 @@ impl Destination {
                     other_ssl: false,
                 })
             }
+        }
+    }
+}
+
+impl Destination {
+    /// The socket with TLS, or without where that may be.
+    async fn secured(
+        &self,
+        socket: Socket,
+        ssl: SslAttempt,
+        host: &Host,
+    ) -> Result<Socket, Failure> {
+        let (info, contexts) = (&*self.info, &self.endpoint.resources().contexts);
+        let Some(end) = self.end else {
+            let negotiated = negotiate(socket, ssl, info, host, contexts).await;
+            return negotiated.map_err(not_secured);
+        };
+        match agree(socket, ssl, info.tls.negotiation).await {
+            Ok(Agreed::Plain(socket)) => Ok(socket),
+            Ok(Agreed::Tls(socket, descriptor)) => {
+                secure_by_keeper(socket, descriptor, &info.tls, host, contexts, end).await
+            }
+            Err(failure) => Err(not_secured(failure)),
         }
     }
 }

@@ -4,7 +4,7 @@ use plproxy_core::room::cut;
 
 use crate::connection::login::handshake::{Refusal, Refused};
 use crate::error::ErrorKind;
-use crate::net::tls::negotiate::SslAttempt;
+use crate::net::tls::negotiate::{self, SslAttempt};
 
 /// Why one attempt failed.
 pub(super) struct Failure {
@@ -99,6 +99,17 @@ pub(super) fn refused(words: impl Into<String>) -> Failure {
         words: words.into(),
         next: Next::Nothing,
         other_ssl: false,
+    }
+}
+
+/// A negotiation of TLS that has failed.
+pub(super) fn not_secured(failure: negotiate::Failure) -> Failure {
+    match failure {
+        negotiate::Failure::Handshake(words) => Failure {
+            other_ssl: true,
+            ..refused(words)
+        },
+        negotiate::Failure::Fatal(words) => refused(words),
     }
 }
 

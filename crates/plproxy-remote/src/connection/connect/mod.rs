@@ -1,6 +1,7 @@
 //! Making connections: hosts in order, all addresses of each, until one succeeds.
 
 mod attempt;
+pub(crate) mod by_keeper;
 mod failure;
 mod messages;
 
@@ -18,6 +19,7 @@ use crate::net::address::{self, Address};
 use crate::net::tls::negotiate::SslAttempt;
 use crate::runtime::resolver::Resolver;
 use crate::runtime::wait_event::Connecting;
+use by_keeper::KeeperEnd;
 use failure::{Failure, Next, expired, summary};
 use messages::FailureMessages;
 
@@ -47,14 +49,17 @@ pub(crate) struct Destination {
     endpoint: Rc<Endpoint>,
     info: Rc<ConnInfo>,
     resolver: Resolver,
+    /// Where the keeper is to be the end of the TLS.
+    end: Option<KeeperEnd>,
 }
 
 /// Connects to the first server of the endpoint that can be reached and has the properties asked for. The connection string
-/// is read again, with all files behind it; `warn` gets warnings about those.
+/// is read again, with all files behind it; `warn` gets warnings about those. `end`: the keeper is to be the end of the TLS.
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
     limits: Limits,
     resolver: &Resolver,
+    end: Option<KeeperEnd>,
     warn: &mut dyn FnMut(String),
 ) -> Result<Box<Connection>, ErrorKind> {
     let _shown = Connecting::begin();
@@ -74,6 +79,7 @@ pub(crate) async fn connect(
         endpoint: Rc::clone(endpoint),
         info: Rc::new(info),
         resolver: resolver.clone(),
+        end,
     };
     destination.connect(limits).await
 }
@@ -85,6 +91,7 @@ impl Destination {
             endpoint: Rc::clone(endpoint),
             info: Rc::clone(info),
             resolver: Resolver::default(),
+            end: None,
         }
     }
 

@@ -278,7 +278,7 @@ impl StartUpStream {
 impl TlsStream for StartUpStream {
     fn channel_binding(&self) -> ChannelBinding {
         let handshake = self.0.borrow();
-        let session = handshake.socket.session();
+        let session = handshake.socket.protection();
         let hash = session.and_then(|session| session.binding().ok());
         hash.map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }

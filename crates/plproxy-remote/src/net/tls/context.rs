@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslFiletype, SslMethod, SslMode, SslOptions,
     SslVerifyMode, SslVersion,
@@ -25,15 +26,31 @@ use super::key;
 use crate::error::system_words;
 
 /// The value of `sslrootcert` that stands for the authorities that the system trusts.
-const SYSTEM: &str = "system";
+pub(super) const SYSTEM: &str = "system";
 /// Where the system keeps its certificates only OpenSSL knows, so that a change is not seen: such a context is shared for this
 /// long only.
-const SYSTEM_AGE: Duration = Duration::from_secs(1);
+pub(crate) const SYSTEM_AGE: Duration = Duration::from_secs(1);
 
 /// OpenSSL's context of sessions.
 pub(crate) struct Context(SslContext);
 
+/// What is not in files.
+#[derive(Default)]
+pub(super) struct Given {
+    /// The private key of the client's certificate.
+    pub(super) key: Option<PKey<Private>>,
+    /// Certificates are to be checked against revocation lists, even if there are none.
+    pub(super) check_revocation: bool,
+}
+
 impl Context {
+    pub(super) fn new(options: &TlsOptions, given: Given) -> Result<Rc<Context>, String> {
+        clear_errors();
+        let context = build(options, given);
+        clear_errors();
+        Ok(Rc::new(Context(context?)))
+    }
+
     pub(super) fn ssl(&self) -> &SslContextRef {
         &self.0
     }
@@ -51,7 +68,7 @@ struct Known {
 
 impl Contexts {
     /// The context for the settings; or why there is none, in libpq's words.
-    pub(super) fn get(&self, options: &TlsOptions) -> Result<Rc<Context>, String> {
+    pub(crate) fn get(&self, options: &TlsOptions) -> Result<Rc<Context>, String> {
         let files = traces(options);
         let system = options.root_cert.as_deref() == Some(Path::new(SYSTEM));
         let mut contexts = self.0.borrow_mut();
@@ -62,10 +79,7 @@ impl Contexts {
         {
             return Ok(context);
         }
-        clear_errors();
-        let context = build(options);
-        clear_errors();
-        let context = Rc::new(Context(context?));
+        let context = Context::new(options, Given::default())?;
         contexts.retain(|_, known| known.context.strong_count() > 0);
         contexts.insert(
             options.clone(),
@@ -114,12 +128,12 @@ fn trace(path: PathBuf) -> Trace {
 }
 
 /// The file that was named, else the one of that name in the user's directory.
-fn path(given: &Option<PathBuf>, options: &TlsOptions, name: &str) -> Option<PathBuf> {
+pub(super) fn path(given: &Option<PathBuf>, options: &TlsOptions, name: &str) -> Option<PathBuf> {
     let default = || options.default_dir.as_ref().map(|dir| dir.join(name));
     given.clone().or_else(default)
 }
 
-fn build(options: &TlsOptions) -> Result<SslContext, String> {
+fn build(options: &TlsOptions, given: Given) -> Result<SslContext, String> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_client())
         .map_err(|error| format!("could not create SSL context: {}", reason(&error)))?;
     if let Some(version) = options.min_protocol {
@@ -143,13 +157,13 @@ fn build(options: &TlsOptions) -> Result<SslContext, String> {
     builder.set_read_ahead(true);
     // The server's certificate was verified once.
     builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
-    let verified = authorities(&mut builder, options)?;
+    let verified = authorities(&mut builder, options, given.check_revocation)?;
     builder.set_verify(if verified {
         SslVerifyMode::PEER
     } else {
         SslVerifyMode::NONE
     });
-    own_certificate(&mut builder, options)?;
+    own_certificate(&mut builder, options, given.key)?;
     Ok(builder.build())
 }
 
@@ -164,7 +178,11 @@ fn number(version: TlsVersion) -> SslVersion {
 
 /// Sets the trusted authorities. Whether the server's certificate is to be verified at all: in every mode where there is a root
 /// file.
-fn authorities(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<bool, String> {
+fn authorities(
+    builder: &mut SslContextBuilder,
+    options: &TlsOptions,
+    check_revocation: bool,
+) -> Result<bool, String> {
     const HOW: &str = "Either provide the file, use the system's trusted roots with sslrootcert=system, or change \
                        sslmode to disable server certificate verification.";
     let root = path(&options.root_cert, options, "root.crt");
@@ -200,18 +218,21 @@ fn authorities(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<
     builder
         .load_verify_locations(Some(&root), None)
         .map_err(|error| failed(reason(&error)))?;
-    revoked(builder, options)?;
+    revoked(builder, options, check_revocation)?;
     Ok(true)
 }
 
 /// Sets the revocation lists. A file that does not exist is no list, as in libpq; one that cannot be read, or has no list in it,
 /// is an error, where libpq would go on without.
-fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), String> {
+fn revoked(
+    builder: &mut SslContextBuilder,
+    options: &TlsOptions,
+    mut any: bool,
+) -> Result<(), String> {
     let file = match &options.crl_dir {
         Some(_) => options.crl.clone(),
         None => path(&options.crl, options, "root.crl"),
     };
-    let mut any = false;
     if let Some(file) = file
         && let Some(found) = found(&file)
     {
@@ -256,7 +277,7 @@ fn revoked(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), 
 }
 
 /// The file of that name, if it exists.
-fn found(path: &Path) -> Option<io::Result<Metadata>> {
+pub(super) fn found(path: &Path) -> Option<io::Result<Metadata>> {
     match fs::metadata(path) {
         Err(error) if is_missing(&error) => None,
         found => Some(found),
@@ -271,7 +292,11 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// Sets the client's certificate, for a server that asks for it.
-fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Result<(), String> {
+fn own_certificate(
+    builder: &mut SslContextBuilder,
+    options: &TlsOptions,
+    given: Option<PKey<Private>>,
+) -> Result<(), String> {
     if options.cert_mode == CertMode::Disable {
         return Ok(());
     }
@@ -295,7 +320,11 @@ fn own_certificate(builder: &mut SslContextBuilder, options: &TlsOptions) -> Res
     builder
         .set_certificate_chain_file(&cert)
         .map_err(|error| failed(reason(&error)))?;
-
+    if let Some(key) = given {
+        return builder
+            .set_private_key(&key)
+            .map_err(|error| format!("could not load private key: {}", reason(&error)));
+    }
     if let Some(key) = &options.key
         && key::is_engine(key)
     {

@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, Ssl, SslStream};
 use openssl::x509::{X509, X509VerifyResult};
-use plproxy_core::conninfo::{ConnInfo, Host, TlsVersion};
+use plproxy_core::conninfo::{Host, TlsOptions, TlsVersion};
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::task::coop;
@@ -56,14 +56,14 @@ impl Session {
     pub(super) fn new(
         context: Rc<Context>,
         socket: TcpStream,
-        info: &ConnInfo,
+        tls: &TlsOptions,
         host: &Host,
     ) -> Result<Session, String> {
         let failed =
             |error: ErrorStack| format!("could not establish SSL connection: {}", reason(&error));
         clear_errors();
         let mut ssl = Ssl::new(context.ssl()).map_err(failed)?;
-        if info.tls.sni
+        if tls.sni
             && let Some(host) = host_names::written(host)
             && !looks_like_an_address(&host)
         {
@@ -84,8 +84,8 @@ impl Session {
     }
 
     /// Does the handshake, and keeps the server's certificate.
-    pub(super) async fn handshake(&mut self, info: &ConnInfo) -> Result<(), String> {
-        std::future::poll_fn(|cx| self.poll_handshake(cx, info)).await?;
+    pub(super) async fn handshake(&mut self, tls: &TlsOptions) -> Result<(), String> {
+        std::future::poll_fn(|cx| self.poll_handshake(cx, tls)).await?;
         if let Some(tap) = self.stream.get_mut().tap.take() {
             self.certificate = tap.certificate();
         }
@@ -99,7 +99,7 @@ impl Session {
     fn poll_handshake(
         &mut self,
         cx: &mut TaskContext<'_>,
-        info: &ConnInfo,
+        tls: &TlsOptions,
     ) -> Poll<Result<(), String>> {
         loop {
             let connected = self.operate(|stream| stream.connect());
@@ -107,7 +107,7 @@ impl Session {
             let sent = self.stream.get_mut().poll_send(cx);
             match connected {
                 Err(error) if error.code() == ErrorCode::WANT_READ => {}
-                Err(error) => return Poll::Ready(Err(self.handshake_words(&error, info))),
+                Err(error) => return Poll::Ready(Err(self.handshake_words(&error, tls))),
                 Ok(()) => {
                     let sent = ready!(sent);
                     return Poll::Ready(
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// Why the handshake has failed, in libpq's words, with the reason of a failed verification, which libpq leaves out.
-    fn handshake_words(&self, error: &openssl::ssl::Error, info: &ConnInfo) -> String {
+    fn handshake_words(&self, error: &openssl::ssl::Error, tls: &TlsOptions) -> String {
         let Some(stack) = error.ssl_error() else {
             return match error.io_error() {
                 Some(error) => format!("SSL SYSCALL error: {}", system_words(error)),
@@ -147,8 +147,8 @@ impl Session {
             };
             words.push_str(&format!(
                 "\nThis may indicate that the server does not support any SSL protocol version between {} and {}.",
-                info.tls.min_protocol.map_or("TLSv1", name),
-                info.tls.max_protocol.map_or("TLSv1.3", name),
+                tls.min_protocol.map_or("TLSv1", name),
+                tls.max_protocol.map_or("TLSv1.3", name),
             ));
         }
         words
