@@ -67,7 +67,7 @@ fn a_prepared_statement_is_prepared_anew_after_its_lifetime() {
     };
     // There is one at a time, however often it is prepared.
     let names = run(
-        "select count(*)::text || min(name) from pg_prepared_statements",
+        "select concat(count(*), min(name)) from pg_prepared_statements",
         Some(Duration::ZERO),
     );
     names(&remote, &endpoint);
