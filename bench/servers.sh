@@ -1,6 +1,6 @@
 # The servers of a measurement, for run.sh and profile.sh. Sourced.
 
-source "$(dirname "${BASH_SOURCE[0]}")/../scripts/server.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../scripts/pooler.sh"
 
 BENCH=$ROOT/bench
 PARTITIONS=32
@@ -12,8 +12,10 @@ SETTINGS=(--set 'shared_buffers = 512MB' --set 'autovacuum = off' --set 'checkpo
 # A call to 1,024 partitions has as many sockets.
 ulimit -n "$(ulimit -Hn)"
 
-# bench_servers USERS ROWS: `c` and `ours`, two proxies that differ in the handler only, and `part_a` and `part_b`, which
-# hold the 32 partitions of both. ROWS are the wide rows of each of the first eight partitions.
+# bench_servers USERS ROWS: `c` and `ours`, two proxies that differ in the handler only; `shared`, a third one with ours, whose
+# sessions share two connections to each partition; and `part_a` and `part_b`, which hold the 32 partitions of all. Before these
+# are `pool_a` and `pool_b`, PgBouncers that have two connections to each as well, for the C handler. ROWS are the wide rows of
+# each of the first eight partitions.
 bench_servers() {
     local users=$1 rows=$2 ours c n
     # Either may have to be built or fetched.
@@ -36,6 +38,15 @@ bench_servers() {
     done
     server_psql ours -q -v ports="{$(server_port part_a),$(server_port part_b)}" -f "$BENCH/setup/transactions.sql" \
         >>"$PLPROXY_RUN/setup.log"
+    for n in a b; do
+        pooler_start "pool_$n" "part_$n" --program debian --users <(printf '"shard" ""\n') --set 'auth_type = trust' \
+            --set 'pool_mode = transaction' --set 'default_pool_size = 2' --set 'max_client_conn = 4000' \
+            --set 'server_idle_timeout = 1'
+    done
+    server_psql c -q -v ports="{$(pooler_port pool_a),$(pooler_port pool_b)}" -f "$BENCH/setup/pooled.sql" >>"$PLPROXY_RUN/setup.log"
+    server_start shared --tree "$ours" "${SETTINGS[@]}" --set "shared_preload_libraries = 'plproxy'"
+    server_psql shared -q -v ports="{$(server_port part_a),$(server_port part_b)}" -f "$BENCH/setup/proxy.sql" \
+        -f "$BENCH/setup/shared.sql" >>"$PLPROXY_RUN/setup.log"
 }
 
 # load_node NAME FIRST LAST USERS ROWS

@@ -12,7 +12,9 @@ pub struct Servers {
     pub c: Server,
     /// The proxy with ours.
     pub ours: Server,
-    /// Those that hold the partitions of both.
+    /// The proxy with ours whose sessions share connections.
+    pub shared: Server,
+    /// Those that hold the partitions of all.
     pub parts: [Server; 2],
 }
 
@@ -26,8 +28,35 @@ impl Servers {
         Ok(Self {
             c: run.server("c"),
             ours: run.server("ours"),
+            shared: run.server("shared"),
             parts: [run.server("part_a"), run.server("part_b")],
         })
+    }
+
+    /// Closes the connections that sessions share.
+    pub fn close_shared(&self) -> Outcome<()> {
+        let session = Session::open(&self.shared)?;
+        session
+            .ask_text("select plproxy_disconnect_all(all_sessions => true)::text")
+            .map(drop)
+    }
+
+    /// The processes of sessions on the partitions.
+    pub fn processes(&self) -> Outcome<Vec<i32>> {
+        let mut all = Vec::new();
+        for part in &self.parts {
+            let session = Session::open(part)?;
+            let list = session.ask_text(
+                "select coalesce(string_agg(pid::text, ' '), '') from pg_stat_activity
+                 where backend_type = 'client backend' and pid <> pg_backend_pid()",
+            )?;
+            let pids = list.split_ascii_whitespace().map(str::parse);
+            all.extend(
+                pids.collect::<Result<Vec<i32>, _>>()
+                    .map_err(|error| error.to_string())?,
+            );
+        }
+        Ok(all)
     }
 
     /// Waits until the partitions' backends of closed sessions are gone, so that they do not weigh on what follows.

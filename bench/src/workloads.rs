@@ -1,8 +1,9 @@
-//! The workloads, W1 to W10 and W14, and what is asked of each.
+//! The workloads, W1 to W14, and what is asked of each.
 
 mod calls;
 pub mod rows;
 pub mod sessions;
+mod shared;
 mod transactions;
 
 use crate::measure::{Pair, Side};
@@ -39,7 +40,7 @@ impl Bench<'_> {
 
 type Workload = fn(&Bench<'_>) -> Outcome<Vec<Row>>;
 
-const ALL: [(&str, Workload); 13] = [
+const ALL: [(&str, Workload); 16] = [
     ("W1", calls::one_client),
     ("W2", calls::eight_clients),
     ("W3", calls::scenario),
@@ -51,6 +52,9 @@ const ALL: [(&str, Workload); 13] = [
     ("W8", calls::writes),
     ("W9", rows::large),
     ("W10", sessions::overhead),
+    ("W11", shared::scenario),
+    ("W12", shared::size),
+    ("W13", shared::calls),
     ("W14", transactions::two_phase),
     ("idle", sessions::idle),
 ];

@@ -14,7 +14,7 @@ ask() {
     server_psql reader -Atq -v json="$(cat "$1")" <<<"select q from (select :'json'::jsonb j) x, lateral ($2) y (q)" || true
 }
 # Every workload is there, and every one of its rows has figures.
-all='W1 W10 W14 W2 W3 W4 W5 W6a W6b W7 W8 W9 idle'
+all='W1 W10 W11 W12 W13 W14 W2 W3 W4 W5 W6a W6b W7 W8 W9 idle'
 check "every workload has its row" [ "$(ask "$results/results.json" "select string_agg(distinct w->>'workload', ' ' order by
     w->>'workload') from jsonb_array_elements(j->'workloads') w")" = "$all" ]
 # What has no target explains another row, and may be too little to be seen in so short a time.

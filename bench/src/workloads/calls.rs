@@ -87,7 +87,7 @@ pub fn eight_clients(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
 }
 
 /// 1 / (1/a + 1/b): a, the calls per second of a proxy that does nothing; b, those of a partition asked directly.
-fn two_hop_limit(bench: &Bench<'_>) -> Outcome<f64> {
+pub fn two_hop_limit(bench: &Bench<'_>) -> Outcome<f64> {
     let load = |database, script| Load {
         database,
         script,
