@@ -40,7 +40,7 @@ help:
 	@echo 'make deb                         build/postgresql-15-plproxy3_*.deb, a Debian package; PG=17: for that PostgreSQL'
 	@echo 'make tarball                     build/plproxy-*.tar.gz and .zip, the source as PGXN takes it'
 	@echo 'make soak MINUTES=30 SEED=1      calls, and transfers in transactions, while partitions are killed, stopped and cut off'
-	@echo '                                 ONLY=calls, ONLY=transfers: one of them'
+	@echo '                                 ONLY=calls, ONLY=transfers: one of them; SHARED_CONNECTIONS=3: sessions share them'
 	@echo 'make fuzz TIME=60                each fuzz target for that many seconds (ONLY=connstr: one of them)'
 	@echo 'make test-checked                tests with a PostgreSQL that checks itself: assertions, freed memory overwritten'
 	@echo 'make clean                       what the build made'

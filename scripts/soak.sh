@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Long runs under faults: calls (tests/soak) and transfers in transactions over partitions (tests/ledger), MINUTES (30) each, with
-# SEED (1), from the environment. ONLY=calls, ONLY=transfers: one of them. Prints the reports.
+# SEED (1), from the environment. ONLY=calls, ONLY=transfers: one of them. SHARED_CONNECTIONS=3:
+# the sessions share so many connections to each partition. Prints the reports.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 MINUTES=${MINUTES:-30} SEED=${SEED:-1}
 case ${ONLY:-} in '' | calls | transfers) ;; *) die "ONLY is calls or transfers, not \"$ONLY\"" ;; esac

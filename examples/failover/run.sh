@@ -11,9 +11,13 @@ case ${SCALE:-full} in
     *) die "SCALE is full or small, not '$SCALE'" ;;
 esac
 
+# SHARED_CONNECTIONS=2: the sessions of the proxy share so many connections.
+SHARED_CONNECTIONS=${SHARED_CONNECTIONS:-0} PRELOADED=()
+[ "$SHARED_CONNECTIONS" = 0 ] || PRELOADED=(--set "shared_preload_libraries = 'plproxy'")
+
 step "A proxy, a partition's primary, and its standby, which has everything that was acknowledged"
 begin
-servers proxy one -- "${REPLICATED[@]}"
+servers proxy one -- "${REPLICATED[@]}" "${PRELOADED[@]}"
 server_psql one -q -f - -f "$ROOT/examples/shop-partition.sql" <<'SQL'
 \set password `printf %s "$APP_PASSWORD"`
 create role app login password :'password';
@@ -37,7 +41,7 @@ sql proxy <<SQL
 \set password \`printf %s "\$APP_PASSWORD"\`
 create extension plproxy;
 alter database postgres set plproxy.standard_sqlstates = on;
-create server shop foreign data wrapper plproxy options (connect_timeout '2', query_timeout '5',
+create server shop foreign data wrapper plproxy options (connect_timeout '2', query_timeout '5', shared_connections '$SHARED_CONNECTIONS',
     p0 'host=127.0.0.1,127.0.0.1 port=$(server_port one),$(server_port two) dbname=postgres target_session_attrs=read-write');
 create role app login password :'password';
 create user mapping for public server shop options (user 'app', password :'password');

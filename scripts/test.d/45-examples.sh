@@ -6,10 +6,14 @@ trap 'rm -f "$log"' EXIT
 cd "$ROOT"
 result=0
 counted cargo "$log" cargo test --locked -p plproxy-model-server || result=1
-for example in move-partition add-partitions failover read-replicas pgbouncer transfer joins inference-scale-out; do
-    say "$example"
+# Each with what it has in its environment.
+for run in move-partition add-partitions failover 'failover SHARED_CONNECTIONS=2' read-replicas pgbouncer transfer joins \
+    inference-scale-out; do
+    read -ra run <<<"$run"
+    example=${run[0]}
+    say "${run[*]}"
     started=$SECONDS
-    if ! counted summary "$log" env SCALE=small KEEP= "$ROOT/examples/$example/run.sh"; then
+    if ! counted summary "$log" env SCALE=small KEEP= "${run[@]:1}" "$ROOT/examples/$example/run.sh"; then
         # One that stopped halfway has counted nothing.
         grep -qE '^[0-9]+ passed, [0-9]+ failed$' "$log" || tally 0 1
         result=1

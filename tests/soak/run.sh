@@ -4,6 +4,7 @@
 # must be. Ends with a report, and "N passed, N failed".
 #
 #   PLPROXY_TREE=… MINUTES=30 SEED=1 tests/soak/run.sh       (or: SECONDS_LONG=20)
+#   SHARED_CONNECTIONS=3                                     the sessions share so many connections to each partition
 #
 # The same seed gives the same faults at the same times, and the same calls in each session, as far as the machine does.
 
@@ -35,9 +36,12 @@ for ((n = 0; n < 16; n++)); do
     server_psql "$name" -q -c "create database part$n"
     server_psql "$name" -q -d "part$n" -f "$HERE/partition.sql"
 done
-server_start proxy "${settings[@]}" --set 'plproxy.standard_sqlstates = on'
+preloaded=()
+[ "${SHARED_CONNECTIONS:-0}" = 0 ] || preloaded=(--set "shared_preload_libraries = 'plproxy'")
+server_start proxy "${settings[@]}" "${preloaded[@]}" --set 'plproxy.standard_sqlstates = on'
 server_psql proxy -q -v left="$(server_port left)" -v right="$(server_port right)" -v left_dir="$(server_dir left)" \
     -v right_dir="$(server_dir right)" -f "$HERE/proxy.sql"
+server_psql proxy -q -c "alter server soak options (add shared_connections '${SHARED_CONNECTIONS:-0}')"
 
 rc=0
 # In the background, so that an interrupt is answered at once. It starts servers, which run in its process group.
