@@ -87,10 +87,10 @@ fn unasked() -> Vec<u8> {
     .concat()
 }
 
-/// A server that has more to say than the answer; how often it was connected to, and how many rounds it has seen to.
-fn talking(rounds: Vec<Vec<Vec<u8>>>) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
-    let (connections, said) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (count, rounds_said) = (connections.clone(), said.clone());
+/// A server that has more to say than the answer; and how often it was connected to.
+fn talking(rounds: Vec<Vec<Vec<u8>>>) -> (String, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
     let connstr = scripted::serve(move |mut stream| {
         let _ = stream.set_nodelay(true);
         if !greet(&mut stream) {
@@ -109,11 +109,10 @@ fn talking(rounds: Vec<Vec<Vec<u8>>>) -> (String, Arc<AtomicUsize>, Arc<AtomicUs
                     return;
                 }
             }
-            rounds_said.fetch_add(1, SeqCst);
         }
         read_round(&mut stream);
     });
-    (connstr, connections, said)
+    (connstr, connections)
 }
 
 #[test]
@@ -131,7 +130,7 @@ fn messages_in_pieces_are_put_together() {
                 vec![answer(), before.to_vec()]
             };
             let second = vec![[after, &answer()[..]].concat()];
-            let (connstr, connections, _) = talking(vec![first, second]);
+            let (connstr, connections) = talking(vec![first, second]);
             let remote = remote();
             let talker = endpoint(&remote, "talker", &connstr);
             let statement = Statement::call("select 'x'::text".into());
@@ -166,7 +165,7 @@ fn the_client_library_gets_whole_messages() {
             vec![answer()],
             vec![reset.clone()],
         ];
-        let (connstr, connections, _) = talking(rounds);
+        let (connstr, connections) = talking(rounds);
         let remote = remote();
         let talker = endpoint(&remote, "talker", &connstr);
         let options = CallOptions {
@@ -198,12 +197,31 @@ fn anything_else_ends_it() {
         vec![0; 100],
     ] {
         let shown = what.escape_ascii().to_string();
-        let (connstr, connections, said) = talking(vec![vec![answer(), what]]);
+        let [connections, heard, said] = [0; 3].map(|_| Arc::new(AtomicUsize::new(0)));
+        let (count, answer_heard, all_said) = (connections.clone(), heard.clone(), said.clone());
+        // It says so when the answer was heard: before, it would be a part of that.
+        let connstr = scripted::serve(move |mut stream| {
+            let _ = stream.set_nodelay(true);
+            if !greet(&mut stream) {
+                return;
+            }
+            let number = count.fetch_add(1, SeqCst) + 1;
+            if !read_round(&mut stream) || stream.write_all(&answer()).is_err() {
+                return;
+            }
+            while answer_heard.load(SeqCst) < number {
+                std::thread::sleep(REST / 10);
+            }
+            let _ = stream.write_all(&what);
+            all_said.fetch_add(1, SeqCst);
+            read_round(&mut stream);
+        });
         let remote = remote();
         let talker = endpoint(&remote, "talker", &connstr);
         for at in 1..=3 {
             assert_eq!(ask(&remote, &talker, "select 'x'::text"), "x");
             assert_eq!(connections.load(SeqCst), at, "{shown}");
+            heard.store(at, SeqCst);
             while said.load(SeqCst) < at {
                 std::thread::sleep(REST / 10);
             }
