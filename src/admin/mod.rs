@@ -26,6 +26,7 @@ use crate::pg::spi;
 use crate::remote::CONNECT_TIMEOUT;
 use crate::scripts::run_scripts;
 use crate::transaction::pending;
+use core::ops::Deref;
 use pgrx::pg_sys::Oid;
 use plproxy_core::ident::quote_ident;
 use plproxy_remote::{Diagnostic, Endpoint, ErrorKind, Outcome, Script, ScriptOptions};
@@ -34,6 +35,12 @@ use std::rc::Rc;
 /// A call of one of the functions.
 struct Admin<'a> {
     info: &'a mut CallInfo,
+    operator: Operator,
+}
+
+/// Whoever does something about a cluster, by one of the functions or without it.
+struct Operator {
+    /// The function's.
     label: FunctionLabel,
     /// Whoever looks after clusters is not to run what anybody made of the functions that define them.
     _trusted: TrustedOnly,
@@ -45,12 +52,11 @@ impl<'a> Admin<'a> {
         let proc = Proc::find(info.function_oid())?;
         let schema = quote_ident(&proc.schema).into_owned();
         Ok(Self {
-            label: FunctionLabel {
+            operator: Operator::new(FunctionLabel {
                 name: format!("{schema}.{}", quote_ident(&proc.name)).into(),
                 nargs: info.nargs(),
-            },
+            }),
             info,
-            _trusted: TrustedOnly::begin(),
         })
     }
 
@@ -90,6 +96,23 @@ impl<'a> Admin<'a> {
     /// The cluster that the first argument names.
     fn cluster(&self) -> Result<Rc<Cluster>, Error> {
         cluster::named(&self.label, &self.cluster_name()?)
+    }
+}
+
+impl Deref for Admin<'_> {
+    type Target = Operator;
+
+    fn deref(&self) -> &Operator {
+        &self.operator
+    }
+}
+
+impl Operator {
+    fn new(label: FunctionLabel) -> Self {
+        Self {
+            label,
+            _trusted: TrustedOnly::begin(),
+        }
     }
 
     /// The different partitions of a cluster, as the caller reaches them.

@@ -6,9 +6,10 @@
 
 use super::output::{Output, Value};
 use super::prepared::Listed;
-use super::{Admin, Partition, beside, options};
-use crate::cluster::Cluster;
-use crate::error::{Error, Report, sqlstate, words};
+use super::{Admin, Operator, Partition, beside, options};
+use crate::cluster::{self, Cluster};
+use crate::error::{Error, FunctionLabel, Report, sqlstate, words};
+use crate::function;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::lock::{self, Kind};
 use crate::pg::report::{Level, emit};
@@ -31,10 +32,10 @@ use std::rc::Rc;
 const OLD: &str = "3.0.0";
 
 /// What was done about a transaction, or what is wrong with a partition.
-struct Action {
-    partition: usize,
-    gid: Option<String>,
-    what: String,
+pub(super) struct Action {
+    pub(super) partition: usize,
+    pub(super) gid: Option<String>,
+    pub(super) what: String,
 }
 
 /// A step of a script.
@@ -62,16 +63,7 @@ pub(crate) fn recover(info: &mut CallInfo) -> Result<Datum, Error> {
         _ => Some(admin.lost_server(&this)?),
     };
     let mut output = Output::new(admin.info)?;
-    let decisions = Decisions::open(Some(&admin.label))?;
-    let recovery = Recovery {
-        made_by: decisions.made_by()?,
-        decisions,
-        admin: &admin,
-        cluster: &cluster,
-        this,
-        lost,
-    };
-    for action in recovery.run()? {
+    for action in recover_cluster(&admin, &cluster, this, lost)? {
         output.row([
             Value::int4(action.partition),
             Value::text(action.gid),
@@ -81,6 +73,36 @@ pub(crate) fn recover(info: &mut CallInfo) -> Result<Datum, Error> {
     Ok(output.give(admin.info))
 }
 
+/// The same without the function, which a name might find somebody else's of. By partition and name.
+pub(super) fn by_itself(cluster: &str) -> Result<Vec<Action>, Error> {
+    function::refresh()?;
+    let operator = Operator::new(FunctionLabel {
+        name: "plproxy_recover_prepared".into(),
+        nargs: 1,
+    });
+    let cluster = cluster::named(&operator.label, cluster)?;
+    operator.check_recovery()?;
+    recover_cluster(&operator, &cluster, Instance::this()?, None)
+}
+
+fn recover_cluster(
+    operator: &Operator,
+    cluster: &Cluster,
+    this: Instance,
+    lost: Option<Lost>,
+) -> Result<Vec<Action>, Error> {
+    let decisions = Decisions::open(Some(&operator.label))?;
+    let recovery = Recovery {
+        made_by: decisions.made_by()?,
+        decisions,
+        admin: operator,
+        cluster,
+        this,
+        lost,
+    };
+    recovery.run()
+}
+
 /// A server whose transactions are to be ended here, as it is gone for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lost {
@@ -88,7 +110,7 @@ enum Lost {
     Old,
 }
 
-impl Admin<'_> {
+impl Operator {
     /// All decisions must be seen, and all sessions that may still make one.
     fn check_recovery(&self) -> Result<(), Error> {
         let what = if xact::in_recovery() {
@@ -101,7 +123,9 @@ impl Admin<'_> {
         let state = sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE;
         Err(self.label.error_with(state, what))
     }
+}
 
+impl Admin<'_> {
     fn lost_server(&self, this: &Instance) -> Result<Lost, Error> {
         let name = self.text(1, "lost_server")?;
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -119,7 +143,7 @@ impl Admin<'_> {
 }
 
 struct Recovery<'a> {
-    admin: &'a Admin<'a>,
+    admin: &'a Operator,
     cluster: &'a Cluster,
     decisions: Decisions,
     this: Instance,

@@ -5,9 +5,9 @@
 //! about a cluster is what `plproxy_recover_prepared` does.
 #![forbid(unsafe_code)]
 
+use super::recover::{Action, by_itself};
 use crate::error::Error;
 use crate::gucs;
-use crate::pg::expr::Arg;
 use crate::pg::spi::{self, Plan};
 use crate::pg::worker::{self, Owner};
 use crate::pg::xact;
@@ -15,8 +15,6 @@ use crate::stats;
 use crate::transaction::decisions::{Decision, Decisions};
 use crate::transaction::gid::Name;
 use crate::transaction::instance::Instance;
-use pgrx::pg_sys;
-use plproxy_core::ident::quote_ident;
 use plproxy_core::stats::NAME;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -40,13 +38,8 @@ const MOST_BYTES: usize = 1000;
 /// Actions that are no news: a session is at it, or another server is to end it.
 const NO_NEWS: [&str; 2] = ["in progress", "of server "];
 
-/// The clusters of a database.
-struct Clusters {
-    /// Where the extension's functions are.
-    schema: String,
-    /// By name, and whether there must be one: what sessions have called may be gone.
-    names: BTreeMap<String, bool>,
-}
+/// The clusters of a database by name, and whether there must be one: what sessions have called may be gone.
+type Clusters = BTreeMap<String, bool>;
 
 fn bound() -> Duration {
     gucs::recovery_interval().clamp(BOUNDS.0, BOUNDS.1)
@@ -65,11 +58,11 @@ fn round() {
         (Err(what), _) => return tell(&what),
     };
     let mut lines = 0;
-    for (cluster, must_be) in clusters.names {
+    for (cluster, must_be) in clusters {
         let mut actions = Vec::new();
         let begun = Instant::now();
         let recovered = worker::transaction(bound, || {
-            actions = recover(&clusters.schema, &cluster)?;
+            actions = recover(&cluster)?;
             Ok(())
         });
         let mut shown = |what: &str| {
@@ -121,12 +114,10 @@ fn tell(what: &str) {
 
 /// The clusters; `None` if the extension is not there.
 fn clusters() -> Result<Option<Clusters>, Error> {
-    let schema = "select n.nspname::pg_catalog.text from pg_catalog.pg_extension e \
-             join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) e.extnamespace \
-         where e.extname operator(pg_catalog.=) 'plproxy'";
-    let Some(schema) = texts(schema)?.pop() else {
+    let extension = "select e.extversion from pg_catalog.pg_extension e where e.extname operator(pg_catalog.=) 'plproxy'";
+    if texts(extension)?.is_empty() {
         return Ok(None);
-    };
+    }
     let mut names = BTreeMap::new();
     if let Some(memory) = stats::current() {
         for found in memory.partitions_of(xact::database())? {
@@ -153,7 +144,7 @@ fn clusters() -> Result<Option<Clusters>, Error> {
     };
     let rows = decisions.rows()?.into_iter().filter(counts);
     names.extend(rows.map(|row| (row.cluster, true)));
-    Ok(Some(Clusters { schema, names }))
+    Ok(Some(names))
 }
 
 /// The values of a query's only column.
@@ -167,23 +158,18 @@ fn texts(sql: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Does what is to be done about a cluster; what there is to be told.
-fn recover(schema: &str, cluster: &str) -> Result<Vec<String>, Error> {
-    let sql = format!(
-        "select partition, gid, action from {}.plproxy_recover_prepared($1)",
-        quote_ident(schema)
-    );
-    let arg = [Arg::Whole(Some(spi::text_datum(cluster)?))];
+fn recover(cluster: &str) -> Result<Vec<String>, Error> {
     let mut actions = Vec::new();
-    Plan::prepare(&sql, &[pg_sys::TEXTOID])?.run(&arg, |row| {
-        let partition = row.value(1)?.map_or(0, |value| value.value() as u32);
-        let gid = row.value(2)?.map(spi::text).transpose()?;
-        let action = row.value(3)?.map(spi::text).transpose()?;
-        let action = action.unwrap_or_default();
-        if !NO_NEWS.iter().any(|known| action.starts_with(known)) {
+    for Action {
+        partition,
+        gid,
+        what,
+    } in by_itself(cluster)?
+    {
+        if !NO_NEWS.iter().any(|known| what.starts_with(known)) {
             let gid = gid.map_or(String::new(), |gid| format!("\"{gid}\": "));
-            actions.push(format!("partition {partition}: {gid}{action}"));
+            actions.push(format!("partition {partition}: {gid}{what}"));
         }
-        Ok(())
-    })?;
+    }
     Ok(actions)
 }

@@ -17,6 +17,9 @@ use std::sync::OnceLock;
 /// How soon the postmaster starts another one in the place of one that has ended.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long to wait where there is no descriptor to wait by.
+const NO_DESCRIPTOR: Duration = Duration::from_millis(10);
+
 /// The keeper's work, until [`wait`] says that it is over.
 pub(crate) type Run = fn(Table, &'static Channel);
 
@@ -79,7 +82,7 @@ pub(crate) fn wait(socket: BorrowedFd<'_>, longest: Duration) -> bool {
     );
     // SAFETY: the process's own latch and a socket that stays open. It raises where the system has no descriptor for it.
     let waited = unsafe {
-        guard::catch_here("the worker ends, and holds no lock", || {
+        guard::catch_here("it holds no lock, and waits anew", || {
             raw::WaitLatchOrSocket(
                 pg_sys::MyLatch,
                 events as i32,
@@ -90,7 +93,11 @@ pub(crate) fn wait(socket: BorrowedFd<'_>, longest: Duration) -> bool {
             raw::ResetLatch(pg_sys::MyLatch);
         })
     };
-    let goes_on = waited.is_some() && !is_to_end();
+    if waited.is_none() {
+        // Descriptors come back as connections are closed.
+        std::thread::sleep(NO_DESCRIPTOR);
+    }
+    let goes_on = !is_to_end();
     if goes_on && interrupts::pending() {
         // What all processes have to do for one of them, as when files of a database are to be closed.
         if let Err(error) = interrupts::check() {

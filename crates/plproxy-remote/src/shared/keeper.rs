@@ -322,7 +322,10 @@ impl Drop for Keeper {
                 idle.push(slot);
             }
         }
-        if let Some(tls) = &mut self.tls {
+        // After a panic nothing is run that might panic, too.
+        if let Some(tls) = &mut self.tls
+            && !std::thread::panicking()
+        {
             tls.leave(&idle, LEAVE);
         }
         for (_, socket) in self.kept.iter().flatten() {

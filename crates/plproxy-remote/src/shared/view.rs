@@ -1,6 +1,7 @@
 //! What there is to be seen of the connections that sessions share.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::fence;
 
 use plproxy_core::shared::{State, Table};
 
@@ -60,6 +61,8 @@ pub fn shared_connections(table: &Table) -> Vec<SharedConnection> {
     let mut places = Vec::new();
     for found in table.found() {
         let facts = found.facts;
+        // Whose it is before where it leads: who takes a slot forgets both in that order, before he says whose it is now.
+        let role = facts.role.load(Acquire);
         let place = Place::read(&facts.place.read()).map(SharedPlace::of);
         let (state, is_held) = match found.word.state {
             State::Free => continue,
@@ -70,7 +73,7 @@ pub fn shared_connections(table: &Table) -> Vec<SharedConnection> {
         };
         let moments = facts.moments();
         let connection = SharedConnection {
-            role: facts.role.load(Relaxed),
+            role,
             state,
             place: place.clone(),
             holder: if is_held {
@@ -83,6 +86,7 @@ pub fn shared_connections(table: &Table) -> Vec<SharedConnection> {
             uses: facts.uses.load(Relaxed),
             prepared_statements: facts.statements.count(),
         };
+        fence(Acquire);
         if table.word(found.slot).generation != found.word.generation {
             continue;
         }

@@ -84,15 +84,19 @@ impl PartitionRequest {
         statement: &Rc<Statement>,
         connection: &mut Connection,
     ) -> Exchanged {
-        if let Some(exchanged) = self.describe(statement, connection).await {
-            return exchanged;
-        }
         let plan = connection.statements.plan(
             statement,
             self.prepared(),
             connection.backend,
             Age::of(self.context.options.prepared_lifetime),
         );
+        if matches!(plan, Plan::Prepare(_)) {
+            // What is prepared anew may have other columns by now.
+            connection.described.remove(&statement.id());
+        }
+        if let Some(exchanged) = self.describe(statement, connection).await {
+            return exchanged;
+        }
         let (reused, prepares) = (
             matches!(plan, Plan::Prepared(_)),
             matches!(plan, Plan::Prepare(_)),

@@ -66,6 +66,8 @@ impl PartitionRequest {
             match grant {
                 Grant::Connect(held) => {
                     let lease = Lease::new(sharing, held);
+                    // What it takes the place of, for one, may be closed by now.
+                    pool.shared().sweep(sharing);
                     let made = self.make(lease, held, keys, options).await;
                     return made.map(|connection| (connection, true));
                 }
