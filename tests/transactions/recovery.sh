@@ -103,6 +103,18 @@ same 'forged decisions name no cluster' '500 0' \
     "$(ask proxy postgres 'select count(*) from plproxy_internal.prepared_transactions') $(logged forged)"
 ask proxy postgres "delete from plproxy_internal.prepared_transactions; drop owned by plain; drop role plain" >/dev/null
 
+# It looks for no function by a name, which another might have by then.
+ask proxy postgres 'alter function plproxy_recover_prepared(text) rename to elsewhere' >/dev/null
+ask proxy postgres "create function plproxy_recover_prepared(text, out partition int, out gid text, out action text) returns setof record
+    language plpgsql as \$\$ begin raise exception 'not to be called'; end \$\$" >/dev/null
+at prepared
+lose killed prepared
+end_session
+same 'whatever its function is called' '0|0 0|0' "$(until_is '0|0 0|0' state)"
+same 'and nobody else is called' 0 "$(logged 'not to be called')"
+ask proxy postgres 'drop function plproxy_recover_prepared(text)' >/dev/null
+ask proxy postgres 'alter function elsewhere(text) rename to plproxy_recover_prepared' >/dev/null
+
 # ---- whom it must not be in the way of
 
 launcher() { ask proxy postgres "select pid from pg_stat_activity where backend_type = 'plproxy recovery launcher'"; }
