@@ -2,6 +2,7 @@
 # large ones, the limit, cancelling, and partitions and keepers that end.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
+source "$ROOT/tests/shared/lib.sh"
 
 SESSIONS=45
 SECONDS_OF_LOAD=8
@@ -33,24 +34,7 @@ for part in 0 1 2 3; do server_psql parts -q -d "part$part" -f "$ROOT/tests/shar
 port=$(server_port parts)
 server_psql proxy -q -v parts="$port" -f "$ROOT/tests/shared/setup.sql" -f "$ROOT/tests/shared/tls.sql"
 
-ask() { server_psql proxy -qAt "$@" 2>&1 || true; }
-as() { ask -d postgres -U "$@"; }
-of_parts() { server_psql parts -qAt "$@" 2>&1 || true; }
-line() { tr '\n' ' ' | sed 's/ $//'; }
-until_seen() {
-    local i
-    for ((i = 0; i < 600; i++)); do
-        [ "$("$@")" != t ] || return 0
-        sleep 0.1
-    done
-    return 1
-}
-MOST="select coalesce(max(n), 0) from (select count(*) n from pg_stat_activity where usename = 'shared' and backend_type = 'client backend' group by datname, application_name) a"
 UNPROTECTED="select count(*) = 0 from pg_stat_ssl s join pg_stat_activity a using (pid) where usename = 'shared' and not ssl"
-keeper() { ps -o pid=,args= --ppid "$(server_pid proxy)" | awk '/plproxy keeper/ { print $1 }'; }
-begin() { server_psql proxy -qAt "${@:2}" >"$PLPROXY_RUN/$1.log" 2>&1 & begun=$!; }
-said() { cat "$PLPROXY_RUN/$1.log"; }
-ends() { wait "$1" 2>/dev/null || true; }
 # stop FUNCTION PID STATE: by pg_cancel_backend or its like, again while it has not ended: who has a connection is known a moment after
 # it is taken.
 stop() {

@@ -2,6 +2,7 @@
 # their hands, partitions and the keeper that end, changes of the cluster, and what is refused.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
+source "$ROOT/tests/shared/lib.sh"
 
 # By each of which 112 transactions of forty calls and more: 200,000.
 declare -A CLIENTS=([ann]=23 [bob]=22)
@@ -15,27 +16,6 @@ server_psql parts -q -c "create role shared login password 'first'"
 for part in 0 1 2 3; do server_psql parts -q -d "part$part" -f "$ROOT/tests/shared/partition.sql"; done
 server_psql proxy -q -v parts="$(server_port parts)" -f "$ROOT/tests/shared/setup.sql"
 
-ask() { server_psql proxy -qAt "$@" 2>&1 || true; }
-as() { ask -d postgres -U "$@"; }
-of_parts() { server_psql parts -qAt "$@" 2>&1 || true; }
-line() { tr '\n' ' ' | sed 's/ $//'; }
-# until_seen COMMAND...: whether it says `t` within a minute.
-until_seen() {
-    local i
-    for ((i = 0; i < 600; i++)); do
-        [ "$("$@")" != t ] || return 0
-        sleep 0.1
-    done
-    return 1
-}
-# The server processes of a partition, by database, at the most.
-MOST="select coalesce(max(n), 0) from (select count(*) n from pg_stat_activity where usename = 'shared' and backend_type = 'client backend' group by datname, application_name) a"
-states() { ask -c "select string_agg(state || ' ' || n, ', ' order by state) from (select state, count(*) n from plproxy_shared_connections group by 1) s"; }
-keeper() { ps -o pid=,args= --ppid "$(server_pid proxy)" | awk '/plproxy keeper/ { print $1 }'; }
-# The wait for one connection, in a session of its own: its log is $log, its process $waiter.
-begin() { server_psql proxy -qAt "${@:2}" >"$PLPROXY_RUN/$1.log" 2>&1 & begun=$!; }
-said() { cat "$PLPROXY_RUN/$1.log"; }
-ends() { wait "$1" 2>/dev/null || true; }
 is_held() { ask -c "select count(*) > 0 from plproxy_shared_connections where state = 'in use'"; }
 is_waited_for() { ask -c "select count(*) >= ${1:-1} from plproxy_shared_connections where state = 'waiting'"; }
 nobody_has_any() { ask -c "select count(*) = 0 from plproxy_shared_connections where state <> 'idle'"; }
