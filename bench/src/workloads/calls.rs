@@ -62,9 +62,22 @@ pub fn one_client(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
 
 /// W2: the same with 8 clients; and how much of what two servers in a row can give at best.
 pub fn eight_clients(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
+    beside_limit(bench, "W2", "query_pk, 8 clients", 1.5, |side| {
+        bench.calls(side, "on_8.query_pk", 8, 5.0)
+    })
+}
+
+/// The calls per second, and their share of the two-hop limit, which is measured in each round.
+pub fn beside_limit(
+    bench: &Bench<'_>,
+    workload: &'static str,
+    what: &'static str,
+    least: f64,
+    mut measure: impl FnMut(Side) -> Outcome<Rate>,
+) -> Outcome<Vec<Row>> {
     let mut limits = Vec::new();
     let measured = rounds(bench.rounds, |side| {
-        let rate = bench.calls(side, "on_8.query_pk", 8, 5.0)?;
+        let rate = measure(side)?;
         if side == Side::Ours {
             limits.push(two_hop_limit(bench)?);
         }
@@ -75,9 +88,9 @@ pub fn eight_clients(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
         ours: pair.ours.tps / limit,
     };
     Ok(vec![
-        rates("W2", "query_pk, 8 clients", 1.5, &measured),
+        rates(workload, what, least, &measured),
         Row {
-            workload: "W2",
+            workload,
             what: "share of the two-hop limit",
             unit: "1",
             rounds: Rounds(measured.iter().zip(&limits).map(of_limit).collect()),
@@ -87,7 +100,7 @@ pub fn eight_clients(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
 }
 
 /// 1 / (1/a + 1/b): a, the calls per second of a proxy that does nothing; b, those of a partition asked directly.
-pub fn two_hop_limit(bench: &Bench<'_>) -> Outcome<f64> {
+fn two_hop_limit(bench: &Bench<'_>) -> Outcome<f64> {
     let load = |database, script| Load {
         database,
         script,

@@ -2,10 +2,10 @@
 //! stands in the column of the C handler is said in each line.
 
 use super::Bench;
-use super::calls::{rates, script, two_hop_limit};
+use super::calls::{beside_limit, rates, script};
 use crate::Outcome;
-use crate::measure::{Pair, Rounds, Side, rounds};
-use crate::pgbench::{Length, Load, Rate};
+use crate::measure::{Rounds, Side, rounds};
+use crate::pgbench::{self, Length, Load, Rate};
 use crate::process::Memory;
 use crate::server::Session;
 use crate::table::{Row, Target};
@@ -15,21 +15,15 @@ use plproxy_test_kit::Server;
 const EACH: &str = "select count(q) from generate_series(0, 31) i, lateral on_32.query_pk(i) q";
 
 impl Bench<'_> {
-    /// Runs it on one of the proxies, and leaves no connection behind.
-    fn on(&self, server: &Server, load: &Load<'_>) -> Outcome<Rate> {
-        let rate = crate::pgbench::run(self.options, server, load)?;
+    /// Runs it on that proxy, or on the one whose sessions share, and leaves no connection behind.
+    fn sharing(&self, side: Side, own: &Server, load: &Load<'_>) -> Outcome<Rate> {
+        if side == Side::C {
+            return self.pgbench(own, load);
+        }
+        let rate = pgbench::run(self.options, &self.servers.shared, load)?;
         self.servers.close_shared()?;
-        if !std::ptr::eq(server, &self.servers.shared) {
-            self.servers.settle()?;
-        }
+        self.servers.settle()?;
         Ok(rate)
-    }
-
-    fn sharing(&self, side: Side, own: &'_ Server, load: &Load<'_>) -> Outcome<Rate> {
-        match side {
-            Side::C => self.on(own, load),
-            Side::Ours => self.on(&self.servers.shared, load),
-        }
     }
 }
 
@@ -122,30 +116,13 @@ pub fn calls(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
         clients,
         length: bench.length(1.0, seconds),
     };
-    let mut limits = Vec::new();
-    let eight = rounds(bench.rounds, |side| {
-        let rate = bench.sharing(side, &bench.servers.c, &load(8, 5.0))?;
-        if side == Side::Ours {
-            limits.push(two_hop_limit(bench)?);
-        }
-        Ok(rate)
+    let mut rows = beside_limit(bench, "W13", "shared, query_pk, 8 clients", 1.7, |side| {
+        bench.sharing(side, &bench.servers.c, &load(8, 5.0))
     })?;
     let one = rounds(bench.rounds, |side| {
         bench.sharing(side, &bench.servers.ours, &load(1, 3.0))
     })?;
-    let of_limit = |(pair, limit): (&Pair<Rate>, &f64)| Pair {
-        c: pair.c.tps / limit,
-        ours: pair.ours.tps / limit,
-    };
-    Ok(vec![
-        rates("W13", "shared, query_pk, 8 clients", 1.7, &eight),
-        Row {
-            workload: "W13",
-            what: "share of the two-hop limit",
-            unit: "1",
-            rounds: Rounds(eight.iter().zip(&limits).map(of_limit).collect()),
-            target: Target::OursAtLeast(0.7),
-        },
-        rates("W13", "1 client, by ours with own connections", 1.0, &one),
-    ])
+    let what = "1 client, by ours with own connections";
+    rows.push(rates("W13", what, 1.0, &one));
+    Ok(rows)
 }
