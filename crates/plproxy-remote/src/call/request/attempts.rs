@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::PartitionRequest;
-use super::refusal::{TAKEN, is_missing, is_stale};
+use super::refusal::{Form, is_missing};
 use crate::connection::Connection;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
@@ -19,11 +19,19 @@ const DESCRIBED: usize = 256;
 
 impl PartitionRequest {
     /// Whether to prepare statements.
-    pub(super) fn prepared(&self) -> Prepared {
+    fn prepared(&self) -> Prepared {
         match &self.context.options.reset {
             Some(reset) if reset.discards() => Prepared::Off,
             _ => self.context.options.prepared,
         }
+    }
+
+    /// How to run a statement this time.
+    pub(super) fn plan(&self, statement: &Statement, connection: &mut Connection) -> Plan {
+        let age = Age::of(self.context.options.prepared_lifetime);
+        let backend = connection.backend;
+        let statements = &mut connection.statements;
+        statements.plan(statement, self.prepared(), backend, age)
     }
 
     /// Has the server describe the columns of the result, where the formats to ask for depend on their types. Nothing is
@@ -84,12 +92,7 @@ impl PartitionRequest {
         statement: &Rc<Statement>,
         connection: &mut Connection,
     ) -> Exchanged {
-        let plan = connection.statements.plan(
-            statement,
-            self.prepared(),
-            connection.backend,
-            Age::of(self.context.options.prepared_lifetime),
-        );
+        let plan = self.plan(statement, connection);
         if matches!(plan, Plan::Prepare(_)) {
             // What is prepared anew may have other columns by now.
             connection.described.remove(&statement.id());
@@ -97,34 +100,19 @@ impl PartitionRequest {
         if let Some(exchanged) = self.describe(statement, connection).await {
             return exchanged;
         }
-        let (reused, prepares) = (
-            matches!(plan, Plan::Prepared(_)),
-            matches!(plan, Plan::Prepare(_)),
-        );
-        let mut exchanged = Exchange::run(self, statement, connection, plan).await;
-        if !exchanged.bound
-            && let Err(ErrorKind::Db(diagnostic)) = &exchanged.result
+        let form = Form::of(&plan);
+        let exchanged = Exchange::run(self, statement, connection, plan).await;
+        if !form.was_refused(statement, &exchanged)
+            || connection.broken
+            || self.context.state.events.is_closed()
         {
-            // The prepared form was refused before it ran, so that nothing is executed twice. A statement that is only being
-            // prepared may be refused so, too: a pooler may have parsed it long ago, for another session.
-            let refused = (reused || prepares && exchanged.parsed) && is_stale(diagnostic)
-                || prepares && diagnostic.code == *TAKEN
-                // protocol_violation: another number of columns than before.
-                || statement.is_typed() && diagnostic.code == *b"08P01";
-            if refused && !connection.broken && !self.context.state.events.is_closed() {
-                if reused {
-                    connection.statements.forget(statement);
-                } else if prepares {
-                    connection.statements.give_up(statement);
-                }
-                connection.described.remove(&statement.id());
-                if let Some(exchanged) = self.describe(statement, connection).await {
-                    return exchanged;
-                }
-                exchanged = Exchange::run(self, statement, connection, Plan::Unnamed).await;
-            }
+            return exchanged;
         }
-        exchanged
+        form.forget(statement, connection);
+        if let Some(exchanged) = self.describe(statement, connection).await {
+            return exchanged;
+        }
+        Exchange::run(self, statement, connection, Plan::Unnamed).await
     }
 }
 

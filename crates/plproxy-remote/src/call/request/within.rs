@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::attempts::{learn, never_ran};
 use super::part::Part;
-use super::refusal::{TAKEN, is_missing, is_stale};
+use super::refusal::{Form, is_missing};
 use super::{PartitionRequest, READ_ONLY};
 use crate::connection::Connection;
 use crate::connection::exchange::sink::ResultSink;
 use crate::connection::exchange::{Exchange, Exchanged};
 use crate::connection::round_trip::{Description, IgnoreReply};
-use crate::connection::statement_plan::{Age, Plan};
+use crate::connection::statement_plan::Plan;
 use crate::error::ErrorKind;
 use crate::protocol::statement::Statement;
 use crate::protocol::write_buffer::WriteBuffer;
@@ -77,39 +77,17 @@ impl PartitionRequest {
         if let Some(exchanged) = refused {
             return exchanged;
         }
-        let statements = &mut connection.statements;
-        let plan = match statements.plan(
-            statement,
-            self.prepared(),
-            connection.backend,
-            Age::of(self.context.options.prepared_lifetime),
-        ) {
+        let plan = match self.plan(statement, connection) {
             // The question for the process would need a round of its own, and is refused in a transaction that has failed.
             Plan::UnnamedAndAsk => Plan::Unnamed,
             plan => plan,
         };
-        let (reused, prepares) = (
-            matches!(plan, Plan::Prepared(_)),
-            matches!(plan, Plan::Prepare(_)),
-        );
+        let form = Form::of(&plan);
         let exchanged = Exchange::run(self, statement, connection, plan).await;
-        let Err(ErrorKind::Db(diagnostic)) = &exchanged.result else {
-            return exchanged;
-        };
-        let refused = !exchanged.bound
-            && ((reused || prepares && exchanged.parsed) && is_stale(diagnostic)
-                || prepares && diagnostic.code == *TAKEN
-                // protocol_violation: another number of columns than before.
-                || statement.is_typed() && diagnostic.code == *b"08P01");
-        if !refused || connection.broken {
+        if !form.was_refused(statement, &exchanged) || connection.broken {
             return exchanged;
         }
-        if reused {
-            connection.statements.forget(statement);
-        } else if prepares {
-            connection.statements.give_up(statement);
-        }
-        connection.described.remove(&statement.id());
+        form.forget(statement, connection);
         // Rolling back loses nothing else only if this was to be the transaction's first statement.
         if !begins || self.context.state.events.is_closed() || !self.begins_anew(connection).await {
             return exchanged;
