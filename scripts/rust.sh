@@ -38,13 +38,17 @@ make_rust() {
     mv "$tmp" "$GROUND/rust"
 }
 
-# use_own_libraries directory: its programs look for libraries in the directory first.
+# use_own_libraries directory: its programs look for libraries in the directory first, and so do the libraries themselves: one
+# that says where to look on its own, as LLVM's does, is not asked any more.
 use_own_libraries() {
-    local program multiarch
+    local program library multiarch
     multiarch=$(cd "$1/usr/lib" && ls -d ./*-linux-gnu* | head -n 1 | cut -c3-)
     for program in "$1"/usr/bin/{cargo,rustc,rustdoc}; do
         # shellcheck disable=SC2016
         "$GROUND/patchelf/patchelf" --force-rpath --set-rpath \
             '$ORIGIN/../lib/'"$multiarch"':$ORIGIN/../../lib/'"$multiarch" "$program" || die "patchelf cannot change $program"
+    done
+    for library in "$1/usr/lib/$multiarch"/lib*.so.*; do
+        [ -L "$library" ] || "$GROUND/patchelf/patchelf" --remove-rpath "$library" || die "patchelf cannot change $library"
     done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What scripts/test.d/97-bare.sh runs on a machine that has nothing (scripts/bare.sh): the demo from nothing, as root and as
-# an ordinary user, two examples, which need more programs and libraries, and the tests' steps that the arguments name. Ends
-# with "N passed, N failed".
+# What scripts/test.d/97-bare.sh runs on a machine that has nothing (scripts/bare.sh): as root the tests' steps that the arguments
+# name, from nothing, then the demo and two examples, which need more programs and libraries; the demo from nothing as an ordinary
+# user. Ends with "N passed, N failed".
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/tally.sh"
 
@@ -26,8 +26,8 @@ same 'nor a library of it' '' "$(find /usr/lib /lib -name 'libpq*' -o -name 'lib
 check 'nor a ground' [ ! -e "$GROUND" ]
 
 # ---- root
-run 'the demo' make -C "$ROOT" demo SCALE=small
 run "the steps $*" "$SCRIPTS/test.sh" "$@"
+run 'the demo' make -C "$ROOT" demo SCALE=small
 for example in failover inference-scale-out; do
     run "the example $example" env SCALE=small "$ROOT/examples/$example/run.sh"
 done
