@@ -12,6 +12,7 @@ use crate::pg::memory::Context;
 use crate::result;
 use crate::route;
 use pgrx::pg_sys::Datum;
+use smallvec::SmallVec;
 
 /// What PostgreSQL calls to run a function in `LANGUAGE plproxy`.
 pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
@@ -23,7 +24,7 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
         return next;
     }
     let function = function::find(info.function_oid())?;
-    let args: Vec<Option<Datum>> = function
+    let args: SmallVec<[Option<Datum>; 4]> = function
         .args
         .iter()
         .enumerate()

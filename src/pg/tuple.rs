@@ -6,6 +6,7 @@ use super::settings::TextSettings;
 use super::{compat, encoding, guard, raw};
 use core::ptr;
 use pgrx::pg_sys::{self, Datum, Oid, TupleDesc};
+use smallvec::SmallVec;
 
 /// A column that is not dropped.
 #[derive(Debug, Clone)]
@@ -122,8 +123,8 @@ impl RowType {
     /// An empty row of this type: all NULL.
     pub(crate) fn row(&self) -> Row {
         Row {
-            values: vec![Datum::null(); self.width()],
-            nulls: vec![true; self.width()],
+            values: SmallVec::from_elem(Datum::null(), self.width()),
+            nulls: SmallVec::from_elem(true, self.width()),
         }
     }
 
@@ -154,10 +155,10 @@ pub(crate) fn version_of(type_oid: Oid) -> Result<u64, Error> {
     Ok(unsafe { guard::catch(|| raw::assign_record_type_identifier(type_oid, -1)) }?)
 }
 
-/// The values of one row.
+/// The values of one row; most rows are narrow.
 pub(crate) struct Row {
-    values: Vec<Datum>,
-    nulls: Vec<bool>,
+    values: SmallVec<[Datum; 8]>,
+    nulls: SmallVec<[bool; 8]>,
 }
 
 impl Row {

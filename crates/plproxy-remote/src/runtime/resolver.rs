@@ -5,7 +5,7 @@
 //! between two of them the host's interrupts are checked, and sockets and timers are polled. A call whose result nobody waits
 //! for any more is not made.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -29,9 +29,9 @@ impl BlockingCall {
     }
 }
 
-/// The blocking calls that the requests of one call have queued.
-#[derive(Clone, Default)]
-pub(crate) struct Resolver(Rc<Shared>);
+/// The blocking calls that the requests of one call have queued. Most calls make none.
+#[derive(Default)]
+pub(crate) struct Resolver(OnceCell<Rc<Shared>>);
 
 #[derive(Default)]
 struct Shared {
@@ -40,20 +40,32 @@ struct Shared {
     names: RefCell<HashMap<String, Found>>,
 }
 
+impl Clone for Resolver {
+    /// The same queue.
+    fn clone(&self) -> Resolver {
+        Resolver(OnceCell::from(Rc::clone(self.shared())))
+    }
+}
+
 impl Resolver {
+    fn shared(&self) -> &Rc<Shared> {
+        self.0.get_or_init(Rc::default)
+    }
+
     /// Whether a call is queued.
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.0.queue.borrow().is_empty()
+        let shared = self.0.get();
+        shared.is_some_and(|shared| !shared.queue.borrow().is_empty())
     }
 
     /// Takes the next call from the queue.
     pub(crate) fn next(&self) -> Option<BlockingCall> {
-        self.0.queue.borrow_mut().pop_front()
+        self.0.get()?.queue.borrow_mut().pop_front()
     }
 
     /// Drops all calls that are queued.
     pub(crate) fn close(&self) {
-        let queue = self.0.queue.take();
+        let queue = self.0.get().map(|shared| shared.queue.take());
         drop(queue);
     }
 
@@ -74,10 +86,8 @@ impl Resolver {
                     }
                 });
                 let waker = cx.waker().clone();
-                self.0
-                    .queue
-                    .borrow_mut()
-                    .push_back(BlockingCall { run, waker });
+                let mut queue = self.shared().queue.borrow_mut();
+                queue.push_back(BlockingCall { run, waker });
             }
             Poll::Pending
         })
@@ -86,10 +96,10 @@ impl Resolver {
 
     /// Has a host name looked up by `look_up`, unless that was done before.
     pub(crate) async fn look_up(&self, name: &str, look_up: fn(&str) -> Found) -> Found {
-        if let Some(found) = self.0.names.borrow().get(name) {
+        if let Some(found) = self.shared().names.borrow().get(name) {
             return found.clone();
         }
-        let (shared, name) = (Rc::clone(&self.0), name.to_owned());
+        let (shared, name) = (Rc::clone(self.shared()), name.to_owned());
         self.call(move || {
             // Another request may have looked it up meanwhile.
             if let Some(found) = shared.names.borrow().get(&name) {

@@ -34,9 +34,9 @@ impl PartitionRequest {
         statements.plan(statement, self.prepared(), backend, age)
     }
 
-    /// Has the server describe the columns of the result, where the formats to ask for depend on their types. Nothing is
-    /// executed for that. How it ended, if it failed.
-    pub(super) async fn describe(
+    /// Has the server describe the columns of the result, where the formats to ask for depend on their types and these are not
+    /// known yet. Nothing is executed for that. How it ended, if it failed.
+    pub(super) async fn described(
         &self,
         statement: &Statement,
         connection: &mut Connection,
@@ -44,6 +44,14 @@ impl PartitionRequest {
         if !statement.is_typed() || connection.described.contains_key(&statement.id()) {
             return None;
         }
+        Box::pin(self.describe(statement, connection)).await
+    }
+
+    async fn describe(
+        &self,
+        statement: &Statement,
+        connection: &mut Connection,
+    ) -> Option<Exchanged> {
         self.context.state.fast_path.in_runtime().await;
         let notice = |notice| self.notice(notice);
         let mut handler = Description::new(&notice);
@@ -64,9 +72,19 @@ impl PartitionRequest {
     pub(super) async fn execute(&self, connection: &mut Connection) -> Exchanged {
         let statement = &self.context.statement;
         let exchanged = self.execute_one(statement, connection).await;
-        let Some(otherwise) = statement.otherwise() else {
-            return exchanged;
-        };
+        match statement.otherwise() {
+            None => exchanged,
+            Some(otherwise) => Box::pin(self.execute_other(otherwise, connection, exchanged)).await,
+        }
+    }
+
+    /// Executes the other statement if there is no such procedure.
+    async fn execute_other(
+        &self,
+        otherwise: &Rc<Statement>,
+        connection: &mut Connection,
+        exchanged: Exchanged,
+    ) -> Exchanged {
         let missing =
             matches!(&exchanged.result, Err(ErrorKind::Db(diagnostic)) if is_missing(diagnostic));
         if exchanged.parsed
@@ -97,7 +115,7 @@ impl PartitionRequest {
             // What is prepared anew may have other columns by now.
             connection.described.remove(&statement.id());
         }
-        if let Some(exchanged) = self.describe(statement, connection).await {
+        if let Some(exchanged) = self.described(statement, connection).await {
             return exchanged;
         }
         let form = Form::of(&plan);
@@ -109,7 +127,16 @@ impl PartitionRequest {
             return exchanged;
         }
         form.forget(statement, connection);
-        if let Some(exchanged) = self.describe(statement, connection).await {
+        Box::pin(self.execute_unnamed(statement, connection)).await
+    }
+
+    /// Executes a statement unprepared.
+    pub(super) async fn execute_unnamed(
+        &self,
+        statement: &Rc<Statement>,
+        connection: &mut Connection,
+    ) -> Exchanged {
+        if let Some(exchanged) = self.described(statement, connection).await {
             return exchanged;
         }
         Exchange::run(self, statement, connection, Plan::Unnamed).await

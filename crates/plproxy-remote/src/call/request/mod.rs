@@ -11,7 +11,7 @@ pub(crate) mod turn;
 mod within;
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -57,76 +57,80 @@ type End = (Option<Batch>, Option<Rc<[ColumnDescription]>>);
 
 impl PartitionRequest {
     /// Runs the request, whose results become events.
-    pub(crate) async fn run(self) {
-        if self.is_large() {
-            self.context.state.fast_path.in_runtime().await;
-        }
-        let mut now = self.context.started;
-        loop {
-            let (mut part, open) = match self.branch.as_ref().map(Part::take) {
-                None => (None, None),
-                Some(Ok((part, open))) => (Some(part), open),
-                Some(Err(kind)) => {
-                    // Others are not to wait for it.
-                    drop(self.context.turns.take(self.request));
-                    return self.context.state.fail(self.request, kind);
-                }
-            };
-            let acquired = match (open, &self.context.options.shared) {
-                (Some(connection), _) => Ok((connection, false)),
-                (None, Some(shared)) => self.lease_or_new(shared).await,
-                (None, None) => self.idle_or_new(now).await,
-            };
-            let (mut connection, new) = match acquired {
-                Ok(acquired) => acquired,
-                Err(kind) => return self.context.state.fail_unreached(self.request, kind),
-            };
-            if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
-                // If the call is dropped meanwhile, the connection is where it was.
-                self.put_back(part, connection, new);
+    // Every call allocates this future: what few calls come to is in boxes of its own, and `self` is in it once.
+    #[allow(clippy::manual_async_fn)]
+    pub(crate) fn run(self) -> impl Future<Output = ()> {
+        async move {
+            if self.is_large() {
                 self.context.state.fast_path.in_runtime().await;
-                now = Instant::now();
-                continue;
             }
-            connection.cancel_key().set_backend(connection.backend);
-            if !self.context.state.starts(
-                self.request,
-                connection.cancel_key(),
-                self.context.options.query_timeout.is_some(),
-            ) {
-                return self.put_back(part, connection, new);
-            }
-            let is_first = part.as_ref().is_none_or(|part| part.begins);
-            let begun = if new { Instant::now() } else { now };
-            if !is_first {
-                connection.goes_on(begun);
-            } else if connection.begin_use(begun) {
-                self.context.pool.is_used(&self.endpoint);
-            }
-            if !connection.notices.is_empty() {
-                self.pass_on_notices(&mut connection).await;
-            }
-            let exchanged = match &mut part {
-                None => self.execute(&mut connection).await,
-                Some(part) => self.execute_in(part, &mut connection).await,
-            };
-            if exchanged.never_received
-                && is_first
-                && !new
-                && !self.context.state.events.is_closed()
-            {
-                // The connection was dead, and nothing has run: as if that had been found before.
-                self.context.state.running.never_started(self.request);
-                if let Some(part) = part {
-                    part.loan.never_began();
+            let mut now = self.context.started;
+            loop {
+                let (mut part, open) = match self.branch.as_ref().map(Part::take) {
+                    None => (None, None),
+                    Some(Ok((part, open))) => (Some(part), open),
+                    Some(Err(kind)) => {
+                        // Others are not to wait for it.
+                        drop(self.context.turns.take(self.request));
+                        return self.context.state.fail(self.request, kind);
+                    }
+                };
+                let acquired = match (open, &self.context.options.shared) {
+                    (Some(connection), _) => Ok((connection, false)),
+                    (None, Some(shared)) => self.lease_or_new(shared).await,
+                    (None, None) => self.idle_or_new(now).await,
+                };
+                let (mut connection, new) = match acquired {
+                    Ok(acquired) => acquired,
+                    Err(kind) => return self.context.state.fail_unreached(self.request, kind),
+                };
+                if self.context.state.fast_path.is_blocking() && !connection.can_wait() {
+                    // If the call is dropped meanwhile, the connection is where it was.
+                    self.put_back(part, connection, new);
+                    self.context.state.fast_path.in_runtime().await;
+                    now = Instant::now();
+                    continue;
                 }
-                now = Instant::now();
-                continue;
+                connection.cancel_key().set_backend(connection.backend);
+                if !self.context.state.starts(
+                    self.request,
+                    connection.cancel_key(),
+                    self.context.options.query_timeout.is_some(),
+                ) {
+                    return self.put_back(part, connection, new);
+                }
+                let is_first = part.as_ref().is_none_or(|part| part.begins);
+                let begun = if new { Instant::now() } else { now };
+                if !is_first {
+                    connection.goes_on(begun);
+                } else if connection.begin_use(begun) {
+                    self.context.pool.is_used(&self.endpoint);
+                }
+                if !connection.notices.is_empty() {
+                    Box::pin(self.pass_on_notices(&mut connection)).await;
+                }
+                let exchanged = match &mut part {
+                    None => self.execute(&mut connection).await,
+                    Some(part) => Box::pin(self.execute_in(part, &mut connection)).await,
+                };
+                if exchanged.never_received
+                    && is_first
+                    && !new
+                    && !self.context.state.events.is_closed()
+                {
+                    // The connection was dead, and nothing has run: as if that had been found before.
+                    self.context.state.running.never_started(self.request);
+                    if let Some(part) = part {
+                        part.loan.never_began();
+                    }
+                    now = Instant::now();
+                    continue;
+                }
+                return match part {
+                    None => self.finish(connection, exchanged).await,
+                    Some(part) => self.finish_in(part, connection, exchanged),
+                };
             }
-            return match part {
-                None => self.finish(connection, exchanged).await,
-                Some(part) => self.finish_in(part, connection, exchanged),
-            };
         }
     }
 
@@ -169,7 +173,7 @@ impl PartitionRequest {
         if let Some(connection) = self.idle_connection(now) {
             return Ok((connection, false));
         }
-        let connection = self.connect(None).await?;
+        let connection = Box::pin(self.connect(None)).await?;
         self.context.pool.register(&connection);
         Ok((connection, true))
     }
@@ -232,7 +236,9 @@ impl PartitionRequest {
             return self.report(end);
         }
         match reset {
-            Some(reset) if connection.is_idle() => self.reset(connection, reset, end).await,
+            Some(reset) if connection.is_idle() => {
+                Box::pin(self.reset(connection, reset, end)).await;
+            }
             _ => {
                 self.context.pool.put(connection, &self.context.options);
                 self.report(end);

@@ -58,8 +58,7 @@ impl PartitionRequest {
             let grant = match taken {
                 Some(held) => Grant::Use(held),
                 None => {
-                    self.wait_for_lease(sharing, &self.endpoint, options, since)
-                        .await?
+                    Box::pin(self.wait_for_lease(sharing, &self.endpoint, options, since)).await?
                 }
             };
             drop(turn.take());
@@ -68,7 +67,7 @@ impl PartitionRequest {
                     let lease = Lease::new(sharing, held);
                     // What it takes the place of, for one, may be closed by now.
                     pool.shared().sweep(sharing);
-                    let made = self.make(lease, held, keys, options).await;
+                    let made = Box::pin(self.make(lease, held, keys, options)).await;
                     return made.map(|connection| (connection, true));
                 }
                 Grant::Use(held) => {
@@ -170,7 +169,7 @@ impl PartitionRequest {
             None => {
                 self.context.state.fast_path.in_runtime().await;
                 pool.shared().sweep(lease.sharing());
-                match self.fetch(lease, held, options).await? {
+                match Box::pin(self.fetch(lease, held, options)).await? {
                     Some(connection) => connection,
                     None => return Ok(None),
                 }

@@ -69,19 +69,23 @@ impl PartitionRequest {
         connection: &mut Connection,
         begins: bool,
     ) -> Exchanged {
+        let plan = match self.plan(statement, connection) {
+            // The question for the process would need a round of its own, and is refused in a transaction that has failed.
+            Plan::UnnamedAndAsk => Plan::Unnamed,
+            plan => plan,
+        };
+        if matches!(plan, Plan::Prepare(_)) {
+            // What is prepared anew may have other columns by now.
+            connection.described.remove(&statement.id());
+        }
         let refused = if begins {
-            self.describe(statement, connection).await
+            self.described(statement, connection).await
         } else {
             self.probe(statement, connection).await
         };
         if let Some(exchanged) = refused {
             return exchanged;
         }
-        let plan = match self.plan(statement, connection) {
-            // The question for the process would need a round of its own, and is refused in a transaction that has failed.
-            Plan::UnnamedAndAsk => Plan::Unnamed,
-            plan => plan,
-        };
         let form = Form::of(&plan);
         let exchanged = Exchange::run(self, statement, connection, plan).await;
         if !form.was_refused(statement, &exchanged) || connection.broken {
@@ -92,10 +96,7 @@ impl PartitionRequest {
         if !begins || self.context.state.events.is_closed() || !self.begins_anew(connection).await {
             return exchanged;
         }
-        if let Some(exchanged) = self.describe(statement, connection).await {
-            return exchanged;
-        }
-        Exchange::run(self, statement, connection, Plan::Unnamed).await
+        self.execute_unnamed(statement, connection).await
     }
 
     /// Rolls back a transaction whose first statement was refused, so that it can begin once more.
