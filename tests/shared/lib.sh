@@ -16,7 +16,15 @@ until_seen() {
 # The server processes of a partition, by database, at the most.
 MOST="select coalesce(max(n), 0) from (select count(*) n from pg_stat_activity where usename = 'shared' and backend_type = 'client backend' group by datname, application_name) a"
 states() { ask -c "select string_agg(state || ' ' || n, ', ' order by state) from (select state, count(*) n from plproxy_shared_connections group by 1) s"; }
-keeper() { ps -o pid=,args= --ppid "$(server_pid proxy)" | awk '/plproxy keeper/ { print $1 }'; }
+# The keeper's process, as /proc has it: ps need not be there.
+keeper() {
+    local process server
+    server=$(server_pid proxy)
+    for process in /proc/[0-9]*; do
+        if grep -qx "PPid:[[:space:]]*$server" "$process/status" 2>/dev/null && grep -qa 'plproxy keeper' "$process/cmdline" 2>/dev/null
+        then echo "${process#/proc/}"; fi
+    done
+}
 # The wait for one connection, in a session of its own: its log is $log, its process $waiter.
 begin() { server_psql proxy -qAt "${@:2}" >"$PLPROXY_RUN/$1.log" 2>&1 & begun=$!; }
 said() { cat "$PLPROXY_RUN/$1.log"; }

@@ -357,9 +357,15 @@ fn a_text_is_one_statement_to_the_server_or_refused() {
             parse("select nothing"),
             parse("select 1"),
             run("rollback"),
+            run("select current_setting('server_version_num')::int < 190000"),
         ],
     );
     let refused = "42601";
+    // From PostgreSQL 19 on there is but one reading.
+    let (set, then, older) = match results.last().map(String::as_str) {
+        Some("t") => ("[SET]", refused, "t"),
+        _ => ("0A000", "[]", "f"),
+    };
     assert_eq!(
         results,
         [
@@ -371,14 +377,15 @@ fn a_text_is_one_statement_to_the_server_or_refused() {
             "[]",
             refused,
             "[]",
-            "[SET]",
-            refused,
+            set,
+            then,
             "NULL",
             "[BEGIN]",
             "[]",
             "42703",
             "25P02",
             "[ROLLBACK]",
+            older,
         ]
     );
     assert!(usable);
