@@ -46,7 +46,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION plproxy_shared_connections(
     OUT host text, OUT port int4, OUT dbname text, OUT username text, OUT local_user text, OUT state text,
     OUT server_pid int4, OUT pid int4, OUT since timestamptz, OUT connected_at timestamptz, OUT uses int8,
-    OUT prepared_statements int4)
+    OUT prepared_statements int4, OUT tls text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 -- Whether the partitions can be reached.

@@ -69,7 +69,9 @@ alike() {
 }
 TO="host=good.test hostaddr=127.0.0.1 port=$port dbname=part0"
 BOTH="$TO user=trusted"
+encrypted() { ask -c "select distinct coalesce(tls, 'plain') from plproxy_shared_connections where state = 'idle'"; }
 alike "sslmode=disable" '^plain -$' "$BOTH sslmode=disable"
+same "so says the view" plain "$(encrypted)"
 alike "disable where TLS is asked for" 'ERROR.*no encryption' "$TO user=shared password=first sslmode=disable"
 alike "allow" '^plain -$' "$BOTH sslmode=allow"
 alike "allow where TLS is asked for" '^TLSv1.3 -$' "$TO user=shared password=first sslmode=allow"
@@ -79,6 +81,7 @@ alike "prefer where the server has none" '^plain -$' "host=127.0.0.1 port=$(serv
 alike "require where the server has none" 'server does not support SSL' "host=127.0.0.1 port=$(server_port notls) dbname=postgres user=postgres sslmode=require"
 alike "prefer with a root certificate that does not fit" '^plain -$' "$BOTH sslmode=prefer sslrootcert=$own/other-ca.crt"
 alike "require" '^TLSv1.3 -$' "$BOTH sslmode=require"
+same "so says the view" TLSv1.3 "$(encrypted)"
 alike "verify-ca" '^TLSv1.3 -$' "$BOTH sslmode=verify-ca sslrootcert=$own/ca.crt host=bad.test"
 alike "verify-ca by two authorities" '^TLSv1.3 -$' "$BOTH sslmode=verify-ca sslrootcert=$own/both.crt"
 alike "verify-ca with another authority" 'certificate verify failed: ' "$BOTH sslmode=verify-ca sslrootcert=$own/other-ca.crt"

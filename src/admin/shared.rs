@@ -69,6 +69,7 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
             } else {
                 Value::Null
             },
+            Value::text(place.filter(|_| made).and_then(|place| place.tls.clone())),
         ])?;
     }
     Ok(output.give(admin.info))

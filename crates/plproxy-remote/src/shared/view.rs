@@ -41,6 +41,8 @@ pub struct SharedPlace {
     pub user: String,
     /// The server's process.
     pub process_id: i32,
+    /// The version of TLS, if it is encrypted.
+    pub tls: Option<String>,
 }
 
 impl SharedPlace {
@@ -51,6 +53,7 @@ impl SharedPlace {
             dbname: place.dbname,
             user: place.user,
             process_id: place.process_id,
+            tls: place.tls,
         }
     }
 }
@@ -102,6 +105,7 @@ pub fn shared_connections(table: &Table) -> Vec<SharedConnection> {
             state: "waiting",
             place: place.map(|(_, place)| SharedPlace {
                 process_id: 0,
+                tls: None,
                 ..place.clone()
             }),
             holder,
