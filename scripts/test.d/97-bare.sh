@@ -1,5 +1,5 @@
-# On a machine that has nothing but Debian's base (scripts/bare.sh): the demo from nothing, as root and as an ordinary user,
-# and the steps that take least. What passes there is counted.
+# On a machine that has nothing but Debian's base (scripts/bare.sh): the steps that take least and the demo as root, and the demo
+# as an ordinary user, both from nothing. What passes there is counted.
 source "$(dirname "${BASH_SOURCE[0]}")/../tally.sh"
 need_tree
 [ "$PGMAJOR" = "$PACKAGED" ] || skip "there all versions but $PACKAGED would be made first"
