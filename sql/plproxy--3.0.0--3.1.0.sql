@@ -52,12 +52,12 @@ RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 REVOKE ALL ON FUNCTION plproxy_get_connections() FROM PUBLIC;
 
--- How transactions over several partitions have ended, those of all databases.
+-- How transactions over several partitions have ended, those of all databases; what the view plproxy_stat_info adds to the function of
+-- that name. Everybody may call it, as it tells no more than pg_stat_database does, so that what was granted for the view goes on to
+-- be enough.
 CREATE FUNCTION plproxy_stat_transactions(
-    OUT one_phase_commits int8, OUT two_phase_commits int8, OUT rollbacks int8, OUT recovered int8, OUT scope text)
+    OUT one_phase_commits int8, OUT two_phase_commits int8, OUT rollbacks int8, OUT recovered int8)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
-
-REVOKE ALL ON FUNCTION plproxy_stat_transactions() FROM PUBLIC;
 
 -- The same, and with all_sessions the connections that sessions share, too: those at rest at once, the others when they come back.
 CREATE FUNCTION plproxy_disconnect(cluster text, all_sessions boolean) RETURNS boolean
@@ -82,8 +82,11 @@ FROM PUBLIC;
 SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
 WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
 
-CREATE VIEW plproxy_stat_transactions AS SELECT * FROM plproxy_stat_transactions();
+-- With more columns at the end; what was granted on it stays.
+CREATE OR REPLACE VIEW plproxy_stat_info AS
+SELECT i.*, t.one_phase_commits, t.two_phase_commits, t.rollbacks, t.recovered
+FROM plproxy_stat_info() i, plproxy_stat_transactions() t;
 
 CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
 
-REVOKE ALL ON TABLE plproxy_stat_transactions, plproxy_shared_connections FROM PUBLIC;
+REVOKE ALL ON TABLE plproxy_shared_connections FROM PUBLIC;

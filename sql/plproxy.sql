@@ -121,9 +121,11 @@ CREATE FUNCTION plproxy_stat_info(
     OUT scope text, OUT max_tracked int4, OUT partitions int4, OUT functions int4, OUT untracked_calls int8)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
--- How transactions over several partitions have ended, those of all databases.
+-- How transactions over several partitions have ended, those of all databases; what the view plproxy_stat_info adds to the function of
+-- that name. Everybody may call it, as it tells no more than pg_stat_database does, so that what was granted for the view goes on to
+-- be enough.
 CREATE FUNCTION plproxy_stat_transactions(
-    OUT one_phase_commits int8, OUT two_phase_commits int8, OUT rollbacks int8, OUT recovered int8, OUT scope text)
+    OUT one_phase_commits int8, OUT two_phase_commits int8, OUT rollbacks int8, OUT recovered int8)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 CREATE FUNCTION plproxy_stat_reset() RETURNS void
@@ -134,8 +136,7 @@ REVOKE ALL ON FUNCTION
     plproxy_disconnect_all(boolean), plproxy_shared_connections(), plproxy_check_cluster(text),
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
     plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text), plproxy_recover_prepared(text, text),
-    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_transactions(),
-    plproxy_stat_reset()
+    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
 FROM PUBLIC;
 
 REVOKE ALL ON SCHEMA plproxy_internal FROM PUBLIC;
@@ -150,12 +151,12 @@ CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
 
 CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
 
-CREATE VIEW plproxy_stat_info AS SELECT * FROM plproxy_stat_info();
-
-CREATE VIEW plproxy_stat_transactions AS SELECT * FROM plproxy_stat_transactions();
+CREATE VIEW plproxy_stat_info AS
+SELECT i.*, t.one_phase_commits, t.two_phase_commits, t.rollbacks, t.recovered
+FROM plproxy_stat_info() i, plproxy_stat_transactions() t;
 
 CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
 
 REVOKE ALL ON TABLE
-    plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_stat_transactions, plproxy_shared_connections
+    plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_shared_connections
 FROM PUBLIC;

@@ -135,9 +135,9 @@ check "nothing of it is there" "select '$now_is' = '$((${was% *} - 1)) $((${was#
 check "and the sum is what it was" "select sum(t) = $SUM from total() t"
 sql proxy <<'SQL'
 select one_phase_commits > 0 as one_phase, two_phase_commits > 0 as two_phase, rollbacks > 0 as rollbacks, recovered
-from plproxy_stat_transactions;
+from plproxy_stat_info;
 SQL
-check "what the recovery has ended is counted" "select recovered >= 1 from plproxy_stat_transactions"
+check "what the recovery has ended is counted" "select recovered >= 1 from plproxy_stat_info"
 step_end
 
 finish proxy:postgres north:bank south:bank

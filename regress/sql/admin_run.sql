@@ -126,7 +126,7 @@ set role regress_admin_run;
 select * from plproxy_run_on_all('parts', 'select current_user');
 select * from plproxy_recover_prepared('parts');
 reset role;
--- everything that can change or reveal something is nobody's
+-- everything that can change or reveal something is nobody's, but for how many transactions there were, as in pg_stat_database
 select proname from pg_proc where proname like 'plproxy\_%' and has_function_privilege('regress_admin_run', oid, 'execute')
     order by 1;
 drop owned by regress_admin_run;

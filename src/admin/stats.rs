@@ -72,9 +72,7 @@ pub(crate) fn transactions(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let mut output = Output::new(admin.info)?;
     if let Some(memory) = stats::current() {
-        let mut row: Vec<Value> = memory.header.ends().map(int8).into();
-        row.push(scope(&memory));
-        output.row(row)?;
+        output.row(memory.header.ends().map(int8))?;
     }
     Ok(output.give(admin.info))
 }

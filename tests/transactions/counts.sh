@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# How many transactions over several partitions are counted, and how they ended: plproxy_stat_transactions. Needs PLPROXY_TREE.
+# How many transactions over several partitions are counted, and how they ended: plproxy_stat_info. Needs PLPROXY_TREE.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../admin/lib.sh"
 need_tree
 
 ask() { server_psql proxy -qAt "$@" 2>&1 || true; }
 until_seen() { until_is t ask -c "$1" >/dev/null; }
-ends() { ask -c 'select * from plproxy_stat_transactions'; }
+ends() { ask -c 'select one_phase_commits, two_phase_commits, rollbacks, recovered, scope from plproxy_stat_info'; }
 
 run_begin
 server_start parts --auth trust --set 'max_prepared_transactions = 10'
@@ -23,7 +23,6 @@ create function writes(n int) returns int language plproxy as $$ cluster 'parts'
 SQL
 
 # ---- transactions over calls, and atomic commands
-ends() { ask -c "select * from plproxy_stat_transactions"; }
 same "no transaction over calls" '0|0|0|0|all sessions' "$(ends)"
 ask -c "alter server parts options (add transaction_mode 'two_phase')" >/dev/null
 ask -c 'select reads(0)' -c 'select reads(0)' -c 'begin' -c 'select reads(1)' -c 'select reads(2)' -c 'rollback' >/dev/null

@@ -96,7 +96,7 @@ pub fn exact(tally: &mut Tally, servers: &Servers) {
     );
     tally.same(
         "room is told",
-        "all sessions|10|4|3|0",
+        "all sessions|10|4|3|0|0|0|0|0",
         servers.ask(&["select * from plproxy_stat_info"]),
     );
 }

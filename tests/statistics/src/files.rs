@@ -17,7 +17,6 @@ pub fn restarts(tally: &mut Tally, servers: &Servers) {
             "select * from plproxy_stat_partitions order by 1, 2",
             "select * from plproxy_stat_functions order by 1",
             "select * from plproxy_stat_info",
-            "select * from plproxy_stat_transactions",
         ])
     };
     let before = snapshot();

@@ -32,7 +32,7 @@ pub fn reset(tally: &mut Tally, servers: &Servers) {
         ask(&["set role d_other", "select * from plproxy_stat_partitions"]),
     );
     tally.same("a reset", "", ask(&[RESET]));
-    tally.same("empties all", "all sessions|10|0|0|0", ask(&[INFO]));
+    tally.same("empties all", "all sessions|10|0|0|0|0|0|0|0", ask(&[INFO]));
     tally.same(
         "a session that was there before counts on",
         "2",
@@ -156,7 +156,7 @@ pub fn settings(tally: &mut Tally, servers: &Servers) {
     servers.proxy.restart();
     tally.same(
         "with no room nothing is counted",
-        "1;all sessions|0|0|0|2",
+        "1;all sessions|0|0|0|2|0|0|0|0",
         servers.ask(&["select one_part(1)", INFO]),
     );
 }
