@@ -30,6 +30,9 @@ FROM ONLY plproxy_prepared_transactions o;
 
 DROP TABLE plproxy_prepared_transactions;
 
+-- They come again below, with more columns.
+DROP VIEW plproxy_stat_partitions, plproxy_stat_functions;
+
 SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', pg_catalog.quote_ident(n.nspname), 'pg_temp'), true)
 FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
 WHERE e.extname OPERATOR(pg_catalog.=) 'plproxy';
@@ -51,6 +54,26 @@ CREATE FUNCTION plproxy_get_connections(
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 REVOKE ALL ON FUNCTION plproxy_get_connections() FROM PUBLIC;
+
+-- With more columns: quantiles and a histogram.
+DROP FUNCTION plproxy_stat_partitions();
+DROP FUNCTION plproxy_stat_functions();
+
+CREATE FUNCTION plproxy_stat_partitions(
+    OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text,
+    OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
+    OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
+    OUT stats_since timestamptz, OUT scope text, OUT p50 float8, OUT p95 float8, OUT p99 float8, OUT histogram int8[])
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_stat_functions(
+    OUT function regprocedure,
+    OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
+    OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
+    OUT stats_since timestamptz, OUT scope text, OUT p50 float8, OUT p95 float8, OUT p99 float8, OUT histogram int8[])
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+REVOKE ALL ON FUNCTION plproxy_stat_partitions(), plproxy_stat_functions() FROM PUBLIC;
 
 -- How transactions over several partitions have ended, those of all databases; what the view plproxy_stat_info adds to the function of
 -- that name. Everybody may call it, as it tells no more than pg_stat_database does, so that what was granted for the view goes on to
@@ -82,6 +105,10 @@ FROM PUBLIC;
 SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
 WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
 
+CREATE VIEW plproxy_stat_partitions AS SELECT * FROM plproxy_stat_partitions();
+
+CREATE VIEW plproxy_stat_functions AS SELECT * FROM plproxy_stat_functions();
+
 -- With more columns at the end; what was granted on it stays.
 CREATE OR REPLACE VIEW plproxy_stat_info AS
 SELECT i.*, t.one_phase_commits, t.two_phase_commits, t.rollbacks, t.recovered
@@ -89,4 +116,4 @@ FROM plproxy_stat_info() i, plproxy_stat_transactions() t;
 
 CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
 
-REVOKE ALL ON TABLE plproxy_shared_connections FROM PUBLIC;
+REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_shared_connections FROM PUBLIC;

@@ -107,14 +107,14 @@ CREATE FUNCTION plproxy_stat_partitions(
     OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text,
     OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
     OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
-    OUT stats_since timestamptz, OUT scope text)
+    OUT stats_since timestamptz, OUT scope text, OUT p50 float8, OUT p95 float8, OUT p99 float8, OUT histogram int8[])
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 CREATE FUNCTION plproxy_stat_functions(
     OUT function regprocedure,
     OUT calls int8, OUT rows int8, OUT errors int8, OUT connects int8, OUT connect_failures int8, OUT cancels int8,
     OUT total_time float8, OUT min_time float8, OUT max_time float8, OUT mean_time float8, OUT stddev_time float8,
-    OUT stats_since timestamptz, OUT scope text)
+    OUT stats_since timestamptz, OUT scope text, OUT p50 float8, OUT p95 float8, OUT p99 float8, OUT histogram int8[])
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
 CREATE FUNCTION plproxy_stat_info(

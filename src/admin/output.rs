@@ -4,8 +4,8 @@
 use crate::error::outdated;
 use crate::error::{Error, Report};
 use crate::pg::fcinfo::{CallInfo, CallResult, ResultStore};
-use crate::pg::spi;
 use crate::pg::tuple::RowType;
+use crate::pg::{array, spi};
 use pgrx::pg_sys::{Datum, Oid};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -55,6 +55,7 @@ pub(super) enum Value {
     Bool(bool),
     Int4(i32),
     Int8(i64),
+    Int8s(Vec<i64>),
     Float8(f64),
     Text(String),
     Time(SystemTime),
@@ -77,6 +78,7 @@ impl Value {
             Self::Bool(value) => Datum::from(value),
             Self::Int4(value) => Datum::from(value),
             Self::Int8(value) => Datum::from(value),
+            Self::Int8s(values) => array::of_int8(&values)?,
             Self::Float8(value) => Datum::from(value.to_bits() as i64),
             Self::Text(text) => spi::text_datum(&text)?,
             Self::Time(time) => {

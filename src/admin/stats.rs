@@ -85,8 +85,12 @@ pub(crate) fn reset(info: &mut CallInfo) -> Result<Datum, Error> {
 }
 
 /// The columns that partitions and functions have in common.
-fn values(counts: &Counts, memory: &Memory) -> [Value; 13] {
+fn values(counts: &Counts, memory: &Memory) -> [Value; 17] {
     let ms = |nanoseconds: f64| Value::Float8(nanoseconds / MILLISECOND);
+    let quantile = |part| {
+        let took = counts.histogram.quantile(part, counts.least, counts.most);
+        took.map_or(Value::Null, ms)
+    };
     [
         int8(counts.calls),
         int8(counts.rows),
@@ -101,6 +105,10 @@ fn values(counts: &Counts, memory: &Memory) -> [Value; 13] {
         ms(counts.deviation()),
         Value::Time(UNIX_EPOCH + Duration::from_micros(counts.since)),
         scope(memory),
+        quantile(0.5),
+        quantile(0.95),
+        quantile(0.99),
+        Value::Int8s(counts.histogram.0.map(int8_of).to_vec()),
     ]
 }
 
@@ -123,5 +131,9 @@ fn number(is_there: bool, number: u32) -> Value {
 }
 
 fn int8(number: u64) -> Value {
-    Value::Int8(i64::try_from(number).unwrap_or(i64::MAX))
+    Value::Int8(int8_of(number))
+}
+
+fn int8_of(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

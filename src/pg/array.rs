@@ -72,6 +72,17 @@ pub(crate) fn elements(value: Datum, layout: ElementLayout) -> Result<Elements, 
     }
 }
 
+/// An array of `int8`, in the current memory context.
+pub(crate) fn of_int8(values: &[i64]) -> Result<Datum, Error> {
+    let layout = ElementLayout {
+        oid: pg_sys::INT8OID,
+        len: 8,
+        by_value: true,
+        align: b'd',
+    };
+    build(values.iter().map(|value| Some(Datum::from(*value))), layout)
+}
+
 /// A one-dimensional array, in the current memory context.
 pub(crate) fn build(
     elements: impl ExactSizeIterator<Item = Option<Datum>>,

@@ -10,7 +10,7 @@ use crate::error::{Report, sqlstate};
 use crate::pg::report::{Level, emit};
 use crate::pg::shmem::Memory;
 use plproxy_core::hash::siphash;
-use plproxy_core::stats::{Counts, TransactionEnd};
+use plproxy_core::stats::{Counts, Histogram, TransactionEnd};
 use std::fs;
 use std::io;
 
@@ -18,7 +18,7 @@ use std::io;
 const FILE: &str = "pg_stat/plproxy.stat";
 const TEMPORARY: &str = "pg_stat/plproxy.stat.tmp";
 /// Another form of the file gets another mark.
-const MARK: &[u8; 8] = b"plproxy2";
+const MARK: &[u8; 8] = b"plproxy3";
 const CHECKSUM: usize = 8;
 
 /// Reads the file, if there is one, and removes it.
@@ -106,6 +106,9 @@ fn put_found(bytes: &mut Vec<u8>, found: &Found) {
     ] {
         put(bytes, number);
     }
+    for calls in found.counts.histogram.0 {
+        put(bytes, calls);
+    }
     for text in [&found.cluster, &found.dbname, &found.host] {
         put(bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
@@ -165,6 +168,14 @@ impl<'a> Reader<'a> {
         String::from_utf8(self.take(length)?.to_vec()).ok()
     }
 
+    fn histogram(&mut self) -> Option<Histogram> {
+        let mut histogram = Histogram::default();
+        for calls in &mut histogram.0 {
+            *calls = self.number()?;
+        }
+        Some(histogram)
+    }
+
     fn found(&mut self) -> Option<Found> {
         let (database, number, hash, port) =
             (self.small()?, self.small()?, self.number()?, self.small()?);
@@ -181,6 +192,7 @@ impl<'a> Reader<'a> {
             most: self.number()?,
             mean: f64::from_bits(self.number()?),
             squares: f64::from_bits(self.number()?),
+            histogram: self.histogram()?,
         };
         Some(Found {
             database,

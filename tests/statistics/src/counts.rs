@@ -8,6 +8,16 @@ const SESSIONS: u32 = 4;
 /// Of each session, to each of four partitions.
 pub const CALLS: u32 = 250;
 
+/// Of each row: as many buckets as there should be, all calls, the shortest and the longest where they belong, and the quantiles
+/// between them, in order.
+const HISTOGRAM: &str = "select bool_and(cardinality(histogram) = 24),
+    bool_and((select sum(n) from unnest(histogram) n) = calls),
+    bool_and((select min(n) from unnest(histogram) with ordinality h (found, n) where found > 0)
+        = (select min(n) from generate_series(1, 24) n where n = 24 or min_time <= 0.016 * 2 ^ (n - 1))),
+    bool_and((select max(n) from unnest(histogram) with ordinality h (found, n) where found > 0)
+        = (select min(n) from generate_series(1, 24) n where n = 24 or max_time <= 0.016 * 2 ^ (n - 1))),
+    bool_and(min_time <= p50 and p50 <= p95 and p95 <= p99 and p99 <= max_time)";
+
 /// Whether the times of each row fit together.
 const SUMS: &str =
     "select calls > 0 and total_time > 0 and min_time <= mean_time and mean_time <= max_time
@@ -94,6 +104,13 @@ pub fn exact(tally: &mut Tally, servers: &Servers) {
         "t;t;t",
         servers.ask(&[&format!("{SUMS} from plproxy_stat_functions")]),
     );
+    for view in ["plproxy_stat_partitions", "plproxy_stat_functions"] {
+        tally.same(
+            &format!("every call is in the histogram of {view}, in its bucket"),
+            "t|t|t|t|t",
+            servers.ask(&[&format!("{HISTOGRAM} from {view}")]),
+        );
+    }
     tally.same(
         "room is told",
         "all sessions|10|4|3|0|0|0|0|0",

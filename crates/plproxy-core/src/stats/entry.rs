@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use super::histogram::{Buckets, Histogram};
 use super::rank::Rank;
 
 /// Looks at a taken lock before the process sleeps.
@@ -27,7 +28,7 @@ pub(super) const USED: u32 = 1;
 /// Used once: what is looked for may lie beyond.
 pub(super) const FREED: u32 = 2;
 
-/// An entry of a table. Two cache lines, so that processes which count different things are not in each other's way.
+/// An entry of a table. Whole cache lines, so that processes which count different things are not in each other's way.
 ///
 /// Whether it is used, and for what, changes only under the table's lock. The counts, and which name they are of, have a lock
 /// of their own, which is held for a few instructions; who dies with it takes the whole server along.
@@ -60,6 +61,7 @@ pub struct Entry {
     mean: AtomicU64,
     /// The sum of the squared differences from the mean, by Welford's method.
     squares: AtomicU64,
+    times: Buckets,
 }
 
 /// What is there, at one moment.
@@ -89,10 +91,12 @@ pub struct Counts {
     pub mean: f64,
     /// The sum of the squared differences from the mean.
     pub squares: f64,
+    /// How many took how long.
+    pub histogram: Histogram,
 }
 
 impl Counts {
-    /// Adds a call.
+    /// Adds a call, but to the histogram.
     fn add(&mut self, call: &Sample) {
         self.calls = self.calls.saturating_add(1);
         self.rows = self.rows.saturating_add(call.rows);
@@ -234,9 +238,10 @@ impl Entry {
         if !self.is(database, number, hash) {
             return false;
         }
-        let mut counts = counting.read();
+        let mut counts = self.load();
         counts.add(call);
         counting.write(&counts);
+        self.times.add(call.took);
         self.used_at.store(call.at, Relaxed);
         self.rank.fetch_max(call.rank as u32, Relaxed);
         true
@@ -246,10 +251,18 @@ impl Entry {
     pub fn read(&self) -> Counts {
         match self.enter() {
             Some(counting) => counting.read(),
-            None => self.load(),
+            None => self.load_all(),
         }
     }
 
+    fn load_all(&self) -> Counts {
+        Counts {
+            histogram: self.times.load(),
+            ..self.load()
+        }
+    }
+
+    /// All but the histogram.
     fn load(&self) -> Counts {
         Counts {
             since: self.since.load(Relaxed),
@@ -264,15 +277,17 @@ impl Entry {
             most: self.most.load(Relaxed),
             mean: f64::from_bits(self.mean.load(Relaxed)),
             squares: f64::from_bits(self.squares.load(Relaxed)),
+            histogram: Histogram::default(),
         }
     }
 }
 
 impl Counting<'_> {
     pub(super) fn read(&self) -> Counts {
-        self.0.load()
+        self.0.load_all()
     }
 
+    /// All but the histogram.
     fn write(&self, counts: &Counts) {
         let entry = self.0;
         entry.since.store(counts.since, Relaxed);
@@ -306,6 +321,7 @@ impl Counting<'_> {
         entry.rank.store(rank as u32, Relaxed);
         entry.used_at.store(at, Relaxed);
         self.write(counts);
+        entry.times.store(&counts.histogram);
         entry.state.store(USED, Release);
     }
 }
@@ -350,6 +366,7 @@ mod tests {
         let counts = entry.read();
         assert_eq!((counts.calls, counts.rows, counts.errors), (5, 10, 1));
         assert_eq!((counts.total, counts.least, counts.most), (20, 1, 10));
+        assert_eq!(counts.histogram.0.iter().sum::<u64>(), 5);
         assert!(
             (counts.mean - 4.0).abs() < 1e-9 && (counts.deviation() - 10_f64.sqrt()).abs() < 1e-9
         );
@@ -396,6 +413,6 @@ mod tests {
 
     #[test]
     fn it_has_its_cache_lines() {
-        assert_eq!(size_of::<Entry>(), 128);
+        assert_eq!(size_of::<Entry>(), 320);
     }
 }

@@ -6,10 +6,12 @@
 
 mod entry;
 mod header;
+mod histogram;
 mod rank;
 mod table;
 
 pub use entry::{Counts, Entry, Sample};
 pub use header::{HOST, Header, Label, NAME, Shown, TransactionEnd};
+pub use histogram::{BUCKETS, Histogram};
 pub use rank::Rank;
 pub use table::{IDLE, Made, Table};
