@@ -16,7 +16,6 @@ use plproxy_core::options::is_password_required;
 use plproxy_core::room;
 use plproxy_core::shared::Keys;
 use plproxy_remote::{Endpoint, EndpointRef};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -155,19 +154,18 @@ impl Access {
         } else {
             Rule::OwnPassword
         };
-        let unicode = |text: &str| encoding::to_unicode(text).map(Cow::into_owned);
         let (mut user, mut password) = (None, None);
         for (name, value) in mapping {
             match name.as_str() {
-                "user" => user = value.as_deref().map(unicode).transpose()?,
-                "password" => password = value.as_deref().map(unicode).transpose()?,
+                "user" => user = value.map(encoding::into_unicode).transpose()?,
+                "password" => password = value.map(encoding::into_unicode).transpose()?,
                 // Another wrapper's server may serve as a cluster; its mappings have options of their own.
                 _ => (),
             }
         }
         Ok(Self {
             role,
-            user: user.map_or_else(|| unicode(&name), Ok)?,
+            user: user.map_or_else(|| encoding::into_unicode(name), Ok)?,
             password,
             rule,
             endpoints: cluster.partitions.iter().map(|_| OnceCell::new()).collect(),

@@ -146,6 +146,14 @@ pub(crate) fn to_unicode(text: &str) -> Result<Cow<'_, str>, Error> {
     Ok(Cow::Owned(text))
 }
 
+/// The same of a text that may be large, which is not copied where nothing is to be changed.
+pub(crate) fn into_unicode(text: String) -> Result<String, Error> {
+    if let Cow::Owned(unicode) = to_unicode(&text)? {
+        return Ok(unicode);
+    }
+    Ok(text)
+}
+
 /// A Rust string as bytes of the database's encoding.
 fn to_bytes(text: &str) -> Result<Vec<u8>, PgError> {
     let _room = room::hold(text.len()).map_err(PgError::out_of_memory)?;
