@@ -111,13 +111,14 @@ compile() {
     for library in libssl.so.3 libcrypto.so.3 libxml2.so.2; do
         ln -s "$(find_library "$library" "$multiarch")" "$dir/lib/${library%.so.*}.so"
     done
+    # What xml2-config and pkg-config tell is of an installed libxml2.
     # The old kind of rpath: the ground's libpq, of another version and in LD_LIBRARY_PATH, must not come before it.
     # -O1: what is tested here is not PostgreSQL's speed.
     cd "$dir/source"
     quietly "configuring PostgreSQL $PGMAJOR" ./configure --prefix="$prefix" --disable-rpath --without-icu \
         --without-readline --without-zlib --with-openssl --with-libxml ${options[@]+"${options[@]}"} CFLAGS="$4" \
-        CPPFLAGS="-I$dir/tools/usr/include -I$dir/tools/usr/include/$multiarch" \
-        XML2_CFLAGS="-I$dir/tools/usr/include/libxml2" XML2_LIBS=-lxml2 \
+        CPPFLAGS="-I$dir/tools/usr/include -I$dir/tools/usr/include/$multiarch -I$dir/tools/usr/include/libxml2" \
+        XML2_CONFIG=true \
         LDFLAGS="-L$dir/lib -Wl,-rpath,$prefix/lib,--disable-new-dtags" || die "configure failed"
     quietly "compiling PostgreSQL $PGMAJOR" make -s -j"$(nproc)" || die "make failed"
     quietly "installing PostgreSQL $PGMAJOR into its tree" make -s install DESTDIR="$dir/out" || die "make install failed"
