@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help all build install demo playground examples test test-matrix test-checked differential bench soak fuzz \
-	check deb tarball clean clean-ground
+	check docs deb tarball clean clean-ground
 
 # Only what the user said: an empty PG_CONFIG means the private tree.
 PG_CONFIG ?=
@@ -37,6 +37,7 @@ help:
 	@echo 'make bench                       both handlers side by side: a table, and bench/results.json (15 minutes)'
 	@echo '                                 ONLY=W2: one workload; QUICK=1: only whether it runs; GROW=1: plots instead'
 	@echo 'make check                       version numbers, formatting, lints, circles among files, licences'
+	@echo 'make docs                        build/docs/index.html, the documents as a site with search; builds mdBook once'
 	@echo 'make deb                         build/postgresql-15-plproxy3_*.deb, a Debian package; PG=17: for that PostgreSQL'
 	@echo 'make tarball                     build/plproxy-*.tar.gz and .zip, the source as PGXN takes it'
 	@echo 'make soak MINUTES=30 SEED=1      calls, and transfers in transactions, while partitions are killed, stopped and cut off'
@@ -91,6 +92,9 @@ test-checked:
 
 check:
 	@PG_CONFIG= scripts/check.sh
+
+docs:
+	@scripts/docs.sh
 
 deb:
 	@PG_CONFIG= scripts/deb.sh

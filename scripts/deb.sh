@@ -121,7 +121,7 @@ deb() {
     install -m 644 "$ROOT/sql/plproxy.sql" "$share/plproxy--$upstream.sql"
     install -m 644 "$ROOT"/sql/plproxy--*.sql "$share/"
     install -m 644 "$ROOT/README.md" "$doc/"
-    install -m 644 -D -t "$doc/docs" "$ROOT"/docs/*
+    install -m 644 -D -t "$doc/docs" "$ROOT"/docs/*.*
     fill "$PACKAGING/debian/copyright" >"$doc/copyright"
     fill "$PACKAGING/debian/changelog" | gzip -9n >"$doc/changelog.Debian.gz"
     gzip -9nc "$ROOT/CHANGELOG.md" >"$doc/changelog.gz"

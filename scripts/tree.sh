@@ -13,6 +13,7 @@
 #                             knows max_prepared_statements, built from the source of Debian 13
 #   scripts/tree.sh python    PL/Python for PostgreSQL 15, with its Python: <path>/lib, <path>/extension, <path>/home
 #   scripts/tree.sh rust      Debian's Rust, which is newer than that of Debian 12 itself: <path>/usr/bin/cargo
+#   scripts/tree.sh mdbook    mdBook, which makes the documents a site (prints the program's path)
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
 #   scripts/tree.sh packages  what a scratch root is made of: Debian's packages of PostgreSQL 15 and of the C handler, and
 #                             a dpkg status in which all that they need is installed
@@ -71,7 +72,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg[0-9]*,sys,openssl,apt,trees,names,packages,pgbouncer,python,rust,patchelf,debootstrap,bare} \
+    rm -rf "$GROUND"/{pg[0-9]*,sys,openssl,apt,trees,names,packages,pgbouncer,python,rust,patchelf,mdbook-*,debootstrap,bare} \
         "$GROUND"/{compile-*,bare-run.*,stamp} "$GROUND"/*.tmp
 }
 
@@ -418,6 +419,32 @@ make_bare() {
     mv "$tmp" "$GROUND/bare"
 }
 
+# Debian has no mdBook. It renders Markdown as a forge does, and brings search and pages for a phone, all of which works from the
+# disk; Rust 1.88 is enough for this release. MPL-2.0, as is what of it goes into the site; nothing of it goes into the library.
+MDBOOK_VERSION=0.5.4
+
+# Without optimising: compiled in two fifths of the time, and our pages are few. Under a lock of its own, as what is compiled.
+make_mdbook() {
+    MDBOOK=$GROUND/mdbook-$MDBOOK_VERSION/bin/mdbook
+    [ -x "$MDBOOK" ] && return
+    local dir=$GROUND/compile-mdbook
+    flock -u 9
+    exec 8>"$GROUND/lock-mdbook"
+    flock 8
+    if [ ! -x "$MDBOOK" ]; then
+        use_rust
+        rm -rf "$dir"
+        CARGO_TARGET_DIR="$dir/target" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+            quietly "building mdBook $MDBOOK_VERSION from crates.io (a minute or two, once)" \
+            cargo install --locked --root "$dir/out" --version "$MDBOOK_VERSION" --no-default-features --features search mdbook \
+            || die "mdBook cannot be built here; can crates.io be reached?"
+        mv "$dir/out" "$GROUND/mdbook-$MDBOOK_VERSION"
+        rm -rf "$dir"
+    fi
+    exec 8>&-
+    flock 9
+}
+
 # The program whose library PostgreSQL runs with.
 make_openssl() {
     OPENSSL=$(command -v openssl || true)
@@ -436,6 +463,7 @@ case ${1:-} in
     checked) open_ground; make_packaged; make_checked; echo "$GROUND/pg15-checked" ;;
     c)      open_ground; make_c; echo "$GROUND/pg15-c" ;;
     openssl) open_ground; make_openssl; echo "$OPENSSL" ;;
+    mdbook) open_ground; make_mdbook; echo "$MDBOOK" ;;
     sys)    open_ground; make_packaged; [ ! -d "$GROUND/sys" ] || echo "$GROUND/sys" ;;
     packages) open_ground; make_packages; echo "$GROUND/packages" ;;
     rust)   open_ground; make_rust; echo "$GROUND/rust" ;;
