@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The documents against the software: their blocks are run (execute.sh), their tables compared with what the code accepts
-# (names.sh), and their links followed (links.sh). Needs PLPROXY_TREE; ends with "N passed, N failed".
+# (names.sh), their links followed (links.sh), and the checks with an exit code run as they stand there (checks.sh). Needs
+# PLPROXY_TREE; ends with "N passed, N failed".
 #
 #   tests/documents/run.sh [word ...]       only the documents whose paths contain one of the words
 #   UPDATE=1 tests/documents/run.sh         writes the outputs that were seen into the documents
@@ -32,6 +33,7 @@ done
 [ $# != 0 ] || "$HERE/links.sh" | tee -a "$LOG" || echo 'FAILED  links.sh did not run to its end' | tee -a "$LOG"
 [ $# != 0 ] || "$SCRIPTS/playground.sh" "$HERE/names.sh" </dev/null 2>&1 | tee -a "$LOG" \
     || echo 'FAILED  names.sh did not run to its end' | tee -a "$LOG"
+[ $# != 0 ] || "$HERE/checks.sh" </dev/null 2>&1 | tee -a "$LOG" || echo 'FAILED  checks.sh did not run to its end' | tee -a "$LOG"
 
 passed=$(grep -c '^ok ' "$LOG" || true) failed=$(grep -c '^FAILED ' "$LOG" || true)
 printf '%s passed, %s failed\n' "$passed" "$failed"
