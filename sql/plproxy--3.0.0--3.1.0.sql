@@ -101,6 +101,22 @@ REVOKE ALL ON FUNCTION
     plproxy_disconnect(text, boolean), plproxy_disconnect_all(boolean), plproxy_shared_connections()
 FROM PUBLIC;
 
+-- Has new calls to a cluster, or to a partition of it, wait, and returns when those under way have ended; and has them go on.
+CREATE FUNCTION plproxy_pause(
+    cluster text, partition int4 DEFAULT NULL, timeout interval DEFAULT '10 s') RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_resume(cluster text, partition int4 DEFAULT NULL) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- What is paused on this server.
+CREATE FUNCTION plproxy_paused(
+    OUT database text, OUT cluster text, OUT partition int4, OUT pid int4, OUT since timestamptz, OUT until timestamptz,
+    OUT waiting int4, OUT under_way int4)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
+REVOKE ALL ON FUNCTION plproxy_pause(text, int4, interval), plproxy_resume(text, int4), plproxy_paused() FROM PUBLIC;
+
 -- pg_catalog takes no views, either. This is the end: from here on unqualified names mean another schema.
 SELECT pg_catalog.set_config('search_path', 'plproxy_internal, pg_temp', true)
 WHERE pg_catalog.current_schema() OPERATOR(pg_catalog.=) 'pg_catalog';
@@ -116,4 +132,6 @@ FROM plproxy_stat_info() i, plproxy_stat_transactions() t;
 
 CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
 
-REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_shared_connections FROM PUBLIC;
+CREATE VIEW plproxy_paused AS SELECT * FROM plproxy_paused();
+
+REVOKE ALL ON TABLE plproxy_stat_partitions, plproxy_stat_functions, plproxy_shared_connections, plproxy_paused FROM PUBLIC;

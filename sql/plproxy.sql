@@ -102,6 +102,20 @@ CREATE FUNCTION plproxy_recover_prepared(
     cluster text, lost_server text, OUT partition int4, OUT gid text, OUT action text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
 
+-- Has new calls to a cluster, or to a partition of it, wait, and returns when those under way have ended; and has them go on.
+CREATE FUNCTION plproxy_pause(
+    cluster text, partition int4 DEFAULT NULL, timeout interval DEFAULT '10 s') RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+CREATE FUNCTION plproxy_resume(cluster text, partition int4 DEFAULT NULL) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- What is paused on this server.
+CREATE FUNCTION plproxy_paused(
+    OUT database text, OUT cluster text, OUT partition int4, OUT pid int4, OUT since timestamptz, OUT until timestamptz,
+    OUT waiting int4, OUT under_way int4)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C;
+
 -- What was counted of calls: of all sessions where the library is in shared_preload_libraries, else of this session.
 CREATE FUNCTION plproxy_stat_partitions(
     OUT cluster text, OUT partition int4, OUT host text, OUT port int4, OUT dbname text,
@@ -136,7 +150,8 @@ REVOKE ALL ON FUNCTION
     plproxy_disconnect_all(boolean), plproxy_shared_connections(), plproxy_check_cluster(text),
     plproxy_check_function(regprocedure), plproxy_check_functions(text), plproxy_route(regprocedure, text[]),
     plproxy_run_on_all(text, text, boolean), plproxy_recover_prepared(text), plproxy_recover_prepared(text, text),
-    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset()
+    plproxy_stat_partitions(), plproxy_stat_functions(), plproxy_stat_info(), plproxy_stat_reset(),
+    plproxy_pause(text, int4, interval), plproxy_resume(text, int4), plproxy_paused()
 FROM PUBLIC;
 
 REVOKE ALL ON SCHEMA plproxy_internal FROM PUBLIC;
@@ -157,6 +172,9 @@ FROM plproxy_stat_info() i, plproxy_stat_transactions() t;
 
 CREATE VIEW plproxy_shared_connections AS SELECT * FROM plproxy_shared_connections();
 
+CREATE VIEW plproxy_paused AS SELECT * FROM plproxy_paused();
+
 REVOKE ALL ON TABLE
-    plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_shared_connections
+    plproxy_stat_partitions, plproxy_stat_functions, plproxy_stat_info, plproxy_shared_connections,
+    plproxy_paused
 FROM PUBLIC;

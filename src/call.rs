@@ -14,6 +14,7 @@ use crate::shared;
 use crate::stats::{End, Watch, Watched};
 use crate::tolerance::Tolerance;
 use crate::transaction::joined::{Joined, refuse_control};
+use crate::under_way::UnderWay;
 use plproxy_core::function::Query;
 use plproxy_core::options::{PreparedStatements, TransactionMode};
 use plproxy_remote::{
@@ -48,6 +49,8 @@ pub(crate) struct Call {
     is_procedure: bool,
     /// The statement need not be one that gives rows.
     is_execute: bool,
+    /// Dropped last: until then a pause waits.
+    under_way: UnderWay,
 }
 
 impl Call {
@@ -57,6 +60,7 @@ impl Call {
         statement: &Rc<Statement>,
         requests: Vec<Request>,
         watched: Vec<Watched>,
+        under_way: UnderWay,
     ) -> Result<Self, Error> {
         let config = &cluster.config;
         allocator::check()?;
@@ -110,6 +114,7 @@ impl Call {
             nothing_will_do: is_void && (function.is_procedure || is_execute),
             is_procedure: function.is_procedure,
             is_execute,
+            under_way,
         })
     }
 
@@ -240,7 +245,7 @@ impl Call {
         let dbname = self.dbname(request);
         match &mut self.tolerance {
             Tolerance::Any(others) if unreached && !kind.is_local() => {
-                match others.next(request, &dbname, kind, &self.label) {
+                match others.next(request, &dbname, kind, &self.label, &self.under_way) {
                     Ok(Some((again, watched))) => {
                         let moved = self.joined.moves(request, &self.label, &watched);
                         if let Err(error) = moved {

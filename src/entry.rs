@@ -69,6 +69,17 @@ export!(
     pg_finfo_plproxy_recover_prepared,
     admin::recover::recover
 );
+export!(plproxy_pause, pg_finfo_plproxy_pause, admin::pause::pause);
+export!(
+    plproxy_resume,
+    pg_finfo_plproxy_resume,
+    admin::pause::resume
+);
+export!(
+    plproxy_paused,
+    pg_finfo_plproxy_paused,
+    admin::pause::paused
+);
 
 export!(
     plproxy_stat_partitions,

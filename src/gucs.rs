@@ -15,6 +15,7 @@ static STANDARD_SQLSTATES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static MAX_SHARED_CONNECTIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static LEASE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+static MAX_PAUSE: GucSetting<i32> = GucSetting::<i32>::new(60);
 static MAX_TRACKED_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RECOVERY_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static RECOVERY_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
@@ -106,6 +107,16 @@ pub(crate) fn init() {
         i32::MAX,
         GucContext::Userset,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"plproxy.max_pause",
+        c"Sets how long a cluster stays paused at the most.",
+        c"Then calls go on by themselves; it counts from the beginning of plproxy_pause().",
+        &MAX_PAUSE,
+        1,
+        MOST_SECONDS,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
     );
 }
 
@@ -205,6 +216,11 @@ pub(crate) fn max_shared_connections() -> usize {
 pub(crate) fn lease_timeout() -> Option<Duration> {
     let limit = u64::try_from(LEASE_TIMEOUT.get()).ok()?;
     (limit > 0).then(|| Duration::from_millis(limit))
+}
+
+/// How long a cluster stays paused at the most.
+pub(crate) fn max_pause() -> Duration {
+    Duration::from_secs(u64::try_from(MAX_PAUSE.get()).unwrap_or(60))
 }
 
 /// Whether connection errors carry class 08 and timeouts 57014.

@@ -43,6 +43,8 @@ mod limited;
 #[cfg(feature = "postgres")]
 mod location;
 #[cfg(feature = "postgres")]
+mod pause;
+#[cfg(feature = "postgres")]
 #[allow(unsafe_code)]
 mod pg;
 #[cfg(feature = "postgres")]
@@ -65,6 +67,8 @@ mod tolerance;
 mod transaction;
 #[cfg(feature = "postgres")]
 mod type_cache;
+#[cfg(feature = "postgres")]
+mod under_way;
 #[cfg(feature = "postgres")]
 mod validator;
 

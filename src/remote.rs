@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Report};
 use crate::gucs;
+use crate::pause::joined;
 use crate::pg::{descriptors, encoding, exit, interrupts, waits};
 use core::cell::OnceCell;
 use plproxy_remote::Remote;
@@ -45,6 +46,7 @@ pub(crate) fn remote_if_made() -> Option<&'static Remote> {
 /// The transaction ends: closes the connections that nothing needs any more: of replaced credentials, of dropped servers, of
 /// connection strings that came once, those that have rested for too long, and more than were needed lately.
 pub(crate) fn end_transaction() {
+    joined::end_transaction();
     if let Some(remote) = remote_if_made() {
         remote.end_transaction();
     }

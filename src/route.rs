@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::function::ProxyFunction;
 use crate::function::split_array::{SplitArray, split};
 use crate::hash::{self, HashKind};
+use crate::pause::seen::is_paused;
 use core::cell::OnceCell;
 use pgrx::pg_sys::Datum;
 use plproxy_core::function::{Location, RunOn};
@@ -183,9 +184,14 @@ impl Picker<'_> {
             return picked;
         }
         let access = self.access.get_or_init(|| self.cluster.known_access());
-        let is_well = |partition: usize| match (access, same_as.get(partition)) {
-            (Some(access), Some(first)) => !access.is_avoided(*first),
-            _ => true,
+        let is_well = |partition: usize| match same_as.get(partition) {
+            Some(first) => {
+                !access
+                    .as_ref()
+                    .is_some_and(|access| access.is_avoided(*first))
+                    && !is_paused(self.cluster.key, same_as, *first)
+            }
+            None => true,
         };
         if is_well(picked) {
             return picked;

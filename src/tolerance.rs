@@ -8,6 +8,7 @@ use crate::error::{Error, FunctionLabel, Report, SqlState, sqlstate};
 use crate::function::ProxyFunction;
 use crate::gucs;
 use crate::stats::Watched;
+use crate::under_way::UnderWay;
 use plproxy_core::function::RunOn;
 use plproxy_core::room::join;
 use plproxy_core::routing::shuffle;
@@ -127,6 +128,7 @@ impl Others {
         dbname: &Rc<str>,
         kind: &ErrorKind,
         label: &FunctionLabel,
+        under_way: &UnderWay,
     ) -> Result<Option<(Request, Watched)>, Error> {
         let Some(trying) = self.requests.get_mut(request) else {
             return Ok(None);
@@ -141,11 +143,25 @@ impl Others {
         let left = trying
             .left
             .get_or_insert_with(|| order(&self.cluster, &self.access, failed));
-        let (Some(partition), Some(params)) = (left.pop(), &trying.params) else {
+        let (partition, place) = loop {
+            let Some(partition) = left.pop() else {
+                return Ok(None);
+            };
+            let place = self.access.place(&self.cluster, partition, label)?;
+            if under_way.also(&self.cluster, partition) {
+                break (partition, place);
+            }
+            trying.failures.push(Failure {
+                partition,
+                dbname: place.endpoint.label(),
+                reason: "it is paused".to_owned(),
+                sqlstate: sqlstate::INTERNAL_ERROR,
+            });
+        };
+        let Some(params) = &trying.params else {
             return Ok(None);
         };
         trying.partition = partition;
-        let place = self.access.place(&self.cluster, partition, label)?;
         let again = Request {
             endpoint: Rc::clone(&place.endpoint),
             params: params.clone(),

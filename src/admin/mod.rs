@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod connections;
 pub(crate) mod functions;
 mod output;
+pub(crate) mod pause;
 mod prepared;
 pub(crate) mod recover;
 pub(crate) mod route;

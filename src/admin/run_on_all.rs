@@ -6,10 +6,12 @@ use super::two_phase::Transaction;
 use super::{Admin, Partition, beside, options};
 use crate::cluster::Cluster;
 use crate::error::{Error, sqlstate, words};
+use crate::function;
 use crate::pg::allocator;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::{encoding, statements};
 use crate::transaction::member::lock_timeout;
+use crate::under_way::{self, Patience, UnderWay};
 use pgrx::pg_sys::Datum;
 use plproxy_core::transaction_control::controls_transaction;
 use plproxy_remote::{COPY, ErrorKind, Outcome, Script, ScriptOptions, Step, StepResult, Target};
@@ -21,9 +23,9 @@ const COPIES: usize = 4;
 /// `plproxy_run_on_all(cluster text, command text, atomic boolean) → setof record`.
 pub(crate) fn run(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
-    let cluster = admin.cluster()?;
     let command = admin.text(1, "command")?;
     let atomic = admin.flag(2, "atomic")?;
+    let (cluster, _under_way) = admin.cluster_under_way(atomic)?;
     let partitions = admin.partitions(&cluster)?;
     let _room = allocator::hold(command.len().saturating_mul(COPIES))?;
     let mut output = Output::new(admin.info)?;
@@ -46,6 +48,19 @@ pub(crate) fn run(info: &mut CallInfo) -> Result<Datum, Error> {
 type Row = (usize, bool, Option<String>);
 
 impl Admin<'_> {
+    /// The cluster, once nothing of it is paused; what is done atomically is under way until the transaction's end.
+    fn cluster_under_way(&self, atomic: bool) -> Result<(Rc<Cluster>, UnderWay), Error> {
+        let mut patience = Patience::default();
+        loop {
+            function::refresh()?;
+            let cluster = self.cluster()?;
+            let begun = under_way::begin_so(&self.label, &cluster, None, atomic, &mut patience)?;
+            if let Some(under_way) = begun {
+                return Ok((cluster, under_way));
+            }
+        }
+    }
+
     /// Each partition in a transaction of its own.
     fn run_each(
         &self,

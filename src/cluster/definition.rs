@@ -4,6 +4,7 @@
 use super::author::Author;
 use crate::error::{Error, FunctionLabel, Report, state};
 use crate::limited::Limited;
+use crate::pause::seen::key;
 use crate::pg::inval::Dependency;
 use crate::pg::report::{Level, emit};
 use crate::pg::{allocator, encoding, foreign};
@@ -58,6 +59,10 @@ pub(crate) struct Definition {
     pub(crate) partitions: Vec<String>,
     /// For each partition the first one with the same connection string: the two are one.
     pub(crate) same_as: Vec<usize>,
+    /// Whether there are two such.
+    pub(crate) has_aliases: bool,
+    /// What stands for it where it may be paused; 0 for the body's own connection string, which never is.
+    pub(crate) key: u64,
     pub(crate) origin: Origin,
     pub(crate) author: Author,
     /// What it was read from. None for that of CONNECT.
@@ -74,11 +79,16 @@ impl Definition {
         depends_on: Vec<Dependency>,
     ) -> Result<Self, Error> {
         let mut first = HashMap::new();
-        let same_as = partitions
+        let same_as: Vec<usize> = partitions
             .iter()
             .enumerate()
             .map(|(number, connstr)| *first.entry(connstr).or_insert(number))
             .collect();
+        let has_aliases = first.len() < same_as.len();
+        let key = match origin {
+            Origin::Connect => 0,
+            Origin::Server(_) | Origin::Functions(_) => key(&name),
+        };
         let reset = config.reset_query.as_deref().map(encoding::sql);
         Ok(Self {
             name,
@@ -86,6 +96,8 @@ impl Definition {
             reset_after_error: Reset::all(),
             config,
             same_as,
+            has_aliases,
+            key,
             origin,
             author,
             depends_on,
@@ -105,7 +117,7 @@ impl Definition {
     }
 
     /// The cluster's name in Unicode; none where the body's own connection string stands for the cluster.
-    pub(super) fn shown_name(&self) -> Option<String> {
+    pub(crate) fn shown_name(&self) -> Option<String> {
         (self.origin != Origin::Connect).then(|| match encoding::to_unicode(&self.name) {
             Ok(name) => name.into_owned(),
             Err(_) => self.name.clone(),

@@ -7,6 +7,7 @@ pub(crate) mod definition;
 pub(crate) mod functions;
 
 use crate::error::{Error, FunctionLabel};
+use crate::pause::seen::seeing_definitions;
 use crate::pg::foreign::Server;
 use crate::pg::inval::{Changes, Dependency};
 use crate::pg::memory::Context;
@@ -206,11 +207,13 @@ pub(crate) fn named(label: &FunctionLabel, name: &str) -> Result<Rc<Cluster>, Er
     NAME.check(label, name)?;
     let known = CLUSTERS.with_borrow_mut(|clusters| clusters.get(name).cloned());
     let of_functions = || {
-        let version = functions::version(label, name, known.is_some())?;
-        match &known {
-            Some(known) if version.is_of(known) => Ok(Rc::clone(known)),
-            _ => version.load(label, name).map(Cluster::new),
-        }
+        seeing_definitions(|| {
+            let version = functions::version(label, name, known.is_some())?;
+            match &known {
+                Some(known) if version.is_of(known) => Ok(Rc::clone(known)),
+                _ => version.load(label, name).map(Cluster::new),
+            }
+        })
     };
     let cluster = match &known {
         Some(cluster) if matches!(cluster.origin, Origin::Server(_)) => Rc::clone(cluster),

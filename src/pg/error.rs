@@ -158,6 +158,8 @@ pub(crate) mod sqlstate {
     pub(crate) const INSUFFICIENT_PRIVILEGE: SqlState = *b"42501";
     pub(crate) const WRONG_OBJECT_TYPE: SqlState = *b"42809";
     pub(crate) const LOCK_NOT_AVAILABLE: SqlState = *b"55P03";
+    pub(crate) const OBJECT_IN_USE: SqlState = *b"55006";
+    pub(crate) const PROGRAM_LIMIT_EXCEEDED: SqlState = *b"54000";
     pub(crate) const OBJECT_NOT_IN_PREREQUISITE_STATE: SqlState = *b"55000";
     pub(crate) const FEATURE_NOT_SUPPORTED: SqlState = *b"0A000";
     pub(crate) const QUERY_CANCELED: SqlState = *b"57014";

@@ -34,6 +34,7 @@ pub(crate) mod lock;
 pub(crate) mod machine;
 pub(crate) mod memory;
 mod objects;
+pub(crate) mod pauses;
 pub(crate) mod proc;
 mod raw;
 pub(crate) mod report;

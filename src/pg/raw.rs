@@ -195,6 +195,17 @@ unsafe extern "C-unwind" {
     pub(super) fn before_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn on_proc_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
     pub(super) fn on_shmem_exit(callback: pg_sys::pg_on_exit_callback, arg: Datum);
+    // condition_variable.c
+    pub(super) fn ConditionVariableInit(variable: *mut pg_sys::ConditionVariable);
+    pub(super) fn ConditionVariableTimedSleep(
+        variable: *mut pg_sys::ConditionVariable,
+        timeout: c_long,
+        wait_event: u32,
+    ) -> bool;
+    pub(super) fn ConditionVariableBroadcast(variable: *mut pg_sys::ConditionVariable);
+    pub(super) fn ConditionVariablePrepareToSleep(variable: *mut pg_sys::ConditionVariable);
+    // Returns from 16 on whether it was signalled, which nobody here asks.
+    pub(super) fn ConditionVariableCancelSleep();
     // latch.c
     pub(super) fn WaitLatchOrSocket(
         latch: *mut pg_sys::Latch,
@@ -254,6 +265,7 @@ unsafe extern "C-unwind" {
     ) -> c_int;
 
     // syscache.c, lsyscache.c, inval.c
+    pub(super) fn AcceptInvalidationMessages();
     pub(super) fn SearchSysCache1(cache: c_int, key: Datum) -> HeapTuple;
     pub(super) fn ReleaseSysCache(tuple: HeapTuple);
     pub(super) fn SearchSysCacheExists(
@@ -382,6 +394,12 @@ unsafe extern "C-unwind" {
     ) -> pg_sys::SysScanDesc;
     pub(super) fn systable_getnext(scan: pg_sys::SysScanDesc) -> HeapTuple;
     pub(super) fn systable_endscan(scan: pg_sys::SysScanDesc);
+
+    // snapmgr.c
+    pub(super) fn GetLatestSnapshot() -> pg_sys::Snapshot;
+    pub(super) fn PushActiveSnapshot(snapshot: pg_sys::Snapshot);
+    pub(super) fn PopActiveSnapshot();
+    pub(super) fn IsInParallelMode() -> bool;
 
     // xact.c, transam.c, varsup.c, xlog.c, utility.c, lock.c
     pub(super) fn GetCurrentFullTransactionId() -> pg_sys::FullTransactionId;

@@ -79,7 +79,7 @@ impl Places {
 }
 
 /// How many processes there may be at the most.
-fn processes() -> usize {
+pub(super) fn processes() -> usize {
     // SAFETY: reads settings, which the postmaster has read before it loads libraries.
     let counts = unsafe {
         [

@@ -4,7 +4,7 @@
 
 use super::compat;
 use super::error::Error;
-use super::{guard, raw, shared_connections};
+use super::{guard, pauses, raw, shared_connections};
 use core::ffi::c_int;
 use core::mem::{align_of, size_of};
 use core::ptr;
@@ -83,6 +83,7 @@ fn request() {
         raw::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
     }
     shared_connections::request();
+    pauses::request();
 }
 
 /// Called in the postmaster when the shared memory is there, again after a crash.
@@ -107,6 +108,7 @@ unsafe extern "C-unwind" fn startup() {
         ROOM.store(room, Relaxed);
         BASE.store(base, Relaxed);
         shared_connections::startup();
+        pauses::startup();
         raw::LWLockRelease(compat::addin_shmem_init_lock());
         if found || pg_sys::IsUnderPostmaster {
             return;

@@ -285,6 +285,30 @@ pub(crate) fn in_recovery() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
+/// Has changes of the catalogs that others have committed meanwhile taken notice of.
+pub(crate) fn notice_changes() -> Result<(), Error> {
+    // SAFETY: in a transaction; calls the callbacks of caches, which may read catalogs.
+    unsafe { guard::catch(|| raw::AcceptInvalidationMessages()) }?;
+    Ok(())
+}
+
+/// Runs `f` seeing what is committed by now, and not only what the statement around it sees.
+pub(crate) fn seeing_latest<T>(f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // SAFETY: a snapshot for as long as `f` runs. Those of parallel queries are their leader's.
+    unsafe {
+        if raw::IsInParallelMode() {
+            return f();
+        }
+        guard::catch(|| raw::PushActiveSnapshot(raw::GetLatestSnapshot()))?;
+        let result = f();
+        // What was raised ends a subtransaction, and the snapshots of that with it.
+        if !matches!(result, Err(Error::Raised(_))) {
+            guard::catch(|| raw::PopActiveSnapshot())?;
+        }
+        result
+    }
+}
+
 /// This session's database.
 pub(crate) fn database() -> u32 {
     // SAFETY: reads a static of the backend.

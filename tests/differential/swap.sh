@@ -117,7 +117,7 @@ for old in 2.3.0 2.4.0 2.5.0 2.6.0 2.7.0 2.8.0 2.9.0 2.10.0 2.11.0 2.12.0; do
         delete from pg_depend where classid = 'pg_language'::regclass and refobjid = 'plproxy_validator'::regproc;
         alter extension plproxy drop function plproxy_validator(oid); drop function plproxy_validator(oid)" >/dev/null
     same "from $old" '' "$(ask ours old 'alter extension plproxy update')"
-    same "from $old: version, members" '3.1.0|30' "$(ask ours old "select extversion, count(*) from pg_extension e
+    same "from $old: version, members" '3.1.0|34' "$(ask ours old "select extversion, count(*) from pg_extension e
         join pg_depend d on d.refobjid = e.oid and d.deptype = 'e' where extname = 'plproxy' group by 1")"
     same "from $old: the same as made anew" "$anew" "$(ask ours old "$MEMBERS")"
     same "from $old: calls" "$USED" "$(ask ours old "$USE")"

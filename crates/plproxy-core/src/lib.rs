@@ -16,6 +16,7 @@ pub mod lexer;
 pub mod object_names;
 pub mod options;
 pub mod parser;
+pub mod pause;
 pub mod remote_query;
 pub mod result_map;
 pub mod room;
