@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Twice as many partitions, a whole server at a time, while clients write: a physical standby of the partitions' server becomes the
+# server of the new half. No client sees an error. The README tells the story. Prints the SQL and what came of it, checks the data,
+# and exits non-zero when a check fails.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+case ${SCALE:-full} in
+    full) N=16 USERS=1000000 RATE=300 SAMPLE=8160 BATCH=10000 ;;
+    small) N=4 USERS=20000 RATE=150 SAMPLE=248 BATCH=1000 ;;
+    *) die "SCALE is full or small, not '$SCALE'" ;;
+esac
+TWICE=$((2 * N))
+
+step "A proxy, and a server with $N partitions"
+begin
+servers proxy -- --set "shared_preload_libraries = 'plproxy'"
+servers old -- --max-connections 200 "${REPLICATED[@]}"
+server_psql old -q <<'SQL'
+\set password `printf %s "$APP_PASSWORD"`
+create role app login password :'password';
+SQL
+entries=()
+for ((n = 0; n < N; n++)); do
+    server_psql old -q -c "create database shop$n"
+    server_psql old -q -d "shop$n" -f "$ROOT/examples/shop-partition.sql"
+    entries+=("p$n '$(at old shop$n)'")
+done
+sql proxy <<SQL
+\set password \`printf %s "\$APP_PASSWORD"\`
+create extension plproxy;
+create server shop foreign data wrapper plproxy options ($(lines "${entries[@]}"));
+create role app login password :'password';
+create user mapping for public server shop options (user 'app', password :'password');
+grant usage on foreign server shop to app;
+SQL
+server_psql proxy -q -f "$ROOT/examples/shop-proxy.sql" -f "$ROOT/examples/clients.sql"
+step_end
+
+step "$USERS users, and clients that add more all the time"
+sql proxy <<SQL
+select sum(n) as users from generate_series(0, $USERS - 1, 100000) first, put_users(array(
+    select 'user ' || i from generate_series(first, least(first + 100000, $USERS) - 1) i)) n;
+SQL
+check "every user is there once" "select count(*) = $USERS and count(distinct name) = $USERS from all_users()"
+clients_start $RATE
+tell "the clients are writing"
+step_end
+
+step "A standby of the whole server, which follows"
+standby_start new old --max-connections 200 "${REPLICATED[@]}"
+app_password_of new
+printf '    %-9s 127.0.0.1:%s (pg_basebackup --write-recovery-conf)\n' new "$(server_port new)"
+until_so 120 "a standby that streams" standbys_stream old 1
+sql old <<'SQL'
+select state, sync_state from pg_stat_replication;
+SQL
+clients_write 20
+step_end
+
+# A commit that is flushed, with all that was committed before, even where that did not wait for it (synchronous_commit = off).
+mark() { ask old "set synchronous_commit = on; select pg_logical_emit_message(true, 'plproxy', 'split')"; }
+# caught_up LSN: waits until the standby has replayed all that the old server had written by then.
+caught_up() {
+    ask new "do \$\$ begin
+        for i in 1..3000 loop
+            if pg_last_wal_replay_lsn() >= '$1' then return; end if;
+            perform pg_sleep(0.01);
+        end loop;
+        raise 'not within 30 s';
+    end \$\$"
+}
+
+step "Pause, catch up, promote, twice as many entries, resume"
+# Once before, so that little is left for the pause.
+caught_up "$(mark)"
+paused=$(now)
+sql proxy <<'SQL'
+select plproxy_pause('shop');
+SQL
+# A transaction that is prepared would be so on both sides afterwards, and a recovery could end one of them only.
+same "no transaction is left prepared" 0 "$(ask old 'select count(*) from pg_prepared_xacts')"
+lsn=$(mark)
+tell "wait until the standby has replayed $lsn, which the old server has come to by now"
+caught_up "$lsn"
+tell "pg_ctl promote -D new"
+server_promote new
+twice=()
+for ((n = 0; n < N; n++)); do twice+=("add p$((n + N)) '$(at new shop$n)'"); done
+sql proxy <<SQL
+alter server shop options ($(lines "${twice[@]}"));
+select plproxy_resume('shop');
+SQL
+us=$(($(now) - paused))
+tell "the cluster was paused for $((us / 1000)) ms"
+step_end
+
+step "Each side deletes in batches what is the other's; the clients go on"
+# By key, RUN ON finds each row where it belongs; the copies on the other side are seen by RUN ON ALL until they are gone.
+clients_write 20
+delete_foreign() {
+    local server=$1 database=$2 is_foreign="hashtext(name) & $((TWICE - 1)) $3" show=$4
+    "$show" "$server" -d "$database" <<SQL
+create procedure delete_foreign() language plpgsql as \$\$ begin
+    loop
+        delete from users where ctid = any(array(select ctid from users where $is_foreign limit $BATCH));
+        exit when not found;
+        commit;
+    end loop;
+end \$\$;
+call delete_foreign();
+drop procedure delete_foreign();
+vacuum users;
+SQL
+}
+quietly_sql() { server_psql "$@" -q -f - >/dev/null 2>&1 || die "step $step failed on $1"; }
+delete_foreign old shop0 ">= $N" sql
+delete_foreign new shop0 "< $N" sql
+tell "... and so on, up to shop$((N - 1)) on both"
+for ((n = 1; n < N; n++)); do
+    delete_foreign old "shop$n" ">= $N" quietly_sql
+    delete_foreign new "shop$n" "< $N" quietly_sql
+done
+step_end
+
+step "What the clients were told, and what is there"
+clients_write 100
+clients_stop
+sql proxy <<'SQL'
+select home, n from sum_users();
+select code, count(*), min(message) as message from told group by code order by code;
+SQL
+check "no user was lost, none doubled" "select count(*) filter (where name ~ '^user') = $USERS
+    and count(*) = count(distinct name) from all_users()"
+check "every acknowledged write is there, and no other" "select count(*) = 0 from
+    (select name from told where code = '00000') told full join
+    (select name from all_users() where name ~ '^client') there using (name)
+    where told.name is null or there.name is null"
+# Of all partitions, some hundred or thousand.
+check "users are found where the proxy looks for them, each on the partition that its hash names" "select count(*) > 0
+    and bool_and(there.info = found.info)
+    and bool_and(found.home = case when hashtext(there.name) & $N = 0 then 'old' else 'new' end
+        || ':shop' || (hashtext(there.name) & $((N - 1))))
+    from all_users() there left join lateral get_user(there.name) found on true
+    where hashtext(there.name) & $SAMPLE = 0"
+check "no client has seen an error" "select count(*) = 0 from told where code <> '00000'"
+check "none has waited for long" "select max(ended - began) < interval '30 s' from told"
+check "every partition has rows" "select count(*) = $TWICE and min(n) > 0 from sum_users()"
+tell "paused for $((us / 1000)) ms; the longest call: \
+$(ask proxy "select round(1000 * extract(epoch from max(ended - began))) from told") ms"
+step_end
+
+finish proxy:postgres old:shop0 new:shop0
