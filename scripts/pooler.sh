@@ -67,8 +67,8 @@ pooler_launch() {
         { cat "$dir/base.ini"; echo "listen_port = $port"; } | as_server tee "$dir/pgbouncer.ini" >/dev/null
         rm -f "$dir/pidfile"
         as_server "$(cat "$dir/program")" -q -d "$dir/pgbouncer.ini" >>"$dir/started" 2>&1 9>&- </dev/null || break
-        if pid=$(pooler_listens "$dir" "$port"); then
-            echo "$pid" >"$dir/pooler.pid"
+        if pid=$(program_listens "$dir" "$port"); then
+            echo "$pid" >"$dir/program.pid"
             cat "/proc/$pid/comm" >"$dir/comm"
             if [ "$which" = any ]; then
                 echo "$port" >"$dir/port"
@@ -81,26 +81,7 @@ pooler_launch() {
     die "pooler $name did not start (try $try)"
 }
 
-# pooler_listens directory port: waits until it listens and prints its process; fails when it has ended instead.
-pooler_listens() {
-    local dir=$1 port pid='' seen limit=$((SECONDS + 60))
-    port=$(printf '%04X' "$2")
-    while [ $SECONDS -lt $limit ]; do
-        seen=$(cat "$dir/pidfile" 2>/dev/null || true)
-        pid=${seen:-$pid}
-        if [ -n "$pid" ]; then
-            [ -d "/proc/$pid" ] && ! zombie "$pid" || return 1
-            if grep -qE "^ *[0-9]+: 0100007F:$port 00000000:0000 0A " /proc/net/tcp; then
-                echo "$pid"
-                return
-            fi
-        fi
-        sleep 0.02
-    done
-    return 1
-}
-
-pooler_kill() { [ ! -f "$(server_dir "$1")/pooler.pid" ] || pooler_end "$(server_dir "$1")"; }
+pooler_kill() { [ ! -f "$(server_dir "$1")/program.pid" ] || program_end "$(server_dir "$1")"; }
 
 # pooler_restart NAME [kill|shutdown]: after `kill -9`, or after it has said goodbye to its clients.
 pooler_restart() {

@@ -244,8 +244,8 @@ stop_all() {
     local dir
     [ -n "${PLPROXY_RUN:-}" ] && [ -d "$PLPROXY_RUN" ] || return 0
     for dir in "$PLPROXY_RUN"/*/; do
-        # Poolers (scripts/pooler.sh) first, or they would look for their servers.
-        [ ! -f "$dir/pooler.pid" ] || pooler_end "$dir"
+        # Programs in front of servers (scripts/pooler.sh, scripts/prometheus.sh) first, or they would look for their servers.
+        [ ! -f "$dir/program.pid" ] || program_end "$dir"
     done
     for dir in "$PLPROXY_RUN"/*/; do
         [ -f "$dir/tree" ] || continue
@@ -254,14 +254,34 @@ stop_all() {
     rm -rf "$PLPROXY_RUN"
 }
 
-# pooler_end directory: ends the pooler of that directory at once, if its process is still the one that we started.
-pooler_end() {
-    local pid; pid=$(cat "$1/pooler.pid")
+# program_listens directory port: waits until the program of that directory, whose process its pidfile names, listens, and prints
+# the process; fails when it has ended instead.
+program_listens() {
+    local dir=$1 port pid='' seen limit=$((SECONDS + 60))
+    port=$(printf '%04X' "$2")
+    while [ $SECONDS -lt $limit ]; do
+        seen=$(cat "$dir/pidfile" 2>/dev/null || true)
+        pid=${seen:-$pid}
+        if [ -n "$pid" ]; then
+            [ -d "/proc/$pid" ] && ! zombie "$pid" || return 1
+            if grep -qE "^ *[0-9]+: 0100007F:$port 00000000:0000 0A " /proc/net/tcp; then
+                echo "$pid"
+                return
+            fi
+        fi
+        sleep 0.02
+    done
+    return 1
+}
+
+# program_end directory: ends the program of that directory at once, if its process is still the one that we started.
+program_end() {
+    local pid; pid=$(cat "$1/program.pid")
     if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$(cat "$1/comm")" ] && ! zombie "$pid"; then
         kill -9 "$pid" 2>/dev/null || true
         while [ -d "/proc/$pid" ] && ! zombie "$pid"; do sleep 0.02; done
     fi
-    rm -f "$1/pooler.pid"
+    rm -f "$1/program.pid"
 }
 
 # ---- as a command

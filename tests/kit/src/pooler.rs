@@ -39,7 +39,7 @@ impl PgBouncer {
 
     /// Its one process.
     pub fn process(&self) -> Process {
-        let pid = read(&self.directory().join("pooler.pid"));
+        let pid = read(&self.directory().join("program.pid"));
         Process(pid.parse().expect("a process"))
     }
 
