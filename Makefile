@@ -66,7 +66,8 @@ demo:
 playground:
 	@PG_CONFIG= scripts/playground.sh
 examples:
-	@for example in move-partition add-partitions split-by-replica failover read-replicas pgbouncer transfer joins inference-scale-out; do \
+	@for example in move-partition add-partitions split-by-replica failover read-replicas pgbouncer transfer joins monitoring \
+		inference-scale-out; do \
 		PG_CONFIG= SCALE='$(SCALE)' examples/$$example/run.sh || exit; done
 
 test:

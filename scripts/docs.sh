@@ -43,13 +43,13 @@ add_page() {
     while read -r link; do
         case $link in
             *.md|*.md'#'*|'#'*|*:*) continue ;;
-            *.svg) ;;
+            *.svg|*.png) ;;
             *) renamed+=(-e "s,](${link//./\\.}),]($link.txt),g") ;;
         esac
         # What is not there stays a dead link, which the test tells of.
         [ -f "$dir/$link" ] || continue
         mkdir -p "$(dirname "$BOOK/src/$dir/$link")"
-        case $link in *.svg) cp "$dir/$link" "$BOOK/src/$dir/$link" ;; *) cp "$dir/$link" "$BOOK/src/$dir/$link.txt" ;; esac
+        case $link in *.svg|*.png) cp "$dir/$link" "$BOOK/src/$dir/$link" ;; *) cp "$dir/$link" "$BOOK/src/$dir/$link.txt" ;; esac
     done < <(sed '/^```/,/^```/d' "$page" | grep -o '](\([^)]*\))' | sed 's/^](//; s/)$//')
     # mdBook makes an index.html of a README.md, and leaves the links to it.
     sed "${renamed[@]}" -e 's|\(]([^)]*\)README\.md\([#)]\)|\1index.md\2|g' "$page" >"$BOOK/src/$page"

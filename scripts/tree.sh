@@ -12,6 +12,8 @@
 #   scripts/tree.sh pgbouncer two PgBouncers: <path>/debian/pgbouncer, Debian 12's own, and <path>/newer/pgbouncer, which
 #                             knows max_prepared_statements, built from the source of Debian 13
 #   scripts/tree.sh python    PL/Python for PostgreSQL 15, with its Python: <path>/lib, <path>/extension, <path>/home
+#   scripts/tree.sh prometheus  Debian's prometheus, promtool and prometheus-postgres-exporter: <path>/usr/bin; and the pages of
+#                             the first one: <path>/usr/share/prometheus/web
 #   scripts/tree.sh rust      Debian's Rust, which is newer than that of Debian 12 itself: <path>/usr/bin/cargo
 #   scripts/tree.sh mdbook    mdBook, which makes the documents a site (prints the program's path)
 #   scripts/tree.sh openssl   Debian's openssl program, where the machine has none (prints the program's path)
@@ -72,7 +74,7 @@ open_ground() {
 }
 
 empty_ground() {
-    rm -rf "$GROUND"/{pg[0-9]*,sys,openssl,apt,trees,names,packages,pgbouncer,python,rust,patchelf,mdbook-*,debootstrap,bare} \
+    rm -rf "$GROUND"/{pg[0-9]*,sys,openssl,apt,trees,names,packages,pgbouncer,python,prometheus,rust,patchelf,mdbook-*,debootstrap,bare} \
         "$GROUND"/{compile-*,bare-run.*,stamp} "$GROUND"/*.tmp
 }
 
@@ -327,6 +329,20 @@ make_python() {
     mv "$tmp" "$GROUND/python"
 }
 
+# Prometheus, promtool and the exporter need nothing but libc. The scripts of Prometheus' pages are packages of their own.
+make_prometheus() {
+    [ -d "$GROUND/prometheus" ] && return
+    local tmp=$GROUND/prometheus.tmp pages
+    prepare_apt
+    pages=$(closure prometheus | grep -E '^(libjs|fonts)-') || die "apt knows no prometheus here; Debian 12's own sources have it"
+    # shellcheck disable=SC2086
+    fetch "$tmp" prometheus prometheus-postgres-exporter $pages
+    rm -rf "$tmp"/{etc,lib} "$tmp"/usr/lib "$tmp"/usr/share/{doc,man} "$tmp/usr/share/javascript/moment-timezone/data"
+    "$tmp/usr/bin/prometheus" --version >/dev/null 2>&1 || die "Debian's prometheus does not run on this machine"
+    chmod -R u+rwX,go+rX,go-w "$tmp"
+    mv "$tmp" "$GROUND/prometheus"
+}
+
 # ---- PgBouncer
 
 make_pgbouncer() {
@@ -469,6 +485,7 @@ case ${1:-} in
     rust)   open_ground; make_rust; echo "$GROUND/rust" ;;
     names)  open_ground; make_names; echo "$GROUND/names" ;;
     python) open_ground; make_python; echo "$GROUND/python" ;;
+    prometheus) open_ground; make_prometheus; echo "$GROUND/prometheus" ;;
     pgbouncer) open_ground; make_pgbouncer; echo "$GROUND/pgbouncer" ;;
     debootstrap) open_ground; make_debootstrap; echo "$GROUND/debootstrap" ;;
     bare)   open_ground; make_bare; echo "$GROUND/bare" ;;

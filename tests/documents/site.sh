@@ -27,7 +27,7 @@ while read -r page; do
     check "$page" test -s "$WORK/site/$page"
     check "$page is searched" searched "$page"
 done < <(sed -n 's/^ *\(.*\.md\)$/\1/p' "$ROOT/docs/site/pages")
-for picture in docs/*.svg bench/plots/*.svg; do check "$picture" cmp -s "$ROOT/$picture" "$WORK/site/$picture"; done
+for picture in docs/*.svg bench/plots/*.svg examples/*/*.png; do check "$picture" cmp -s "$ROOT/$picture" "$WORK/site/$picture"; done
 
 # The same documents with mistakes in them: those are found, and nothing else.
 COPY=$WORK/copy
