@@ -24,8 +24,9 @@ pub(crate) fn call(info: &mut CallInfo) -> Result<Datum, Error> {
     if let Some(next) = info.resume() {
         return next;
     }
-    let mut patience = Patience::default();
+    let mut patience = Patience::new();
     loop {
+        patience.looks();
         let function = function::find(info.function_oid())?;
         let args: SmallVec<[Option<Datum>; 4]> = function
             .args

@@ -148,13 +148,13 @@ impl Others {
                 return Ok(None);
             };
             let place = self.access.place(&self.cluster, partition, label)?;
-            if under_way.also(&self.cluster, partition) {
+            let Err(reason) = under_way.also(&self.cluster, partition) else {
                 break (partition, place);
-            }
+            };
             trying.failures.push(Failure {
                 partition,
                 dbname: place.endpoint.label(),
-                reason: "it is paused".to_owned(),
+                reason: reason.to_owned(),
                 sqlstate: sqlstate::INTERNAL_ERROR,
             });
         };

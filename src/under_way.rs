@@ -9,7 +9,8 @@
 use crate::cluster::Cluster;
 use crate::error::{Error, FunctionLabel, Report, sqlstate};
 use crate::pause::joined::{join, leave};
-use crate::pause::seen::{is_of, is_paused, see, seen};
+use crate::pause::seen::{is_of, see, seen};
+use crate::pg::interrupts;
 use crate::pg::pauses::{self, Wait};
 use crate::route::Targets;
 use plproxy_core::options::TransactionMode;
@@ -26,6 +27,8 @@ struct Held {
     place: Option<usize>,
     /// Not before the transaction's end.
     is_joined: bool,
+    /// The generation by which the cluster's definition was read.
+    looked: Generation,
 }
 
 impl Drop for UnderWay {
@@ -38,14 +41,38 @@ impl Drop for UnderWay {
     }
 }
 
-/// How long a call has waited.
-#[derive(Default)]
-pub(crate) struct Patience(Option<Instant>);
+/// How far a call has come on its way to begin.
+pub(crate) struct Patience {
+    /// Since when it has waited.
+    since: Option<Instant>,
+    /// What this session had taken notice of when the call began to look at definitions. Another call within its way, as of a function
+    /// that says where to go, may take notice of more: what this one has read is as old as before.
+    looked: Generation,
+}
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self {
+            since: None,
+            looked: seen(),
+        }
+    }
+
+    /// From now on all definitions are looked at again.
+    pub(crate) fn looks(&mut self) {
+        self.looked = seen();
+    }
+}
+
+/// For so long somebody else may be at it.
+const BUSY: Duration = Duration::from_millis(10);
 
 /// What keeps a call from going on now.
 enum Obstacle {
     /// It is to look at everything again.
     Change,
+    /// The time of a pause is over, and somebody else is at it.
+    Busy,
     Pause(Shown),
 }
 
@@ -113,7 +140,7 @@ pub(crate) fn may_route(
         return Ok(true);
     };
     let generation = table.generation();
-    if generation == seen() && generation.is_calm() {
+    if generation == patience.looked && generation.is_calm() {
         return Ok(true);
     }
     may_route_now(&table, generation, label, cluster, patience)
@@ -131,7 +158,8 @@ fn may_route_now(
     // Of a partition it is not known whether the call goes there.
     let is_whole = |partition: Option<u32>| partition.is_none();
     let session = place(table)?;
-    match obstacle(table, session, generation, cluster, is_whole, (None, None)) {
+    let at = (generation, patience.looked);
+    match obstacle(table, session, at, cluster, is_whole, (None, None)) {
         None => Ok(true),
         Some(obstacle) => {
             overcome(table, session, label, cluster, is_whole, obstacle, patience).map(|()| false)
@@ -168,17 +196,19 @@ pub(crate) fn begin_so(
     };
     let session = place(&table)?;
     let (place, before) = if is_joined {
-        join(session, cluster.key, partitions)
+        join(session, cluster.key, partitions, patience.looked)
     } else {
-        (session.add(cluster.key, partitions, seen()), None)
+        let place = session.add(cluster.key, partitions, patience.looked);
+        (place, None)
     };
     let held = Held {
         session,
         place,
         is_joined,
+        looked: patience.looked,
     };
     let generation = table.generation_after_all();
-    if generation == seen() && generation.is_calm() {
+    if generation == patience.looked && generation.is_calm() {
         return Ok(Some(UnderWay(Some(held))));
     }
     begin_now(
@@ -207,10 +237,12 @@ fn begin_now(
         session,
         place,
         is_joined,
+        looked,
     } = held;
     let is_its = |partition| covers(cluster, targets, partition);
     let but = (place, before);
-    let Some(obstacle) = obstacle(table, session, generation, cluster, is_its, but) else {
+    let at = (generation, looked);
+    let Some(obstacle) = obstacle(table, session, at, cluster, is_its, but) else {
         return Ok(Some(UnderWay(Some(held))));
     };
     match before {
@@ -225,27 +257,64 @@ fn begin_now(
 fn obstacle(
     table: &Table,
     session: &Session,
-    generation: Generation,
+    (generation, looked): (Generation, Generation),
     cluster: &Cluster,
     is_its: impl Fn(Option<u32>) -> bool,
     but: (Option<usize>, Option<Partitions>),
 ) -> Option<Obstacle> {
-    if generation != seen() {
+    if generation != looked {
         return Some(Obstacle::Change);
     }
+    let mut passes = false;
     for shown in table.of(cluster.key) {
         if shown.left.is_zero() {
-            table.sweep(std::process::id());
-            return Some(Obstacle::Change);
+            let swept = table.sweep(std::process::id());
+            return Some(if swept {
+                Obstacle::Change
+            } else {
+                Obstacle::Busy
+            });
         }
         if is_its(shown.partition) {
-            if !session.is_waited_for(cluster.key, shown.partition, shown.number, but) {
+            if !is_waited_for(session, cluster, &shown, but) {
                 return Some(Obstacle::Pause(shown));
             }
-            session.pass(but.0);
+            passes = true;
         }
     }
+    // One that has ended meanwhile was not found, and what has changed in it was not read.
+    if table.generation_after_pauses() != looked {
+        return Some(Obstacle::Change);
+    }
+    if passes {
+        session.pass(but.0);
+    }
     None
+}
+
+/// Whether this session has something under way that a pause has to wait for, by whichever number of the partition.
+fn is_waited_for(
+    session: &Session,
+    cluster: &Cluster,
+    shown: &Shown,
+    but: (Option<usize>, Option<Partitions>),
+) -> bool {
+    let mut numbers = same_partitions(cluster, shown.partition);
+    numbers.any(|number| session.is_waited_for(cluster.key, number, shown.number, but))
+}
+
+/// All numbers of a partition: those with the same connection string. None stands for all partitions.
+pub(crate) fn same_partitions(
+    cluster: &Cluster,
+    partition: Option<u32>,
+) -> impl Iterator<Item = Option<u32>> {
+    let first = partition.and_then(|number| cluster.same_as.get(number as usize));
+    let others = cluster.same_as.iter().enumerate();
+    let others = others.filter_map(move |(number, same_as)| {
+        let number = u32::try_from(number).ok();
+        (first == Some(same_as) && number != partition).then_some(number)
+    });
+    std::iter::once(partition).chain(others)
 }
 
 /// Waits, if there is something to wait for, and takes notice of what has changed.
@@ -258,8 +327,13 @@ fn overcome(
     obstacle: Obstacle,
     patience: &mut Patience,
 ) -> Result<(), Error> {
+    interrupts::check()?;
+    if let Obstacle::Busy = obstacle {
+        let mut waits = [Wait::AtMost(BUSY)].into_iter();
+        pauses::wait_for_end(|| waits.next().unwrap_or(Wait::Over))?;
+    }
     if let Obstacle::Pause(first) = obstacle {
-        let since = *patience.0.get_or_insert_with(Instant::now);
+        let since = *patience.since.get_or_insert_with(Instant::now);
         let limit = cluster.config.query_timeout;
         let is_over = || limit.is_some_and(|limit| since.elapsed() >= limit);
         session.wait_for(first.number);
@@ -289,28 +363,37 @@ fn overcome(
 }
 
 impl UnderWay {
-    /// A call goes to another partition besides, in the place of one that could not be reached. False: it is paused, and the
-    /// call does not go there.
-    pub(crate) fn also(&self, cluster: &Cluster, partition: usize) -> bool {
+    /// A call goes to another partition besides, in the place of one that could not be reached. Else why it does not: it is paused, or
+    /// may be elsewhere by now.
+    pub(crate) fn also(&self, cluster: &Cluster, partition: usize) -> Result<(), &'static str> {
+        const PAUSED: &str = "it is paused";
+        const CHANGED: &str = "a pause has ended since, and it may be elsewhere";
         let (Some(held), Some(table)) = (self.0, pauses::table()) else {
-            return true;
+            return Ok(());
         };
-        let Some(before) = held.session.partitions(held.place) else {
-            return !is_paused(cluster.key, &cluster.same_as, partition);
-        };
-        let more = with_aliases(cluster, Partitions::one(partition));
-        held.session.set_partitions(held.place, before.and(more));
-        if table.generation_after_all().is_calm() {
-            return true;
+        let before = held.session.partitions(held.place);
+        if let Some(before) = before {
+            let more = with_aliases(cluster, Partitions::one(partition));
+            held.session.set_partitions(held.place, before.and(more));
         }
-        let may = table.of(cluster.key).all(|shown| {
-            let is_its = shown.partition.is_none() || is_of(&shown, &cluster.same_as, partition);
-            let but = (held.place, Some(before));
-            !is_its
-                || shown.left.is_zero()
-                || (held.session).is_waited_for(cluster.key, shown.partition, shown.number, but)
-        });
-        if !may {
+        let may = || {
+            let generation = table.generation_after_all();
+            for shown in table.of(cluster.key) {
+                let is_its =
+                    shown.partition.is_none() || is_of(&shown, &cluster.same_as, partition);
+                let but = (held.place, before);
+                if is_its && !is_waited_for(held.session, cluster, &shown, but) {
+                    return Err(PAUSED);
+                }
+            }
+            let after = table.generation_after_pauses();
+            if generation.has_end_since(held.looked) || after.has_end_since(held.looked) {
+                return Err(CHANGED);
+            }
+            Ok(())
+        };
+        let may = may();
+        if let (Err(_), Some(before)) = (may, before) {
             held.session.set_partitions(held.place, before);
         }
         may

@@ -11,6 +11,7 @@ use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi::{self, Plan};
 use crate::pg::{interrupts, pauses, xact};
+use crate::under_way::same_partitions;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::ident::quote_literal;
 use plproxy_core::pause::{Refused, Shown, Table, What};
@@ -264,7 +265,11 @@ impl Admin<'_> {
     /// It would wait for itself.
     fn refuse_own(&self, cluster: &Cluster, partition: Option<u32>) -> Result<(), Error> {
         let own = pauses::session_if_entered();
-        if !own.is_some_and(|own| own.is_under_way(cluster.key, partition)) {
+        let is_under_way = own.is_some_and(|own| {
+            let mut numbers = same_partitions(cluster, partition);
+            numbers.any(|number| own.is_under_way(cluster.key, number))
+        });
+        if !is_under_way {
             return Ok(());
         }
         let what = format_args!(
@@ -295,8 +300,14 @@ impl Admin<'_> {
         number: u64,
         until: Instant,
     ) -> Result<(), Error> {
+        // Whoever has begun by an older definition may know it by another number only.
         let calls = |of: Option<&[usize]>| -> Vec<(usize, u32)> {
-            table.under_way(cluster.key, what.partition, of).collect()
+            let mut all: Vec<(usize, u32)> = same_partitions(cluster, what.partition)
+                .flat_map(|number| table.under_way(cluster.key, number, of))
+                .collect();
+            all.sort_unstable();
+            all.dedup();
+            all
         };
         let mut left = calls(None);
         loop {

@@ -50,8 +50,9 @@ type Row = (usize, bool, Option<String>);
 impl Admin<'_> {
     /// The cluster, once nothing of it is paused; what is done atomically is under way until the transaction's end.
     fn cluster_under_way(&self, atomic: bool) -> Result<(Rc<Cluster>, UnderWay), Error> {
-        let mut patience = Patience::default();
+        let mut patience = Patience::new();
         loop {
+            patience.looks();
             function::refresh()?;
             let cluster = self.cluster()?;
             let begun = under_way::begin_so(&self.label, &cluster, None, atomic, &mut patience)?;

@@ -1,10 +1,9 @@
 //! The clusters that the local transaction has reached, and that it is under way in until its end.
 #![forbid(unsafe_code)]
 
-use super::seen::seen;
 use crate::pg::pauses;
 use core::cell::RefCell;
-use plproxy_core::pause::{Partitions, Session};
+use plproxy_core::pause::{Generation, Partitions, Session};
 
 thread_local! {
     /// Each with its place in this session's list.
@@ -16,6 +15,7 @@ pub(crate) fn join(
     session: &Session,
     cluster: u64,
     partitions: Partitions,
+    looked: Generation,
 ) -> (Option<usize>, Option<Partitions>) {
     JOINED.with_borrow_mut(|joined| {
         let known = joined.iter().find(|(known, _)| *known == cluster);
@@ -25,7 +25,7 @@ pub(crate) fn join(
             session.set_partitions(*place, before.and(partitions));
             return (*place, Some(before));
         }
-        let place = session.add(cluster, partitions, seen());
+        let place = session.add(cluster, partitions, looked);
         joined.push((cluster, place));
         (place, None)
     })

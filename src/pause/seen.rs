@@ -28,8 +28,10 @@ pub(crate) fn seen() -> Generation {
 /// Takes notice of what has changed.
 pub(crate) fn see(table: &Table) -> Result<(), Error> {
     // First the number: what changes from here on is seen with the next look.
-    SEEN.set(table.generation());
-    xact::notice_changes()
+    let generation = table.generation();
+    xact::notice_changes()?;
+    SEEN.set(generation);
+    Ok(())
 }
 
 /// Whether a pause is one of this partition, by its first number, alone.

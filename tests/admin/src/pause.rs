@@ -53,6 +53,7 @@ pub fn run(tally: &mut Tally) {
         load::run(tally, &servers, cluster);
     }
     load::of_functions(tally, &servers);
+    load::nested(tally, &servers);
     ends::standby(tally, &servers);
     ends::restarts(tally, &servers);
     let log = servers.proxy.log();

@@ -30,6 +30,15 @@ impl Generation {
         self.0 & COUNT == 0
     }
 
+    /// Whether a pause has ended since that one.
+    #[must_use]
+    pub fn has_end_since(self, earlier: Self) -> bool {
+        // Each begin is a change and a pause more, each end a change and a pause less.
+        let changes = (self.0 >> COUNT.count_ones()).wrapping_sub(earlier.0 >> COUNT.count_ones());
+        let more = (self.0 & COUNT).wrapping_sub(earlier.0 & COUNT);
+        changes != more
+    }
+
     /// Whether nothing was ever paused.
     #[inline]
     #[must_use]

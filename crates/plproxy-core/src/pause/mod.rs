@@ -197,11 +197,20 @@ impl Table {
         Some(self.end_those(which))
     }
 
-    /// Ends the pauses whose time is over, if nobody else is at it.
-    pub fn sweep(&self, process: u32) {
-        if let Some(_writer) = self.write(process) {
+    /// Ends the pauses whose time is over; false if somebody else is at it.
+    pub fn sweep(&self, process: u32) -> bool {
+        let writer = self.write(process);
+        if writer.is_some() {
             self.end_overdue();
         }
+        writer.is_some()
+    }
+
+    /// The same after the pauses were looked at.
+    #[must_use]
+    pub fn generation_after_pauses(&self) -> Generation {
+        fence(Acquire);
+        self.generation()
     }
 
     fn end_overdue(&self) {
@@ -213,8 +222,9 @@ impl Table {
         let mut ended = 0;
         for pause in self.pauses {
             if pause.show().is_some_and(|shown| which(&shown)) {
-                pause.cluster.store(0, Release);
+                // In that order: whoever does not find it any more finds another generation.
                 self.header.generation.fetch_add(END, SeqCst);
+                pause.cluster.store(0, Release);
                 ended += 1;
             }
         }
@@ -264,6 +274,9 @@ impl Pause {
         let since = micros(since.unwrap_or_default());
         let longest = micros(what.longest);
         let name = what.name.get(..NAME).unwrap_or(what.name);
+        // First: who reads the rest and then this finds that it is another.
+        self.number.store(number, Relaxed);
+        fence(Release);
         for (word, bytes) in self.name.iter().zip(name.chunks(8)) {
             let mut padded = [0; 8];
             padded
@@ -274,7 +287,6 @@ impl Pause {
         }
         self.name_len
             .store(u32::try_from(name.len()).unwrap_or(0), Relaxed);
-        self.number.store(number, Relaxed);
         self.database.store(what.database, Relaxed);
         self.partition.store(what.partition.unwrap_or(ALL), Relaxed);
         self.process.store(what.process, Relaxed);

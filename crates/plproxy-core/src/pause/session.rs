@@ -81,7 +81,7 @@ impl Session {
         let free = entries.find(|(_, entry)| entry.cluster.load(Relaxed) == 0);
         if let Some((_, entry)) = free {
             entry.begun.store(begun.word(), Relaxed);
-            entry.partitions.store(partitions.word(), Relaxed);
+            entry.partitions.store(partitions.word(), Release);
             entry.cluster.store(cluster, Release);
         } else {
             let unlisted = self.unlisted.load(Relaxed);
@@ -115,6 +115,7 @@ impl Session {
     pub fn set_partitions(&self, place: Place, partitions: Partitions) {
         if let Some(entry) = place.and_then(|place| self.entries.get(place)) {
             entry.partitions.store(partitions.word(), Release);
+            self.changes.store(self.changes.load(Relaxed) + 1, Release);
         }
     }
 
@@ -155,7 +156,7 @@ impl Session {
             let found = self.entries.iter().any(|entry| {
                 entry.cluster.load(Acquire) == cluster
                     && partition.is_none_or(|one| {
-                        Partitions::of_word(entry.partitions.load(Relaxed)).may_have(one)
+                        Partitions::of_word(entry.partitions.load(Acquire)).may_have(one)
                     })
             });
             if found || self.unlisted.load(Acquire) > 0 {

@@ -49,6 +49,24 @@ fn sets_of_partitions() {
 }
 
 #[test]
+fn ends_are_told_from_begins() {
+    let table = table();
+    let first = table.generation();
+    let one = table.begin(&what(3, Some(1))).unwrap().unwrap();
+    table.begin(&what(4, None)).unwrap().unwrap();
+    let begun = table.generation();
+    assert!(begun != first && !begun.has_end_since(first));
+    assert_eq!(table.end(7, |shown| shown.number == one), Some(1));
+    let ended = table.generation();
+    assert!(ended.has_end_since(first) && ended.has_end_since(begun));
+    table.begin(&what(3, Some(1))).unwrap().unwrap();
+    let again = table.generation();
+    assert!(again.has_end_since(begun) && !again.has_end_since(ended));
+    assert_eq!(table.end(7, |_| true), Some(2));
+    assert!(table.generation().is_calm() && table.generation().has_end_since(again));
+}
+
+#[test]
 fn pauses_begin_and_end() {
     let table = table();
     assert!(table.generation().is_first() && table.generation().is_calm());

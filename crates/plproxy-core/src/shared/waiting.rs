@@ -20,6 +20,10 @@ use super::word::{State, Word};
 /// For so many microseconds a connection that is there is kept for others who can use it, before it is closed for one who cannot.
 const PATIENCE: u64 = 100_000;
 
+/// For so many microseconds a connection is at rest before it makes room for one of another share that has as many: what is in use now
+/// and then is not to be made anew each time.
+const RESTED: u64 = 500_000;
+
 /// Why there is nothing for somebody.
 enum NotNow {
     /// There are as many as there may be, and others have them.
@@ -258,7 +262,7 @@ impl Table {
     }
 
     /// A connection that is to make room, if nobody uses it at the moment, and since when it rests: one of those who have two
-    /// more than there are of this share, or whichever it is where there is none of this share.
+    /// more than there are of this share, or whichever it is where there is none of this share, or one that nobody has wanted for a while.
     fn victim(&self, keys: Keys) -> Option<(u32, Word, u64)> {
         let count = |share: u128| {
             let all = self.of_kind(keys.limit);
@@ -268,7 +272,9 @@ impl Table {
         let idle = self.of_kind(keys.limit).filter(|(_, word, facts)| {
             word.state == State::Idle
                 && facts.share() != keys.share
-                && (own == 0 || count(facts.share()) > own + 1)
+                && (own == 0
+                    || count(facts.share()) > own + 1
+                    || age(facts.moments().since) >= RESTED)
         });
         idle.map(|(slot, word, facts)| (slot, word, facts.moments().since))
             .min_by_key(|(_, _, since)| *since)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use plproxy_test_kit::{Tally, until_is};
+use plproxy_test_kit::{Server, Tally, until_is};
 
 use super::{COUNT, Servers};
 
@@ -254,4 +254,45 @@ pub fn of_functions(tally: &mut Tally, servers: &Servers) {
     );
     servers.ask("select plproxy_resume('defined')");
     tally.same("and goes on at the new place", "part3", call.said());
+}
+
+/// A call that has read the cluster's definition, and waits within a function that says where it goes: what that has seen of the pause
+/// does not make up for what the call has read before.
+pub fn nested(tally: &mut Tally, servers: &Servers) {
+    servers.proxy.execute(
+        "postgres",
+        &[
+            "create function plain_where(at int) returns int language plproxy as $$ cluster 'plain'; run on 1; select 1; $$",
+            "create function plain_put(at int) returns int language plproxy as $$ cluster 'plain'; run on plain_where(at); target add; $$",
+        ],
+    );
+    let session = servers.session();
+    session.run("select plain_put(7000)");
+    let put = |server: &Server, database: &str| {
+        server.ask(database, &["select count(*) from t where at = 7001"])
+    };
+    servers.ask("select plproxy_pause('plain', 1)");
+    let call = session.send("select plain_put(7001)");
+    tally.check("it waits", servers.until_waiting("1"), "it does not");
+    let to = servers.other.connstr("moved");
+    servers.proxy.execute(
+        "postgres",
+        &[&format!("alter server plain options (set p1 '{to}')")],
+    );
+    servers.ask("select plproxy_resume('plain', 1)");
+    call.wait();
+    tally.same(
+        "and goes where the partition is by then",
+        "0 1",
+        format!(
+            "{} {}",
+            put(&servers.parts, "part1"),
+            put(&servers.other, "moved")
+        ),
+    );
+    let back = servers.parts.connstr("part1");
+    servers.proxy.execute(
+        "postgres",
+        &[&format!("alter server plain options (set p1 '{back}')")],
+    );
 }
