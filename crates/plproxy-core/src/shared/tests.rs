@@ -215,11 +215,29 @@ fn each_has_its_share() {
     let waiter = waits(&table, ours, 2, one);
     assert!(table.give_back(held[1], 2));
     std::thread::sleep(Duration::from_millis(150));
+    let rests_since = |since| table.slot(held[1].slot).unwrap().since.store(since, Relaxed);
+    rests_since(slot::now());
     table.nudge(waiter);
-    // However long it is waited for: it is the other's only one, and we have one.
+    // However long it is waited for: it is the other's only one, which was used a moment ago, and we have one.
     assert_eq!(table.word(held[1].slot).state, State::Idle);
     assert!(table.give_back(held[0], 2));
     assert!(matches!(table.look(waiter), Some(Grant::Use(got)) if got.slot == held[0].slot));
+}
+
+#[test]
+fn what_nobody_has_wanted_for_a_while_makes_room() {
+    let table = Table::leaked(4, 8, 8, wakers());
+    let [one, two] = [1, 2].map(|pid| table.enter(pid).unwrap());
+    let (ours, theirs) = (keys(7, 1), keys(7, 2));
+    let held = [get(&table, ours, 2, one), get(&table, theirs, 2, two)];
+    let waiter = waits(&table, ours, 2, one);
+    assert!(table.give_back(held[1], 2));
+    let other = table.slot(held[1].slot).unwrap();
+    other.since.store(slot::now() - 2_000_000, Relaxed);
+    table.nudge(waiter);
+    assert_eq!(table.word(held[1].slot).state, State::Closing);
+    keep(&table);
+    assert!(matches!(table.look(waiter), Some(Grant::Connect(_))));
 }
 
 #[test]
