@@ -117,6 +117,9 @@ caught_up() {
     end \$\$"
 }
 
+# held: one that has ended by itself (plproxy.max_pause) has let calls go to the old place.
+held() { check "the pause has held until now" "select count(*) = 1 from plproxy_paused where cluster = 'shop'"; }
+
 # split N SHOW: the second half of shopN is from now on shopM of the new server.
 longest=0
 split() {
@@ -135,6 +138,9 @@ SQL
     caught_up $m "$lsn"
     "$show" proxy <<SQL
 alter server shop options (set p$m '$(at new shop$m)');
+SQL
+    held
+    "$show" proxy <<SQL
 select plproxy_resume('shop', $m);
 SQL
     us=$(($(now) - paused))

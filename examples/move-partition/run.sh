@@ -75,6 +75,8 @@ there=$(sum_of old) here=$(sum_of new)
 same "count and checksum of what was loaded are the same on both servers: $here" "$there" "$here"
 step_end
 
+# held: one that has ended by itself (plproxy.max_pause) has let calls go to the old place.
+held() { check "the pause has held until now" "select count(*) = 1 from plproxy_paused where cluster = 'shop'"; }
 # caught_up LSN: waits until the new server has all that the old one had written by then.
 caught_up() {
     ask old "do \$\$ begin
@@ -105,6 +107,9 @@ caught_up "$lsn"
 sql proxy <<SQL
 alter server shop options (set p2 '$(at new shop2)');
 select function, partition, problem from plproxy_check_functions('shop') where not ok;
+SQL
+held
+sql proxy <<SQL
 select plproxy_resume('shop', 2);
 SQL
 paused=$(seconds_since "$paused")

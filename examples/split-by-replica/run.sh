@@ -60,6 +60,8 @@ step_end
 
 # A commit that is flushed, with all that was committed before, even where that did not wait for it (synchronous_commit = off).
 mark() { ask old "set synchronous_commit = on; select pg_logical_emit_message(true, 'plproxy', 'split')"; }
+# held: one that has ended by itself (plproxy.max_pause) has let calls go to the old place.
+held() { check "the pause has held until now" "select count(*) = 1 from plproxy_paused where cluster = 'shop'"; }
 # caught_up LSN: waits until the standby has replayed all that the old server had written by then.
 caught_up() {
     ask new "do \$\$ begin
@@ -89,6 +91,9 @@ twice=()
 for ((n = 0; n < N; n++)); do twice+=("add p$((n + N)) '$(at new shop$n)'"); done
 sql proxy <<SQL
 alter server shop options ($(lines "${twice[@]}"));
+SQL
+held
+sql proxy <<SQL
 select plproxy_resume('shop');
 SQL
 us=$(($(now) - paused))
