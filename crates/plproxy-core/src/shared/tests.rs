@@ -215,7 +215,13 @@ fn each_has_its_share() {
     let waiter = waits(&table, ours, 2, one);
     assert!(table.give_back(held[1], 2));
     std::thread::sleep(Duration::from_millis(150));
-    let rests_since = |since| table.slot(held[1].slot).unwrap().since.store(since, Relaxed);
+    let rests_since = |since| {
+        table
+            .slot(held[1].slot)
+            .unwrap()
+            .since
+            .store(since, Relaxed)
+    };
     rests_since(slot::now());
     table.nudge(waiter);
     // However long it is waited for: it is the other's only one, which was used a moment ago, and we have one.
