@@ -30,8 +30,22 @@ sql() {
         | sed -e '/^$/d' -e 's/^psql:<stdin>:[0-9]*: //' | indent || die "step $step failed on $server"
 }
 
+# quietly_sql SERVER [psql options]: as sql does, and shows nothing.
+quietly_sql() { server_psql "$@" -q -f - >/dev/null 2>&1 || die "step $step failed on $1"; }
+
 # ask SERVER SQL [psql options]: the answer alone.
 ask() { server_psql "$1" -AtqF ' ' "${@:3}" -c "$2"; }
+
+# ask_until SERVER CONDITION: waits there until it is true, 30 s at the most. In one session, as a psql for each look takes longer.
+ask_until() {
+    ask "$1" "do \$\$ begin
+        for i in 1..3000 loop
+            if ($2) then return; end if;
+            perform pg_sleep(0.01);
+        end loop;
+        raise 'not within 30 s';
+    end \$\$"
+}
 
 # ---- checking
 
@@ -133,6 +147,53 @@ finish() {
     printf '\n%s passed, %s failed\n' "$passed" "$failed"
     [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
+
+# ---- the shop (shop-partition.sql, shop-proxy.sql)
+
+# shop_role SERVER...: the application's role.
+shop_role() {
+    local server
+    for server in "$@"; do
+        server_psql "$server" -q <<'SQL'
+\set password `printf %s "$APP_PASSWORD"`
+create role app login password :'password';
+SQL
+    done
+}
+
+# shop_partitions SERVER COUNT: its databases there, shop0 and so on.
+shop_partitions() {
+    local n
+    for ((n = 0; n < $2; n++)); do
+        server_psql "$1" -q -c "create database shop$n"
+        server_psql "$1" -q -d "shop$n" -f "$ROOT/examples/shop-partition.sql"
+    done
+}
+
+# shop_cluster OPTION...: the proxy's side of it, shown, and what clients need.
+shop_cluster() {
+    sql proxy <<SQL
+\set password \`printf %s "\$APP_PASSWORD"\`
+create extension plproxy;
+create server shop foreign data wrapper plproxy options ($(lines "$@"));
+create role app login password :'password';
+create user mapping for public server shop options (user 'app', password :'password');
+grant usage on foreign server shop to app;
+SQL
+    server_psql proxy -q -f "$ROOT/examples/shop-proxy.sql" -f "$ROOT/examples/clients.sql"
+}
+
+# shop_loaded USERS: so many users, each once.
+shop_loaded() {
+    sql proxy <<SQL
+select sum(n) as users from generate_series(0, $1 - 1, 100000) first, put_users(array(
+    select 'user ' || i from generate_series(first, least(first + 100000, $1) - 1) i)) n;
+SQL
+    check "every user is there once" "select count(*) = $1 and count(distinct name) = $1 from all_users()"
+}
+
+# held: a pause of the shop that has ended by itself (plproxy.max_pause) has let calls go to the old place.
+held() { check "the pause has held until now" "select count(*) = 1 from plproxy_paused where cluster = 'shop'"; }
 
 # ---- clients that write all the time (clients.sql, which needs a function put_user(text) of the proxy)
 

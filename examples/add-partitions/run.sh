@@ -19,35 +19,15 @@ servers proxy -- --set "shared_preload_libraries = 'plproxy'"
 servers old new -- --max-connections 200 --set 'wal_level = logical' --set "max_replication_slots = 60" \
     --set 'max_wal_senders = 60' --set 'max_logical_replication_workers = 60' --set 'max_worker_processes = 70' \
     --set 'wal_receiver_status_interval = 1s'
-for server in old new; do
-    server_psql $server -q <<'SQL'
-\set password `printf %s "$APP_PASSWORD"`
-create role app login password :'password';
-SQL
-done
+shop_role old new
+shop_partitions old $N
 old_entries=()
-for ((n = 0; n < N; n++)); do
-    server_psql old -q -c "create database shop$n"
-    server_psql old -q -d "shop$n" -f "$ROOT/examples/shop-partition.sql"
-    old_entries+=("p$n '$(at old shop$n)'")
-done
-sql proxy <<SQL
-\set password \`printf %s "\$APP_PASSWORD"\`
-create extension plproxy;
-create server shop foreign data wrapper plproxy options ($(lines "${old_entries[@]}"));
-create role app login password :'password';
-create user mapping for public server shop options (user 'app', password :'password');
-grant usage on foreign server shop to app;
-SQL
-server_psql proxy -q -f "$ROOT/examples/shop-proxy.sql" -f "$ROOT/examples/clients.sql"
+for ((n = 0; n < N; n++)); do old_entries+=("p$n '$(at old shop$n)'"); done
+shop_cluster "${old_entries[@]}"
 step_end
 
 step "$USERS users, and clients that add more all the time"
-sql proxy <<SQL
-select sum(n) as users from generate_series(0, $USERS - 1, 100000) first, put_users(array(
-    select 'user ' || i from generate_series(first, least(first + 100000, $USERS) - 1) i)) n;
-SQL
-check "every user is there once" "select count(*) = $USERS and count(distinct name) = $USERS from all_users()"
+shop_loaded $USERS
 clients_start $RATE
 tell "the clients are writing"
 step_end
@@ -91,7 +71,6 @@ create subscription to_shop$m connection :'followed' publication to_shop$m
     with (synchronous_commit = on);
 SQL
 }
-quietly_sql() { server_psql "$@" -q -f - >/dev/null 2>&1 || die "step $step failed on $1"; }
 tell "pg_dump --schema-only -h old shop0 | psql -h new shop$N"
 follow $N
 tell "... and so on, up to shop$((TWICE - 1))"
@@ -108,17 +87,8 @@ sum_there() { ask "$1" "select count(*), sum(hashtextextended(name || info, 0)) 
     where hashtext(name) & $((TWICE - 1)) = $3 and name ~ '^user'" -d "$2"; }
 # caught_up M LSN: waits until shopM has all that the old server had written by then.
 caught_up() {
-    ask old "do \$\$ begin
-        for i in 1..3000 loop
-            if (select confirmed_flush_lsn >= '$2' from pg_replication_slots where slot_name = 'to_shop$1') then return; end if;
-            perform pg_sleep(0.01);
-        end loop;
-        raise 'not within 30 s';
-    end \$\$"
+    ask_until old "(select confirmed_flush_lsn >= '$2' from pg_replication_slots where slot_name = 'to_shop$1')"
 }
-
-# held: one that has ended by itself (plproxy.max_pause) has let calls go to the old place.
-held() { check "the pause has held until now" "select count(*) = 1 from plproxy_paused where cluster = 'shop'"; }
 
 # split N SHOW: the second half of shopN is from now on shopM of the new server.
 longest=0

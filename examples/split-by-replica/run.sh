@@ -16,33 +16,15 @@ step "A proxy, and a server with $N partitions"
 begin
 servers proxy -- --set "shared_preload_libraries = 'plproxy'"
 servers old -- --max-connections 200 "${REPLICATED[@]}"
-server_psql old -q <<'SQL'
-\set password `printf %s "$APP_PASSWORD"`
-create role app login password :'password';
-SQL
+shop_role old
+shop_partitions old $N
 entries=()
-for ((n = 0; n < N; n++)); do
-    server_psql old -q -c "create database shop$n"
-    server_psql old -q -d "shop$n" -f "$ROOT/examples/shop-partition.sql"
-    entries+=("p$n '$(at old shop$n)'")
-done
-sql proxy <<SQL
-\set password \`printf %s "\$APP_PASSWORD"\`
-create extension plproxy;
-create server shop foreign data wrapper plproxy options ($(lines "${entries[@]}"));
-create role app login password :'password';
-create user mapping for public server shop options (user 'app', password :'password');
-grant usage on foreign server shop to app;
-SQL
-server_psql proxy -q -f "$ROOT/examples/shop-proxy.sql" -f "$ROOT/examples/clients.sql"
+for ((n = 0; n < N; n++)); do entries+=("p$n '$(at old shop$n)'"); done
+shop_cluster "${entries[@]}"
 step_end
 
 step "$USERS users, and clients that add more all the time"
-sql proxy <<SQL
-select sum(n) as users from generate_series(0, $USERS - 1, 100000) first, put_users(array(
-    select 'user ' || i from generate_series(first, least(first + 100000, $USERS) - 1) i)) n;
-SQL
-check "every user is there once" "select count(*) = $USERS and count(distinct name) = $USERS from all_users()"
+shop_loaded $USERS
 clients_start $RATE
 tell "the clients are writing"
 step_end
@@ -60,17 +42,9 @@ step_end
 
 # A commit that is flushed, with all that was committed before, even where that did not wait for it (synchronous_commit = off).
 mark() { ask old "set synchronous_commit = on; select pg_logical_emit_message(true, 'plproxy', 'split')"; }
-# held: one that has ended by itself (plproxy.max_pause) has let calls go to the old place.
-held() { check "the pause has held until now" "select count(*) = 1 from plproxy_paused where cluster = 'shop'"; }
 # caught_up LSN: waits until the standby has replayed all that the old server had written by then.
 caught_up() {
-    ask new "do \$\$ begin
-        for i in 1..3000 loop
-            if pg_last_wal_replay_lsn() >= '$1' then return; end if;
-            perform pg_sleep(0.01);
-        end loop;
-        raise 'not within 30 s';
-    end \$\$"
+    ask_until new "pg_last_wal_replay_lsn() >= '$1'"
 }
 
 step "Pause, catch up, promote, twice as many entries, resume"
@@ -118,7 +92,6 @@ drop procedure delete_foreign();
 vacuum users;
 SQL
 }
-quietly_sql() { server_psql "$@" -q -f - >/dev/null 2>&1 || die "step $step failed on $1"; }
 delete_foreign old shop0 ">= $N" sql
 delete_foreign new shop0 "< $N" sql
 tell "... and so on, up to shop$((N - 1)) on both"
