@@ -74,6 +74,13 @@ impl Server {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// What it has logged of panics, PostgreSQL's and Rust's.
+    pub fn panics(&self) -> String {
+        let log = self.log();
+        let panics = |line: &&str| line.contains("PANIC") || line.contains("panicked");
+        log.lines().filter(panics).collect::<Vec<_>>().join(";")
+    }
+
     /// Forgets what it has logged.
     pub fn clear_log(&self) {
         fs::write(self.directory().join("log"), "").expect("the log");

@@ -206,23 +206,28 @@ fn others_of_the_partition_make_room() {
     assert!(matches!(table.look(waiter), Some(Grant::Connect(_))));
 }
 
-#[test]
-fn each_has_its_share() {
+/// Two users have one of two connections each; the first waits for a second one, and the other has given back his.
+fn one_each() -> (Table, [Held; 2], u32) {
     let table = Table::leaked(4, 8, 8, wakers());
     let [one, two] = [1, 2].map(|pid| table.enter(pid).unwrap());
     let (ours, theirs) = (keys(7, 1), keys(7, 2));
     let held = [get(&table, ours, 2, one), get(&table, theirs, 2, two)];
     let waiter = waits(&table, ours, 2, one);
     assert!(table.give_back(held[1], 2));
+    (table, held, waiter)
+}
+
+/// That connection rests since then.
+fn rests_since(table: &Table, held: Held, since: u64) {
+    let slot = table.slot(held.slot).unwrap();
+    slot.since.store(since, Relaxed);
+}
+
+#[test]
+fn each_has_its_share() {
+    let (table, held, waiter) = one_each();
     std::thread::sleep(Duration::from_millis(150));
-    let rests_since = |since| {
-        table
-            .slot(held[1].slot)
-            .unwrap()
-            .since
-            .store(since, Relaxed)
-    };
-    rests_since(slot::now());
+    rests_since(&table, held[1], slot::now());
     table.nudge(waiter);
     // However long it is waited for: it is the other's only one, which was used a moment ago, and we have one.
     assert_eq!(table.word(held[1].slot).state, State::Idle);
@@ -232,14 +237,8 @@ fn each_has_its_share() {
 
 #[test]
 fn what_nobody_has_wanted_for_a_while_makes_room() {
-    let table = Table::leaked(4, 8, 8, wakers());
-    let [one, two] = [1, 2].map(|pid| table.enter(pid).unwrap());
-    let (ours, theirs) = (keys(7, 1), keys(7, 2));
-    let held = [get(&table, ours, 2, one), get(&table, theirs, 2, two)];
-    let waiter = waits(&table, ours, 2, one);
-    assert!(table.give_back(held[1], 2));
-    let other = table.slot(held[1].slot).unwrap();
-    other.since.store(slot::now() - 2_000_000, Relaxed);
+    let (table, held, waiter) = one_each();
+    rests_since(&table, held[1], slot::now() - 2_000_000);
     table.nudge(waiter);
     assert_eq!(table.word(held[1].slot).state, State::Closing);
     keep(&table);
