@@ -102,8 +102,11 @@ select * from by_owners('trust', 'Word-0');
 select * from by_owners('cert_user', 'Word-0');
 \echo certificate_and_password:
 select * from by_owners('two_factors', 'Word-5');
+-- From 19 on the server warns of such a password, which the call passes on.
 \echo md_five:
+set client_min_messages = error;
 select * from by_owners('md5', 'Word-6') where owner ~ 'password';
+reset client_min_messages;
 \echo clear:
 select * from by_owners('clear', 'Word-4') where owner ~ 'password';
 \echo service:
