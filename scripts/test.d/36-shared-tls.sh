@@ -188,6 +188,27 @@ check "connections that are closed" until_seen of_parts -c "select ($MOST) = 0"
 same "are not abandoned" "$before" "$(abandoned)"
 same "nor does the log say so" '' "$(tail -n +$((lines + 1)) "$(server_dir parts)/log" | grep -E 'reset by peer|could not (receive|send)|SSL|EOF' || true)"
 
+to "$BOTH sslmode=require"
+ask -c "alter server alike options (add transaction_mode 'two_phase')" >/dev/null
+of_parts_until_gone() {
+    of_parts -c "select pg_terminate_backend($1)" >/dev/null
+    until_seen of_parts -c "select count(*) = 0 from pg_stat_activity where pid = $1"
+    # And until the keeper has passed on the end.
+    sleep 0.5
+}
+within_transaction() {
+    coproc session { server_psql proxy -qAt 2>&1; }
+    local to=${session[1]} from=${session[0]} process
+    echo 'begin; select server_process();' >&"$to"
+    read -r -t 60 process <&"$from"
+    of_parts_until_gone "$process"
+    echo 'select server_process(); \q' >&"$to"
+    line <&"$from"
+}
+same "a transaction learns why the server has ended its connection" \
+    'ERROR:  public.server_process(0): [part0] REMOTE FATAL: terminating connection due to administrator command' "$(within_transaction)"
+ask -c 'alter server alike options (drop transaction_mode)' >/dev/null
+
 # ---- waits for the handshake
 to "$BOTH sslmode=require connect_timeout=2"
 stopped=$(keeper)

@@ -255,6 +255,25 @@ impl Connection {
         self.read_buffer.fill(&self.socket.borrow(), mode)
     }
 
+    /// Reads the bytes that have arrived. Where not everything could be sent, the server may have said why before it closed the
+    /// connection; if it has not, it is not waited for.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        send_error: Option<&ErrorKind>,
+    ) -> Poll<Result<(), ErrorKind>> {
+        let socket = &mut *self.socket.borrow_mut();
+        match (self.read_buffer.poll_fill(cx, socket), send_error) {
+            (Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
+            // The runtime may not know yet what there is.
+            (Poll::Pending, Some(kind)) => match self.read_buffer.fill_now(socket) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) | Err(_) => Poll::Ready(Err(kind.clone())),
+            },
+            (filled, _) => filled,
+        }
+    }
+
     /// Sends as much as the socket takes. After an error nothing is left to be sent; also given is whether nothing was. A server that
     /// has closed the connection may have said why, which is still to be read.
     pub(crate) fn send(&mut self, cx: &mut Context<'_>) -> Result<(), (ErrorKind, bool)> {

@@ -203,22 +203,8 @@ impl<L: ReplyHandler> RoundTrip<'_, L> {
                     Err(ErrorKind::unexpected_message())
                 });
             }
-            let Connection {
-                read_buffer,
-                socket,
-                ..
-            } = &mut *self.connection;
-            read_buffer.discard();
-            match (
-                read_buffer.poll_fill(cx, &mut socket.borrow_mut()),
-                &self.send_error,
-            ) {
-                // The server may say why before it closes the connection; this one has said nothing.
-                (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => {
-                    return Poll::Ready(Err(kind.clone()));
-                }
-                (filled, _) => ready!(filled)?,
-            }
+            self.connection.read_buffer.discard();
+            ready!(self.connection.poll_fill(cx, self.send_error.as_ref()))?;
         }
     }
 

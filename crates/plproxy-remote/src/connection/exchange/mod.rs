@@ -296,18 +296,7 @@ impl<'a, S: ResultSink> Exchange<'a, S> {
                 Some(Ok(false)) | None => Poll::Pending,
             };
         }
-        let Connection {
-            read_buffer,
-            socket,
-            ..
-        } = &mut *self.connection;
-        match (
-            read_buffer.poll_fill(cx, &mut socket.borrow_mut()),
-            &self.send_error,
-        ) {
-            (Poll::Pending | Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
-            (filled, _) => filled,
-        }
+        self.connection.poll_fill(cx, self.send_error.as_ref())
     }
 
     fn batch(&mut self) -> Option<Batch> {
