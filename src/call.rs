@@ -358,7 +358,7 @@ impl Call {
     /// Counts the call, if that was not done.
     pub(crate) fn end(&mut self, how: End) {
         if self.watch.is_running() {
-            self.watch.end(how, self.remote.take_connects());
+            self.watch.end(how, self.remote.take_delays());
         }
     }
 

@@ -103,7 +103,9 @@ begin holder -c 'select sleeps(20)'; holder=$begun
 check "somebody has the only connection" until_seen is_held
 same "lease_timeout, with the partition and the limit" \
     'ERROR:  53300: PL/Proxy function public.who(0): [part0] all 1 shared connections were in use for 0.3 s' \
-    "$(ask -v VERBOSITY=verbose -c "set plproxy.lease_timeout = '300ms'" -c 'select who()' | grep ERROR)"
+    "$(ask -v VERBOSITY=verbose -c "set plproxy.lease_timeout = '300ms'" -c 'set plproxy.log_min_duration = 0' -c 'select who()' | grep ERROR)"
+logged() { sed -n 's/.*LOG:  PL\/Proxy function public.who(0): duration //p' "$(server_dir proxy)/log" | sed 's/(.*)//; s/[0-9.]* ms/T/g' | tail -n 1; }
+same "the line for a slow call has the time in the queue" 'T, 0 rows, failed; partition 0 : queue T, connect T, wait T, transfer T, 0 rows, failed' "$(logged)"
 same "statement_timeout" 'ERROR:  canceling statement due to statement timeout' \
     "$(ask -c "set statement_timeout = '300ms'" -c 'select who()')"
 same "query_timeout" 'ERROR:  PL/Proxy function public.who(0): [part0] query timeout' \
@@ -113,7 +115,7 @@ begin canceled -c 'select who()'; canceled=$begun
 until_seen is_waited_for 1
 begin terminated -c 'select who()'; terminated=$begun
 until_seen is_waited_for 2
-begin served -c 'select who()'; served=$begun
+begin served -c 'set plproxy.log_min_duration = 0' -c 'select who()'; served=$begun
 check "three wait" until_seen is_waited_for 3
 same "and are seen to" 'waiting part0 3' "$(ask -c "select state, dbname, count(*) from plproxy_shared_connections where state = 'waiting' group by 1, 2" | tr '|' ' ')"
 shown() { ask -c "select count(*) = 3 from pg_stat_activity where wait_event_type = 'Extension' and wait_event =
@@ -132,6 +134,9 @@ ask -c "select pg_cancel_backend(pid) from plproxy_shared_connections where stat
 ends "$holder"; ends "$served"
 same "who had it is cancelled" 'ERROR:  canceling statement due to user request' "$(said holder)"
 check "and who waited is served ($(said served))" grep -q ' shared$' "$PLPROXY_RUN/served.log"
+same "and how long he waited is logged" 'T, 1 rows; partition 0 : queue T, connect T, wait T, transfer T, 1 rows' "$(logged)"
+ask -c 'set plproxy.log_min_duration = 0' -c 'select who()' >/dev/null
+same "not so where nobody is in the way" 'T, 1 rows; partition 0 : connect T, wait T, transfer T, 1 rows' "$(logged)"
 check "the statement does not run on" until_seen of_parts -c "select count(*) = 0 from pg_stat_activity where usename = 'shared' and query like '%sleeps%' and state = 'active'"
 # All requests of a call take theirs each for itself.
 pids=()

@@ -38,7 +38,7 @@ impl Watched {
         };
         // Where there was no connection, all the time went into the attempt.
         let connecting = if self.connect_failed {
-            took
+            took.saturating_sub(self.queued)
         } else {
             self.connecting
         };
@@ -46,10 +46,11 @@ impl Watched {
         // A string takes everything.
         let _written = write!(
             line,
-            "; {}: connect {} ms, wait {} ms, transfer {} ms, {} rows{}",
+            "; {}: {}connect {} ms, wait {} ms, transfer {} ms, {} rows{}",
             self.partition.label(),
+            Queued(self.queued),
             Milliseconds(connecting),
-            Milliseconds(first.saturating_sub(connecting)),
+            Milliseconds(first.saturating_sub(self.queued + connecting)),
             Milliseconds(took.saturating_sub(first)),
             self.rows,
             word(end)
@@ -62,6 +63,18 @@ fn word(end: End) -> &'static str {
         End::Done => "",
         End::Failed => ", failed",
         End::Canceled => ", canceled",
+    }
+}
+
+/// How long it took until there was a connection to share, if it did.
+struct Queued(Duration);
+
+impl std::fmt::Display for Queued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_zero() {
+            return Ok(());
+        }
+        write!(f, "queue {} ms, ", Milliseconds(self.0))
     }
 }
 

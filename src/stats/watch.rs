@@ -6,7 +6,7 @@ use super::place::{PartitionPlace, Place};
 use crate::error::Error;
 use crate::gucs;
 use plproxy_core::stats::{Rank, Sample};
-use plproxy_remote::ErrorKind;
+use plproxy_remote::{Delay, ErrorKind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ pub(crate) struct Watched {
     pub(super) connects: u32,
     /// How long it took to connect.
     pub(super) connecting: Duration,
+    /// How long others had all the connections that it may share.
+    pub(super) queued: Duration,
     /// When its first answer was there; only looked at where calls are logged.
     pub(super) first: Option<Duration>,
     /// How it ended, and when.
@@ -33,6 +35,7 @@ impl Watched {
             rows: 0,
             connects: 0,
             connecting: Duration::ZERO,
+            queued: Duration::ZERO,
             first: None,
             ended: None,
             connect_failed: false,
@@ -144,8 +147,8 @@ impl Watch {
         self.ended.is_none()
     }
 
-    /// Counts the call, once. `connects` are the connections made for requests, and how long each took.
-    pub(crate) fn end(&mut self, how: End, connects: Vec<(usize, Duration)>) {
+    /// Counts the call, once. `delays`: what its requests had to wait for.
+    pub(crate) fn end(&mut self, how: End, delays: Vec<(usize, Delay)>) {
         if self.ended.is_some() {
             return;
         }
@@ -156,10 +159,16 @@ impl Watch {
         };
         let took = last.unwrap_or_else(|| self.begun.elapsed());
         self.ended = Some((how, took));
-        for (request, connecting) in connects {
-            if let Some(watched) = self.partitions.get_mut(request) {
-                watched.connects += 1;
-                watched.connecting += connecting;
+        for (request, delay) in delays {
+            let Some(watched) = self.partitions.get_mut(request) else {
+                continue;
+            };
+            match delay {
+                Delay::Connect(took) => {
+                    watched.connects += 1;
+                    watched.connecting += took;
+                }
+                Delay::Lease(took) => watched.queued += took,
             }
         }
         let at = now();

@@ -45,6 +45,7 @@ mod shared;
 mod sql_text;
 
 pub use call::event::Event;
+pub use call::running::Delay;
 pub use call::script::Scripts;
 pub use call::script::types::{Outcome, Script, Step, StepOutcome, StepResult, Target};
 pub use call::{Call, Request};

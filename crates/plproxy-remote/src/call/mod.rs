@@ -27,6 +27,7 @@ use crate::call::request::PartitionRequest;
 use crate::call::request::context::CallContext;
 use crate::call::request::turn::Turns;
 use crate::call::request_futures::{RequestFuture, RequestFutures};
+use crate::call::running::Delay;
 use crate::call::state::CallState;
 use crate::connection::branch::Branch;
 use crate::endpoint::Endpoint;
@@ -237,9 +238,9 @@ impl<'a> Call<'a> {
         self.stop(bound, true);
     }
 
-    /// The connections made for requests since this was last called, and how long each took to make.
-    pub fn take_connects(&self) -> Vec<(usize, Duration)> {
-        self.state.running.take_connects()
+    /// What requests had to wait for before their statements could be sent, since this was last called.
+    pub fn take_delays(&self) -> Vec<(usize, Delay)> {
+        self.state.running.take_delays()
     }
 
     fn wait(&mut self) -> Woken {

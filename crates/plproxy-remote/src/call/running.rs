@@ -16,8 +16,17 @@ pub(crate) struct Running {
     /// The requests whose connections are being reset.
     resets: RefCell<Keys>,
     first_sent: Cell<Option<Instant>>,
-    /// Connections made for requests, and how long each took to make.
-    connects: RefCell<Vec<(usize, Duration)>>,
+    /// What requests had to wait for before their statements could be sent.
+    delays: RefCell<Vec<(usize, Delay)>>,
+}
+
+/// What a request had to wait for before its statement could be sent.
+#[derive(Debug, Clone, Copy)]
+pub enum Delay {
+    /// A connection was made.
+    Connect(Duration),
+    /// Others had all shared connections.
+    Lease(Duration),
 }
 
 /// Cancel keys by request.
@@ -122,12 +131,12 @@ impl Running {
         self.first_sent.get()
     }
 
-    /// A connection was made for a request.
-    pub(crate) fn connected(&self, request: usize, took: Duration) {
-        self.connects.borrow_mut().push((request, took));
+    /// A request had to wait.
+    pub(crate) fn delayed(&self, request: usize, delay: Delay) {
+        self.delays.borrow_mut().push((request, delay));
     }
 
-    pub(crate) fn take_connects(&self) -> Vec<(usize, Duration)> {
-        self.connects.take()
+    pub(crate) fn take_delays(&self) -> Vec<(usize, Delay)> {
+        self.delays.take()
     }
 }

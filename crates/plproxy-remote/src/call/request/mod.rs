@@ -20,6 +20,7 @@ use plproxy_core::room;
 use crate::call::event::Event;
 use crate::call::request::context::CallContext;
 use crate::call::request::part::Part;
+use crate::call::running::Delay;
 use crate::connection::Connection;
 use crate::connection::branch::Branch;
 use crate::connection::connect::by_keeper::KeeperEnd;
@@ -211,7 +212,7 @@ impl PartitionRequest {
         self.context
             .state
             .running
-            .connected(self.request, begun.elapsed());
+            .delayed(self.request, Delay::Connect(begun.elapsed()));
         Ok(connection)
     }
 
