@@ -13,8 +13,8 @@ postgresql-18_18.6.orig.tar.bz2 555610c24d53e4316da5b7d3fc25c279d96856d5e0e23ee3
 BUILD_TOOLS="bison flex m4 bzip2"
 # Headers, of the release that the machine's own libraries are of.
 BUILD_HEADERS="libssl-dev libxml2-dev libicu-dev"
-# What the tests use of contrib.
-CONTRIB="citext cube dblink hstore ltree"
+# What the tests and the examples use of contrib.
+CONTRIB="citext cube dblink hstore ltree postgres_fdw"
 
 # A server that checks itself: assertions, memory overwritten when it is freed and filled at random when it is given out,
 # and told to valgrind, should it run under that.
@@ -34,13 +34,13 @@ make_checked() {
 # make_from_source name options [flags]
 make_from_source() {
     local tree=$GROUND/pg$1 dir=$GROUND/compile-$1
-    [ -d "$tree" ] && return
+    is_whole "$tree" && return
     prepare_apt
     flock -u 9
     exec 8>"$GROUND/lock-$1"
     flock 8
-    if [ ! -d "$tree" ]; then
-        rm -rf "$dir"
+    if ! is_whole "$tree"; then
+        rm -rf "$dir" "$tree"
         mkdir "$dir"
         say "making a private PostgreSQL $1 tree from its sources; this takes some minutes, once"
         # What downloads into the ground does so under the ground's lock; nobody waits for ours while holding that.
@@ -56,6 +56,12 @@ make_from_source() {
     fi
     exec 8>&-
     flock 9
+}
+
+# is_whole tree: it is there, with all of contrib that is used by now.
+is_whole() {
+    local contrib
+    for contrib in $CONTRIB; do [ -e "$1/lib/postgresql/$PGMAJOR/share/extension/$contrib.control" ] || return 1; done
 }
 
 # get_tools directory: headers, and the programs that the machine lacks.

@@ -29,7 +29,7 @@ passed=0 failed=0
 # fail_with "what" log: shows what failed and how it ended.
 fail_with() {
     say "${RED}FAILED${PLAIN} $1:"
-    grep -a -A 3 -E 'FAILED|panicked|^[-+!] ' "$2" | head -n 60 | sed 's/^/    /' >&2 || true
+    grep -a -A 3 -E 'FAILED|panicked|^error: |^[-+!] ' "$2" | head -n 60 | sed 's/^/    /' >&2 || true
     say "and the end of its output:"
     tail -n 60 "$2" | sed 's/^/    /' >&2
 }

@@ -392,11 +392,14 @@ impl Recovery<'_> {
                         crate::stats::count_recovered();
                         actions.push(action(partition, &gid, verb.past().to_owned()));
                     }
-                    // Another partition has ended it, or is about to.
+                    // It has been ended since it was listed: by its own session, or by way of another partition. A decision that
+                    // is left nevertheless is looked into next time.
+                    (Task::End(..), Err(ErrorKind::Db(diagnostic)))
+                        if diagnostic.code == sqlstate::UNDEFINED_OBJECT => {}
+                    // Another partition is about to end it.
                     (Task::End(gid, _), Err(ErrorKind::Db(diagnostic)))
                         if tries.get(&gid).is_some_and(|tries| *tries > 1)
-                            && (diagnostic.code == sqlstate::UNDEFINED_OBJECT
-                                || diagnostic.message.contains(&gid)) => {}
+                            && diagnostic.message.contains(&gid) => {}
                     (Task::End(gid, _), Err(kind)) => {
                         actions.push(action(partition, &gid, words(&kind)));
                     }

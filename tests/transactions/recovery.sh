@@ -155,4 +155,26 @@ server_restart proxy
 alive proxy
 same 'no list: a word about it' yes "$(until_is yes said_times 1 'invalid list syntax in parameter "plproxy.recovery_databases"')"
 same 'and no launcher' '' "$(launcher)"
+
+# ---- what is ended by somebody else meanwhile
+
+at prepared
+lose killed prepared
+end_session
+first=$(ask b part 'select gid from pg_prepared_xacts')
+second=${first%_*_*}_9_${first##*_}
+ask b part "begin; insert into t values (2); prepare transaction '$second'" >/dev/null
+same 'two are prepared' "$first,$second" "$(ask b part "select string_agg(gid, ',' order by gid) from pg_prepared_xacts")"
+# The end of the first waits for a standby.
+ask b postgres "alter system set synchronous_standby_names = 'nobody'" >/dev/null
+ask b postgres 'select pg_reload_conf()' >/dev/null
+until_is nobody ask b postgres 'show synchronous_standby_names' >/dev/null
+recover >"$PLPROXY_RUN/recovered" 2>&1 & recovering=$!
+same 'the recovery ends the first' yes "$([ -n "$(until_is_some process b "wait_event = 'SyncRep'")" ] && echo yes)"
+ask b part "set synchronous_commit = local; rollback prepared '$second'" >/dev/null
+ask b postgres 'alter system reset synchronous_standby_names' >/dev/null
+ask b postgres 'select pg_reload_conf()' >/dev/null
+wait "$recovering"
+same 'what is ended meanwhile is no error' '0|rolled back;1|rolled back' "$(cat "$PLPROXY_RUN/recovered")"
+same 'and nothing is left' '0|0 0|0' "$(state)"
 finish
