@@ -7,8 +7,8 @@ cd "$ROOT"
 result=0
 counted cargo "$log" cargo test --locked -p plproxy-model-server || result=1
 # Each with what it has in its environment.
-for run in move-partition add-partitions split-by-replica failover 'failover SHARED_CONNECTIONS=2' read-replicas pgbouncer transfer joins \
-    monitoring inference-scale-out; do
+for run in move-partition 'move-partition PROXIES=2' add-partitions 'add-partitions PROXIES=2' 'split-by-replica PROXIES=2' \
+    failover 'failover SHARED_CONNECTIONS=2' read-replicas pgbouncer transfer joins monitoring inference-scale-out; do
     read -ra run <<<"$run"
     example=${run[0]}
     say "${run[*]}"
