@@ -14,7 +14,7 @@ case ${SCALE:-full} in
     # The same rules, which wait for nothing and look at the last seconds. An exporter takes a second to say that its server is
     # down, and what takes longer than the interval is no answer.
     small) INTERVAL=2s RANGE=1m SHORTER=(-e 's/for: .*/for: 0s/' -e 's/\[[0-9]*m\]/[15s]/'
-        -e 's/\(oldest_seconds >\) 60/\1 '"${PREPARED_SECONDS:-2}/") ;;
+        -e 's/\(oldest_seconds >\) 60/\1 '"${PREPARED_SECONDS:-2}/" -e 's/\(age_seconds) >\) 30/\1 2/') ;;
     *) die "SCALE is full or small, not '$SCALE'" ;;
 esac
 LIMIT=300 CONNECTIONS=4
@@ -118,7 +118,7 @@ sed -i 's/\$__rate_interval/15s/g' "$PLPROXY_RUN/queries"
 silent=''
 while IFS= read -r line; do in_time has_samples "$line" || silent+="$line"$'\n'; done <"$PLPROXY_RUN/queries"
 same "each of the dashboard's $(wc -l <"$PLPROXY_RUN/queries") queries has an answer" '' "$silent"
-for alert in PartitionDown PartitionUnreachable SharedConnectionsUsedUp PreparedTooLong; do
+for alert in PartitionDown PartitionUnreachable SharedConnectionsUsedUp PreparedTooLong PausedTooLong; do
     same "Plproxy$alert does not fire" inactive "$(alert_state "Plproxy$alert")"
 done
 step_end
@@ -194,6 +194,20 @@ sql proxy <<'SQL'
 select partition, action from plproxy_recover_prepared('shop');
 SQL
 ends PreparedTooLong
+step_end
+
+step "Fault: who has paused a partition does not resume it"
+sql proxy <<'SQL'
+set plproxy.max_pause = 3600;
+select plproxy_pause('shop', 1);
+SQL
+fault=$(now)
+fires PausedTooLong
+check_that "and calls of the clients wait" in_time has_samples 'plproxy_paused_waiting{cluster="shop", partition="1"} > 0'
+sql proxy <<'SQL'
+select plproxy_resume('shop', 1);
+SQL
+ends PausedTooLong
 step_end
 
 step "Fault: an exporter has died"
