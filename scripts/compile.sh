@@ -40,7 +40,8 @@ make_from_source() {
     exec 8>"$GROUND/lock-$1"
     flock 8
     if ! is_whole "$tree"; then
-        rm -rf "$dir" "$tree"
+        # With what was made of one that lacks something.
+        rm -rf "$dir" "$tree" "$GROUND"/trees/*-"${1#"$PACKAGED"-}"
         mkdir "$dir"
         say "making a private PostgreSQL $1 tree from its sources; this takes some minutes, once"
         # What downloads into the ground does so under the ground's lock; nobody waits for ours while holding that.
