@@ -10,7 +10,7 @@ use crate::pause::seen::key;
 use crate::pg::expr::Arg;
 use crate::pg::fcinfo::CallInfo;
 use crate::pg::spi::{self, Plan};
-use crate::pg::{interrupts, pauses, xact};
+use crate::pg::{interrupts, pauses, role, xact};
 use crate::under_way::same_partitions;
 use pgrx::pg_sys::{self, Datum, Oid};
 use plproxy_core::ident::quote_literal;
@@ -41,6 +41,7 @@ pub(crate) fn pause(info: &mut CallInfo) -> Result<Datum, Error> {
         database: xact::database(),
         name: name.as_bytes(),
         process: std::process::id(),
+        role: role::current().to_u32(),
         longest: gucs::max_pause(),
     };
     interrupts::register()?;
@@ -85,18 +86,25 @@ pub(crate) fn resume(info: &mut CallInfo) -> Result<Datum, Error> {
     let name = admin.cluster_name()?;
     let key = key(&name);
     let is_its = |shown: &Shown| shown.cluster == key && !shown.left.is_zero();
-    // It may be gone, or broken, since: then there is nobody's right on it to be looked at.
-    match xact::attempt(|| {
-        admin
-            .cluster()
-            .and_then(|cluster| cluster.access().map(|_| cluster))
-    })? {
-        Ok(_) => (),
-        Err(_) if table.all().any(|shown| is_its(&shown)) && !admin.is_there(&name)? => (),
-        Err(_) => {
+    // It may be gone, or broken, since: then there is no right on it to be looked at. Why it cannot be read is nothing to go by, as the
+    // caller may have seen to that.
+    let may_use = xact::attempt(|| {
+        let cluster = admin.cluster()?;
+        cluster.access().map(|_| ())
+    })?
+    .is_ok();
+    let mut own = Vec::new();
+    if !may_use {
+        for shown in table.all().filter(is_its) {
+            if is_of_caller(&shown)? {
+                own.push(shown.number);
+            }
+        }
+        if own.is_empty() {
             admin.cluster()?.access()?;
         }
     }
+    let may_end = |shown: &Shown| is_its(shown) && (may_use || own.contains(&shown.number));
     let partition = admin.partition(1, None)?;
     if let Some(partition) = partition
         && let Some(whole) = table.of(key).find(|shown| shown.partition.is_none())
@@ -113,11 +121,17 @@ pub(crate) fn resume(info: &mut CallInfo) -> Result<Datum, Error> {
     }
     let ended = admin.when_free(|| {
         table.end(std::process::id(), |shown| {
-            is_its(shown) && (partition.is_none() || shown.partition == partition)
+            may_end(shown) && (partition.is_none() || shown.partition == partition)
         })
     })?;
     pauses::tell_of_end()?;
     Ok(Datum::from(ended > 0))
+}
+
+/// Whether the caller is who has paused it, or may do as anybody.
+fn is_of_caller(shown: &Shown) -> Result<bool, Error> {
+    let caller = role::current();
+    Ok(role::is_superuser(caller)? || role::is_member(caller, Oid::from(shown.role))?)
 }
 
 /// `plproxy_paused() → setof record`: a row for each pause of this server.
@@ -245,11 +259,6 @@ impl Admin<'_> {
                     .error_with(sqlstate::INVALID_PARAMETER_VALUE, what))
             }
         }
-    }
-
-    /// Whether there is a foreign server of that name.
-    fn is_there(&self, name: &str) -> Result<bool, Error> {
-        Ok(crate::pg::foreign::Server::find(name)?.is_some())
     }
 
     /// Runs `f` until nobody else is at the list.

@@ -48,6 +48,7 @@ pub struct Pause {
     database: AtomicU32,
     partition: AtomicU32,
     process: AtomicU32,
+    role: AtomicU32,
     name_len: AtomicU32,
     /// Microseconds since 1970.
     since: AtomicU64,
@@ -70,6 +71,8 @@ pub struct What<'a> {
     pub name: &'a [u8],
     /// Who pauses.
     pub process: u32,
+    /// As which role, by its OID.
+    pub role: u32,
     /// For how long at the most.
     pub longest: Duration,
 }
@@ -89,6 +92,8 @@ pub struct Shown {
     pub name: Vec<u8>,
     /// Who has paused.
     pub process: u32,
+    /// As which role.
+    pub role: u32,
     /// When.
     pub since: SystemTime,
     /// When it ends by itself.
@@ -290,6 +295,7 @@ impl Pause {
         self.database.store(what.database, Relaxed);
         self.partition.store(what.partition.unwrap_or(ALL), Relaxed);
         self.process.store(what.process, Relaxed);
+        self.role.store(what.role, Relaxed);
         self.since.store(since, Relaxed);
         self.until.store(since.saturating_add(longest), Relaxed);
         self.ends.store(now().saturating_add(longest), Relaxed);
@@ -317,6 +323,7 @@ impl Pause {
             database: self.database.load(Relaxed),
             name,
             process: self.process.load(Relaxed),
+            role: self.role.load(Relaxed),
             since: time(&self.since),
             until: time(&self.until),
             left: Duration::from_micros(self.ends.load(Relaxed).saturating_sub(now())),

@@ -8,6 +8,7 @@ fn table() -> Table {
         database: AtomicU32::default(),
         partition: AtomicU32::default(),
         process: AtomicU32::default(),
+        role: Default::default(),
         name_len: AtomicU32::default(),
         since: AtomicU64::default(),
         until: AtomicU64::default(),
@@ -29,6 +30,7 @@ fn what(cluster: u64, partition: Option<u32>) -> What<'static> {
         database: 5,
         name: b"users",
         process: 7,
+        role: 10,
         longest: Duration::from_secs(60),
     }
 }
@@ -81,8 +83,13 @@ fn pauses_begin_and_end() {
         (number, 3, Some(1))
     );
     assert_eq!(
-        (shown.database, shown.process, shown.name.as_slice()),
-        (5, 7, &b"users"[..])
+        (
+            shown.database,
+            shown.process,
+            shown.role,
+            shown.name.as_slice()
+        ),
+        (5, 7, 10, &b"users"[..])
     );
     assert_eq!(
         shown.until.duration_since(shown.since).unwrap(),

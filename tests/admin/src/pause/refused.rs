@@ -191,4 +191,68 @@ pub fn rights(tally: &mut Tally, servers: &Servers) {
         ask("eve", "select plproxy_resume('plain')"),
     );
     servers.ask("alter server away rename to plain");
+    // What somebody else has paused stays so, even where there is no right on the cluster any more that could be looked at.
+    servers.ask("select plproxy_pause('plain')");
+    servers.ask("alter server plain rename to away");
+    tally.same(
+        "of a name that is gone, only one's own",
+        "ERROR:  Pl/Proxy: cluster not found: plain",
+        ask("eve", "select plproxy_resume('plain')"),
+    );
+    tally.same(
+        "but for superusers",
+        "t",
+        servers.ask("select plproxy_resume('plain')"),
+    );
+    servers.ask("alter server away rename to plain");
+    cluster_of_functions(tally, servers);
+}
+
+/// Rights on functions that define a cluster are looked at by calling them.
+fn cluster_of_functions(tally: &mut Tally, servers: &Servers) {
+    servers.proxy.execute(
+        "postgres",
+        &[
+            "create schema plproxy",
+            "create table public.versions as select 1 as version",
+            "create function plproxy.get_cluster_version(text) returns int language sql as 'select version from versions'",
+            "create function plproxy.get_cluster_config(text, out key text, out val text) returns setof record language sql as
+                'select null::text, null::text where false'",
+            "create function plproxy.get_cluster_partitions(text) returns setof text language sql as $$ select 'host=127.0.0.1'::text $$",
+            "revoke execute on function plproxy.get_cluster_partitions from public",
+        ],
+    );
+    let eve = |statements: &[&str]| {
+        let all = [&["set role eve"], statements].concat();
+        let said = servers.proxy.ask("postgres", &all);
+        said.split(';').next().unwrap_or_default().to_owned()
+    };
+    let resume = "select plproxy_resume('of_functions')";
+    servers.ask("select plproxy_pause('of_functions')");
+    tally.same(
+        "not who may not use their schema",
+        "ERROR:  permission denied for schema plproxy",
+        eve(&[resume]),
+    );
+    servers.ask("grant usage on schema plproxy to eve");
+    servers.ask("grant select on versions to eve");
+    tally.same(
+        "nor who may not execute one",
+        "ERROR:  permission denied for function get_cluster_partitions",
+        eve(&[resume]),
+    );
+    tally.same(
+        "nor who has another one fail before",
+        "ERROR:  relation \"versions\" does not exist",
+        eve(&[
+            "set search_path = pg_temp",
+            &format!("select public.{}", &resume[7..]),
+        ]),
+    );
+    servers.ask("grant execute on function plproxy.get_cluster_partitions to eve");
+    tally.same("who may does", "t", eve(&[resume]));
+    servers.proxy.execute(
+        "postgres",
+        &["drop schema plproxy cascade", "drop table versions"],
+    );
 }
