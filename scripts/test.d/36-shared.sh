@@ -76,7 +76,9 @@ server_psql proxy -q -c 'grant execute on function plproxy_shared_connections() 
 same "nobody sees others'" 0 "$(as bob -c 'select count(*) from plproxy_shared_connections()')"
 server_psql proxy -q -c 'grant execute on function plproxy_shared_connections() to ann'
 same "everybody his own" part1 "$(as ann -c 'select dbname from plproxy_shared_connections')"
-server_psql proxy -q -c 'grant pg_monitor to bob'
+server_psql proxy -q -c 'alter role bob noinherit' -c 'grant pg_monitor to bob'
+same "nor a member who would have to SET ROLE first" 0 "$(as bob -c 'select count(*) from plproxy_shared_connections()')"
+server_psql proxy -q -c 'revoke pg_monitor from bob' -c 'alter role bob inherit' -c 'grant pg_monitor to bob'
 same "who may see all sees all" part1 "$(as bob -c 'select dbname from plproxy_shared_connections')"
 
 # ---- statements that are prepared, and what a session leaves

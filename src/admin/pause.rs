@@ -130,8 +130,7 @@ pub(crate) fn resume(info: &mut CallInfo) -> Result<Datum, Error> {
 
 /// Whether the caller is who has paused it, or may do as anybody.
 fn is_of_caller(shown: &Shown) -> Result<bool, Error> {
-    let caller = role::current();
-    Ok(role::is_superuser(caller)? || role::is_member(caller, Oid::from(shown.role))?)
+    role::has_privileges_of(role::current(), Oid::from(shown.role))
 }
 
 /// `plproxy_paused() → setof record`: a row for each pause of this server.

@@ -10,7 +10,7 @@ use pgrx::pg_sys::{Datum, Oid};
 use plproxy_remote::SharedConnection;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// `pg_read_all_stats`, whose members see what is other users'; `pg_monitor` is one.
+/// `pg_read_all_stats`, whose privileges show what is other users'; `pg_monitor` has them.
 const READ_ALL_STATS: u32 = 3375;
 
 /// `plproxy_shared_connections() → setof record`: a row for each connection, and for each session that waits for one.
@@ -18,8 +18,7 @@ pub(crate) fn get(info: &mut CallInfo) -> Result<Datum, Error> {
     let admin = Admin::begin(info)?;
     let mut output = Output::new(admin.info)?;
     let caller = role::current();
-    let sees_all =
-        role::is_superuser(caller)? || role::is_member(caller, Oid::from(READ_ALL_STATS))?;
+    let sees_all = role::has_privileges_of(caller, Oid::from(READ_ALL_STATS))?;
     let all = shared_connections::table().map(|table| plproxy_remote::shared_connections(&table));
     for connection in all.into_iter().flatten() {
         let SharedConnection {

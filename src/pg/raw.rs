@@ -248,7 +248,7 @@ unsafe extern "C-unwind" {
 
     // superuser.c
     pub(super) fn superuser() -> bool;
-    pub(super) fn is_member_of_role_nosuper(member: Oid, role: Oid) -> bool;
+    pub(super) fn has_privs_of_role(member: Oid, role: Oid) -> bool;
     pub(super) fn superuser_arg(role: Oid) -> bool;
 
     // varlena.c

@@ -22,10 +22,10 @@ pub(crate) fn is_superuser(role: Oid) -> Result<bool, Error> {
     Ok(unsafe { guard::catch(|| raw::superuser_arg(role)) }?)
 }
 
-/// Whether a role is another one or a member of it. A superuser is no member for being one.
-pub(crate) fn is_member(member: Oid, of: Oid) -> Result<bool, Error> {
+/// Whether a role has another's privileges without SET ROLE: it is that role, inherits from it, or is a superuser.
+pub(crate) fn has_privileges_of(role: Oid, of: Oid) -> Result<bool, Error> {
     // SAFETY: reads catalogs; the last answers are kept.
-    Ok(unsafe { guard::catch(|| raw::is_member_of_role_nosuper(member, of)) }?)
+    Ok(unsafe { guard::catch(|| raw::has_privs_of_role(role, of)) }?)
 }
 
 /// A role's name, if there still is such a role.
