@@ -40,8 +40,7 @@ make_from_source() {
     exec 8>"$GROUND/lock-$1"
     flock 8
     if ! is_whole "$tree"; then
-        # With what was made of one that lacks something.
-        rm -rf "$dir" "$tree" "$GROUND"/trees/*-"${1#"$PACKAGED"-}"
+        rm -rf "$dir"
         mkdir "$dir"
         say "making a private PostgreSQL $1 tree from its sources; this takes some minutes, once"
         # What downloads into the ground does so under the ground's lock; nobody waits for ours while holding that.
@@ -51,7 +50,11 @@ make_from_source() {
         get_source "$dir"
         compile "$dir" "$tree" "$2" "${3:--O1}"
         chmod -R u+rwX,go+rX,go-w "$dir/out$tree"
+        # One that lacks something goes, with what was made of it.
+        flock 9
+        rm -rf "$tree" "$GROUND"/trees/*-"${1#"$PACKAGED"-}"
         mv "$dir/out$tree" "$tree"
+        flock -u 9
         check_tree "$tree"
         rm -rf "$dir"
     fi

@@ -252,7 +252,8 @@ impl Call {
                             self.fail();
                             return Err(error);
                         }
-                        self.watch.moves(request, watched, kind);
+                        let delays = self.remote.take_delays();
+                        self.watch.moves(request, watched, kind, delays);
                         let branch = self.joined.branch(request);
                         self.remote.restart(request, again, branch);
                         Ok(None)

@@ -198,12 +198,15 @@ of_parts_until_gone() {
 }
 within_transaction() {
     coproc session { server_psql proxy -qAt 2>&1; }
-    local to=${session[1]} from=${session[0]} process
+    local to from process
+    # Duplicates: the shell closes its own ones when the session has ended.
+    exec {from}<&"${session[0]}" {to}>&"${session[1]}"
     echo 'begin; select server_process();' >&"$to"
-    read -r -t 60 process <&"$from"
+    read -r -t 60 process <&"$from" || return
     of_parts_until_gone "$process"
     echo 'select server_process(); \q' >&"$to"
-    line <&"$from"
+    timeout 60 cat <&"$from" | line
+    exec {from}<&- {to}>&-
 }
 same "a transaction learns why the server has ended its connection" \
     'ERROR:  public.server_process(0): [part0] REMOTE FATAL: terminating connection due to administrator command' "$(within_transaction)"

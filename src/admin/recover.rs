@@ -392,14 +392,20 @@ impl Recovery<'_> {
                         crate::stats::count_recovered();
                         actions.push(action(partition, &gid, verb.past().to_owned()));
                     }
-                    // It has been ended since it was listed: by its own session, or by way of another partition. A decision that
-                    // is left nevertheless is looked into next time.
-                    (Task::End(..), Err(ErrorKind::Db(diagnostic)))
-                        if diagnostic.code == sqlstate::UNDEFINED_OBJECT => {}
-                    // Another partition is about to end it.
+                    // It has been ended since it was listed: rolled back, as was to be done, by its own session, say. Or by way of
+                    // another partition, which may only be about to.
+                    (Task::End(gid, verb), Err(ErrorKind::Db(diagnostic)))
+                        if diagnostic.message.contains(&gid)
+                            && (tries.get(&gid).is_some_and(|tries| *tries > 1)
+                                || verb == Verb::Rollback
+                                    && diagnostic.code == sqlstate::UNDEFINED_OBJECT) => {}
+                    // The same, where it was to be committed: whether it was is asked next time.
                     (Task::End(gid, _), Err(ErrorKind::Db(diagnostic)))
-                        if tries.get(&gid).is_some_and(|tries| *tries > 1)
-                            && diagnostic.message.contains(&gid) => {}
+                        if diagnostic.message.contains(&gid)
+                            && diagnostic.code == sqlstate::UNDEFINED_OBJECT =>
+                    {
+                        actions.push(action(partition, &gid, "ended meanwhile".to_owned()));
+                    }
                     (Task::End(gid, _), Err(kind)) => {
                         actions.push(action(partition, &gid, words(&kind)));
                     }

@@ -129,8 +129,16 @@ impl Watch {
         }
     }
 
-    /// Another partition is asked in the place of one that could not be reached.
-    pub(crate) fn moves(&mut self, request: usize, to: Watched, kind: &ErrorKind) {
+    /// Another partition is asked in the place of one that could not be reached. `delays`: what requests have had to wait for
+    /// until now.
+    pub(crate) fn moves(
+        &mut self,
+        request: usize,
+        to: Watched,
+        kind: &ErrorKind,
+        delays: Vec<(usize, Delay)>,
+    ) {
+        self.delayed(delays);
         self.failed(Some(request), kind);
         if let Some(slot) = self.partitions.get_mut(request) {
             self.left.push(std::mem::replace(slot, to));
@@ -147,18 +155,7 @@ impl Watch {
         self.ended.is_none()
     }
 
-    /// Counts the call, once. `delays`: what its requests had to wait for.
-    pub(crate) fn end(&mut self, how: End, delays: Vec<(usize, Delay)>) {
-        if self.ended.is_some() {
-            return;
-        }
-        // What is done was done with the last answer: the clock was looked at then.
-        let last = match how {
-            End::Done => self.partitions.iter().filter_map(Watched::took).max(),
-            _ => None,
-        };
-        let took = last.unwrap_or_else(|| self.begun.elapsed());
-        self.ended = Some((how, took));
+    fn delayed(&mut self, delays: Vec<(usize, Delay)>) {
         for (request, delay) in delays {
             let Some(watched) = self.partitions.get_mut(request) else {
                 continue;
@@ -171,6 +168,21 @@ impl Watch {
                 Delay::Lease(took) => watched.queued += took,
             }
         }
+    }
+
+    /// Counts the call, once. `delays`: what its requests had to wait for since the last one moved.
+    pub(crate) fn end(&mut self, how: End, delays: Vec<(usize, Delay)>) {
+        if self.ended.is_some() {
+            return;
+        }
+        // What is done was done with the last answer: the clock was looked at then.
+        let last = match how {
+            End::Done => self.partitions.iter().filter_map(Watched::took).max(),
+            _ => None,
+        };
+        let took = last.unwrap_or_else(|| self.begun.elapsed());
+        self.ended = Some((how, took));
+        self.delayed(delays);
         let at = now();
         let mut whole = Sample {
             failed: how == End::Failed,

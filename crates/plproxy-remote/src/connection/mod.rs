@@ -77,6 +77,8 @@ pub(crate) struct Connection {
     pub(crate) identity: Option<Rc<str>>,
     /// The notices that arrived while the connection was idle.
     pub(crate) notices: Notices,
+    /// What has arrived was read without the runtime, and the runtime has had no turn since.
+    looked: bool,
     /// No statement can be run on it any more.
     pub(crate) broken: bool,
     pub(crate) socket: Rc<RefCell<Socket>>,
@@ -172,6 +174,7 @@ impl Connection {
             settings: SessionSettings::default(),
             identity: None,
             notices,
+            looked: false,
             broken: false,
             socket,
             shared: None,
@@ -262,12 +265,21 @@ impl Connection {
         cx: &mut Context<'_>,
         send_error: Option<&ErrorKind>,
     ) -> Poll<Result<(), ErrorKind>> {
+        let looked = std::mem::take(&mut self.looked);
         let socket = &mut *self.socket.borrow_mut();
         match (self.read_buffer.poll_fill(cx, socket), send_error) {
             (Poll::Ready(Err(_)), Some(kind)) => Poll::Ready(Err(kind.clone())),
+            // A server that goes on and on must not keep the caller from its interrupts.
+            (Poll::Pending, Some(_)) if looked => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             // The runtime may not know yet what there is.
             (Poll::Pending, Some(kind)) => match self.read_buffer.fill_now(socket) {
-                Ok(true) => Poll::Ready(Ok(())),
+                Ok(true) => {
+                    self.looked = true;
+                    Poll::Ready(Ok(()))
+                }
                 Ok(false) | Err(_) => Poll::Ready(Err(kind.clone())),
             },
             (filled, _) => filled,

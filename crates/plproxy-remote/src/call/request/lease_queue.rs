@@ -14,6 +14,7 @@ use rustix::thread::futex;
 use rustix::time::Timespec;
 
 use super::PartitionRequest;
+use crate::call::running::Delay;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, NoLease};
 use crate::options::SharedOptions;
@@ -70,6 +71,34 @@ impl Drop for Waiting {
     }
 }
 
+/// What takes less is no wait for others.
+const AT_ONCE: Duration = Duration::from_micros(100);
+
+/// A request that waits for others. How long it did is noted when this is dropped.
+pub(super) struct Queued<'a> {
+    request: &'a PartitionRequest,
+    since: Instant,
+}
+
+impl<'a> Queued<'a> {
+    pub(super) fn begin(request: &'a PartitionRequest) -> Queued<'a> {
+        Queued {
+            request,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        let waited = self.since.elapsed();
+        if waited > AT_ONCE {
+            let running = &self.request.context.state.running;
+            running.delayed(self.request.request, Delay::Lease(waited));
+        }
+    }
+}
+
 impl PartitionRequest {
     /// Gets a connection that others have given back, or the right to make one, in turn with all others.
     pub(super) async fn wait_for_lease(
@@ -88,6 +117,7 @@ impl PartitionRequest {
         let mut yields = self.branch.is_some();
         let (mut pause, mut nap) = (FIRST_PAUSE, FIRST_NAP);
         let mut place = None;
+        let mut queued = None;
         loop {
             let waiting = match place.take() {
                 Some(waiting) => waiting,
@@ -109,12 +139,14 @@ impl PartitionRequest {
                             }
                             let timed = self.context.options.query_timeout.is_some();
                             state.running.waits_for_lease(timed);
+                            queued.get_or_insert_with(|| Queued::begin(self));
                             waiting
                         }
                         Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                             return Err(no_lease(options, Why::Limit));
                         }
                         Err(_) => {
+                            queued.get_or_insert_with(|| Queued::begin(self));
                             state.fast_path.in_runtime().await;
                             tokio::time::sleep(FIRST_PAUSE).await;
                             if state.events.is_closed() {

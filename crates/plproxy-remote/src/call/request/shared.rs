@@ -3,13 +3,13 @@
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plproxy_core::shared::{Grant, Held, Keys};
 use tokio::net::UnixStream;
 
 use super::PartitionRequest;
-use crate::call::running::Delay;
+use super::lease_queue::Queued;
 use crate::connection::Connection;
 use crate::connection::auth_policy::{AuthPolicy, Channel};
 use crate::connection::connect::by_keeper::KeeperEnd;
@@ -46,14 +46,9 @@ impl PartitionRequest {
             ));
         };
         let since = Instant::now();
-        let queue = || Queued {
-            request: self,
-            since,
-        };
-        let mut queued = None;
         let mut turn = match self.context.turns.take(self.request) {
             Some(turn) => {
-                queued = Some(queue());
+                let _queued = Queued::begin(self);
                 turn.comes().await
             }
             None => None,
@@ -67,12 +62,10 @@ impl PartitionRequest {
             let grant = match taken {
                 Some(held) => Grant::Use(held),
                 None => {
-                    queued.get_or_insert_with(queue);
                     Box::pin(self.wait_for_lease(sharing, &self.endpoint, options, since)).await?
                 }
             };
             drop(turn.take());
-            drop(queued.take());
             match grant {
                 Grant::Connect(held) => {
                     let lease = Lease::new(sharing, held);
@@ -291,25 +284,6 @@ impl PartitionRequest {
         );
         connection.joins(part, sharing);
         Ok(Some(connection))
-    }
-}
-
-/// What takes longer is a wait for others.
-const AT_ONCE: Duration = Duration::from_micros(100);
-
-/// A request that has no connection yet, until it is dropped.
-struct Queued<'a> {
-    request: &'a PartitionRequest,
-    since: Instant,
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        let waited = self.since.elapsed();
-        if waited > AT_ONCE {
-            let running = &self.request.context.state.running;
-            running.delayed(self.request.request, Delay::Lease(waited));
-        }
     }
 }
 
