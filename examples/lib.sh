@@ -226,13 +226,13 @@ try_pause() {
         shown "$proxy" <<<"select plproxy_pause('shop', $1, '500 ms');" && paused+=("$proxy") && continue
         for proxy in "${paused[@]}"; do
             of_several "$proxy"
-            shown "$proxy" <<<"select plproxy_resume('shop', $1);"
+            shown "$proxy" <<<"select plproxy_resume('shop', $1);" || say "$proxy cannot be resumed; plproxy.max_pause ends its pause"
         done
         return 1
     done
 }
 
-# pause_shop SHOW PARTITION: nobody waits for longer than the try of a pause while somebody else is in its way.
+# pause_shop SHOW PARTITION: while somebody is in its way, nobody else waits for longer than it takes to try on each proxy.
 paused_at=0 paused_us=0
 pause_shop() {
     local try output
@@ -266,7 +266,13 @@ report_refuses() {
     until_so 60 "the report" said t ask old "select count(*) > 0 from pg_stat_activity
         where query = 'select pg_sleep(600)' and state = 'active'"
     process=$(ask "$last" "select pid from pg_stat_activity where query like 'select plproxy_run_on_all%'")
-    refused() { ! output=$(try_pause "$1") && [[ $output == *"Process"*" $process "* ]]; }
+    refused() {
+        if output=$(try_pause "$1"); then
+            resume_shop quietly_sql "$1"
+            die "step $step: the shop was paused in spite of a report"
+        fi
+        [[ $output == *"Process"*" $process "* ]]
+    }
     until_so 60 "a pause that the report refuses" refused "$1"
     printf '%s\n' "$output"
     check_each "nothing is paused while the report goes on" "select count(*) = 0 from plproxy_paused"
@@ -303,7 +309,8 @@ follower_has() {
     local lsn
     lsn=$(flushed old)
     tell "wait until the subscription $1 has confirmed $lsn, which the old server has come to by now"
-    ask_until old "(select confirmed_flush_lsn >= '$lsn' from pg_replication_slots where slot_name = '$1')"
+    ask_until old "(select confirmed_flush_lsn >= '$lsn' from pg_replication_slots where slot_name = '$1')" \
+        || die "step $step: the subscription $1 has not confirmed $lsn"
 }
 
 # ---- proxies: one, or with PROXIES=2 two, which have the same cluster and clients of their own

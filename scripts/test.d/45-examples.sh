@@ -13,7 +13,7 @@ for run in move-partition 'move-partition PROXIES=2' add-partitions 'add-partiti
     example=${run[0]}
     say "${run[*]}"
     started=$SECONDS
-    if ! counted summary "$log" env SCALE=small KEEP= "${run[@]:1}" "$ROOT/examples/$example/run.sh"; then
+    if ! counted summary "$log" env SCALE=small KEEP= PROXIES= "${run[@]:1}" "$ROOT/examples/$example/run.sh"; then
         # One that stopped halfway has counted nothing.
         grep -qE '^[0-9]+ passed, [0-9]+ failed$' "$log" || tally 0 1
         result=1
