@@ -392,19 +392,16 @@ impl Recovery<'_> {
                         crate::stats::count_recovered();
                         actions.push(action(partition, &gid, verb.past().to_owned()));
                     }
-                    // It has been ended since it was listed: rolled back, as was to be done, by its own session, say. Or by way of
-                    // another partition, which may only be about to.
-                    (Task::End(gid, verb), Err(ErrorKind::Db(diagnostic)))
-                        if diagnostic.message.contains(&gid)
-                            && (tries.get(&gid).is_some_and(|tries| *tries > 1)
-                                || verb == Verb::Rollback
-                                    && diagnostic.code == sqlstate::UNDEFINED_OBJECT) => {}
-                    // The same, where it was to be committed: whether it was is asked next time.
+                    // Another partition has ended it, or is about to.
                     (Task::End(gid, _), Err(ErrorKind::Db(diagnostic)))
-                        if diagnostic.message.contains(&gid)
-                            && diagnostic.code == sqlstate::UNDEFINED_OBJECT =>
+                        if tries.get(&gid) > Some(&1) && diagnostic.message.contains(&gid) => {}
+                    // Its own session has ended it since it was listed, say. Of a commit that is asked next time.
+                    (Task::End(gid, verb), Err(ErrorKind::Db(diagnostic)))
+                        if diagnostic.code == sqlstate::UNDEFINED_OBJECT
+                            && diagnostic.message.contains(&gid) =>
                     {
-                        actions.push(action(partition, &gid, "ended meanwhile".to_owned()));
+                        let ended = || action(partition, &gid, "ended meanwhile".to_owned());
+                        actions.extend((verb == Verb::Commit).then(ended));
                     }
                     (Task::End(gid, _), Err(kind)) => {
                         actions.push(action(partition, &gid, words(&kind)));
