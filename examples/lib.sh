@@ -217,33 +217,38 @@ SQL
 
 # ---- a change of the shop that no client sees: pause_shop, what is to be waited for, ALTER SERVER on_proxies, held, resume_shop
 
-# try_pause PARTITION: of one partition, or with null of all, on every proxy; or, where one cannot be paused in time, on none.
+# try_pause PARTITION: of one partition, or with null of all, on every proxy; or, where one cannot be paused in time, on none (1).
+# It is 2 where the way back has failed: a pause may be left.
 try_pause() {
-    local proxy
-    local -a paused=()
+    local proxy result=1
+    local -a tried=()
     for proxy in "${proxies[@]}"; do
+        tried+=("$proxy")
         of_several "$proxy"
-        shown "$proxy" <<<"select plproxy_pause('shop', $1, '500 ms');" && paused+=("$proxy") && continue
-        for proxy in "${paused[@]}"; do
+        shown "$proxy" <<<"select plproxy_pause('shop', $1, '500 ms');" && continue
+        # The last one, too: psql may have failed when the pause was made already. What is not paused says f.
+        for proxy in "${tried[@]}"; do
             of_several "$proxy"
-            shown "$proxy" <<<"select plproxy_resume('shop', $1);" || say "$proxy cannot be resumed; plproxy.max_pause ends its pause"
+            shown "$proxy" <<<"select plproxy_resume('shop', $1);" || result=2
         done
-        return 1
+        return $result
     done
 }
+not_resumed() { die "step $step: a proxy could not be resumed; plproxy.max_pause ends its pause"; }
 
-# pause_shop SHOW PARTITION: while somebody is in its way, nobody else waits for longer than it takes to try on each proxy.
+# pause_shop SHOW PARTITION: while somebody is in its way, nobody else waits for longer than a try for each proxy.
 paused_at=0 paused_us=0
 pause_shop() {
-    local try output
+    local try output result
     for ((try = 1; try <= 100; try++)); do
-        paused_at=$(now)
-        if output=$(try_pause "$2"); then
-            [ "$1" != sql ] || printf '%s\n' "$output"
-            return
-        fi
-        printf '%s\n' "$output"
-        sleep 0.5
+        paused_at=$(now) result=0
+        output=$(try_pause "$2") || result=$?
+        [ "$result$1" = 0quietly_sql ] || printf '%s\n' "$output"
+        case $result in
+            0) return ;;
+            1) sleep 0.5 ;;
+            *) not_resumed ;;
+        esac
     done
     die "step $step: the shop could not be paused"
 }
@@ -258,7 +263,7 @@ resume_shop() {
 
 # report_refuses PARTITION: where a report is under way, by the last of the proxies, no proxy stays paused.
 report_refuses() {
-    local last=${proxies[-1]} report process output
+    local last=${proxies[-1]} report process output result
     of_several "$last"
     tell "select plproxy_run_on_all('shop', 'select pg_sleep(600)')   -- a report"
     server_psql "$last" -qc "select plproxy_run_on_all('shop', 'select pg_sleep(600)')" >/dev/null 2>&1 &
@@ -266,15 +271,19 @@ report_refuses() {
     until_so 60 "the report" said t ask old "select count(*) > 0 from pg_stat_activity
         where query = 'select pg_sleep(600)' and state = 'active'"
     process=$(ask "$last" "select pid from pg_stat_activity where query like 'select plproxy_run_on_all%'")
+    # It may be a client's call that is in the way first. Anything but a refusal ends the wait.
     refused() {
-        if output=$(try_pause "$1"); then
-            resume_shop quietly_sql "$1"
-            die "step $step: the shop was paused in spite of a report"
-        fi
-        [[ $output == *"Process"*" $process "* ]]
+        result=0
+        output=$(try_pause "$1") || result=$?
+        [ "$result" != 1 ] || [[ $output == *"Process"*" $process "* ]]
     }
     until_so 60 "a pause that the report refuses" refused "$1"
     printf '%s\n' "$output"
+    case $result in
+        0) resume_shop quietly_sql "$1"; die "step $step: the shop was paused in spite of a report" ;;
+        1) ;;
+        *) not_resumed ;;
+    esac
     check_each "nothing is paused while the report goes on" "select count(*) = 0 from plproxy_paused"
     clients_write 10
     ask "$last" "select pg_terminate_backend($process)" >/dev/null

@@ -82,7 +82,7 @@ report_refuses $N
 step_end
 
 # split N SHOW: the second half of shopN is from now on shopM of the new server.
-longest=0
+longest=0 written=0
 split() {
     local n=$1 m=$(($1 + N)) show=$2 there here
     there=$(sum_there old shop$n $m user) here=$(sum_there new shop$m $m user)
@@ -94,6 +94,7 @@ split() {
     follower_has to_shop$m
     there=$(sum_there old shop$n $m client) here=$(sum_there new shop$m $m client)
     same "what the clients have written is on both servers: $here" "$there" "$here"
+    written=$((written + ${here%% *}))
     on_proxies "$show" <<SQL
 alter server shop options (set p$m '$(at new shop$m)');
 SQL
@@ -121,6 +122,7 @@ step_end
 
 step "And the other pairs"
 for ((n = 1; n < N; n++)); do split $n quietly_sql; done
+check_that "among what has moved is something that the clients have written: $written" [ "$written" -gt 0 ]
 step_end
 
 step "What the clients were told, and what is there"

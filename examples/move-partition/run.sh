@@ -65,6 +65,7 @@ same "what the clients have written is on both servers: $here" "$there" "$here"
 on_proxies sql <<SQL
 alter server shop options (set p2 '$(at new shop2)');
 select function, partition, problem from plproxy_check_functions('shop') where not ok;
+select cluster, partition from plproxy_paused;
 SQL
 held
 resume_shop sql 2

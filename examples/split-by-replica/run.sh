@@ -41,6 +41,8 @@ sql old <<'SQL'
 select state, sync_state from pg_stat_replication;
 SQL
 clients_write 20
+# There is something to compare in the pause.
+clients_write 1 "answered_by = 'old:shop0'"
 step_end
 
 # Waits until the standby has replayed all that was committed on the old server by now.
@@ -48,7 +50,7 @@ caught_up() {
     local lsn
     lsn=$(flushed old)
     tell "wait until the standby has replayed $lsn, which the old server has come to by now"
-    ask_until new "pg_last_wal_replay_lsn() >= '$lsn'"
+    ask_until new "pg_last_wal_replay_lsn() >= '$lsn'" || die "step $step: the standby has not replayed $lsn"
 }
 written() { ask "$1" "select count(*), sum(hashtextextended(name || info, 0)) from users where name ~ '^client'" -d shop0; }
 
@@ -61,6 +63,7 @@ same "no transaction is left prepared" 0 "$(ask old 'select count(*) from pg_pre
 caught_up
 there=$(written old) here=$(written new)
 same "what the clients have written to the first partition is on both servers: $here" "$there" "$here"
+check_that "and is something" [ "${here%% *}" -gt 0 ]
 tell "pg_ctl promote -D new"
 server_promote new
 twice=()
