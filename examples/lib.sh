@@ -39,15 +39,16 @@ quietly_sql() { server_psql "$@" -q -f - >/dev/null 2>&1 || die "step $step fail
 # ask SERVER SQL [psql options]: the answer alone.
 ask() { server_psql "$1" -AtqF ' ' "${@:3}" -c "$2"; }
 
-# ask_until SERVER CONDITION: waits there until it is true, 30 s at the most. In one session, as a psql for each look takes longer.
+# ask_until SERVER "what is wrong otherwise" CONDITION: waits there until it is true; the example cannot go on without it. In one
+# session, as a psql for each look takes longer.
 ask_until() {
     ask "$1" "do \$\$ begin
         for i in 1..3000 loop
-            if ($2) then return; end if;
+            if ($3) then return; end if;
             perform pg_sleep(0.01);
         end loop;
         raise 'not within 30 s';
-    end \$\$"
+    end \$\$" || die "step $step: $2"
 }
 
 # ---- checking
@@ -318,8 +319,8 @@ follower_has() {
     local lsn
     lsn=$(flushed old)
     tell "wait until the subscription $1 has confirmed $lsn, which the old server has come to by now"
-    ask_until old "(select confirmed_flush_lsn >= '$lsn' from pg_replication_slots where slot_name = '$1')" \
-        || die "step $step: the subscription $1 has not confirmed $lsn"
+    ask_until old "the subscription $1 has not confirmed $lsn" \
+        "(select confirmed_flush_lsn >= '$lsn' from pg_replication_slots where slot_name = '$1')"
 }
 
 # ---- proxies: one, or with PROXIES=2 two, which have the same cluster and clients of their own

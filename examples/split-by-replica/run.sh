@@ -50,7 +50,7 @@ caught_up() {
     local lsn
     lsn=$(flushed old)
     tell "wait until the standby has replayed $lsn, which the old server has come to by now"
-    ask_until new "pg_last_wal_replay_lsn() >= '$lsn'" || die "step $step: the standby has not replayed $lsn"
+    ask_until new "the standby has not replayed $lsn" "pg_last_wal_replay_lsn() >= '$lsn'"
 }
 written() { ask "$1" "select count(*), sum(hashtextextended(name || info, 0)) from users where name ~ '^client'" -d shop0; }
 

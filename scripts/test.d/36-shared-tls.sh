@@ -190,26 +190,16 @@ same "nor does the log say so" '' "$(tail -n +$((lines + 1)) "$(server_dir parts
 
 to "$BOTH sslmode=require"
 ask -c "alter server alike options (add transaction_mode 'two_phase')" >/dev/null
-of_parts_until_gone() {
-    of_parts -c "select pg_terminate_backend($1)" >/dev/null
-    until_seen of_parts -c "select count(*) = 0 from pg_stat_activity where pid = $1"
-    # And until the keeper has passed on the end.
-    sleep 0.5
-}
-within_transaction() {
-    coproc session { server_psql proxy -qAt 2>&1; }
-    local to from process
-    # Duplicates: the shell closes its own ones when the session has ended.
-    exec {from}<&"${session[0]}" {to}>&"${session[1]}"
-    echo 'begin; select server_process();' >&"$to"
-    read -r -t 60 process <&"$from" || return
-    of_parts_until_gone "$process"
-    echo 'select server_process(); \q' >&"$to"
-    timeout 60 cat <&"$from" | line
-    exec {from}<&- {to}>&-
-}
+session_open proxy -v ON_ERROR_STOP=0
+session 'begin; select server_process();' >/dev/null
+of_parts -c "select pg_terminate_backend($reply)" >/dev/null
+until_seen of_parts -c "select count(*) = 0 from pg_stat_activity where pid = $reply"
+# And until the keeper has passed on the end.
+sleep 0.5
+session 'select server_process();' >/dev/null
 same "a transaction learns why the server has ended its connection" \
-    'ERROR:  public.server_process(0): [part0] REMOTE FATAL: terminating connection due to administrator command' "$(within_transaction)"
+    'ERROR:  public.server_process(0): [part0] REMOTE FATAL: terminating connection due to administrator command' "$reply"
+session_close
 ask -c 'alter server alike options (drop transaction_mode)' >/dev/null
 
 # ---- waits for the handshake

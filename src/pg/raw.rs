@@ -246,9 +246,11 @@ unsafe extern "C-unwind" {
         action: pg_sys::GucAction::Type,
     );
 
+    // acl.c
+    pub(super) fn has_privs_of_role(member: Oid, role: Oid) -> bool;
+
     // superuser.c
     pub(super) fn superuser() -> bool;
-    pub(super) fn has_privs_of_role(member: Oid, role: Oid) -> bool;
     pub(super) fn superuser_arg(role: Oid) -> bool;
 
     // varlena.c

@@ -8,7 +8,7 @@ fn table() -> Table {
         database: AtomicU32::default(),
         partition: AtomicU32::default(),
         process: AtomicU32::default(),
-        role: Default::default(),
+        role: AtomicU32::default(),
         name_len: AtomicU32::default(),
         since: AtomicU64::default(),
         until: AtomicU64::default(),

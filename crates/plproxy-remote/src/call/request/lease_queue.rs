@@ -81,11 +81,8 @@ pub(super) struct Queued<'a> {
 }
 
 impl<'a> Queued<'a> {
-    pub(super) fn begin(request: &'a PartitionRequest) -> Queued<'a> {
-        Queued {
-            request,
-            since: Instant::now(),
-        }
+    pub(super) fn begin(request: &'a PartitionRequest, since: Instant) -> Queued<'a> {
+        Queued { request, since }
     }
 }
 
@@ -139,14 +136,14 @@ impl PartitionRequest {
                             }
                             let timed = self.context.options.query_timeout.is_some();
                             state.running.waits_for_lease(timed);
-                            queued.get_or_insert_with(|| Queued::begin(self));
+                            queued.get_or_insert_with(|| Queued::begin(self, Instant::now()));
                             waiting
                         }
                         Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                             return Err(no_lease(options, Why::Limit));
                         }
                         Err(_) => {
-                            queued.get_or_insert_with(|| Queued::begin(self));
+                            queued.get_or_insert_with(|| Queued::begin(self, Instant::now()));
                             state.fast_path.in_runtime().await;
                             tokio::time::sleep(FIRST_PAUSE).await;
                             if state.events.is_closed() {

@@ -48,7 +48,7 @@ impl PartitionRequest {
         let since = Instant::now();
         let mut turn = match self.context.turns.take(self.request) {
             Some(turn) => {
-                let _queued = Queued::begin(self);
+                let _queued = Queued::begin(self, since);
                 turn.comes().await
             }
             None => None,
